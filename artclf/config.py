@@ -1,0 +1,347 @@
+"""What conf/ may say: the schema of a run's configuration, and every mistake in it reported at once.
+
+pydantic checks it, because it collects all errors, where a structured OmegaConf config stops at the first.
+"""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self, get_args, get_origin
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from artclf.errors import ArtclfError
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+Quality = Annotated[int, Field(ge=1, le=100)]
+
+
+
+def _number_or(lowest: int, *words: str) -> BeforeValidator:
+    """Accept a whole number from `lowest` on, or one of the words: one error where a union would give several."""
+
+    def check(value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= lowest:
+            return value
+        if isinstance(value, str) and value in words:
+            return value
+        raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} on, {', '.join(words)}")
+
+    return BeforeValidator(check)
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+
+class DemoConfig(Section):
+    """How many demo pictures are drawn, and from which seed."""
+
+    seed: NotNegative
+    train_per_folder: Positive
+    test_per_folder: Positive
+
+
+class DataConfig(Section):
+    """Where the pictures come from and how they are read. Sizes in pixels."""
+
+    source: Literal["demo", "ai_artbench", "folder", "csv"]
+    root: str | None
+    csv: str | None
+    image_size: Annotated[int, Field(ge=32, le=2048)]
+    batch_size: Positive
+    num_workers: NotNegative
+    val_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
+    test_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
+    split_seed: NotNegative
+    max_rejected: Probability
+    max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # Pillow's own limit
+    demo: DemoConfig | None
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> Self:
+        if self.source in ("ai_artbench", "folder") and not self.root:
+            raise ValueError(f"data={self.source} needs data.root=FOLDER")
+        if self.source == "csv" and not self.csv:
+            raise ValueError("data=csv needs data.csv=FILE")
+        if self.source == "demo" and self.demo is None:
+            raise ValueError("data=demo needs its data.demo section (seed, train_per_folder, test_per_folder)")
+        return self
+
+
+class BalanceConfig(Section):
+    """What is done about unequal classes."""
+
+    name: Literal["augment", "sampler", "pos_weight", "undersample", "none"]
+
+
+class AugmentConfig(Section):
+    """How pictures are altered. Zero (or null for jpeg) leaves an alteration out."""
+
+    name: str
+    crop: Fraction
+    rotation: Annotated[float, Field(ge=0.0, le=180.0)]
+    zoom: Fraction
+    flip: Probability
+    color: Fraction
+    blur: Probability
+    jpeg: Annotated[list[Quality], Field(min_length=2, max_length=2)] | None
+    each_epoch: bool
+
+    @property
+    def alters(self) -> bool:
+        """Whether anything is altered at all."""
+        return self.jpeg is not None or any((self.crop, self.rotation, self.zoom, self.flip, self.color, self.blur))
+
+    @field_validator("jpeg")
+    @classmethod
+    def _lowest_first(cls, jpeg: list[int] | None) -> list[int] | None:
+        if jpeg is not None and jpeg[0] > jpeg[1]:
+            raise ValueError("the lowest quality comes first: [40, 95]")
+        return jpeg
+
+
+class ModelConfig(Section):
+    """The backbone and its weights: auto, imagenet, none, or a file's path."""
+
+    library: Literal["torchvision", "timm"]
+    name: str
+    weights: str
+
+
+class NamedPart(BaseModel):
+    """A head or a loss: its name, and the options of that class (checked against its constructor)."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class OptimConfig(Section):
+    """The optimiser of a stage."""
+
+    name: Literal["adam", "adamw", "sgd"]
+    lr: Annotated[float, Field(gt=0.0)]
+    weight_decay: Annotated[float, Field(ge=0.0)]
+
+
+class StageConfig(Section):
+    """One stage: how deep to unfreeze, and how to train what is unfrozen."""
+
+    unfreeze: Annotated[int | str, _number_or(0, "auto", "last_block", "all")]
+    max_epochs: Positive
+    patience: Positive | None
+    optim: OptimConfig
+    schedule: Literal["constant", "cosine", "onecycle"]
+
+
+class TrainerConfig(Section):
+    """On what a run trains. Named as the arguments of Lightning's Trainer."""
+
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: Annotated[int | str, _number_or(1, "auto")]
+    num_nodes: Positive
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    channels_last: bool
+    deterministic: bool
+    gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
+    accumulate_grad_batches: Positive
+
+
+class MonitorConfig(Section):
+    """By what the best weights are chosen."""
+
+    metric: Literal["val/loss", "val/accuracy", "val/auroc"]
+    mode: Literal["min", "max"]
+
+    @model_validator(mode="after")
+    def _direction(self) -> Self:
+        better = "min" if self.metric == "val/loss" else "max"
+        if self.mode != better:
+            raise ValueError(f"{self.metric} is better when it is {better}imal: monitor.mode={better}")
+        return self
+
+
+class Target(BaseModel):
+    """Something of Lightning's (or of one's own) that is built by its import path."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    target: str = Field(alias="_target_")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Config(Section):
+    """A whole run."""
+
+    data: DataConfig
+    balance: BalanceConfig
+    augment: AugmentConfig
+    model: ModelConfig
+    head: NamedPart
+    loss: NamedPart
+    stages: Annotated[dict[str, StageConfig], Field(min_length=1)]
+    trainer: TrainerConfig
+    callbacks: dict[str, Target | None]
+    logger: dict[str, Target | None]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    monitor: MonitorConfig
+
+    @field_validator("stages")
+    @classmethod
+    def _names_are_plain(cls, stages: dict[str, StageConfig]) -> dict[str, StageConfig]:
+        for name in stages:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in ("best", "last"):
+                raise ValueError(f"{name!r} can't name a stage: letters, digits, _ and - (and not best or last)")
+        return stages
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.balance.name == "augment" and not self.augment.alters:
+            raise ValueError(
+                "balance=augment makes altered copies, and augment=none alters nothing: choose augment=basic or strong, "
+                "or balance=sampler, pos_weight, undersample or none"
+            )
+        return self
+
+
+def schema_mistakes(composed: DictConfig) -> list[str]:
+    """Return a line for every mistake in a composed configuration: key, what was got, what is allowed, the nearest name."""
+    missing = sorted(OmegaConf.missing_keys(composed))
+    lines = [f"{key}: has no value yet; type {key}=VALUE" for key in missing]
+    try:
+        values = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        return [*lines, f"{error.full_key}: {str(error).splitlines()[0]}"]
+    try:
+        Config.model_validate(values)
+    except ValidationError as error:
+        items = error.errors(include_url=False)
+        lines += [_line(item, Config) for item in items if ".".join(map(str, item["loc"])) not in missing]
+    return lines
+
+
+def validate(composed: DictConfig) -> Config:
+    """Return the typed configuration.
+
+    Raises:
+        ArtclfError: with a line for every mistake.
+    """
+    mistakes = schema_mistakes(composed)
+    if mistakes:
+        raise ArtclfError("\n".join(mistakes))
+    return Config.model_validate(OmegaConf.to_container(composed, resolve=True))
+
+
+def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, type], given: set[str]) -> list[str]:
+    """Return a line for every mistake in a head or a loss.
+
+    Args:
+        group: the key of the part in the configuration ("head").
+        part: its name and its options.
+        classes: the classes by name; an option is an argument of the constructor.
+        given: arguments that the code fills in and a configuration can't.
+    """
+    name = part["name"]
+    if name not in classes:
+        return [f"{group}.name: got {name!r}; allowed: {', '.join(classes)}{nearest(str(name), classes)}"]
+    arguments: dict[str, Any] = {
+        argument: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        for argument, parameter in inspect.signature(classes[name]).parameters.items()
+        if argument not in given
+    }
+    schema = create_model("Options", __base__=Section, name=(str, ...), **arguments)
+    try:
+        schema.model_validate(part)
+    except ValidationError as error:
+        return [f"{group}.{_line(item, schema)}" for item in error.errors(include_url=False)]
+    return []
+
+
+def target_mistakes(key: str, target: Mapping[str, Any], kind: Callable[..., Any]) -> list[str]:
+    """Return a line for every option of a callback or a logger that its class does not take.
+
+    Args:
+        key: its key in the configuration ("callbacks.early_stopping").
+        target: `_target_` and the options.
+        kind: the class that the target names.
+    """
+    known = inspect.signature(kind).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return []
+    wrong = [option for option in target if not option.startswith("_") and option not in known]
+    return [f"{key}.{option}: unknown key{nearest(option, known)}" for option in wrong]
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return "; did you mean …?" for the closest of the allowed names, or "" where none is close."""
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _line(item: Any, schema: type[BaseModel]) -> str:
+    """One line for one of pydantic's errors."""
+    steps = [str(step) for step in item["loc"]]
+    key = ".".join(steps)
+    match item["type"]:
+        case "extra_forbidden":
+            siblings = [name for name in known_keys(schema, steps) if name.startswith(".".join(steps[:-1]))]
+            return f"{key}: unknown key{nearest(key, siblings) or _namesake(steps[-1], known_keys(schema, steps))}"
+        case "missing":
+            hint = f" (a stage comes whole: from conf/stages, or +finetune={steps[1]})" if steps[0] == "stages" else ""
+            return f"{key}: is missing{hint}"
+        case "value_error":  # raised here: what is wrong with a whole section names its keys itself
+            return str(item["ctx"]["error"]) if isinstance(item["input"], dict) else f"{key}: {item['ctx']['error']}"
+        case "literal_error":
+            words = [word.strip(" '") for word in item["ctx"]["expected"].replace(" or ", ", ").split(",")]
+            return f"{key}: got {item['input']!r}; allowed: {', '.join(words)}{nearest(str(item['input']), words)}"
+        case _:
+            return f"{key}: got {item['input']!r}; {item['msg'].replace('Input should', 'it should')}"
+
+
+def _namesake(name: str, keys: list[str]) -> str:
+    by_name = {key.rsplit(".", 1)[-1]: key for key in reversed(keys)}
+    close = difflib.get_close_matches(name, list(by_name), n=1, cutoff=0.7)
+    return f"; did you mean {by_name[close[0]]}?" if close else ""
+
+
+def known_keys(schema: type[BaseModel], steps: list[str]) -> list[str]:
+    """All dotted keys of a schema; names that are the user's own (a stage's) are taken from `steps`."""
+
+    def walk(section: type[BaseModel], path: list[str]) -> Iterator[str]:
+        for name, field in section.model_fields.items():
+            here = [*path, name]
+            yield ".".join(here)
+            kinds = [field.annotation, *get_args(field.annotation)]
+            inner = next((kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, BaseModel)), None)
+            if get_origin(field.annotation) is dict:
+                here.append(steps[len(here)] if steps[: len(here)] == here and len(steps) > len(here) else "NAME")
+            if inner is not None:
+                yield from walk(inner, here)
+
+    return list(walk(schema, []))

@@ -1,0 +1,81 @@
+"""The table of images: the only thing that knows about folders. A source makes one; all else asks it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from artclf.errors import ArtclfError
+
+COLUMNS = ("path", "label", "generator", "style", "split")
+LABELS = ("ai", "human")
+TARGETS = {"ai": 0, "human": 1}  # as the seed study encoded them
+HUMAN = "human"  # the "generator" of human works
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Which images there are, and what is known of each.
+
+    Attributes:
+        root: the folder that paths are relative to.
+        table: a row an image, with the columns `path` (relative to `root`, with /), `label` ("ai" or "human"), `generator`
+            ("human" for human works), `style`, and `split` ("train", "val", "test", another name, or "" where the source
+            leaves it open).
+    """
+
+    root: Path
+    table: pd.DataFrame
+
+    @classmethod
+    def of(cls, root: Path, rows: list[dict[str, str]]) -> "Manifest":
+        """Make a manifest of rows, in the order of their paths.
+
+        Raises:
+            ArtclfError: for a label that is neither ai nor human, and where there are no rows.
+        """
+        if not rows:
+            raise ArtclfError(f"{root}: no pictures found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
+        table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable")
+        unknown = table[~table["label"].isin(LABELS)]
+        if len(unknown):
+            first = unknown.iloc[0]
+            raise ArtclfError(
+                f"{root / first['path']}: got the label {first['label']!r} ({len(unknown)} such rows); "
+                "allowed: ai, human"
+            )
+        return cls(root, table.reset_index(drop=True))
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the table: the same for the same pictures in the same splits, wherever they lie."""
+        return hashlib.sha256(self.to_csv().encode()).hexdigest()
+
+    def to_csv(self) -> str:
+        """The table as text, the columns in their order."""
+        text: str = self.table.to_csv(index=False, columns=list(COLUMNS), lineterminator="\n")
+        return text
+
+    def targets(self, split: str) -> npt.NDArray[np.int64]:
+        """The encoded labels of one split, [N]: 0 = AI, 1 = human."""
+        return np.array([TARGETS[label] for label in self.split(split)["label"]], dtype=np.int64)
+
+    def split(self, name: str) -> pd.DataFrame:
+        """The rows of one split, numbered as in the whole table."""
+        return self.table[self.table["split"] == name]
+
+    @property
+    def evaluated(self) -> list[str]:
+        """The splits that a model is tested on: all but train, with val and test first."""
+        names = [name for name in self.table["split"].unique() if name != "train"]
+        return sorted(names, key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
+
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Number of images by split, label and generator."""
+        counts: dict[str, dict[str, dict[str, int]]] = {}
+        for (split, label, generator), rows in self.table.groupby(["split", "label", "generator"]):
+            counts.setdefault(str(split), {}).setdefault(str(label), {})[str(generator)] = len(rows)
+        return counts

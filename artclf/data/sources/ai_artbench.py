@@ -1,0 +1,55 @@
+"""Kaggle's AI-ArtBench, and anything in its layout: {train,test}/{STYLE,AI_LD_STYLE,AI_SD_STYLE}/picture."""
+
+import re
+from pathlib import Path
+
+from artclf.data.manifest import HUMAN, Manifest
+from artclf.data.sources.demo import GENERATORS as DEMO_GENERATORS
+from artclf.data.sources.walk import existing_root, pictures
+from artclf.errors import ArtclfError
+
+FOLDER = "Real_AI_SD_LD_Dataset"
+GENERATORS = {"LD": "latent_diffusion", "SD": "stable_diffusion", **DEMO_GENERATORS}
+_AI = re.compile(r"AI_(?P<tag>[A-Za-z0-9]+)_(?P<style>.+)")
+
+
+def read_ai_artbench(root: str | Path) -> Manifest:
+    """List an AI-ArtBench.
+
+    Args:
+        root: the folder `Real_AI_SD_LD_Dataset`, or one above it.
+
+    Raises:
+        ArtclfError: where the root is missing, or nothing in it looks like AI-ArtBench.
+    """
+    top = existing_root(root)
+    base = _find(top)
+    rows = []
+    for path in pictures(base):
+        inside = path.relative_to(base).parts
+        if len(inside) < 3:
+            continue  # a picture beside the folders of styles belongs to none
+        split, folder = inside[0], inside[1]
+        ai = _AI.fullmatch(folder)
+        style = ai["style"] if ai else folder
+        rows.append(
+            {
+                "path": path.relative_to(top).as_posix(),
+                "label": "ai" if ai else "human",
+                "generator": GENERATORS.get(ai["tag"].upper(), ai["tag"].lower()) if ai else HUMAN,
+                "style": style.replace("-", "_"),  # the AI folders spell ukiyo-e, the human one ukiyo_e
+                "split": split,
+            }
+        )
+    return Manifest.of(top, rows)
+
+
+def _find(root: Path) -> Path:
+    """The folder that holds train/ and test/: the root, or one of up to three levels below it."""
+    for base in (root, *(found for depth in range(4) for found in sorted(root.glob("*/" * depth + FOLDER)))):
+        if (base / "train").is_dir() or (base / "test").is_dir():
+            return base
+    raise ArtclfError(
+        f"data.root={root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it (or train/ and test/ themselves). "
+        "For folders of another layout use data=folder, for a table data=csv"
+    )

@@ -1,0 +1,52 @@
+"""A table of one's own, with the manifest's columns."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from artclf.config import nearest
+from artclf.data.manifest import COLUMNS, HUMAN, Manifest
+from artclf.data.sources.walk import existing_root
+from artclf.errors import ArtclfError
+
+
+def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
+    """Read a table of pictures.
+
+    Args:
+        file: a CSV file with the columns path, label, generator, style and split; further columns are passed over. Cells
+            of the last three may be empty.
+        root: what the paths are relative to; the file's own folder where it is None.
+
+    Raises:
+        ArtclfError: where the file, a column or a listed picture is missing, a path stands twice, or a label is unknown.
+    """
+    file = Path(file).expanduser()
+    if not file.is_file():
+        raise ArtclfError(f"data.csv={file}: there is no such file (looked in {Path.cwd()}); type data.csv=FILE")
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ArtclfError(f"data.csv={file}: is no CSV table in UTF-8: {str(error).strip().splitlines()[0]}") from error
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        hints = "".join(nearest(column, table.columns) for column in missing)
+        raise ArtclfError(
+            f"data.csv={file}: has no column {', '.join(missing)}; got {', '.join(table.columns)}; "
+            f"needed: {', '.join(COLUMNS)}{hints}"
+        )
+    top = existing_root(root) if root else file.parent
+    table = table[list(COLUMNS)].apply(lambda column: column.str.strip())
+    absent = [path for path in table["path"] if not (top / path).is_file()]
+    if absent:
+        raise ArtclfError(
+            f"data.csv={file}: {len(absent)} of {len(table)} pictures are not there (first: {top / absent[0]}); "
+            f"paths are relative to {top}, or type data.root=FOLDER"
+        )
+    twice = table["path"][table["path"].duplicated()]
+    if len(twice):
+        raise ArtclfError(f"data.csv={file}: {len(twice)} paths stand more than once (first: {twice.iloc[0]})")
+    table["label"] = table["label"].str.lower()
+    table["style"] = table["style"].replace("", "unknown")
+    table["generator"] = table["generator"].mask(table["label"] == HUMAN, HUMAN).replace("", "unknown")
+    return Manifest.of(top, table.to_dict("records"))

@@ -1,0 +1,118 @@
+"""Which picture is for what: the splits that a source gives are kept, those that are missing are cut from train.
+
+The same bytes never stand in two splits. A cut is a function of the pictures' bytes and a seed alone: it does not change
+with file names, folders, or the order in which a disk lists them.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from artclf.errors import ArtclfError
+
+STRATA = ["generator", "style"]
+NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Files with the same bytes.
+
+    Attributes:
+        groups: how many different pictures stand more than once.
+        files: how many files they are.
+        removed: files left out of a split because the same bytes stand in another one that comes first (test, then splits
+            of the user's own, then val, then train).
+        contradictory: files left out because the same bytes stand under both labels.
+    """
+
+    groups: int
+    files: int
+    removed: int
+    contradictory: int
+
+
+def assign_splits(
+    table: pd.DataFrame, sha256: pd.Series, *, val_fraction: float, test_fraction: float, seed: int
+) -> tuple[pd.DataFrame, Duplicates]:
+    """Give every picture its split.
+
+    Args:
+        table: a manifest's table; `split` may be "" (taken as train).
+        sha256: of each file's bytes, aligned with the table.
+        val_fraction: share of train that becomes val, where there is no val.
+        test_fraction: share of train that becomes test, where there is no test.
+        seed: of the cuts.
+
+    Returns:
+        The table without the files that were left out, and the count of duplicates.
+
+    Raises:
+        ArtclfError: where there is nothing to train on, or one class only.
+    """
+    table = table.assign(sha256=sha256, split=table["split"].str.lower().replace(NAMES).replace("", "train"))
+    copies = table["sha256"].duplicated(keep=False)
+    groups, files = int(table.loc[copies, "sha256"].nunique()), int(copies.sum())
+
+    two_labels = table.groupby("sha256")["label"].transform("nunique") > 1
+    contradictory = two_labels & (table["split"] != "test")  # an official test split is never touched
+    table = table[~contradictory]
+    first = table["split"].map(_rank)
+    elsewhere = first > first.groupby(table["sha256"]).transform("min")
+    other_name = table.groupby("sha256")["split"].transform("first")
+    elsewhere |= (table["split"] != other_name) & (first == 1)  # two splits of the user's own: the first one keeps it
+    table = table[~elsewhere]
+
+    if not (table["split"] == "train").any():
+        raise ArtclfError(
+            f"there is no training split; found: {', '.join(sorted(table['split'].unique()))}. "
+            "Name one train, or leave the split out (or empty) and it is cut"
+        )
+    if not (table["split"] == "test").any():
+        table = _cut(table, "test", test_fraction, seed)
+    if not (table["split"] == "val").any():
+        table = _cut(table, "val", val_fraction, seed)
+    _refuse_one_class(table)
+    duplicates = Duplicates(groups, files, int(elsewhere.sum()), int(contradictory.sum()))
+    return table.drop(columns="sha256").reset_index(drop=True), duplicates
+
+
+def _rank(split: str) -> int:
+    return {"test": 0, "val": 2, "train": 3}.get(split, 1)
+
+
+def _refuse_one_class(table: pd.DataFrame) -> None:
+    train = table.loc[table["split"] == "train", "label"]
+    if train.nunique() < 2:
+        have = train.iloc[0] if len(train) else "no picture at all"
+        raise ArtclfError(f"the training split has one class only ({have}, {len(train)} pictures); it needs ai and human")
+
+
+def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
+    """Move a share of train to another split, by label, generator and style; pictures of the same bytes move together."""
+    singles = table[table["split"] == "train"].drop_duplicates("sha256")
+    chosen: set[str] = set()
+    for _, of_label in singles.groupby("label"):
+        strata = [group["sha256"] for _, group in of_label.groupby(STRATA)]
+        for hashes, share in zip(strata, _shares([len(s) for s in strata], fraction), strict=True):
+            order = sorted(hashes, key=lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).digest())
+            chosen.update(order[:share])
+    moved = (table["split"] == "train") & table["sha256"].isin(chosen)
+    return table.assign(split=table["split"].mask(moved, name))
+
+
+def _shares(sizes: Iterable[int], fraction: float) -> list[int]:
+    """How many to take of each stratum so that they add up to `fraction` of all (largest remainders; Hamilton's method).
+
+    At least one is taken where there are two or more, and never all.
+    """
+    sizes = list(sizes)
+    total = min(max(1, round(sum(sizes) * fraction)), sum(sizes) - 1)
+    exact = [size * fraction for size in sizes]
+    shares = [int(e) for e in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda i: (shares[i] - exact[i], -sizes[i]))
+    for i in by_remainder[: max(0, total - sum(shares))]:
+        shares[i] += 1
+    return shares

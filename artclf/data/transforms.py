@@ -1,0 +1,70 @@
+"""From a decoded picture to what the network is shown: a square of uint8 pixels, altered or not.
+
+All on uint8 tensors: scaling to [0, 1] and normalising belong to the weights, and happen in the model.
+"""
+
+import torch
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as F
+
+from artclf.config import AugmentConfig
+
+
+def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") -> torch.Tensor:
+    """Scale the shorter side to `size`, antialiased, and cut out the centre.
+
+    Args:
+        pixels: uint8 [3, H, W].
+        size: pixels a side.
+        interpolation: "bilinear" or "bicubic".
+
+    Returns:
+        uint8 [3, size, size].
+    """
+    if pixels.shape[-2:] == (size, size):
+        return pixels
+    scaled = F.resize(pixels, [size], interpolation=v2.InterpolationMode(interpolation), antialias=True)
+    square: torch.Tensor = F.center_crop(scaled, [size, size])
+    return square
+
+
+def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
+    """Build what alters a uint8 [3, size, size] picture at random; None where nothing is altered.
+
+    Corners that a rotation or a smaller scale leaves empty are filled by reflection: black corners on the copies of one
+    class would give its label away.
+    """
+    steps: list[v2.Transform] = []
+    if config.crop:
+        steps.append(v2.RandomResizedCrop(size, scale=(1 - config.crop, 1.0), ratio=(0.9, 1.1), antialias=True))
+    if config.flip:
+        steps.append(v2.RandomHorizontalFlip(config.flip))
+    if config.rotation or config.zoom:
+        steps += [
+            v2.Pad(size // 2 - 1, padding_mode="reflect"),
+            v2.RandomAffine(
+                config.rotation, scale=(1 - config.zoom, 1 + config.zoom), interpolation=v2.InterpolationMode.BILINEAR
+            ),
+            v2.CenterCrop(size),
+        ]
+    if config.color:
+        steps.append(v2.ColorJitter(config.color, config.color, config.color, config.color / 10))
+    if config.blur:
+        steps.append(v2.RandomApply([v2.GaussianBlur(5, sigma=(0.1, 2.0))], p=config.blur))
+    if config.jpeg:
+        steps.append(v2.RandomApply([v2.JPEG(tuple(config.jpeg))], p=0.5))
+    return v2.Compose(steps) if steps else None
+
+
+def alter(pixels: torch.Tensor, augmentation: v2.Transform, key: int) -> torch.Tensor:
+    """Alter a picture as `key` says: the same key gives the same alteration, whatever was drawn before.
+
+    Args:
+        pixels: uint8 [3, S, S].
+        augmentation: from `build_augmentation`.
+        key: 64 bits that seed the alteration; the global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(key)
+        altered: torch.Tensor = augmentation(pixels)
+    return altered

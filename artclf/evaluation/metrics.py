@@ -1,0 +1,79 @@
+"""The figures of a set of predictions. "Positive" means AI: a false positive is a human work called AI.
+
+scikit-learn computes what it knows; here is only what is put together from it.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, log_loss, roc_auc_score
+
+THRESHOLD = 0.5
+
+
+def verdict(p_ai: float, threshold: float = THRESHOLD) -> str:
+    """Return "ai" from the threshold on, else "human"."""
+    return "ai" if p_ai >= threshold else "human"
+
+
+def binary_metrics(
+    is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], threshold: float = THRESHOLD
+) -> dict[str, Any]:
+    """Compute the figures of one split.
+
+    Args:
+        is_ai: [N], the truth.
+        p_ai: [N], the probability of AI, in [0, 1].
+        threshold: from which p_ai on the verdict is AI.
+
+    Returns:
+        n, accuracy, balanced_accuracy (mean of the two classes' recalls), auroc, average_precision, f1 (of AI),
+        false_positive_rate (share of human works called AI), false_negative_rate (share of AI works called human), loss (mean
+        negative log-likelihood, nats) and confusion (truth → verdict → count). Where a class is absent, what needs it is None.
+
+    Raises:
+        ValueError: where there is nothing, or the shapes differ.
+    """
+    if is_ai.shape != p_ai.shape or is_ai.ndim != 1 or not len(is_ai):
+        raise ValueError(f"is_ai and p_ai are to be of one length, and not empty; got {is_ai.shape} and {p_ai.shape}")
+    called_ai = p_ai >= threshold
+    (human_human, human_ai), (ai_human, ai_ai) = confusion_matrix(is_ai, called_ai, labels=[False, True]).tolist()
+    n_ai, n_human = ai_ai + ai_human, human_ai + human_human
+    false_positive_rate = human_ai / n_human if n_human else None
+    false_negative_rate = ai_human / n_ai if n_ai else None
+    both = false_positive_rate is not None and false_negative_rate is not None
+    return {
+        "n": len(is_ai),
+        "accuracy": (ai_ai + human_human) / len(is_ai),
+        "balanced_accuracy": 1 - (false_positive_rate + false_negative_rate) / 2 if both else None,
+        "auroc": float(roc_auc_score(is_ai, p_ai)) if both else None,
+        "average_precision": float(average_precision_score(is_ai, p_ai)) if both else None,
+        "f1": float(f1_score(is_ai, called_ai)) if n_ai else None,
+        "false_positive_rate": false_positive_rate,
+        "false_negative_rate": false_negative_rate,
+        "loss": float(log_loss(is_ai, p_ai, labels=[False, True])),
+        "confusion": {"ai": {"ai": ai_ai, "human": ai_human}, "human": {"ai": human_ai, "human": human_human}},
+    }
+
+
+def split_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> dict[str, Any]:
+    """Compute the figures of one split's rows of predictions.csv, and accuracy by generator and by style.
+
+    Args:
+        predictions: the columns label, generator, style and p_ai.
+        threshold: from which p_ai on the verdict is AI.
+    """
+    is_ai = (predictions["label"] == "ai").to_numpy(dtype=bool)
+    figures = binary_metrics(is_ai, predictions["p_ai"].to_numpy(dtype=float), threshold)
+    right = (predictions["p_ai"] >= threshold) == is_ai
+    figures["by_generator"] = {
+        str(name): {"n": len(rows), "label": rows["label"].iloc[0], "accuracy": float(right[rows.index].mean())}
+        for name, rows in predictions.groupby("generator")
+    }
+    figures["by_style"] = {
+        str(name): {"n": len(rows), "accuracy": float(right[rows.index].mean())}
+        for name, rows in predictions.groupby("style")
+    }
+    return figures

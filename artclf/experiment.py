@@ -1,0 +1,336 @@
+"""One experiment from first to last; the only file that calls hydra's instantiate."""
+
+import logging
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pandas as pd
+import torch
+from hydra.utils import get_class, instantiate
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from artclf.config import Config, StageConfig, Target, part_mistakes, schema_mistakes, target_mistakes, validate
+from artclf.data.module import ArtData
+from artclf.epochs import EpochTable
+from artclf.errors import ArtclfError
+from artclf.evaluation.metrics import split_metrics
+from artclf.figures import draw_figures
+from artclf.model.backbones import Backbone, build_backbone, load_weights
+from artclf.model.classifier import ArtClassifier
+from artclf.model.heads import HEADS
+from artclf.model.losses import LOSSES
+from artclf.precision import resolve_precision
+from artclf.record import git_commit, versions, write_json
+from artclf.report.page import write_page
+from artclf.stages import StageRecord, best_record, fit_stages
+
+log = logging.getLogger(__name__)
+
+EXTRAS = {"TensorBoardLogger": "tensorboard", "WandbLogger": "wandb", "MLFlowLogger": "mlflow"}
+QUIET = (  # what Lightning warns of, and a run of artclf means so
+    ".*does not have many workers.*",  # data.num_workers says how many
+    ".*smaller than the logging interval.*",  # figures are logged by epoch
+    ".*Checkpoint directory .* exists and is not empty.*",  # the stages of a run share one
+    ".*module.s. in eval mode at the start of training.*",  # what is frozen is
+    ".*LeafSpec.* is deprecated.*",  # Lightning 2.6 under torch 2.15
+)
+
+
+def mistakes(composed: DictConfig) -> list[str]:
+    """Return a line for every mistake in a composed configuration: in the schema, and in the options of its parts."""
+    lines = schema_mistakes(composed)
+    try:
+        values: Any = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException:
+        return lines  # which tell of it
+    parts: Any = (("head", HEADS, {"features"}), ("loss", LOSSES, {"pos_weight"}))
+    for group, classes, given in parts:
+        if isinstance(values.get(group), dict) and "name" in values[group]:
+            lines += part_mistakes(group, values[group], classes, given)
+    for group in ("callbacks", "logger"):
+        for name, target in (values.get(group) or {}).items():
+            if isinstance(target, dict) and "_target_" in target:
+                lines += target_mistakes(f"{group}.{name}", target, get_class(target["_target_"]))
+    return lines
+
+
+def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
+    """Train, test and report.
+
+    Args:
+        composed: what Hydra composed, without its own part.
+        folder: the run folder; it holds no other run.
+        command: the command line, for the report.
+
+    Returns:
+        What metrics.json holds.
+
+    Raises:
+        ArtclfError: where something is wrong that the user can mend.
+        KeyboardInterrupt: where the user stopped it.
+    """
+    began = time.perf_counter()
+    wrong = mistakes(composed)
+    if wrong:
+        raise ArtclfError("\n".join(wrong))
+    config = validate(composed)
+    _begin_folder(folder, composed)
+    for message in QUIET:
+        warnings.filterwarnings("ignore", message)
+    _require_accelerator(config.trainer.accelerator)
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+
+    library, name = config.model.library, config.model.name
+    backbone = load_weights(build_backbone(library, name), library, name, config.model.weights)
+    data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation)
+    data.read(folder if rank_zero_only.rank == 0 else None)
+    _tell_data(data)
+    model = _build_model(config, backbone, data.plan.pos_weight)
+    depths = {
+        name: model.layers.resolve(
+            stage.unfreeze,
+            key=f"stages.{name}.unfreeze",
+            pretrained=backbone.weights != "random",
+            last_block=backbone.last_block,
+        )
+        for name, stage in config.stages.items()
+    }
+    fallbacks = _fallbacks(config, backbone, depths)
+    precision = resolve_precision(config.trainer.precision, config.trainer.accelerator)
+
+    def make_trainer(name: str, stage: StageConfig | None) -> Trainer:
+        return _make_trainer(config, folder, name, stage, precision)
+
+    records = fit_stages(
+        model,
+        data,
+        config.stages,
+        depths,
+        monitor=config.monitor,
+        seed=config.seed,
+        make_trainer=make_trainer,
+        checkpoints=folder / "checkpoints",
+    )
+    trainer = make_trainer("test", None)
+    trainer.test(model, datamodule=data, verbose=False)
+    predictions = _predictions(model, data)
+    winner = best_record(records, config.monitor.mode)
+    metrics = {
+        **{split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
+        "stages": [record.to_json() for record in records],
+        "best": {"stage": winner.name, "epoch": winner.best_epoch, config.monitor.metric: winner.score},
+        "model": {
+            "name": config.model.name,
+            "weights": backbone.weights,
+            "head": config.head.name,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "layers": len(model.layers),
+        },
+        "data": _data_facts(data),
+        "balance": _balance_facts(data),
+        "seed": config.seed,
+        "precision": precision,
+        "device": _device_name(trainer),
+        "command": command,
+        "versions": versions(),
+        "git": git_commit(),
+        "fallbacks": fallbacks,
+    }
+    if rank_zero_only.rank == 0:
+        _write(folder, metrics, data, model, records, predictions, began)
+    return metrics
+
+
+def _begin_folder(folder: Path, composed: DictConfig) -> None:
+    if rank_zero_only.rank != 0:
+        return  # a further process of the same run
+    if (folder / "config.yaml").exists():
+        raise ArtclfError(f"hydra.run.dir={folder}: holds another run already; choose another folder, or remove that one")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(composed, resolve=True), encoding="utf-8")
+
+
+def _require_accelerator(accelerator: str) -> None:
+    if accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ArtclfError("trainer.accelerator=gpu: there is no GPU that torch can use here; type trainer=cpu or trainer=auto")
+
+
+def _tell_data(data: ArtData) -> None:
+    counts = data.manifest.counts()
+    splits = ", ".join(f"{split} {sum(sum(g.values()) for g in labels.values())}" for split, labels in counts.items())
+    log.info("pictures from %s: %s", data.manifest.root, splits)
+    if data.config.source == "demo":
+        log.info("these pictures are drawn by artclf itself: scores on them tell nothing about art")
+    train = data.counts_after()
+    log.info(
+        "balance=%s: an epoch has %d AI and %d human pictures (%d of them augmented copies)",
+        data.balance,
+        sum(train["ai"].values()),
+        sum(train["human"].values()),
+        train["ai"]["copy"] + train["human"]["copy"],
+    )
+
+
+def _build_model(config: Config, backbone: Backbone, pos_weight: float | None) -> ArtClassifier:
+    loss = config.loss.model_dump()
+    if pos_weight is not None:
+        loss["pos_weight"] = pos_weight
+    model = ArtClassifier(
+        config.model.library,
+        config.model.name,
+        head=config.head.model_dump(),
+        loss=loss,
+        mean=backbone.mean,
+        std=backbone.std,
+        interpolation=backbone.interpolation,
+        image_size=config.data.image_size,
+        weights=backbone.weights,
+        channels_last=config.trainer.channels_last,
+    )
+    model.body.load_state_dict(backbone.body.state_dict())
+    return model
+
+
+def _fallbacks(config: Config, backbone: Backbone, depths: dict[str, int]) -> list[str]:
+    """What the run does otherwise than asked, or than wise: said in the log, and kept in metrics.json and the report."""
+    lines = []
+    if backbone.fallback:
+        line = f"ImageNet weights of {config.model.name} can't be had ({backbone.fallback}): it starts from random weights"
+        everything = [name for name, stage in config.stages.items() if stage.unfreeze == "auto"]
+        lines.append(f"{line}, and stage {', '.join(everything)} trains all layers" if everything else line)
+    first = next(iter(config.stages))
+    if backbone.weights == "random" and depths[first] == 0:
+        lines.append(
+            f"stages.{first}.unfreeze=0 on random weights: a frozen random backbone learns nothing, only its head does; "
+            f"stages.{first}.unfreeze=auto or all trains all layers"
+        )
+    for line in lines:
+        log.warning("%s", line)
+    return lines
+
+
+def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | None, precision: str) -> Trainer:
+    """A Trainer for one stage, or for the test where there is none."""
+    options = config.trainer
+    callbacks = [_build_callback(target, folder, name, stage) for target in config.callbacks.values() if target]
+    callbacks = [c for c in callbacks if stage or isinstance(c, ProgressBar)]
+    loggers = [EpochTable(folder / "metrics.csv", name), *(_build_logger(t, folder, name) for t in config.logger.values() if t)]
+    return Trainer(
+        default_root_dir=folder,
+        accelerator=options.accelerator,
+        devices=options.devices,
+        num_nodes=options.num_nodes,
+        strategy=options.strategy,
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=stage.max_epochs if stage else None,
+        callbacks=callbacks,
+        logger=loggers if stage else False,
+        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
+        enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
+        enable_model_summary=False,
+        deterministic="warn" if options.deterministic else None,
+        gradient_clip_val=options.gradient_clip_val,
+        accumulate_grad_batches=options.accumulate_grad_batches,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # ours counts each picture once, and keeps its weights
+    )
+
+
+def _build_callback(target: Target, folder: Path, name: str, stage: StageConfig | None) -> Any:
+    given: dict[str, Any] = {}
+    kind = get_class(target.target)
+    if issubclass(kind, ModelCheckpoint):
+        given = {
+            "dirpath": target.options.get("dirpath", folder / "checkpoints"),
+            "filename": target.options.get("filename", name),
+            "auto_insert_metric_name": False,
+            "enable_version_counter": False,
+        }
+    if issubclass(kind, EarlyStopping) and stage and stage.patience:
+        given["patience"] = stage.patience
+    return instantiate(target.model_dump(by_alias=True), **given)
+
+
+def _build_logger(target: Target, folder: Path, stage: str) -> Any:
+    kind = get_class(target.target)
+    given = {"version": stage} if issubclass(kind, TensorBoardLogger) else {}  # else the stages' steps would overlap
+    try:
+        return instantiate(target.model_dump(by_alias=True), **given)
+    except Exception as error:
+        extra = EXTRAS.get(kind.__name__)
+        raise ArtclfError(
+            f"logger: {kind.__name__} can't be made in {folder}: {str(error).splitlines()[0]}"
+            + (f'; is it installed? type pip install -e ".[{extra}]"' if extra else "")
+        ) from error
+
+
+def _predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
+    """predictions.csv: the manifest's columns and p_ai, a row for each picture that was tested."""
+    rows, p_ai = model.tested()
+    table = data.manifest.table.loc[rows.numpy()].copy()
+    # seven digits are what 32-bit numbers hold; certainty itself is not among them
+    table["p_ai"] = np.clip(np.round(p_ai.double().numpy(), 7), 1e-7, 1 - 1e-7)
+    return table
+
+
+def _data_facts(data: ArtData) -> dict[str, Any]:
+    return {
+        "source": data.config.source,
+        "root": str(data.manifest.root),
+        "image_size": data.config.image_size,
+        "manifest_sha256": data.manifest.sha256,
+        "counts": data.manifest.counts(),
+        "rejected": len(data.rejected),
+        "duplicates": asdict(data.duplicates),
+    }
+
+
+def _balance_facts(data: ArtData) -> dict[str, Any]:
+    before = data.manifest.counts()["train"]
+    return {
+        "name": data.balance,
+        "augment": data.augment.name,
+        "train_counts_before": {label: sum(generators.values()) for label, generators in before.items()},
+        "train_counts_after": {label: sum(kinds.values()) for label, kinds in data.counts_after().items()},
+    }
+
+
+def _device_name(trainer: Trainer) -> str:
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _write(
+    folder: Path,
+    metrics: dict[str, Any],
+    data: ArtData,
+    model: ArtClassifier,
+    records: list[StageRecord],
+    predictions: pd.DataFrame,
+    began: float,
+) -> None:
+    (folder / "manifest.csv").write_text(data.manifest.to_csv(), encoding="utf-8")
+    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    history = pd.read_csv(folder / "metrics.csv")
+    draw_figures(
+        folder / "figures",
+        data=data,
+        model=model,
+        records=records,
+        history=history,
+        predictions=predictions,
+        metrics=metrics,
+    )
+    metrics["seconds"] = round(time.perf_counter() - began, 2)
+    write_json(folder / "metrics.json", metrics)
+    write_page(folder)

@@ -1,0 +1,140 @@
+"""All figures of a run: what the report room draws, of what the run has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from artclf.data.images import read_pixels
+from artclf.data.module import ArtData
+from artclf.data.transforms import to_square
+from artclf.model.classifier import ArtClassifier
+from artclf.report.counts import plot_counts
+from artclf.report.network import LayerRow, plot_network
+from artclf.report.pictures import Mistake, plot_copies, plot_mistakes, plot_samples
+from artclf.report.scores import plot_confusion, plot_roc_pr, plot_scores
+from artclf.report.style import save
+from artclf.report.training import plot_accuracy, plot_loss
+from artclf.stages import StageRecord
+
+SAMPLES = 12  # pictures a class
+COPIES = 5  # augmented copies of one picture
+MISTAKES = 12
+THUMBNAIL = 224  # pixels a side
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def draw_figures(
+    folder: Path,
+    *,
+    data: ArtData,
+    model: ArtClassifier,
+    records: Sequence[StageRecord],
+    history: pd.DataFrame,
+    predictions: pd.DataFrame,
+    metrics: dict[str, Any],
+) -> None:
+    """Draw a run's figures into `folder`.
+
+    Args:
+        folder: the run's figures/, made where it is missing.
+        data: the run's data, read.
+        model: the classifier.
+        records: of the stages.
+        history: metrics.csv.
+        predictions: predictions.csv.
+        metrics: metrics.json.
+    """
+    folder.mkdir(exist_ok=True)
+    stages = [record.to_json() for record in records]
+    save(plot_accuracy(history, stages), folder / "accuracy.png")
+    save(plot_loss(history, stages), folder / "loss.png")
+    save(plot_network(_layer_rows(model, records), f"{metrics['model']['name']}: what is trained when"), folder / "network.png")
+    _draw_data(folder, data)
+    for split in data.manifest.evaluated:
+        name = "confusion.png" if split == "test" else f"confusion_{split}.png"
+        save(plot_confusion(metrics[split]["confusion"], f"Truth and verdict, {split} split"), folder / name)
+    tested = predictions[predictions["split"] == "test"]
+    is_ai = (tested["label"] == "ai").to_numpy(dtype=bool)
+    if 0 < is_ai.sum() < len(is_ai):  # the curves need both classes
+        save(plot_roc_pr(is_ai, tested["p_ai"].to_numpy(dtype=float)), folder / "roc_pr.png")
+    save(plot_scores(tested), folder / "scores.png")
+    save(plot_mistakes(_mistakes(data, tested)), folder / "mistakes.png")
+
+
+def _draw_data(folder: Path, data: ArtData) -> None:
+    for label, title in (("ai", "AI-generated pictures of the training split"), ("human", "Human works of the training split")):
+        save(plot_samples(_samples(data, label), title), folder / f"samples_{label}.png")
+    before = data.manifest.counts()["train"]
+    after = {label: sum(kinds.values()) for label, kinds in data.counts_after().items()}
+    save(plot_counts(before, after, f"Training pictures before and after balance={data.balance}"), folder / "counts.png")
+    dataset = data.dataset("train")
+    if dataset.augmentation is None:
+        return
+    copied = np.flatnonzero(dataset.copies)
+    if len(copied):
+        row = int(dataset.rows[copied[np.argmax(dataset.copies[copied])]])
+        numbers = [int(copy) for copy in dataset.copies[dataset.rows == row] if copy][:COPIES]
+        # few copies a picture: show what a further one would have looked like
+        numbers += range(len(numbers) + 1, COPIES + 1)
+        copies = [_to_array(dataset.picture(row, copy)) for copy in numbers]
+    elif dataset.each_epoch:
+        row, copies = 0, [_to_array(dataset.picture(0, 0, epoch)) for epoch in range(COPIES)]
+    else:
+        return
+    original = _to_array(to_square(_decoded(data, dataset.files[row]), dataset.size))
+    title = f"A training picture, and what augment={data.augment.name} makes of it"
+    save(plot_copies(original, copies, title), folder / "copies.png")
+
+
+def _layer_rows(model: ArtClassifier, records: Sequence[StageRecord]) -> list[LayerRow]:
+    sizes = {name: parameter.numel() for name, parameter in model.body.named_parameters()}
+    total = len(model.layers)
+    rows = []
+    for number, layer in enumerate(model.layers.layers):
+        trained_in = next((record.name for record in records if number >= total - record.layers), None)
+        rows.append(LayerRow(layer.name, layer.kind, sum(sizes[name] for name in layer.parameters), trained_in))
+    head = sum(parameter.numel() for parameter in model.head.parameters())
+    return [*rows, LayerRow("head", type(model.head).__name__, head, records[0].name)]
+
+
+def _decoded(data: ArtData, file: str | Path) -> torch.Tensor:
+    return torch.from_numpy(read_pixels(file, max_pixels=data.config.max_pixels)).permute(2, 0, 1)
+
+
+def _to_array(pixels: torch.Tensor) -> Pixels:
+    array: Pixels = pixels.permute(1, 2, 0).numpy()
+    return array
+
+
+def _thumbnail(data: ArtData, path: str) -> Pixels:
+    return _to_array(to_square(_decoded(data, data.manifest.root / path), THUMBNAIL))
+
+
+def _samples(data: ArtData, label: str) -> list[tuple[Pixels, str]]:
+    """Pictures of one class, in turn from each of its generators and styles."""
+    train = data.manifest.split("train")
+    rows = train[train["label"] == label]
+    turn = rows.groupby(["generator", "style"]).cumcount()
+    chosen = rows.assign(turn=turn).sort_values(["turn", "generator", "style"], kind="stable").head(SAMPLES)
+    return [
+        (_thumbnail(data, row["path"]), row["style"] if label == "human" else f"{row['generator']}, {row['style']}")
+        for _, row in chosen.iterrows()
+    ]
+
+
+def _mistakes(data: ArtData, tested: pd.DataFrame) -> list[Mistake]:
+    """The test pictures that were judged most wrongly."""
+    is_ai = tested["label"] == "ai"
+    wrong = tested[(tested["p_ai"] >= 0.5) != is_ai]
+    distance = (wrong["p_ai"] - is_ai[wrong.index]).abs()
+    worst = wrong.loc[distance.sort_values(ascending=False, kind="stable").index].head(MISTAKES)
+    return [
+        Mistake(_thumbnail(data, row["path"]), row["path"], row["label"], row["generator"], row["style"], float(row["p_ai"]))
+        for _, row in worst.iterrows()
+    ]

@@ -1,0 +1,102 @@
+"""From the command line to an experiment: what train.py hands over to, and how a run's end becomes an exit code."""
+
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from artclf.errors import ArtclfError
+from artclf.multirun import ERROR_FILE
+
+log = logging.getLogger(__name__)
+
+USAGE_ERROR = 2  # exit code for what the user can mend
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+MULTIRUN_FLAGS = ("-m", "--multirun")
+
+
+def check_command_line(words: list[str], conf: Path) -> None:
+    """Refuse a command line with mistakes, all of them at once, before anything is made.
+
+    Args:
+        words: what follows `train.py`.
+        conf: the folder with train.yaml.
+
+    Raises:
+        SystemExit: with code 2, after a line for every mistake.
+    """
+    flags = [word for word in words if word.startswith("-")]
+    if any(flag not in MULTIRUN_FLAGS for flag in flags):
+        return  # --help, --cfg and the like: Hydra's own business, which trains nothing
+    from artclf.experiment import mistakes  # noqa: PLC0415 (loads torch and lightning)
+    from artclf.overrides import override_mistakes  # noqa: PLC0415
+
+    overrides = [word for word in words if not word.startswith("-")]
+    lines = override_mistakes(overrides, conf, mistakes, multirun=bool(flags))
+    if lines:
+        for line in lines:
+            print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
+        raise SystemExit(USAGE_ERROR)
+
+
+def launch(composed: DictConfig) -> float | None:
+    """Run what Hydra composed, in the folder that Hydra made.
+
+    Returns:
+        The monitored figure of the best weights, for sweepers; None where a run of a multirun failed.
+
+    Raises:
+        SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun a failed run leaves error.txt
+            in its folder, and the others go on.
+    """
+    from artclf.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
+
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    multirun = hydra.mode == RunMode.MULTIRUN
+    command = shlex.join(["python", "train.py", *hydra.overrides.task])
+    for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)  # their news about themselves
+    try:
+        metrics = run(composed, folder, command)
+    except ArtclfError as error:
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        if not multirun:
+            raise SystemExit(USAGE_ERROR) from error
+        (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
+        return None
+    except KeyboardInterrupt as error:
+        kept = folder / "checkpoints" / "last.ckpt"
+        log.warning("interrupted; %s", f"training stands in {kept}" if kept.exists() else f"what there is stands in {folder}")
+        raise SystemExit(INTERRUPTED) from error
+    except Exception as error:
+        if not multirun:
+            raise
+        log.exception("this run failed; the multirun goes on")
+        (folder / ERROR_FILE).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        return None
+    _tell(metrics, folder)
+    return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+
+
+def _tell(metrics: dict, folder: Path) -> None:
+    table = Table(title=f"{metrics['model']['name']}, weights: {metrics['model']['weights']}")
+    for column in ("split", "pictures", "accuracy", "balanced", "AUROC", "human called AI", "AI called human"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    keys = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
+    for split, figures in metrics.items():
+        if isinstance(figures, dict) and "confusion" in figures:
+            cells = ["–" if figures[key] is None else f"{figures[key]:.3f}" for key in keys]
+            table.add_row(split, str(figures["n"]), *cells)
+    console = Console()
+    console.print(table)
+    if metrics["data"]["source"] == "demo":
+        console.print("Demo pictures are drawn by artclf itself: these scores tell nothing about art.")
+    console.print(f"run folder: {folder}\nreport:     {folder / 'report.html'}", soft_wrap=True, highlight=False)

@@ -1,0 +1,194 @@
+"""ArtClassifier, the LightningModule: a frozen and a trainable part, a head, and one shared step."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
+
+from artclf.config import StageConfig
+from artclf.model.backbones import build_backbone
+from artclf.model.depth import Layers, list_layers, set_depth, set_modes
+from artclf.model.heads import HEADS
+from artclf.model.losses import LOSSES
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=nn.Module)
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+
+
+class ArtClassifier(LightningModule):
+    """A classifier of pictures, uint8 [B, 3, S, S] → logit [B] of target 1 (human); p(AI) is sigmoid(-logit).
+
+    Its arguments are plain values, and all that a checkpoint needs beside its tensors to build it again.
+
+    Args:
+        library, name: the backbone, as in `build_backbone`. It starts with random weights.
+        head: {"name": a key of HEADS, …its options}.
+        loss: {"name": a key of LOSSES, …its options}.
+        mean, std: per channel, of pixels in [0, 1], as the weights in use want them.
+        interpolation: with which pictures are scaled before they come here.
+        image_size: pixels a side of the pictures it was trained on.
+        weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
+        channels_last: whether convolutions run in that memory layout.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(
+        self,
+        library: str,
+        name: str,
+        head: dict[str, Any],
+        loss: dict[str, Any],
+        mean: list[float],
+        std: list[float],
+        interpolation: str,  # noqa: ARG002 (kept in the checkpoint)
+        image_size: int,  # noqa: ARG002 (kept in the checkpoint)
+        weights: str = "random",  # noqa: ARG002 (kept in the checkpoint)
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        backbone = build_backbone(library, name)
+        self.body = backbone.body
+        self.layers: Layers = list_layers(self.body)
+        self.head = _build(HEADS, head, features=backbone.features)
+        self.loss = _build(LOSSES, loss)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)
+        metrics = MetricCollection({"accuracy": BinaryAccuracy()})
+        self.train_metrics = metrics.clone(prefix="train/")
+        self.val_metrics = MetricCollection({"accuracy": BinaryAccuracy(), "auroc": BinaryAUROC()}, prefix="val/")
+        self.stage: StageConfig | None = None
+        self.depth = len(self.layers)
+        self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
+
+    # ---- forward
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels, uint8 [B, 3, S, S] → logit [B]."""
+        pictures = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
+        logit: torch.Tensor = self.head(self.body(pictures.contiguous(memory_format=self.memory_format)))
+        return logit.float()  # half precision would round the loss and the probabilities
+
+    @torch.inference_mode()
+    def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels, uint8 [B, 3, S, S] → probability of AI [B]. Call it in eval mode."""
+        return torch.sigmoid(-self(pixels))
+
+    # ---- stages
+
+    def begin(self, stage: StageConfig, depth: int) -> None:
+        """Freeze what this stage does not train, and take its optimiser.
+
+        Args:
+            stage: how to train.
+            depth: how many layers of the body train, counted from the end; the head always does.
+        """
+        self.stage, self.depth = stage, depth
+        set_depth(self.body, self.layers, depth)
+
+    def configure_optimizers(self) -> Any:
+        """The stage's optimiser, over what trains; no weight decay on tensors of fewer than two dimensions."""
+        stage = self._current_stage()
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": stage.optim.weight_decay},
+            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        options = {"momentum": 0.9, "nesterov": True} if stage.optim.name == "sgd" else {}
+        optimizer = OPTIMIZERS[stage.optim.name](
+            [group for group in groups if group["params"]], lr=stage.optim.lr, **options
+        )
+        if stage.schedule == "constant":
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        if stage.schedule == "cosine":
+            schedule: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        else:
+            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, stage.optim.lr, total_steps=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def what_trains(self) -> str:
+        """One line for the log: layers, tensors and parameters that train, and how many tensors are decayed."""
+        trained = [p for p in self.parameters() if p.requires_grad]
+        total = sum(p.numel() for p in self.parameters())
+        decayed = sum(p.ndim >= 2 for p in trained) if self._current_stage().optim.weight_decay else 0
+        return (
+            f"{self.depth} of {len(self.layers)} layers and the head train: {len(trained)} tensors "
+            f"({decayed} with weight decay, {len(trained) - decayed} without), "
+            f"{self.trainable_parameters():,} of {total:,} parameters"
+        )
+
+    def trainable_parameters(self) -> int:
+        """How many numbers the stage trains."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)
+
+    def _current_stage(self) -> StageConfig:
+        if self.stage is None:
+            raise RuntimeError("call begin(stage, depth) before training")
+        return self.stage
+
+    def on_train_epoch_start(self) -> None:
+        """Assert again what frozen means: a callback or a validation may have changed the modes."""
+        set_modes(self.body, self.layers, self.depth)
+
+    # ---- steps
+
+    def _shared_step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """A batch → logit [B], integer target [B], loss []."""
+        pixels, target, _ = batch
+        logit = self(pixels)
+        return logit, target.int(), self.loss(logit, target)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
+        """The loss of a batch."""
+        logit, target, loss = self._shared_step(batch)
+        self.train_metrics.update(logit.detach(), target)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(target), prog_bar=True, sync_dist=True)
+        self.log_dict(self.train_metrics, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Loss, accuracy and AUROC of the validation split."""
+        logit, target, loss = self._shared_step(batch)
+        self.val_metrics.update(logit, target)
+        self.log("val/loss", loss, on_epoch=True, batch_size=len(target), prog_bar=True, sync_dist=True)
+        self.log_dict(self.val_metrics, on_epoch=True)
+
+    def on_test_epoch_start(self) -> None:
+        """Forget the predictions of an earlier test."""
+        self.predictions.clear()
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
+        """Keep each picture's row and p(AI); figures are computed from them afterwards, outside of Lightning."""
+        pixels, _, row = batch
+        rows, probabilities = self.predictions.setdefault(dataloader_idx, ([], []))
+        rows.append(row.cpu())
+        probabilities.append(torch.sigmoid(-self(pixels)).cpu())
+
+    def tested(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows int64 [N] and p(AI) float32 [N] of all pictures of the last test, from every process."""
+        rows = torch.cat([row for part, _ in self.predictions.values() for row in part])
+        probabilities = torch.cat([p for _, part in self.predictions.values() for p in part])
+        if self.trainer.world_size > 1:
+            parts: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(parts, (rows, probabilities))
+            rows, probabilities = (torch.cat([part[i] for part in parts]) for i in (0, 1))
+        order = torch.argsort(rows)
+        return rows[order], probabilities[order]
+
+
+def _build(classes: Mapping[str, type[T]], options: dict[str, Any], **given: Any) -> T:
+
+    return classes[options["name"]](**given, **{key: value for key, value in options.items() if key != "name"})

@@ -1,0 +1,1 @@
+"""From figures to pictures and one page that a person enjoys reading."""

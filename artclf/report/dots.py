@@ -1,0 +1,116 @@
+"""Runs side by side, as dots and curves."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from artclf.report import style, words
+
+_NARROWEST = 0.05  # span of an axis of shares: dots that lie close are to look close
+
+
+def plot_runs(table: pd.DataFrame, curves: Mapping[str, pd.Series]) -> Figure:
+    """Plot accuracy, balanced accuracy and false accusations of each run, and validation accuracy while training.
+
+    The first six runs have a colour each, the others are grey.
+
+    Args:
+        table: a run a row, the best first; columns ``run``, ``differs``, ``seed`` (text), and ``accuracy``,
+            ``balanced_accuracy``, ``false_positive_rate`` (shares; NaN where not known).
+        curves: run → validation accuracy by epoch; an empty one is left out.
+    """
+    figure = style.paper(style.WIDE, max(1.4 + 0.42 * len(table), 3.4))
+    style.heading(figure, "Runs on the same test pictures, the best first")
+    right, wrong, training = figure.subplots(1, 3, width_ratios=[3.0, 1.8, 2.8])
+    colors = [style.RUNS[row] if row < len(style.RUNS) else style.FROZEN_HATCH for row in range(len(table))]
+    heights = [len(table) - 1 - row for row in range(len(table))]
+    _plot_accuracies(right, table, heights, colors)
+    _plot_accusations(wrong, table, heights, colors)
+    right.set_yticks(heights, _labels(table))
+    for label, color in zip(right.get_yticklabels(), colors, strict=True):
+        label.set(color=style.dark(color), fontsize=style.SMALL)
+    _plot_curves(training, curves, list(table["run"]), colors, figure.get_figheight() - 1.0)
+    return figure
+
+
+def _labels(table: pd.DataFrame) -> list[str]:
+    seeds = table["seed"].nunique() > 1
+    labels = []
+    for run, differs, seed in zip(table["run"], table["differs"], table["seed"], strict=True):
+        setting = ", ".join(filter(None, [differs, f"seed {seed}" if seeds else ""]))
+        one_line = len(run) + len(setting) <= 30
+        labels.append(f"{style.plain(run, 34)}{': ' if one_line else chr(10)}{style.plain(setting, 34)}" if setting else run)
+    return labels
+
+
+def _plot_accuracies(axes: Axes, table: pd.DataFrame, heights: Sequence[int], colors: Sequence[str]) -> None:
+    rows = zip(heights, colors, table["accuracy"], table["balanced_accuracy"], strict=True)
+    for y, color, accuracy, balanced in rows:
+        axes.plot([accuracy, balanced], [y, y], color=color, linewidth=1.4, zorder=2)
+        axes.plot([accuracy], [y], "o", markersize=7.5, markerfacecolor=style.PAPER, markeredgecolor=color, zorder=3)
+        axes.plot([balanced], [y], "o", markersize=8.5, color=color, zorder=4)
+        _value(axes, words.share(balanced), max(accuracy, balanced), y)
+    low, high = axes.get_xlim()
+    low = min(low, high - _NARROWEST)
+    axes.set_xlim(low, high + 0.3 * (high - low))  # room for the values
+    _finish(axes, "●  balanced accuracy    ○  accuracy", len(table))
+
+
+def _plot_accusations(axes: Axes, table: pd.DataFrame, heights: Sequence[int], colors: Sequence[str]) -> None:
+    most = max(float(table["false_positive_rate"].fillna(0.0).max()), _NARROWEST)
+    for y, color, accused in zip(heights, colors, table["false_positive_rate"], strict=True):
+        axes.plot([0, accused], [y, y], color=color, linewidth=1.4)
+        axes.plot([accused], [y], "o", markersize=8.5, color=color)
+        _value(axes, words.share(accused), 0.0 if words.missing(accused) else accused, y)
+    axes.set_xlim(-0.05 * most, 1.5 * most)
+    axes.set_yticks([])
+    _finish(axes, "human works called AI", len(table))
+
+
+def _value(axes: Axes, text: str, x: float, y: float) -> None:
+    axes.annotate(text, (x, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=style.SMALL, color=style.INK)
+
+
+def _finish(axes: Axes, title: str, number: int) -> None:
+    style.tidy(axes, "x")
+    axes.set_title(title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
+    axes.set_ylim(-0.6, number - 0.4)
+    style.percent(axes.xaxis)
+
+
+def _plot_curves(
+    axes: Axes, curves: Mapping[str, pd.Series], names: Sequence[str], colors: Sequence[str], inches: float
+) -> None:
+    axes.set_title("validation accuracy by epoch", loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
+    drawn = [(row, curves[name]) for row, name in enumerate(names) if name in curves and len(curves[name])]
+    if not drawn:
+        style.say(axes, "not recorded")
+        return
+    for row, curve in reversed(drawn):  # the best on top
+        axes.plot(curve.index, curve, color=colors[row], linewidth=2.0 if row == 0 else 1.4, marker="o", markersize=2.5)
+    style.tidy(axes)
+    low, high = axes.get_ylim()
+    style.percent(axes.yaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+    axes.set_xlabel("epoch")
+    gap = (high - low) * 0.17 / inches  # about the height of a name
+    ends = sorted((float(curve.iloc[-1]), -row) for row, curve in drawn if row < len(style.RUNS))
+    top = high - gap * len(ends)
+    below = low
+    for value, last in ends:
+        top += gap  # as high as this name may stand, with room for those above it
+        height = min(max(value, below), top)
+        below = height + gap
+        axes.annotate(
+            style.plain(names[-last], 14),
+            (1.0, height),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.SMALL - 0.5,
+            color=style.dark(colors[-last]),
+        )

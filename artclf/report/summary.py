@@ -1,0 +1,101 @@
+"""A run in three sentences: what was trained on what, how good it is, what not to trust."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from artclf.report import words
+
+_FEW = 2000  # test pictures; above, the uncertainty of an accuracy is under about ±2 points
+
+
+def three_sentences(metrics: Mapping[str, Any]) -> list[str]:
+    """Put a run's metrics.json into three sentences; what was not recorded is left out of them."""
+    return [_trained(metrics), _measured(metrics.get("test") or {}), _doubts(metrics)]
+
+
+def interval(share: float, number: int) -> tuple[float, float]:
+    """95% confidence interval of a share of `number` independent trials (Wilson 1927)."""
+    z = 1.959964
+    middle = (share + z**2 / (2 * number)) / (1 + z**2 / number)
+    reach = z / (1 + z**2 / number) * math.sqrt(share * (1 - share) / number + z**2 / (4 * number**2))
+    return middle - reach, middle + reach
+
+
+def errors_in_words(split: Mapping[str, Any]) -> str:
+    """Say how many human works a split's verdicts accuse and how many AI works they miss; "" without a confusion."""
+    confusion = split.get("confusion") or {}
+    human, ai = confusion.get("human") or {}, confusion.get("ai") or {}
+    parts = []
+    if sum(human.values()):
+        accused, total = human.get("ai", 0), sum(human.values())
+        parts.append(
+            f"of {words.plural(total, 'human work')} {words.count(accused)} {_is(accused)} wrongly called AI "
+            f"({words.share(accused / total)}: false accusations)"
+        )
+    if sum(ai.values()):
+        missed, total = ai.get("human", 0), sum(ai.values())
+        parts.append(
+            f"of {words.plural(total, 'AI work')} {words.count(missed)} {_is(missed)} missed ({words.share(missed / total)})"
+        )
+    return ", and ".join(parts)
+
+
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _trained(metrics: Mapping[str, Any]) -> str:
+    model, data = metrics.get("model") or {}, metrics.get("data") or {}
+    network = f"The network {model['name']}" if model.get("name") else "The network"
+    weights = model.get("weights")
+    start = {"imagenet": "ImageNet weights", "random": "random weights"}.get(str(weights), f"the weights {weights}")
+    sentence = f"{network}, which started from {start}, was trained" if weights else f"{network} was trained"
+    train = (data.get("counts") or {}).get("train") or {}
+    ai, human = (sum(train.get(label, {}).values()) for label in ("ai", "human"))
+    if train:
+        sentence += f" on {words.plural(ai, 'AI picture')} and {words.plural(human, 'human picture')}"
+    if data.get("source"):
+        sentence += f" of {data['source']}"
+    stages = [f"{stage['name']} ({words.unfrozen(stage)})" for stage in metrics.get("stages") or []]
+    return f"{sentence} in {words.plural(len(stages), 'stage')}: {', then '.join(stages)}." if stages else f"{sentence}."
+
+
+def _measured(test: Mapping[str, Any]) -> str:
+    accuracy, number = test.get("accuracy"), test.get("n")
+    if accuracy is None or words.missing(accuracy):
+        return "How good it is on test pictures was not recorded."
+    on = words.plural(number, "test picture") if number else "test pictures"
+    good = f"On {on} that training did not show, {words.share(accuracy)} of its verdicts are right"
+    if number:
+        low, high = interval(accuracy, number)
+        good += f" (95% interval {words.share(low)} to {words.share(high)})"
+    mistakes = errors_in_words(test)
+    return f"{good}: {mistakes}." if mistakes else f"{good}."
+
+
+def _doubts(metrics: Mapping[str, Any]) -> str:
+    data, test = metrics.get("data") or {}, metrics.get("test") or {}
+    doubts = []
+    if data.get("source") == "demo":
+        doubts.append("its pictures were drawn by a program, so these figures tell nothing about art")
+    trained_on = sorted(((data.get("counts") or {}).get("train") or {}).get("ai") or {})
+    if trained_on:
+        named = words.listed(trained_on) if len(trained_on) <= 4 else f"{len(trained_on)} generators"
+        doubts.append(f"it has learned from {named} alone, and works of other generators may pass for human")
+    for name in other_splits(metrics):
+        mistakes = errors_in_words(metrics[name])
+        if mistakes:
+            doubts.append(f"on {name}, {mistakes}")
+    if 0 < (test.get("n") or 0) < _FEW:
+        doubts.append(f"{words.count(test['n'])} test pictures are few")
+    return f"Do not take a single verdict as proof of who made a picture{': ' if doubts else ''}{'; '.join(doubts)}."
+
+
+def other_splits(metrics: Mapping[str, Any]) -> list[str]:
+    """Names of the splits that were evaluated besides test and val."""
+    return [
+        name
+        for name, value in metrics.items()
+        if isinstance(value, Mapping) and "confusion" in value and name not in ("test", "val")
+    ]

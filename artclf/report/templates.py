@@ -1,0 +1,23 @@
+"""HTML from templates: everything that comes from a run is escaped."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+
+from artclf.report import style, words
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill in a template of this folder. A key that a run did not record is shown as a dash, never an error."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["style"] = style
+    for reader in (words.count, words.share, words.score, words.size, words.duration, words.unfrozen):
+        environment.filters[reader.__name__] = reader
+    return environment.get_template(template).render(context)

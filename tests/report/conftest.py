@@ -1,0 +1,192 @@
+"""A finished run as a training leaves it, made up: its figures are computed by the real functions."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from artclf.evaluation.metrics import split_metrics
+from artclf.report import style
+from artclf.report.counts import plot_counts
+from artclf.report.network import LayerRow, plot_network
+from artclf.report.pictures import Mistake, plot_copies, plot_mistakes, plot_samples
+from artclf.report.scores import plot_confusion, plot_roc_pr, plot_scores
+from artclf.report.training import plot_accuracy, plot_loss
+
+STYLES = ("baroque", "realism", "ukiyo_e")
+
+
+def painting(seed: int, size: int = 48) -> np.ndarray:
+    """Stripes and a disc: [size, size, 3] uint8."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:size, 0:size] / size
+    colors = rng.uniform(30, 225, (3, 3))
+    stripes = (np.sin(x * rng.uniform(4, 20) + y * rng.uniform(4, 20)) > 0)[..., None]
+    disc = ((x - rng.random()) ** 2 + (y - rng.random()) ** 2 < 0.08)[..., None]
+    return np.where(disc, colors[2], np.where(stripes, colors[0], colors[1])).astype(np.uint8)
+
+
+def predictions(seed: int = 0, generators: tuple[str, ...] = ("latent_diffusion", "stable_diffusion")) -> pd.DataFrame:
+    """Made-up predictions.csv: 118 test, 60 val and 40 unseen pictures, the last by AI alone."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for split, humans, ais, names in (
+        ("val", 30, 30, generators),
+        ("test", 40, 78, generators),
+        ("unseen", 0, 40, ("new_one",)),
+    ):
+        for i in range(humans + ais):
+            label = "human" if i < humans else "ai"
+            generator = "human" if label == "human" else names[i % len(names)]
+            logit = rng.normal(-2.6 if label == "human" else -0.5 if split == "unseen" else 2.6, 1.6)
+            look = STYLES[i % len(STYLES)]
+            path = f"{split}/{label}/{generator}/{look}/{i:03d}.png"
+            rows.append((path, label, generator, look, split, 1 / (1 + np.exp(-logit))))
+    return pd.DataFrame(rows, columns=["path", "label", "generator", "style", "split", "p_ai"])
+
+
+def history(epochs: dict[str, int], seed: int = 0) -> pd.DataFrame:
+    """Made-up metrics.csv, a stage after the other."""
+    rng = np.random.default_rng(seed)
+    names = [name for name, number in epochs.items() for _ in range(number)]
+    epoch = np.arange(1, len(names) + 1)
+    accuracy = 0.93 - 0.3 * np.exp(-epoch / 3) + rng.normal(0, 0.005, len(epoch))
+    return pd.DataFrame(
+        {
+            "stage": names,
+            "epoch": epoch,
+            "train/loss": 1.5 * (1.0 - accuracy),
+            "train/accuracy": np.minimum(accuracy + 0.004 * epoch, 1.0),
+            "val/loss": 1.8 * (1.0 - accuracy),
+            "val/accuracy": accuracy,
+            "val/auroc": np.minimum(accuracy + 0.03, 1.0),
+            "learning_rate": 1e-3,
+            "seconds": 2.5,
+        }
+    )
+
+
+def write_run(
+    folder: Path,
+    *,
+    seed: int = 0,
+    overrides: str = "model=resnet50",
+    predicted: pd.DataFrame | None = None,
+    figures: bool = False,
+    picture: Callable[[int], np.ndarray] = painting,
+    **changes: Any,
+) -> Path:
+    """Write a run folder; `changes` replace keys of metrics.json (None leaves a key out)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = predictions(seed) if predicted is None else predicted
+    epochs = history({"head": 6, "last10": 5}, seed)
+    splits = {str(name): split_metrics(rows) for name, rows in table.groupby("split", sort=False)}
+    stages = [
+        {"name": "head", "unfreeze": 0, "trainable_parameters": 2049, "epochs": 6, "best_epoch": 5, "seconds": 30.0},
+        {"name": "last10", "unfreeze": 10, "trainable_parameters": 4464641, "epochs": 5, "best_epoch": 10, "seconds": 45.5},
+    ]
+    train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
+    metrics: dict[str, Any] = {
+        **splits,
+        "stages": stages,
+        "best": {"stage": "last10", "epoch": 10},
+        "model": {"name": "resnet50", "weights": "imagenet", "parameters": 23510081},
+        "data": {
+            "source": "ai_artbench",
+            "root": "data/art",
+            "image_size": 224,
+            "manifest_sha256": "5f" * 32,
+            "counts": {
+                "train": train,
+                "val": {"human": {"human": 30}, "ai": {"latent_diffusion": 15, "stable_diffusion": 15}},
+                "test": {"human": {"human": 40}, "ai": {"latent_diffusion": 39, "stable_diffusion": 39}},
+                "unseen": {"ai": {"new_one": 40}},
+            },
+            "rejected": 2,
+            "duplicates": {"groups": 3, "files": 7, "removed": 4},
+        },
+        "balance": {
+            "name": "augment",
+            "train_counts_before": {"ai": 105015, "human": 50000},
+            "train_counts_after": {"ai": 105015, "human": 105015},
+        },
+        "seed": seed,
+        "precision": "bf16-mixed",
+        "device": "cpu",
+        "seconds": 4233.0,
+        "command": f"python train.py {overrides} seed={seed}",
+        "versions": {"artclf": "0.1.0", "python": "3.12.1", "torch": "2.11.0"},
+        "git": "0123abc",
+        "fallbacks": [],
+    }
+    metrics = {key: value for key, value in {**metrics, **changes}.items() if value is not None}
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    table.to_csv(folder / "predictions.csv", index=False)
+    epochs.to_csv(folder / "metrics.csv", index=False)
+    (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
+    table.drop(columns="p_ai").to_csv(folder / "manifest.csv", index=False)
+    (folder / "rejected.csv").write_text("path,reason\na.png,truncated\nb.png,no picture\n", encoding="utf-8")
+    if figures:
+        draw_figures(folder / "figures", metrics, table, epochs, picture)
+    return folder
+
+
+def draw_figures(
+    to: Path, metrics: dict[str, Any], table: pd.DataFrame, epochs: pd.DataFrame, picture: Callable[[int], np.ndarray]
+) -> None:
+    test = table[table["split"] == "test"]
+    wrong = test[(test["p_ai"] >= 0.5) != (test["label"] == "ai")]
+    layers = [LayerRow(f"layer{i // 4}.{i // 2 % 2}.conv{i % 2}", "Conv2d", 1000 * (i + 1), None) for i in range(4, 18)]
+    layers += [LayerRow("layer4.1.conv2", "Conv2d", 40000, "last10"), LayerRow("head", "Linear", 2049, "head")]
+    balance, data = metrics["balance"], metrics["data"]
+    drawn = {
+        "accuracy": plot_accuracy(epochs, metrics["stages"]),
+        "loss": plot_loss(epochs, metrics["stages"]),
+        "confusion": plot_confusion(metrics["test"]["confusion"], f"{metrics['test']['n']} test pictures and the verdicts"),
+        "confusion_unseen": plot_confusion(metrics["unseen"]["confusion"], "A generator that training never showed"),
+        "roc_pr": plot_roc_pr((test["label"] == "ai").to_numpy(), test["p_ai"].to_numpy()),
+        "scores": plot_scores(test),
+        "samples_ai": plot_samples([(picture(i), STYLES[i % 3]) for i in range(12)], "Works of AI"),
+        "samples_human": plot_samples([(picture(i), STYLES[i % 3]) for i in range(100, 112)], "Works of people"),
+        "copies": plot_copies(picture(100), [picture(100)[:, ::-1], picture(100)[::-1]], "A picture and its altered copies"),
+        "network": plot_network(layers, "resnet50: what is frozen and what is trained"),
+        "counts": plot_counts(data["counts"]["train"], balance["train_counts_after"], "Training pictures before and after"),
+        "mistakes": plot_mistakes(
+            [
+                Mistake(picture(i + 100 * (row.label == "human")), row.path, row.label, row.generator, row.style, row.p_ai)
+                for i, row in enumerate(wrong.itertuples())
+            ]
+        ),
+    }
+    for name, figure in drawn.items():
+        style.save(figure, to / f"{name}.png")
+
+
+@pytest.fixture(scope="session")
+def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with everything in it. Not to be changed: copy it."""
+    return write_run(tmp_path_factory.mktemp("outputs") / "2026-01-01_run", figures=True)
+
+
+@pytest.fixture
+def make_run() -> Callable[..., Path]:
+    return write_run
+
+
+@pytest.fixture
+def make_predictions() -> Callable[..., pd.DataFrame]:
+    return predictions
+
+
+@pytest.fixture
+def make_history() -> Callable[..., pd.DataFrame]:
+    return history
+
+
+@pytest.fixture
+def make_painting() -> Callable[..., np.ndarray]:
+    return painting

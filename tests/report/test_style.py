@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from artclf.report import style
+
+
+def saved(figure, path):
+    with Image.open(style.save(figure, path)) as image:
+        image.load()
+        return image
+
+
+def test_a_chart_keeps_its_size_and_exact_colours(tmp_path):
+    figure = style.paper(4, 3)
+    axes = figure.subplots()
+    axes.fill_between([0, 1], 0, 1, color=style.AI)
+    image = saved(figure, tmp_path / "new folder" / "chart.png")
+    assert image.format == "PNG"
+    assert image.size == (4 * style.DPI, 3 * style.DPI)
+    pixels = {"#{:02x}{:02x}{:02x}".format(*color) for _, color in image.convert("RGB").getcolors(1 << 20)}
+    assert style.AI.lower() in pixels
+
+
+def test_paintings_are_kept_small_and_their_paper_white(tmp_path, monkeypatch):
+    monkeypatch.setattr(style, "PAINTINGS_BYTES", 60_000)
+    figure = style.paper(4, 3)
+    nearly_white = np.random.default_rng(0).integers(215, 255, (200, 300, 3), dtype=np.uint8)
+    figure.subplots().imshow(nearly_white)
+    image = saved(figure, tmp_path / "noise.png")
+    assert (tmp_path / "noise.png").stat().st_size <= 60_000
+    assert image.width < 4 * style.DPI  # noise can't be had at full size
+    assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [("$x$", r"\$x\$"), ("名画_ink", "□□_ink"), ("Дега", "Дега"), ("two\nlines", "two\nlines")],
+)
+def test_any_name_can_be_drawn(text, drawn, tmp_path):
+    assert style.plain(text) == drawn
+    figure = style.paper(3, 1)
+    style.say(figure.subplots(), style.plain(text))
+    style.save(figure, tmp_path / "text.png")  # a missing glyph or half a formula would warn or fail
+
+
+def test_a_long_name_is_cut():
+    assert style.plain("a" * 50, 10) == "a" * 9 + "…"
+
+
+def test_tints_start_at_the_colour_itself_and_differ():
+    tints = style.tints(["a", "b", "c"], "ai")
+    assert tints["a"].lower() == style.AI.lower()
+    assert len(set(tints.values())) == 3
+    assert style.tints(["only"], "human") == {"only": style.HUMAN.lower()}
+
+
+def test_text_is_legible_on_both_ends_of_the_tints():
+    assert style.ink_on(style.HUMAN) == style.PAPER
+    assert style.ink_on(style.shade(style.HUMAN, 0.2)) == style.INK
+
+
+def test_a_long_title_takes_more_lines():
+    figure = style.paper(style.NARROW, 3)
+    style.heading(figure, "word " * 20)
+    assert figure.get_suptitle().count("\n") >= 1

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+
+from artclf.report.summary import errors_in_words, interval, other_splits, three_sentences
+
+
+@pytest.fixture
+def metrics(make_run, tmp_path):
+    return json.loads((make_run(tmp_path) / "metrics.json").read_text())
+
+
+def test_three_sentences_say_what_on_what_how_well_and_what_not_to_trust(metrics):
+    trained, measured, doubts = three_sentences(metrics)
+    assert trained == (
+        "The network resnet50, which started from ImageNet weights, was trained on 105,015 AI pictures and 50,000 human "
+        "pictures of ai_artbench in 2 stages: head (head alone), then last10 (last 10 layers)."
+    )
+    confusion = metrics["test"]["confusion"]
+    accused, missed = confusion["human"]["ai"], confusion["ai"]["human"]
+    assert measured.startswith(f"On 118 test pictures that training did not show, {metrics['test']['accuracy']:.1%} of")
+    assert f"of 40 human works {accused} are wrongly called AI ({accused / 40:.1%}: false accusations)" in measured
+    assert f"of 78 AI works {missed} are missed ({missed / 78:.1%})" in measured
+    unseen = metrics["unseen"]["confusion"]["ai"]["human"]
+    assert f"on unseen, of 40 AI works {unseen} are missed ({unseen / 40:.1%})" in doubts
+    assert "learned from latent_diffusion and stable_diffusion alone" in doubts
+    assert "118 test pictures are few" in doubts
+
+
+def test_a_large_test_set_is_not_called_small(metrics):
+    metrics["test"]["n"] = 30000
+    assert "few" not in three_sentences(metrics)[2]
+
+
+def test_demo_pictures_tell_nothing_about_art(metrics):
+    metrics["data"]["source"] = "demo"
+    assert "nothing about art" in three_sentences(metrics)[2]
+
+
+def test_an_empty_run_still_gives_three_sentences():
+    assert three_sentences({}) == [
+        "The network was trained.",
+        "How good it is on test pictures was not recorded.",
+        "Do not take a single verdict as proof of who made a picture.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("weights", "start"), [("random", "random weights"), ("art.ckpt", "the weights art.ckpt"), ("imagenet", "ImageNet weights")]
+)
+def test_what_it_started_from(weights, start):
+    assert (
+        three_sentences({"model": {"name": "net", "weights": weights}})[0]
+        == f"The network net, which started from {start}, was trained."
+    )
+
+
+def test_one_mistake_is_singular_and_an_absent_class_is_left_out():
+    assert errors_in_words({"confusion": {"ai": {"ai": 0, "human": 1}, "human": {"ai": 0, "human": 0}}}) == (
+        "of 1 AI work 1 is missed (100.0%)"
+    )
+    assert errors_in_words({}) == ""
+
+
+def test_wilson_interval():
+    # from R: prop.test(81, 263, correct = FALSE)$conf.int (Newcombe 1998, table I)
+    assert interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert interval(1.0, 10)[1] == pytest.approx(1.0)
+
+
+def test_other_splits_are_those_with_verdicts(metrics):
+    assert other_splits(metrics) == ["unseen"]

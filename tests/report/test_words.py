@@ -1,0 +1,59 @@
+import math
+
+import pytest
+from jinja2 import Undefined
+
+from artclf.report import words
+
+
+@pytest.mark.parametrize("reader", [words.count, words.share, words.score, words.size, words.duration])
+@pytest.mark.parametrize("value", [None, math.nan, Undefined()])
+def test_what_is_not_known_is_a_dash(reader, value):
+    assert reader(value) == "–"
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        (words.count(155015), "155,015"),
+        (words.share(0.924), "92.4%"),
+        (words.share(1.0), "100.0%"),
+        (words.share(0.0), "0.0%"),
+        (words.share(0.9996), "99.96%"),
+        (words.share(0.0001), "0.01%"),
+        (words.score(0.96178), "0.962"),
+        (words.size(2049), "2,049"),
+        (words.size(70400), "70.4 k"),
+        (words.size(23508032), "23.5 M"),
+        (words.size(1_100_000_000), "1.10 B"),
+        (words.duration(2.53), "2.5 s"),
+        (words.duration(59.7), "1 min 0 s"),
+        (words.duration(4233), "1 h 11 min"),
+        (words.listed([]), "none"),
+        (words.listed(["a"]), "a"),
+        (words.listed(["a", "b", "c"]), "a, b and c"),
+        (words.plural(1, "picture"), "1 picture"),
+        (words.plural(30000, "picture"), "30,000 pictures"),
+    ],
+)
+def test_numbers_as_a_person_reads_them(written, number):
+    assert written == number
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ({"unfreeze": 0}, "head alone"),
+        ({"unfreeze": 1}, "last layer"),
+        ({"unfreeze": 10}, "last 10 layers"),
+        ({"unfreeze": "10"}, "last 10 layers"),
+        ({"unfreeze": "all"}, "all layers"),
+        ({"unfreeze": "last_block", "layers": 32}, "last block"),
+        ({"unfreeze": "auto", "layers": 0}, "head alone"),
+        ({"unfreeze": "auto", "layers": 174}, "all layers"),
+        ({"unfreeze": "auto"}, "auto"),
+        ({}, "–"),
+    ],
+)
+def test_what_a_stage_unfreezes(stage, said):
+    assert words.unfrozen(stage) == said
