@@ -31,7 +31,6 @@ NotNegative = Annotated[int, Field(ge=0)]
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
-
 def _number_or(lowest: int, *words: str) -> BeforeValidator:
     """Accept a whole number from `lowest` on, or one of the words: one error where a union would give several."""
 
@@ -52,9 +51,10 @@ class Section(BaseModel):
 
 
 class DemoConfig(Section):
-    """How many demo pictures are drawn, and from which seed."""
+    """How many demo pictures are drawn, of which size (pixels a side), and from which seed."""
 
     seed: NotNegative
+    size: Annotated[int, Field(ge=32, le=1024)]
     train_per_folder: Positive
     test_per_folder: Positive
 
@@ -98,7 +98,7 @@ class AugmentConfig(Section):
     name: str
     crop: Fraction
     rotation: Annotated[float, Field(ge=0.0, le=180.0)]
-    zoom: Fraction
+    zoom: Annotated[float, Field(ge=0.0, le=0.5)]  # beyond, reflection could not fill the margin
     flip: Probability
     color: Fraction
     blur: Probability

@@ -15,7 +15,6 @@ from hydra.utils import get_class, instantiate
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -32,7 +31,7 @@ from artclf.model.losses import LOSSES
 from artclf.precision import resolve_precision
 from artclf.record import git_commit, versions, write_json
 from artclf.report.page import write_page
-from artclf.stages import StageRecord, best_record, fit_stages
+from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +92,7 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
     library, name = config.model.library, config.model.name
     backbone = load_weights(build_backbone(library, name), library, name, config.model.weights)
     data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation)
-    data.read(folder if rank_zero_only.rank == 0 else None)
+    data.read(folder if is_main_process() else None)
     _tell_data(data)
     model = _build_model(config, backbone, data.plan.pos_weight)
     depths = {
@@ -146,13 +145,13 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         "git": git_commit(),
         "fallbacks": fallbacks,
     }
-    if rank_zero_only.rank == 0:
+    if is_main_process():
         _write(folder, metrics, data, model, records, predictions, began)
     return metrics
 
 
 def _begin_folder(folder: Path, composed: DictConfig) -> None:
-    if rank_zero_only.rank != 0:
+    if not is_main_process():
         return  # a further process of the same run
     if (folder / "config.yaml").exists():
         raise ArtclfError(f"hydra.run.dir={folder}: holds another run already; choose another folder, or remove that one")

@@ -4,6 +4,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -86,7 +87,7 @@ def launch(composed: DictConfig) -> float | None:
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
 
 
-def _tell(metrics: dict, folder: Path) -> None:
+def _tell(metrics: dict[str, Any], folder: Path) -> None:
     table = Table(title=f"{metrics['model']['name']}, weights: {metrics['model']['weights']}")
     for column in ("split", "pictures", "accuracy", "balanced", "AUROC", "human called AI", "AI called human"):
         table.add_column(column, justify="left" if column == "split" else "right")

@@ -21,9 +21,7 @@ from artclf.config import nearest
 APPENDED = ("finetune",)  # groups that are no part of the defaults list
 
 
-def override_mistakes(
-    words: list[str], conf: Path, check: Callable[[DictConfig], list[str]], *, multirun: bool
-) -> list[str]:
+def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig], list[str]], *, multirun: bool) -> list[str]:
     """Return a line for every mistake in the overrides of a command line; an empty list where all is well.
 
     Args:
@@ -106,9 +104,7 @@ def _group_mistakes(override: Override) -> list[str]:
     ]
 
 
-def _composed_mistakes(
-    words: list[str], check: Callable[[DictConfig], list[str]], *, multirun: bool
-) -> list[str]:
+def _composed_mistakes(words: list[str], check: Callable[[DictConfig], list[str]], *, multirun: bool) -> list[str]:
     try:
         composed = compose("train", overrides=words, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:

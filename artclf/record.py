@@ -40,5 +40,3 @@ def git_commit() -> str | None:
 def write_json(file: Path, content: dict[str, Any]) -> None:
     """Write a JSON file; numbers that JSON has not (NaN, infinity) are an error."""
     file.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
-
-

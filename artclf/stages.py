@@ -162,6 +162,11 @@ def _score(best: ModelCheckpoint | None, name: str, stage: StageConfig, monitor:
     return score
 
 
+def is_main_process() -> bool:
+    """Whether this is the process that writes: the only one, or the first of several."""
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
 @rank_zero_only
 def _publish(source: Path, target: Path) -> None:
     """Let `target` be the same file as `source` (a hard link; a copy where the file system has none)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -48,7 +48,7 @@ def predict_pictures(run: Path, paths: Iterable[Path]) -> Iterator[Prediction]:
     model.to(device)
     size, interpolation = int(model.hparams["image_size"]), str(model.hparams["interpolation"])
     files = (file for path in paths for file in (pictures_below(path) if path.is_dir() else [path]))
-    for chunk in batched(files, BATCH):
+    while chunk := list(islice(files, BATCH)):
         squares: dict[Path, torch.Tensor] = {}
         reasons: dict[Path, str] = {}
         for file in chunk:

@@ -1,6 +1,7 @@
 """The pictures of a split as a torch dataset, and the order in which an epoch goes through them."""
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -124,7 +125,7 @@ class EpochSampler(Sampler[int]):
 
     def __len__(self) -> int:
         if self.shuffle:
-            return -(-self.length // self.world_size)
+            return math.ceil(self.length / self.world_size)
         return len(range(self.rank, self.length, self.world_size))
 
     def __iter__(self) -> Iterator[int]:

@@ -44,8 +44,7 @@ class Manifest:
         if len(unknown):
             first = unknown.iloc[0]
             raise ArtclfError(
-                f"{root / first['path']}: got the label {first['label']!r} ({len(unknown)} such rows); "
-                "allowed: ai, human"
+                f"{root / first['path']}: got the label {first['label']!r} ({len(unknown)} such rows); allowed: ai, human"
             )
         return cls(root, table.reset_index(drop=True))
 

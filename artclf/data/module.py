@@ -45,7 +45,9 @@ class ArtData(LightningDataModule):
     duplicates: Duplicates
     plan: Plan
 
-    def __init__(self, config: DataConfig, augment: AugmentConfig, balance: str, seed: int, interpolation: str = "bilinear") -> None:
+    def __init__(
+        self, config: DataConfig, augment: AugmentConfig, balance: str, seed: int, interpolation: str = "bilinear"
+    ) -> None:
         super().__init__()
         self.config = config
         self.augment = augment

@@ -5,14 +5,12 @@ with file names, folders, or the order in which a disk lists them.
 """
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from artclf.errors import ArtclfError
 
-STRATA = ["generator", "style"]
 NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 
 
@@ -91,28 +89,34 @@ def _refuse_one_class(table: pd.DataFrame) -> None:
 
 
 def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
-    """Move a share of train to another split, by label, generator and style; pictures of the same bytes move together."""
+    """Move a share of train to another split, by label, generator and style; pictures of the same bytes move together.
+
+    Of each label at least one picture moves, where it has two or more, and never all.
+    """
     singles = table[table["split"] == "train"].drop_duplicates("sha256")
+    order = {sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).digest() for sha in singles["sha256"]}
     chosen: set[str] = set()
     for _, of_label in singles.groupby("label"):
-        strata = [group["sha256"] for _, group in of_label.groupby(STRATA)]
-        for hashes, share in zip(strata, _shares([len(s) for s in strata], fraction), strict=True):
-            order = sorted(hashes, key=lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).digest())
-            chosen.update(order[:share])
+        total = min(max(1, round(len(of_label) * fraction)), len(of_label) - 1)
+        chosen.update(_spread(of_label, ["generator", "style"], total, order))
     moved = (table["split"] == "train") & table["sha256"].isin(chosen)
     return table.assign(split=table["split"].mask(moved, name))
 
 
-def _shares(sizes: Iterable[int], fraction: float) -> list[int]:
-    """How many to take of each stratum so that they add up to `fraction` of all (largest remainders; Hamilton's method).
+def _spread(rows: pd.DataFrame, strata: list[str], total: int, order: dict[str, bytes]) -> list[str]:
+    """Choose `total` pictures, in proportion to the first stratum's groups, and in each of these to the next one's."""
+    if not strata:
+        return sorted(rows["sha256"], key=order.__getitem__)[:total]
+    groups = [group for _, group in rows.groupby(strata[0])]
+    shares = _shares([len(group) for group in groups], total)
+    return [sha for group, n in zip(groups, shares, strict=True) for sha in _spread(group, strata[1:], n, order)]
 
-    At least one is taken where there are two or more, and never all.
-    """
-    sizes = list(sizes)
-    total = min(max(1, round(sum(sizes) * fraction)), sum(sizes) - 1)
-    exact = [size * fraction for size in sizes]
-    shares = [int(e) for e in exact]
-    by_remainder = sorted(range(len(sizes)), key=lambda i: (shares[i] - exact[i], -sizes[i]))
-    for i in by_remainder[: max(0, total - sum(shares))]:
+
+def _shares(sizes: list[int], total: int) -> list[int]:
+    """Divide `total` in proportion to `sizes`, by largest remainders (Hamilton's method); of equals, the first has it."""
+    exact = [size * total / sum(sizes) for size in sizes]
+    shares = [int(share) for share in exact]
+    by_remainder = sorted(range(len(sizes)), key=lambda i: shares[i] - exact[i])
+    for i in by_remainder[: total - sum(shares)]:
         shares[i] += 1
     return shares

@@ -3,7 +3,13 @@
 All on uint8 tensors: scaling to [0, 1] and normalising belong to the weights, and happen in the model.
 """
 
+import math
+from io import BytesIO
+
+import numpy as np
 import torch
+from PIL import Image
+from torch import nn
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
@@ -41,7 +47,7 @@ def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
         steps.append(v2.RandomHorizontalFlip(config.flip))
     if config.rotation or config.zoom:
         steps += [
-            v2.Pad(size // 2 - 1, padding_mode="reflect"),
+            v2.Pad(_margin(config, size), padding_mode="reflect"),
             v2.RandomAffine(
                 config.rotation, scale=(1 - config.zoom, 1 + config.zoom), interpolation=v2.InterpolationMode.BILINEAR
             ),
@@ -52,8 +58,37 @@ def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
     if config.blur:
         steps.append(v2.RandomApply([v2.GaussianBlur(5, sigma=(0.1, 2.0))], p=config.blur))
     if config.jpeg:
-        steps.append(v2.RandomApply([v2.JPEG(tuple(config.jpeg))], p=0.5))
+        steps.append(v2.RandomApply([RecompressJPEG(*config.jpeg)], p=0.5))
     return v2.Compose(steps) if steps else None
+
+
+class RecompressJPEG(nn.Module):
+    """Encodes a picture as JPEG of a random quality and decodes it again.
+
+    Pillow does it: torchvision's own v2.JPEG rests on an encoder that torchvision has deprecated.
+
+    Args:
+        lowest, highest: quality, 1 to 100.
+    """
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        super().__init__()
+        self.lowest, self.highest = lowest, highest
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 [3, H, W] → uint8 [3, H, W]."""
+        file = BytesIO()
+        quality = int(torch.randint(self.lowest, self.highest + 1, ()))
+        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=quality)
+        with Image.open(file, formats=["JPEG"]) as image:
+            return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def _margin(config: AugmentConfig, size: int) -> int:
+    """How many pixels beyond its edge a picture needs, so that turned and made smaller it still fills its square."""
+    angle = math.radians(min(config.rotation, 45.0))
+    side = (math.cos(angle) + math.sin(angle)) / (1 - config.zoom)
+    return min(math.ceil(size / 2 * (side - 1)) + 2, size - 1)
 
 
 def alter(pixels: torch.Tensor, augmentation: v2.Transform, key: int) -> torch.Tensor:

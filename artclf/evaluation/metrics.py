@@ -18,9 +18,7 @@ def verdict(p_ai: float, threshold: float = THRESHOLD) -> str:
     return "ai" if p_ai >= threshold else "human"
 
 
-def binary_metrics(
-    is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], threshold: float = THRESHOLD
-) -> dict[str, Any]:
+def binary_metrics(is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], threshold: float = THRESHOLD) -> dict[str, Any]:
     """Compute the figures of one split.
 
     Args:
@@ -43,11 +41,11 @@ def binary_metrics(
     n_ai, n_human = ai_ai + ai_human, human_ai + human_human
     false_positive_rate = human_ai / n_human if n_human else None
     false_negative_rate = ai_human / n_ai if n_ai else None
-    both = false_positive_rate is not None and false_negative_rate is not None
+    both = bool(n_ai and n_human)
     return {
         "n": len(is_ai),
         "accuracy": (ai_ai + human_human) / len(is_ai),
-        "balanced_accuracy": 1 - (false_positive_rate + false_negative_rate) / 2 if both else None,
+        "balanced_accuracy": (ai_ai / n_ai + human_human / n_human) / 2 if both else None,
         "auroc": float(roc_auc_score(is_ai, p_ai)) if both else None,
         "average_precision": float(average_precision_score(is_ai, p_ai)) if both else None,
         "f1": float(f1_score(is_ai, called_ai)) if n_ai else None,
@@ -73,7 +71,6 @@ def split_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> di
         for name, rows in predictions.groupby("generator")
     }
     figures["by_style"] = {
-        str(name): {"n": len(rows), "accuracy": float(right[rows.index].mean())}
-        for name, rows in predictions.groupby("style")
+        str(name): {"n": len(rows), "accuracy": float(right[rows.index].mean())} for name, rows in predictions.groupby("style")
     }
     return figures

@@ -107,9 +107,7 @@ class ArtClassifier(LightningModule):
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
         options = {"momentum": 0.9, "nesterov": True} if stage.optim.name == "sgd" else {}
-        optimizer = OPTIMIZERS[stage.optim.name](
-            [group for group in groups if group["params"]], lr=stage.optim.lr, **options
-        )
+        optimizer = OPTIMIZERS[stage.optim.name]([group for group in groups if group["params"]], lr=stage.optim.lr, **options)
         if stage.schedule == "constant":
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)

@@ -184,9 +184,7 @@ def _tracer() -> NodePathTracer:
     if timm_models := sys.modules.get("timm.models"):
         leaves += timm_models.get_notrace_modules()
         functions = timm_models.get_notrace_functions()
-    return NodePathTracer(
-        autowrap_modules=(math, torchvision.ops), autowrap_functions=tuple(functions), leaf_modules=leaves
-    )
+    return NodePathTracer(autowrap_modules=(math, torchvision.ops), autowrap_functions=tuple(functions), leaf_modules=leaves)
 
 
 def _within(name: str, module: str) -> bool:

@@ -81,7 +81,8 @@ def _doubts(metrics: Mapping[str, Any]) -> str:
         doubts.append("its pictures were drawn by a program, so these figures tell nothing about art")
     trained_on = sorted(((data.get("counts") or {}).get("train") or {}).get("ai") or {})
     if trained_on:
-        named = words.listed(trained_on) if len(trained_on) <= 4 else f"{len(trained_on)} generators"
+        known = len(trained_on) <= 4 and "ai" not in trained_on  # "ai": the data does not tell which generator it was
+        named = words.listed(trained_on) if known else "the generators of its training data"
         doubts.append(f"it has learned from {named} alone, and works of other generators may pass for human")
     for name in other_splits(metrics):
         mistakes = errors_in_words(metrics[name])

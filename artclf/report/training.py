@@ -108,7 +108,7 @@ def _name_curves(axes: Axes, curves: Mapping[str, pd.Series], quantity: str) -> 
 def _mark_stages(axes: Axes, history: pd.DataFrame, stages: Sequence[Mapping[str, Any]]) -> None:
     """Shade each stage and write above it what it is called and what it trains."""
     first, last = axes.get_xlim()
-    epochs = history.groupby("stage", sort=False)["epoch"].agg(["min", "max"])
+    epochs = history.groupby(history["stage"].astype(str), sort=False)["epoch"].agg(["min", "max"])
     letter = (last - first) * 0.0196  # about the width of one
     free = first  # where the lowest row of labels has room again
     level = 0

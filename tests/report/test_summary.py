@@ -27,6 +27,12 @@ def test_three_sentences_say_what_on_what_how_well_and_what_not_to_trust(metrics
     assert "118 test pictures are few" in doubts
 
 
+@pytest.mark.parametrize("generators", [["ai"], ["a", "b", "c", "d", "e"]])
+def test_unnamed_or_many_generators_are_not_listed(generators, metrics):
+    metrics["data"]["counts"]["train"]["ai"] = dict.fromkeys(generators, 5)
+    assert "learned from the generators of its training data alone" in three_sentences(metrics)[2]
+
+
 def test_a_large_test_set_is_not_called_small(metrics):
     metrics["test"]["n"] = 30000
     assert "few" not in three_sentences(metrics)[2]

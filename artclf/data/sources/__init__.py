@@ -29,13 +29,13 @@ def read_source(config: DataConfig) -> Manifest:
 def _drawn(config: DataConfig) -> str:
     demo = config.demo
     assert demo is not None  # the schema sees to it
-    name = f"{config.image_size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
+    name = f"{demo.size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
     root = cache_folder() / "demo" / name if config.root is None else config.root
     return str(
         draw_demo(
             root,
             seed=demo.seed,
-            size=config.image_size,
+            size=demo.size,
             train_per_folder=demo.train_per_folder,
             test_per_folder=demo.test_per_folder,
         )

@@ -32,7 +32,8 @@ def grain(rng: np.random.Generator, n: int) -> Field:
 
 def to_bytes(values: Field) -> NDArray[np.uint8]:
     """From 0..1 to 0..255, rounded."""
-    return np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.clip(values * 255 + 0.5, 0, 255).astype(np.uint8)
+    return rounded
 
 
 def resized(field: Field, side: int, how: Image.Resampling = Image.Resampling.BICUBIC) -> Field:
@@ -50,7 +51,8 @@ def blurred(field: Field, radius: float) -> Field:
 
 def luminance(picture: Field) -> Field:
     """Rec. 601 luma [n, n]."""
-    return np.float32(0.299) * picture[0] + np.float32(0.587) * picture[1] + np.float32(0.114) * picture[2]
+    light: Field = np.float32(0.299) * picture[0] + np.float32(0.587) * picture[1] + np.float32(0.114) * picture[2]
+    return light
 
 
 def _oil(scene: Scene) -> Field:
@@ -114,7 +116,8 @@ def _watercolour(scene: Scene) -> Field:
     pigment = (1 + 0.17 * cloud(rng, n, 4) + 0.9 * rim + 0.16 * np.clip(tooth, -2, 2)) * (1 - skipped)
     pigment *= wet * (1 + 0.5 * np.exp(-(((wet - 0.7) / 0.3) ** 2)))  # it gathers along the rim of the sheet
     paper = rgb(0.98, 0.965, 0.93) * (1 + 0.012 * tooth)
-    return paper * np.clip(0.08 + 0.95 * wash, 0.05, 1) ** (0.85 * pigment)  # Beer and Lambert: twice the pigment, squared
+    let_through: Field = np.clip(0.08 + 0.95 * wash, 0.05, 1) ** (0.85 * pigment)  # Beer-Lambert: twice as thick, squared
+    return paper * let_through
 
 
 def _pen_and_ink(scene: Scene) -> Field:
@@ -124,24 +127,26 @@ def _pen_and_ink(scene: Scene) -> Field:
     tone = luminance(colour)
     dark, bright = np.quantile(tone, (0.03, 0.97))
     tone = np.clip((tone - dark) / (bright - dark + 0.05), 0, 1)
-    sheet = 0.65 * rgb(*PAPERS[rng.integers(len(PAPERS))]) + 0.35 * scene.palette[1]
-    sheet = sheet + 0.36 * (colour - scene.colour.mean())
+    paper = 0.65 * rgb(*PAPERS[rng.integers(len(PAPERS))]) + 0.35 * scene.palette[1]
+    sheet: Field = paper + 0.36 * (colour - scene.colour.mean())
     sheet *= 1 + 0.03 * cloud(rng, n, 3) + 0.02 * cloud(rng, n, n // 4, 1)
     turn, pressure = rng.uniform(0.5, 1.1), 0.35 * cloud(rng, n, 24, 1)
-    contour = np.abs(blurred(colour, 3 * ZOOM) - blurred(colour, ZOOM)).sum(axis=0)
-    ink = np.clip(4 * contour - 0.5 + 0.5 * pressure, 0, 1)
+    contour = np.abs(blurred(scene.colour, 3) - scene.colour).sum(axis=0)
+    ink = np.clip(3.5 * resized(contour, n) - 0.5 + 0.5 * pressure, 0, 1)
     for threshold, direction in ((0.68, turn), (0.38, turn + 0.9), (0.16, turn - 0.75)):
         ink = np.maximum(ink, _hatching(rng, n, direction, 2.7) * np.clip((threshold - tone) * 6 + pressure, 0, 1))
     chalk = _hatching(rng, n, turn + 1.5, 3.2) * np.clip((tone - 0.78) * 6 + pressure, 0, 1)
     sheet += 0.75 * chalk * (rgb(1, 0.98, 0.93) - sheet)
-    return sheet + 0.85 * ink * (0.65 * rgb(0.13, 0.09, 0.1) + 0.35 * scene.palette[7] - sheet)
+    sheet += 0.85 * ink * (0.65 * rgb(0.13, 0.09, 0.1) + 0.35 * scene.palette[7] - sheet)
+    return sheet
 
 
 def _hatching(rng: np.random.Generator, n: int, direction: float, gap: float) -> Field:
     """Wavering parallel lines [n, n], `gap` pixels of the finished picture apart: 1 on a line, 0 between."""
     axis = np.arange(n, dtype=np.float32) / np.float32(gap * ZOOM)
     phase = axis[:, None] * np.cos(direction) - axis * np.sin(direction) + 0.35 * cloud(rng, n, 3)
-    return np.clip(np.cos(2 * np.pi * phase) * 2.2 - 0.7, 0, 1)
+    lines: Field = np.clip(np.cos(2 * np.pi * phase) * 2.2 - 0.7, 0, 1)
+    return lines
 
 
 def _pointillism(scene: Scene) -> Field:

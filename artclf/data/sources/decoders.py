@@ -17,11 +17,16 @@ from artclf.data.sources.scenes import Field
 GENERATORS = {"NC": "nearest_conv", "TC": "transposed_conv"}
 """The generators by the tag that names their folders."""
 
-SKIP = 0.4
-"""Share of each scale that reaches the decoder past the bottleneck, as in a U-Net: the more, the fainter the trace."""
+SKIPS = (0.6, 0.1)
+"""Shares of the half-size and of the full-size picture that reach the decoder past the bottleneck, as in a U-Net: the larger
+the second, the fainter the trace.
+"""
 
-ROUGHNESS = 0.1
+ROUGHNESS = 0.06
 """How far the kernels are from ideal interpolation."""
+
+TENT = np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]).astype(np.float32)
+"""The kernel of linear interpolation."""
 
 
 def generate(picture: NDArray[np.uint8], generator: str, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -38,12 +43,14 @@ def generate(picture: NDArray[np.uint8], generator: str, rng: np.random.Generato
     n = len(picture)
     padding = ((0, 0), (0, -n % 4), (0, -n % 4))
     full = np.pad(picture.transpose(2, 0, 1).astype(np.float32) / 255, padding, mode="reflect")
-    half = _halved(full)
+    half = _halved(full, generator)
     first, second = _kernels(generator)
-    plane = _upsampled(_halved(half), generator, first)
-    plane += (half - plane).std() * grain(rng, half.shape[-1])
-    plane = SKIP * half + (1 - SKIP) * plane
-    decoded = SKIP * full + (1 - SKIP) * _upsampled(plane, generator, second)
+    plane = _upsampled(_halved(half, generator), generator, first)
+    lost = half - plane
+    invented = lost.std() * grain(rng, half.shape[-1])
+    plane += SKIPS[0] * lost + np.sqrt(1 - SKIPS[0] ** 2) * invented  # as much detail as there was
+    decoded = _upsampled(plane, generator, second)
+    decoded += SKIPS[1] * (full - decoded)
     return to_bytes(_matched(decoded[:, :n, :n], full[:, :n, :n])).transpose(1, 2, 0)
 
 
@@ -53,12 +60,12 @@ def _kernels(generator: str) -> list[Field]:
     rng = np.random.default_rng(list(generator.encode()))
     kernels = []
     for _ in range(2):
-        rough = ROUGHNESS * (rng.standard_normal((3, 3, 1)) + 0.3 * rng.standard_normal((3, 3, 3)))
+        rough = rng.standard_normal((3, 3, 1)) + 0.3 * rng.standard_normal((3, 3, 3))
+        rough = ROUGHNESS * (rough - rough.mean(axis=(0, 1)))
         if generator == "nearest_conv":
             kernel = np.eye(9)[4].reshape(3, 3, 1) + rough
-            kernel /= kernel.sum(axis=(0, 1))
         else:
-            kernel = np.outer([0.5, 1, 0.5], [0.5, 1, 0.5])[..., None] * (1 + rough)
+            kernel = TENT[..., None] * (1 + rough)
             kernel *= 4 / kernel.sum(axis=(0, 1))
         kernels.append(kernel.astype(np.float32)[..., None, None])
     return kernels
@@ -84,7 +91,10 @@ def _convolved(plane: Field, kernel: Field) -> Field:
     return total
 
 
-def _halved(plane: Field) -> Field:
+def _halved(plane: Field, generator: str) -> Field:
+    """Half as large, with what belongs to the upsampling: the average of four, or a convolution of stride 2."""
+    if generator == "transposed_conv":
+        return _convolved(plane, TENT[..., None, None, None] / 4)[:, ::2, ::2]
     return (plane[:, ::2, ::2] + plane[:, 1::2, ::2] + plane[:, ::2, 1::2] + plane[:, 1::2, 1::2]) / 4
 
 
@@ -95,7 +105,7 @@ def _matched(picture: Field, target: Field) -> Field:
     for _ in range(4):  # each undoes a little of the one before
         around = np.pad(picture, ((0, 0), (1, 1), (1, 1)), mode="edge")
         coarse = (around[:, :-2, 1:-1] + around[:, 2:, 1:-1] + around[:, 1:-1, :-2] + around[:, 1:-1, 2:] + picture) / 5
-        picture = coarse + (picture - coarse) * (sharp / _sharpness(picture))
+        picture = coarse + (picture - coarse) * (sharp / _sharpness(picture)).mean().astype(np.float32)
         picture = picture - picture.mean(axis=(1, 2), keepdims=True)
         picture = picture / picture.std(axis=(1, 2), keepdims=True) * deviation + mean
         grey = luminance(picture)
@@ -103,15 +113,16 @@ def _matched(picture: Field, target: Field) -> Field:
     return picture
 
 
-def _sharpness(picture: Field) -> np.float32:
-    """Mean size of the Laplacian of the luminance."""
+def _sharpness(picture: Field) -> Field:
+    """Mean size of the luminance's gradient and of its Laplacian [2]: the broader and the finer detail."""
     light = luminance(picture)
+    slope = np.abs(np.diff(light, axis=0)).mean() + np.abs(np.diff(light, axis=1)).mean()
     around = light[:-2, 1:-1] + light[2:, 1:-1] + light[1:-1, :-2] + light[1:-1, 2:]
-    return np.abs(4 * light[1:-1, 1:-1] - around).mean() + np.float32(1e-6)
+    return np.array([slope, np.abs(4 * light[1:-1, 1:-1] - around).mean()]) + 1e-6
 
 
-def _saturation(picture: Field) -> np.float32:
+def _saturation(picture: Field) -> float:
     """Mean saturation, as in HSV."""
     high = np.maximum(np.maximum(picture[0], picture[1]), picture[2])
     low = np.minimum(np.minimum(picture[0], picture[1]), picture[2])
-    return ((high - low) / np.maximum(high, np.float32(1e-3))).mean() + np.float32(1e-6)
+    return float(((high - low) / np.maximum(high, np.float32(1e-3))).mean()) + 1e-6

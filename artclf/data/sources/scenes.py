@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Field = NDArray[np.float32]
-"""A plane [n, n], a picture [3, n, n] or a colour [3, 1, 1], as 32-bit floats; colours go from 0 to 1."""
+Field = NDArray[np.floating[Any]]
+"""A plane [n, n], a picture [3, n, n] or a colour [3, 1, 1], as floats; colours go from 0 to 1."""
 
 # sky above, sky at the horizon, light, far, middle, near, accent, dark
 PALETTES = (
@@ -51,7 +52,8 @@ class Scene:
 
     def soft(self, distance: Field) -> Field:
         """The mask of what a signed distance (in units of the canvas) calls inside, with an edge one pixel wide."""
-        return np.clip(distance * len(self.x) + 0.5, 0, 1)
+        inside: Field = np.clip(distance * len(self.x) + 0.5, 0, 1)
+        return inside
 
     def below(self, height: Field | float) -> Field:
         """The mask of what lies under a line."""
@@ -67,7 +69,8 @@ class Scene:
 
     def around(self, cx: float, cy: float) -> Field:
         """The direction that circles a point: for round things and for skies."""
-        return np.arctan2(self.x - cx, cy - self.y)
+        direction: Field = np.arctan2(self.x - cx, cy - self.y)
+        return direction
 
     def one_of(self, *colours: Field) -> Field:
         """One of some colours."""
@@ -103,8 +106,8 @@ def compose(subject: str, rng: np.random.Generator, n: int) -> Scene:
     codes = PALETTES[rng.integers(len(PALETTES))]
     palette = np.array([list(bytes.fromhex(code)) for code in codes]) / 255
     palette = np.clip(palette + rng.normal(0, 0.025, palette.shape) + rng.normal(0, 0.02, 3), 0.02, 1)
-    palette = palette.astype(np.float32)[..., None, None]
-    scene = Scene(rng, x, y, palette, np.zeros((3, n, n), np.float32), np.zeros_like(x))
+    colours = palette.astype(np.float32)[..., None, None]
+    scene = Scene(rng, x, y, colours, np.zeros((3, n, n), np.float32), np.zeros_like(x))
     SUBJECTS[subject](scene)
     light = 0.06 * cloud(rng, n, 2, 2)  # light is never even
     scene.colour = np.clip(scene.colour * (1 + light), 0, 1)

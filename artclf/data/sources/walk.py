@@ -28,5 +28,5 @@ def pictures(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() not in NOT_PICTURES:
+            if not name.startswith(".") and Path(name).suffix.lower() not in NOT_PICTURES:
                 yield Path(here, name)

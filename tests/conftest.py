@@ -1,0 +1,106 @@
+"""What tests share: small drawn pictures in the layouts that users have, and the real train.py."""
+
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+from PIL import Image
+
+from artclf.config import Config, validate
+
+REPOSITORY = Path(__file__).parents[1]
+CONF = REPOSITORY / "conf"
+TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0"]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test draws into a user's cache, or asks the network for weights."""
+    monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def draw(path: Path, label: str, seed: int, size: tuple[int, int] = (40, 36)) -> None:
+    """A picture of noise; those of AI have a grid in it, which a network learns at once."""
+    rng = np.random.default_rng([seed, label == "ai"])
+    pixels = rng.integers(60, 196, size=(size[1], size[0], 3), dtype=np.uint8)
+    if label == "ai":
+        pixels[::4] = 255
+        pixels[:, ::4] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """[split/](ai|human)/[generator/][style/]: 36 pictures to train on, 12 to test, 4 of a split `unseen`."""
+    root = tmp_path_factory.mktemp("pictures")
+    seed = 0
+    for split, count in (("train", 6), ("test", 2)):
+        for generator in ("alpha", "beta"):
+            for style in ("plain", "rough"):
+                for number in range(count):
+                    draw(root / split / "ai" / generator / style / f"{number}.png", "ai", seed := seed + 1)
+        for style in ("plain", "rough"):
+            for number in range(count):
+                draw(root / split / "human" / style / f"{number}.png", "human", seed := seed + 1)
+    for number in range(4):
+        draw(root / "unseen" / "ai" / "gamma" / f"{number}.png", "ai", seed := seed + 1)
+    return root
+
+
+def composed(*words: str) -> DictConfig:
+    """What Hydra composes of conf/ and the overrides, without its own part."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("train", overrides=list(words))
+
+
+def config_of(*words: str) -> Config:
+    return validate(composed(*words))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How train.py ended, and what it printed."""
+
+    code: int
+    printed: str
+
+    def lines(self, word: str) -> list[str]:
+        return [line for line in self.printed.splitlines() if word in line]
+
+
+@pytest.fixture
+def train(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Outcome]:
+    """Run the real train.py with these words, in this process, in a folder of its own."""
+
+    def run(*words: str) -> Outcome:
+        GlobalHydra.instance().clear()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", [str(REPOSITORY / "train.py"), *words])
+        capfd.readouterr()
+        try:
+            runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        out, err = capfd.readouterr()
+        return Outcome(code, out + err)
+
+    return run
+
+
+def shared_data(name: str) -> Path | None:
+    """The folder of real pictures that some checkouts have beside them."""
+    folder = Path(os.environ.get("ARTCLF_SHARED_DATA", REPOSITORY.parent / "shared" / "data")) / name
+    return folder if folder.exists() else None

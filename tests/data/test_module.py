@@ -1,0 +1,75 @@
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from artclf.data.module import ArtData
+from artclf.errors import ArtclfError
+from tests.conftest import TINY, config_of
+
+
+def art_data(root: Path, *words: str) -> ArtData:
+    config = config_of("data=folder", f"data.root={root}", *TINY, *words)
+    return ArtData(config.data, config.augment, config.balance.name, config.seed)
+
+
+def test_batches_and_counts(pictures: Path) -> None:
+    data = art_data(pictures)
+    data.setup()
+    assert data.manifest.evaluated == ["test", "val", "unseen"]
+    assert data.manifest.counts()["test"] == {"ai": {"alpha": 4, "beta": 4}, "human": {"human": 4}}
+    after = data.counts_after()
+    assert after["ai"]["original"] == after["human"]["original"] + after["human"]["copy"]
+    pixels, target, row = next(iter(data.train_dataloader()))
+    assert pixels.shape == (8, 3, 32, 32)
+    assert (target.dtype, row.dtype) == (torch.float32, torch.int64)
+    labels = data.manifest.table.loc[row.numpy(), "label"]
+    assert (target.numpy() == (labels == "human")).all()
+
+
+def test_evaluation_goes_through_every_picture_once(pictures: Path) -> None:
+    data = art_data(pictures)
+    data.setup()
+    rows = [torch.cat([row for _, _, row in loader]).tolist() for loader in data.test_dataloader()]
+    assert [len(part) for part in rows] == [12, 3, 4]
+    assert rows[0] == data.manifest.split("test").index.tolist()
+
+
+def test_the_same_seed_gives_the_same_epoch_with_or_without_workers(pictures: Path) -> None:
+    def epoch(*words: str) -> torch.Tensor:
+        data = art_data(pictures, *words)
+        data.setup()
+        return torch.cat([pixels for pixels, _, _ in data.train_dataloader()])
+
+    assert torch.equal(epoch(), epoch())
+    assert torch.equal(epoch(), epoch("data.num_workers=2"))
+    assert not torch.equal(epoch(), epoch("seed=1"))
+
+
+def test_unreadable_files_are_listed_and_the_rest_goes_on(pictures: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(pictures, tmp_path / "pictures")
+    (root / "train" / "ai" / "alpha" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (root / "train" / "human" / "film.mp4").write_bytes(b"film")
+    data = art_data(root, "data.max_rejected=0.5")
+    data.read(tmp_path)
+    listed = pd.read_csv(tmp_path / "rejected.csv")
+    assert listed["path"].tolist() == ["train/ai/alpha/broken.jpg", "train/human/film.mp4"]
+    assert listed["reason"].notna().all()
+    assert not data.manifest.table["path"].isin(listed["path"]).any()
+    with pytest.raises(ArtclfError, match=r"2 of 54 pictures can't be read.*raise data.max_rejected"):
+        art_data(root, "data.max_rejected=0.01").read(tmp_path)
+
+
+def test_a_last_batch_of_one_picture_is_not_trained_on(pictures: Path) -> None:
+    data = art_data(pictures, "balance=none", "data.batch_size=32")
+    data.setup()
+    assert len(data.manifest.split("train")) == 33
+    assert [len(target) for _, target, _ in data.train_dataloader()] == [32]
+
+
+def test_sampler_counts_are_told_as_drawn(pictures: Path) -> None:
+    data = art_data(pictures, "balance=sampler")
+    data.setup()
+    assert data.counts_after() == {"ai": {"original": 16, "copy": 0}, "human": {"original": 16, "copy": 0}}

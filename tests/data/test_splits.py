@@ -1,0 +1,138 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from artclf.data.splits import Duplicates, _shares, assign_splits
+from artclf.errors import ArtclfError
+
+
+def table(n: int = 200, split: str = "") -> tuple[pd.DataFrame, pd.Series]:
+    """Half AI of two generators, half human, five styles; every file its own bytes."""
+    rows = [
+        {
+            "path": f"{i:03}",
+            "label": "ai" if i % 2 else "human",
+            "generator": ("human", "one", "human", "two")[i % 4],
+            "style": str(i % 5),
+            "split": split,
+        }
+        for i in range(n)
+    ]
+    return pd.DataFrame(rows), pd.Series([f"hash{i}" for i in range(n)])
+
+
+def cut(frame: pd.DataFrame, hashes: pd.Series, seed: int = 0) -> tuple[pd.DataFrame, Duplicates]:
+    return assign_splits(frame, hashes, val_fraction=0.1, test_fraction=0.2, seed=seed)
+
+
+def test_missing_splits_are_cut_in_proportion_by_generator_and_style() -> None:
+    frame, duplicates = cut(*table())
+    assert frame["split"].value_counts().to_dict() == {"train": 144, "test": 40, "val": 16}
+    test = frame[frame["split"] == "test"]
+    assert test.groupby(["generator", "style"]).size().to_dict() == {
+        (generator, str(style)): 4 if generator == "human" else 2 for generator in ("human", "one", "two") for style in range(5)
+    }
+    val = frame[frame["split"] == "val"]["generator"].value_counts()
+    assert val.to_dict() == {"human": 8, "one": 4, "two": 4}
+    assert duplicates == Duplicates(0, 0, 0, 0)
+
+
+def test_a_cut_depends_on_bytes_and_seed_alone() -> None:
+    frame, hashes = table()
+    whole, _ = cut(frame, hashes)
+    shuffled = np.random.default_rng(1).permutation(len(frame))
+    renamed = frame.iloc[shuffled].reset_index(drop=True).assign(path=lambda f: "other" + f["path"])
+    again, _ = cut(renamed, hashes.iloc[shuffled].reset_index(drop=True))
+    assert dict(zip("other" + whole["path"], whole["split"], strict=True)) == dict(
+        zip(again["path"], again["split"], strict=True)
+    )
+    assert cut(frame, hashes, seed=1)[0]["split"].tolist() != whole["split"].tolist()
+
+
+def test_an_official_test_split_is_kept_and_only_val_is_cut() -> None:
+    frame, hashes = table()
+    frame.loc[:99, "split"] = "test"
+    frame.loc[100:, "split"] = "Training"
+    done, _ = cut(frame, hashes)
+    assert (done["split"][:100] == "test").all()
+    assert done["split"][100:].value_counts().to_dict() == {"train": 90, "val": 10}
+
+
+def test_all_splits_given_are_left_alone() -> None:
+    frame, hashes = table()
+    frame["split"] = np.resize(["train", "train", "validation", "test", "unseen"], len(frame))
+    done, _ = cut(frame, hashes)
+    assert done["split"].tolist() == frame["split"].replace("validation", "val").tolist()
+
+
+def test_the_same_bytes_never_stand_in_two_splits() -> None:
+    frame, hashes = table()
+    frame["split"] = np.where(np.arange(200) < 50, "test", "train")
+    hashes[60], hashes[62] = hashes[0], hashes[2]  # train files (human, as 0 and 2) with the bytes of test files
+    hashes[101] = hashes[97]  # two AI files of train
+    done, duplicates = cut(frame, hashes)
+    assert duplicates == Duplicates(groups=3, files=6, removed=2, contradictory=0)
+    assert (done["split"] == "test").sum() == 50
+    assert not {"060", "062"} & set(done["path"])
+    assert done.set_index("path").loc[["097", "101"], "split"].nunique() == 1
+
+
+def test_duplicates_move_together_when_a_split_is_cut() -> None:
+    frame, hashes = table(400)
+    hashes = pd.Series([f"hash{i // 4 * 4 + i % 2}" for i in range(400)])  # each picture twice, under one label
+    done, duplicates = cut(frame, hashes)
+    assert duplicates == Duplicates(groups=200, files=400, removed=0, contradictory=0)
+    assert (done.assign(sha=hashes).groupby("sha")["split"].nunique() == 1).all()
+    assert (done["split"] == "test").sum() == 80
+
+
+def test_the_same_bytes_under_both_labels_are_left_out_of_train() -> None:
+    frame, hashes = table()
+    hashes[1] = hashes[0]
+    done, duplicates = cut(frame, hashes)
+    assert duplicates.contradictory == 2
+    assert not {"000", "001"} & set(done["path"])
+
+
+def test_a_file_in_two_splits_of_the_users_own_stays_in_one() -> None:
+    frame, hashes = table()
+    frame["split"] = np.resize(["train", "train", "a", "b"], len(frame))
+    hashes[3], hashes[7], hashes[11] = "x", "x", "x"
+    frame.loc[7, "split"] = "a"
+    done, duplicates = cut(frame, hashes)
+    assert done[done["path"].isin(["003", "007", "011"])]["split"].nunique() == 1
+    assert duplicates.removed == 1
+
+
+def test_no_training_split_is_refused() -> None:
+    with pytest.raises(ArtclfError, match="no training split; found: test"):
+        cut(*table(split="test"))
+
+
+def test_one_class_is_refused() -> None:
+    frame, hashes = table()
+    with pytest.raises(ArtclfError, match=r"one class only .human"):
+        cut(frame[frame["label"] == "human"], hashes[frame["label"] == "human"])
+
+
+@pytest.mark.parametrize(
+    ("sizes", "total", "shares"),
+    [
+        ([10, 10], 2, [1, 1]),
+        ([3, 3, 3, 1], 1, [1, 0, 0, 0]),
+        ([100, 7, 7], 11, [9, 1, 1]),
+        ([1, 9], 5, [1, 4]),
+        ([4], 3, [3]),
+        ([5, 5], 0, [0, 0]),
+    ],
+)
+def test_shares_add_up_by_largest_remainders(sizes: list[int], total: int, shares: list[int]) -> None:
+    assert _shares(sizes, total) == shares
+    assert sum(shares) == total
+
+
+def test_a_single_picture_of_a_class_stays_in_train() -> None:
+    frame, hashes = table(20)
+    one_human = frame["label"].eq("ai") | frame["path"].eq("000")
+    done, _ = cut(frame[one_human], hashes[one_human])
+    assert done.set_index("path").loc["000", "split"] == "train"

