@@ -1,5 +1,6 @@
 """Where a manifest comes from, one file each."""
 
+from artclf import __version__
 from artclf.cache import cache_folder
 from artclf.config import DataConfig
 from artclf.data.manifest import Manifest
@@ -29,7 +30,8 @@ def read_source(config: DataConfig) -> Manifest:
 def _drawn(config: DataConfig) -> str:
     demo = config.demo
     assert demo is not None  # the schema sees to it
-    name = f"{demo.size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
+    # another version may draw otherwise
+    name = f"{__version__}_{demo.size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
     root = cache_folder() / "demo" / name if config.root is None else config.root
     return str(
         draw_demo(
