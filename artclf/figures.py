@@ -23,7 +23,7 @@ from artclf.stages import StageRecord
 
 SAMPLES = 12  # pictures a class
 COPIES = 5  # augmented copies of one picture
-MISTAKES = 12
+MISTAKES = 6  # of each kind: those of the commoner kind are not to push out the others
 THUMBNAIL = 224  # pixels a side
 
 Pixels = npt.NDArray[np.uint8]
@@ -129,11 +129,12 @@ def _samples(data: ArtData, label: str) -> list[tuple[Pixels, str]]:
 
 
 def _mistakes(data: ArtData, tested: pd.DataFrame) -> list[Mistake]:
-    """The test pictures that were judged most wrongly."""
+    """The test pictures that were judged most wrongly, of both kinds."""
     is_ai = tested["label"] == "ai"
     wrong = tested[(tested["p_ai"] >= 0.5) != is_ai]
     distance = (wrong["p_ai"] - is_ai[wrong.index]).abs()
-    worst = wrong.loc[distance.sort_values(ascending=False, kind="stable").index].head(MISTAKES)
+    ranked = wrong.loc[distance.sort_values(ascending=False, kind="stable").index]
+    worst = ranked.groupby("label").head(MISTAKES)
     return [
         Mistake(_thumbnail(data, row["path"]), row["path"], row["label"], row["generator"], row["style"], float(row["p_ai"]))
         for _, row in worst.iterrows()
