@@ -1,4 +1,7 @@
-"""The one exception that stands for a mistake a user can mend."""
+"""The one exception that stands for a mistake a user can mend, and the word a mistyped name was meant to be."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class ArtclfError(Exception):
@@ -7,3 +10,9 @@ class ArtclfError(Exception):
     Its message is one clear line (or one line for each mistake): which file or key, what was got, what is allowed, what to
     type. Commands print it without a traceback and end with exit code 2.
     """
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return "; did you mean …?" for the closest of the allowed names, or "" where none is close."""
+    close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -3,13 +3,10 @@
 import logging
 import time
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
-import pandas as pd
 import torch
 from hydra.utils import get_class, instantiate
 from lightning.pytorch import Trainer
@@ -18,20 +15,19 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.config import Config, StageConfig, Target, part_mistakes, schema_mistakes, target_mistakes, validate
+from artclf.config import Config, StageConfig, Target
 from artclf.data.module import ArtData
 from artclf.epochs import EpochTable
 from artclf.errors import ArtclfError
 from artclf.evaluation.metrics import split_metrics
-from artclf.figures import draw_figures
+from artclf.mistakes import part_mistakes, schema_mistakes, target_mistakes, validate
 from artclf.model.backbones import Backbone, build_backbone, load_weights
 from artclf.model.classifier import ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.precision import resolve_precision
-from artclf.record import git_commit, versions, write_json
-from artclf.report.page import write_page
-from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
+from artclf.record import balance_facts, data_facts, device_name, git_commit, tested_predictions, versions, write_run
+from artclf.stages import best_record, fit_stages, is_main_process
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +118,7 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
     )
     trainer = make_trainer("test", None)
     trainer.test(model, datamodule=data, verbose=False)
-    predictions = _predictions(model, data)
+    predictions = tested_predictions(model, data)
     winner = best_record(records, config.monitor.mode)
     metrics = {
         **{split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
@@ -135,18 +131,18 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "layers": len(model.layers),
         },
-        "data": _data_facts(data),
-        "balance": _balance_facts(data),
+        "data": data_facts(data),
+        "balance": balance_facts(data),
         "seed": config.seed,
         "precision": precision,
-        "device": _device_name(trainer),
+        "device": device_name(trainer),
         "command": command,
         "versions": versions(),
         "git": git_commit(),
         "fallbacks": fallbacks,
     }
     if is_main_process():
-        _write(folder, metrics, data, model, records, predictions, began)
+        write_run(folder, metrics, data, model, records, predictions, began)
     return metrics
 
 
@@ -271,65 +267,3 @@ def _build_logger(target: Target, folder: Path, stage: str) -> Any:
             f"logger: {kind.__name__} can't be made in {folder}: {str(error).splitlines()[0]}"
             + (f'; is it installed? type pip install -e ".[{extra}]"' if extra else "")
         ) from error
-
-
-def _predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
-    """predictions.csv: the manifest's columns and p_ai, a row for each picture that was tested."""
-    rows, p_ai = model.tested()
-    table = data.manifest.table.loc[rows.numpy()].copy()
-    # seven digits are what 32-bit numbers hold; certainty itself is not among them
-    table["p_ai"] = np.clip(np.round(p_ai.double().numpy(), 7), 1e-7, 1 - 1e-7)
-    return table
-
-
-def _data_facts(data: ArtData) -> dict[str, Any]:
-    return {
-        "source": data.config.source,
-        "root": str(data.manifest.root),
-        "image_size": data.config.image_size,
-        "manifest_sha256": data.manifest.sha256,
-        "counts": data.manifest.counts(),
-        "rejected": len(data.rejected),
-        "duplicates": asdict(data.duplicates),
-    }
-
-
-def _balance_facts(data: ArtData) -> dict[str, Any]:
-    before = data.manifest.counts()["train"]
-    return {
-        "name": data.balance,
-        "augment": data.augment.name,
-        "train_counts_before": {label: sum(generators.values()) for label, generators in before.items()},
-        "train_counts_after": {label: sum(kinds.values()) for label, kinds in data.counts_after().items()},
-    }
-
-
-def _device_name(trainer: Trainer) -> str:
-    device = trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _write(
-    folder: Path,
-    metrics: dict[str, Any],
-    data: ArtData,
-    model: ArtClassifier,
-    records: list[StageRecord],
-    predictions: pd.DataFrame,
-    began: float,
-) -> None:
-    (folder / "manifest.csv").write_text(data.manifest.to_csv(), encoding="utf-8")
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    history = pd.read_csv(folder / "metrics.csv")
-    draw_figures(
-        folder / "figures",
-        data=data,
-        model=model,
-        records=records,
-        history=history,
-        predictions=predictions,
-        metrics=metrics,
-    )
-    metrics["seconds"] = round(time.perf_counter() - began, 2)
-    write_json(folder / "metrics.json", metrics)
-    write_page(folder)

@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.config import nearest
+from artclf.errors import nearest
 
 APPENDED = ("finetune",)  # groups that are no part of the defaults list
 

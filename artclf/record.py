@@ -3,9 +3,22 @@
 import json
 import platform
 import subprocess
+import time
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch import Trainer
+
+from artclf.data.module import ArtData
+from artclf.figures import draw_figures
+from artclf.model.classifier import ArtClassifier
+from artclf.report.page import write_page
+from artclf.stages import StageRecord
 
 PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
 
@@ -40,3 +53,79 @@ def git_commit() -> str | None:
 def write_json(file: Path, content: dict[str, Any]) -> None:
     """Write a JSON file; numbers that JSON has not (NaN, infinity) are an error."""
     file.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
+    """predictions.csv: the manifest's columns and p_ai, a row for each picture that was tested."""
+    rows, p_ai = model.tested()
+    table = data.manifest.table.loc[rows.numpy()].copy()
+    # seven digits are what 32-bit numbers hold; certainty itself is not among them
+    table["p_ai"] = np.clip(np.round(p_ai.double().numpy(), 7), 1e-7, 1 - 1e-7)
+    return table
+
+
+def data_facts(data: ArtData) -> dict[str, Any]:
+    """What metrics.json tells of the data."""
+    return {
+        "source": data.config.source,
+        "root": str(data.manifest.root),
+        "image_size": data.config.image_size,
+        "manifest_sha256": data.manifest.sha256,
+        "counts": data.manifest.counts(),
+        "rejected": len(data.rejected),
+        "duplicates": asdict(data.duplicates),
+    }
+
+
+def balance_facts(data: ArtData) -> dict[str, Any]:
+    """What metrics.json tells of the balancing."""
+    before = data.manifest.counts()["train"]
+    return {
+        "name": data.balance,
+        "augment": data.augment.name,
+        "train_counts_before": {label: sum(generators.values()) for label, generators in before.items()},
+        "train_counts_after": {label: sum(kinds.values()) for label, kinds in data.counts_after().items()},
+    }
+
+
+def device_name(trainer: Trainer) -> str:
+    """The GPU's name, or "cpu"."""
+    device = trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def write_run(
+    folder: Path,
+    metrics: dict[str, Any],
+    data: ArtData,
+    model: ArtClassifier,
+    records: list[StageRecord],
+    predictions: pd.DataFrame,
+    began: float,
+) -> None:
+    """Write what a finished run leaves: manifest, predictions, figures, metrics.json and the report.
+
+    Args:
+        folder: the run folder, with its metrics.csv.
+        metrics: what metrics.json holds; the seconds since `began` are added.
+        data: the run's data.
+        model: the classifier.
+        records: of the stages.
+        predictions: from `tested_predictions`.
+        began: when the run began, by `time.perf_counter`.
+    """
+    (folder / "manifest.csv").write_text(data.manifest.to_csv(), encoding="utf-8")
+    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    history = pd.read_csv(folder / "metrics.csv")
+    draw_figures(
+        folder / "figures",
+        data=data,
+        model=model,
+        records=records,
+        history=history,
+        predictions=predictions,
+        metrics=metrics,
+    )
+    metrics["seconds"] = round(time.perf_counter() - began, 2)
+    write_json(folder / "metrics.json", metrics)
+    write_page(folder)

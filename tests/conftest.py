@@ -14,7 +14,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from PIL import Image
 
-from artclf.config import Config, validate
+from artclf.config import Config
+from artclf.mistakes import validate
 
 REPOSITORY = Path(__file__).parents[1]
 CONF = REPOSITORY / "conf"

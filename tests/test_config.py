@@ -1,9 +1,9 @@
 import pytest
 from omegaconf import OmegaConf
 
-from artclf.config import nearest, schema_mistakes, validate
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, nearest
 from artclf.experiment import mistakes
+from artclf.mistakes import schema_mistakes, validate
 from tests.conftest import CONF, composed
 
 

@@ -4,14 +4,16 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config"],
+    ["errors", "log", "cache", "config", "mistakes"],
     ["data"],
     ["model"],
     ["evaluation"],
     ["report"],
     ["cli"],
-    ["precision", "record", "epochs", "multirun", "overrides"],
-    ["stages", "figures"],
+    ["precision", "epochs", "multirun", "overrides"],
+    ["stages"],
+    ["figures"],
+    ["record"],
     ["experiment"],
     ["launch"],
 ]

@@ -12,8 +12,7 @@ import torch
 import torchvision
 from torch import nn
 
-from artclf.config import nearest
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, nearest
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from artclf.config import nearest
 from artclf.data.manifest import COLUMNS, HUMAN, Manifest
 from artclf.data.sources.walk import existing_root
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, nearest
 
 
 def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
