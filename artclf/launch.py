@@ -57,6 +57,7 @@ def launch(composed: DictConfig) -> float | None:
             in its folder, and the others go on.
     """
     from artclf.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
+    from artclf.stages import is_main_process  # noqa: PLC0415
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
@@ -83,7 +84,8 @@ def launch(composed: DictConfig) -> float | None:
         log.exception("this run failed; the multirun goes on")
         (folder / ERROR_FILE).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         return None
-    _tell(metrics, folder)
+    if is_main_process():
+        _tell(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
 
 
