@@ -16,5 +16,5 @@ def train(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    check_command_line(sys.argv[1:], Path(__file__).resolve().parent / "conf")
+    sys.argv[1:] = check_command_line(sys.argv[1:], Path(__file__).resolve().parent / "conf")
     train()

@@ -195,6 +195,7 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
+    resume: str | None
 
     @field_validator("stages")
     @classmethod

@@ -1,13 +1,14 @@
 """metrics.csv: an epoch a row, over all stages."""
 
 import time
-from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
+
+from artclf.writing import write_text
 
 COLUMNS = [
     "stage",
@@ -22,8 +23,10 @@ COLUMNS = [
 ]
 
 
-class EpochTable(Logger):
-    """Collects what a stage logs and adds a row for each of its epochs to a CSV file.
+class EpochTable(Callback):
+    """Adds a row for each epoch of a stage to a CSV file.
+
+    Its rows are part of every checkpoint: a stage that goes on from one has exactly the epochs that the checkpoint has seen.
 
     Args:
         file: the file, which earlier stages may have begun.
@@ -31,51 +34,54 @@ class EpochTable(Logger):
     """
 
     def __init__(self, file: Path, stage: str) -> None:
-        super().__init__()
         self.file = file
         self.stage = stage
-        self.before = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
-        self.rows: dict[int, dict[str, Any]] = {}
-        self.pending: dict[str, Any] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.learning_rate = float("nan")
         self.began = time.perf_counter()
 
     @property
-    def name(self) -> str:
-        """What Lightning calls this logger."""
-        return "epochs"
+    def seconds(self) -> float:
+        """How long the stage's epochs took, those before an interruption included."""
+        return float(sum(row["seconds"] for row in self.rows))
 
-    @property
-    def version(self) -> None:
-        """None: Lightning would show it in the progress bar."""
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Look at the clock, and at the learning rate with which the epoch begins."""
+        self.began = time.perf_counter()
+        self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
-    @property
-    def epochs_before(self) -> int:
-        """How many epochs earlier stages took."""
-        return len(self.before)
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Take the epoch's figures, of training and of validation, and write the file."""
+        before = self._before()
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
+        row = {
+            "stage": self.stage,
+            "epoch": len(before) + len(self.rows) + 1,
+            **figures,
+            "learning_rate": self.learning_rate,
+            "seconds": round(time.perf_counter() - self.began, 3),
+        }
+        self.rows.append(row)
+        self._write(before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the stage and its rows so far."""
+        return {"stage": self.stage, "rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on after the rows of a checkpoint; rows of epochs that it has not seen leave the file."""
+        self.rows = list(state_dict["rows"])
+        self._write(self._before())
+
+    def _before(self) -> pd.DataFrame:
+        """The rows of the stages before this one, as text: they are written again as they stand."""
+        if not self.file.exists():
+            return pd.DataFrame(columns=COLUMNS)
+        table = pd.read_csv(self.file, dtype=str, keep_default_na=False)
+        return table[table["stage"] != self.stage]
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Nothing: config.yaml has them."""
-
-    @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:  # noqa: ARG002
-        """Take what Lightning logs; what comes without an epoch (the learning rate) belongs to the next that comes with one."""
-        rates = [value for key, value in metrics.items() if key.startswith("lr-")]
-        if rates:
-            self.pending["learning_rate"] = rates[0]
-        if "epoch" not in metrics:
-            return
-        epoch = int(metrics["epoch"])
-        row = self.rows.setdefault(epoch, {"stage": self.stage, "epoch": self.epochs_before + epoch + 1})
-        row.update({key: value for key, value in metrics.items() if key in COLUMNS and key != "epoch"})
-        row.update(self.pending)
-        if "train/loss" in metrics:  # Lightning logs the training figures last
-            row["seconds"] = round(time.perf_counter() - self.began, 3)
-            self.began = time.perf_counter()
-
-    @rank_zero_only
-    def save(self) -> None:
-        """Write the file."""
-        if self.rows:
-            table = pd.DataFrame([self.rows[epoch] for epoch in sorted(self.rows)], columns=COLUMNS)
-            pd.concat([self.before, table] if len(self.before) else [table]).to_csv(self.file, index=False)
+    def _write(self, before: pd.DataFrame) -> None:
+        table = pd.DataFrame(self.rows, columns=COLUMNS)
+        text = (pd.concat([before, table]) if len(before) else table).to_csv(index=False)
+        write_text(self.file, text)

@@ -3,6 +3,7 @@
 import logging
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import lightning
 import torch
 from hydra.utils import get_class, instantiate
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar
+from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -26,8 +27,11 @@ from artclf.model.classifier import ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.precision import resolve_precision
+from artclf.progress import FILE as PROGRESS
+from artclf.progress import Progress, begin
 from artclf.record import balance_facts, data_facts, device_name, git_commit, tested_predictions, versions, write_run
-from artclf.stages import best_record, fit_stages, is_main_process
+from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
+from artclf.writing import CheckpointFiles, write_text
 
 log = logging.getLogger(__name__)
 
@@ -60,11 +64,12 @@ def mistakes(composed: DictConfig) -> list[str]:
 
 
 def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
-    """Train, test and report.
+    """Train, test and report; or go on with a run that was interrupted.
 
     Args:
-        composed: what Hydra composed, without its own part.
-        folder: the run folder; it holds no other run.
+        composed: what Hydra composed, without its own part. With `resume`, all else in it is left aside: the run goes on
+            as its config.yaml says.
+        folder: the run folder; without `resume`, it holds no other run.
         command: the command line, for the report.
 
     Returns:
@@ -75,18 +80,17 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         KeyboardInterrupt: where the user stopped it.
     """
     began = time.perf_counter()
+    composed, progress = begin(folder, composed, command)
     wrong = mistakes(composed)
     if wrong:
         raise ArtclfError("\n".join(wrong))
     config = validate(composed)
-    _begin_folder(folder, composed)
     for message in QUIET:
         warnings.filterwarnings("ignore", message)
     _require_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
-    library, name = config.model.library, config.model.name
-    backbone = load_weights(build_backbone(library, name), library, name, config.model.weights)
+    backbone = _load_backbone(config, progress)
     data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation)
     data.read(folder if is_main_process() else None)
     _tell_data(data)
@@ -100,12 +104,28 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         )
         for name, stage in config.stages.items()
     }
-    fallbacks = _fallbacks(config, backbone, depths)
-    precision = resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    fallbacks = _fallbacks(config, backbone, depths) + progress.changes(data.manifest.sha256, versions(), folder)
+    precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    if is_main_process():
+        write_text(folder / "manifest.csv", data.manifest.to_csv())
+    began -= progress.seconds
+    progress = replace(
+        progress,
+        weights=backbone.weights,
+        fallback=backbone.fallback,
+        precision=precision,
+        manifest_sha256=data.manifest.sha256,
+        versions=versions(),
+    )
+
+    def keep(records: list[StageRecord]) -> None:
+        if is_main_process():
+            replace(progress, stages=records, seconds=round(time.perf_counter() - began, 2)).save(folder)
 
     def make_trainer(name: str, stage: StageConfig | None) -> Trainer:
         return _make_trainer(config, folder, name, stage, precision)
 
+    keep(progress.stages)
     records = fit_stages(
         model,
         data,
@@ -115,6 +135,9 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         seed=config.seed,
         make_trainer=make_trainer,
         checkpoints=folder / "checkpoints",
+        finished=progress.stages,
+        resume=progress.resumed > 0,
+        on_finished=keep,
     )
     trainer = make_trainer("test", None)
     trainer.test(model, datamodule=data, verbose=False)
@@ -136,23 +159,26 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         "seed": config.seed,
         "precision": precision,
         "device": device_name(trainer),
-        "command": command,
+        "command": progress.command,
+        "resumed": progress.resumed,
         "versions": versions(),
         "git": git_commit(),
         "fallbacks": fallbacks,
     }
     if is_main_process():
         write_run(folder, metrics, data, model, records, predictions, began)
+        (folder / PROGRESS).unlink()
     return metrics
 
 
-def _begin_folder(folder: Path, composed: DictConfig) -> None:
-    if not is_main_process():
-        return  # a further process of the same run
-    if (folder / "config.yaml").exists():
-        raise ArtclfError(f"hydra.run.dir={folder}: holds another run already; choose another folder, or remove that one")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(composed, resolve=True), encoding="utf-8")
+def _load_backbone(config: Config, progress: Progress) -> Backbone:
+    """The backbone with its weights; for a run that goes on, with those it began with."""
+    library, name = config.model.library, config.model.name
+    body = build_backbone(library, name)
+    if progress.weights is None:
+        return load_weights(body, library, name, config.model.weights)
+    asked = {"random": "none"}.get(progress.weights, progress.weights)
+    return replace(load_weights(body, library, name, asked), fallback=progress.fallback)
 
 
 def _require_accelerator(accelerator: str) -> None:
@@ -219,7 +245,11 @@ def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | 
     options = config.trainer
     callbacks = [_build_callback(target, folder, name, stage) for target in config.callbacks.values() if target]
     callbacks = [c for c in callbacks if stage or isinstance(c, ProgressBar)]
-    loggers = [EpochTable(folder / "metrics.csv", name), *(_build_logger(t, folder, name) for t in config.logger.values() if t)]
+    loggers = [_build_logger(target, folder, name) for target in config.logger.values() if target and stage]
+    if stage:
+        callbacks.append(EpochTable(folder / "metrics.csv", name))
+    if not loggers:  # it refuses to be without one; the table has the learning rate
+        callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
     return Trainer(
         default_root_dir=folder,
         accelerator=options.accelerator,
@@ -229,7 +259,8 @@ def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | 
         precision=precision,  # type: ignore[arg-type]
         max_epochs=stage.max_epochs if stage else None,
         callbacks=callbacks,
-        logger=loggers if stage else False,
+        logger=loggers or False,
+        plugins=[CheckpointFiles()],
         enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
         enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
         enable_model_summary=False,

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from artclf.errors import ArtclfError
 from artclf.multirun import ERROR_FILE
+from artclf.overrides import override_mistakes, quoted, resumed_folder
 
 log = logging.getLogger(__name__)
 
@@ -22,28 +23,39 @@ INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 MULTIRUN_FLAGS = ("-m", "--multirun")
 
 
-def check_command_line(words: list[str], conf: Path) -> None:
+def check_command_line(words: list[str], conf: Path) -> list[str]:
     """Refuse a command line with mistakes, all of them at once, before anything is made.
 
     Args:
         words: what follows `train.py`.
         conf: the folder with train.yaml.
 
+    Returns:
+        What Hydra is to read: the same words, and with `resume=FOLDER` that folder as the run folder.
+
     Raises:
         SystemExit: with code 2, after a line for every mistake.
     """
     flags = [word for word in words if word.startswith("-")]
     if any(flag not in MULTIRUN_FLAGS for flag in flags):
-        return  # --help, --cfg and the like: Hydra's own business, which trains nothing
+        return words  # --help, --cfg and the like: Hydra's own business, which trains nothing
     from artclf.experiment import mistakes  # noqa: PLC0415 (loads torch and lightning)
-    from artclf.overrides import override_mistakes  # noqa: PLC0415
+    from artclf.progress import unfinished  # noqa: PLC0415 (so does this)
 
     overrides = [word for word in words if not word.startswith("-")]
     lines = override_mistakes(overrides, conf, mistakes, multirun=bool(flags))
+    if not lines:
+        try:
+            run = resumed_folder(overrides, multirun=bool(flags))
+            if run is not None:
+                words = [*words, f"hydra.run.dir={quoted(str(unfinished(run)))}"]
+        except ArtclfError as error:
+            lines = [str(error)]
     if lines:
         for line in lines:
             print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
+    return words
 
 
 def launch(composed: DictConfig) -> float | None:
@@ -75,8 +87,7 @@ def launch(composed: DictConfig) -> float | None:
         (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
         return None
     except KeyboardInterrupt as error:
-        kept = folder / "checkpoints" / "last.ckpt"
-        log.warning("interrupted; %s", f"training stands in {kept}" if kept.exists() else f"what there is stands in {folder}")
+        log.warning("interrupted; to go on from the last finished epoch: python train.py resume=%s", folder)
         raise SystemExit(INTERRUPTED) from error
     except Exception as error:
         if not multirun:

@@ -4,6 +4,7 @@ Hydra refuses an unknown key when it composes, and stops at the first. So the sa
 value admitted, and the outcome is held against the schema: that reports every mistake at once.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.errors import nearest
+from artclf.errors import ArtclfError, nearest
 
 APPENDED = ("finetune",)  # groups that are no part of the defaults list
 
@@ -48,6 +49,36 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
         for choice in _choices(overrides):
             found.update(dict.fromkeys(_composed_mistakes(choice, check, multirun=multirun)))
         return list(found)
+
+
+def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
+    """Return the folder that `resume=FOLDER` names; None where nothing is to be resumed.
+
+    Args:
+        words: the overrides, in which nothing else is wrong.
+        multirun: whether they are swept over.
+
+    Raises:
+        ArtclfError: where more than the folder is typed.
+    """
+    overrides = [override for override in OverridesParser.create().parse_overrides(words) if not override.is_hydra_override()]
+    folder = next((override.value() for override in overrides if override.key_or_group == "resume"), None)
+    if folder is None:
+        return None
+    if multirun:
+        raise ArtclfError("resume: one run at a time goes on; leave -m out: python train.py resume=FOLDER")
+    others = [override.input_line for override in overrides if override.key_or_group != "resume"]
+    if others:
+        raise ArtclfError(
+            f"resume={folder}: a run goes on as its config.yaml says; leave out {' '.join(map(str, others))}, or begin anew"
+        )
+    return Path(str(folder))
+
+
+def quoted(value: str) -> str:
+    """A value as Hydra reads it back: in quotes, with what they would end escaped."""
+    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + r"\'", value)
+    return f"'{escaped}'"
 
 
 def _choices(overrides: list[Override]) -> list[list[str]]:

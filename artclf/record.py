@@ -19,6 +19,7 @@ from artclf.figures import draw_figures
 from artclf.model.classifier import ArtClassifier
 from artclf.report.page import write_page
 from artclf.stages import StageRecord
+from artclf.writing import write_text
 
 PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
 
@@ -52,7 +53,7 @@ def git_commit() -> str | None:
 
 def write_json(file: Path, content: dict[str, Any]) -> None:
     """Write a JSON file; numbers that JSON has not (NaN, infinity) are an error."""
-    file.write_text(json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(file, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
@@ -103,7 +104,7 @@ def write_run(
     predictions: pd.DataFrame,
     began: float,
 ) -> None:
-    """Write what a finished run leaves: manifest, predictions, figures, metrics.json and the report.
+    """Write what a finished run leaves: predictions, figures, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.
@@ -114,7 +115,6 @@ def write_run(
         predictions: from `tested_predictions`.
         began: when the run began, by `time.perf_counter`.
     """
-    (folder / "manifest.csv").write_text(data.manifest.to_csv(), encoding="utf-8")
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
     history = pd.read_csv(folder / "metrics.csv")
     draw_figures(

@@ -3,8 +3,7 @@
 import logging
 import os
 import shutil
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,10 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.config import MonitorConfig, StageConfig
 from artclf.data.module import ArtData
+from artclf.epochs import EpochTable
 from artclf.errors import ArtclfError
 from artclf.model.classifier import ArtClassifier
+from artclf.writing import CheckpointFiles
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ class StageRecord:
         epochs: how many it took.
         best_epoch: of its best weights, counted from 1 over all stages.
         score: the monitored figure at that epoch; None where no checkpoint was kept.
-        seconds: how long it took.
+        seconds: how long its epochs took.
+        checkpoint: the file of its best weights, in checkpoints/; None where none was kept.
     """
 
     name: str
@@ -47,6 +49,7 @@ class StageRecord:
     best_epoch: int
     score: float | None
     seconds: float
+    checkpoint: str | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for metrics.json."""
@@ -63,6 +66,9 @@ def fit_stages(
     seed: int,
     make_trainer: Callable[[str, StageConfig], Trainer],
     checkpoints: Path,
+    finished: Sequence[StageRecord] = (),
+    resume: bool = False,
+    on_finished: Callable[[list[StageRecord]], None],
 ) -> list[StageRecord]:
     """Fit one stage after the other, and leave the best weights of all in the model and in best.ckpt.
 
@@ -73,41 +79,47 @@ def fit_stages(
         depths: how many layers each unfreezes.
         monitor: by what the best weights are chosen.
         seed: each stage begins from it, whatever the stage before has drawn.
-        make_trainer: gives a stage's Trainer; a ModelCheckpoint with a monitor among its callbacks keeps the best weights.
-        checkpoints: the folder of best.ckpt.
+        make_trainer: gives a stage's Trainer, with an EpochTable; a ModelCheckpoint with a monitor among its callbacks keeps
+            the best weights.
+        checkpoints: the folder of best.ckpt, and of last.ckpt from which an interrupted stage goes on.
+        finished: records of the first stages, where an earlier process has finished them; each with its checkpoint.
+        resume: whether the stage that an earlier process did not finish goes on from last.ckpt.
+        on_finished: called with all records at the end of each stage.
 
     Raises:
         ArtclfError: where training diverges.
-        KeyboardInterrupt: where a user stopped it; last.ckpt is written before.
+        KeyboardInterrupt: where a user stopped it.
     """
-    records: list[StageRecord] = []
-    winner: StageRecord | None = None
-    epochs_before = 0
-    for number, (name, stage) in enumerate(stages.items()):
+    records = list(finished)
+    if records:
+        log.info("already finished: stage %s", ", ".join(record.name for record in records))
+        model.load_state_dict(_weights(checkpoints / str(records[-1].checkpoint)))
+    for number, (name, stage) in list(enumerate(stages.items()))[len(records) :]:
         lightning.seed_everything(seed + number, workers=True, verbose=False)
-        model.begin(stage, depths[name])
+        model.begin(stage, depths[name], seed + number)
         log.info("stage %s: %s", name, model.what_trains())
         trainer = make_trainer(name, stage)
-        began = time.perf_counter()
-        _fit(trainer, model, data)
+        _fit(trainer, model, data, _where_it_stood(checkpoints, name) if resume else None)
+        table = next(c for c in trainer.callbacks if isinstance(c, EpochTable))  # type: ignore[attr-defined]
         best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor), None)
+        file = Path(best.best_model_path) if best is not None and best.best_model_path else None
         record = StageRecord(
-            name,
-            stage.unfreeze,
-            depths[name],
-            model.trainable_parameters(),
-            trainer.current_epoch,
-            epochs_before + _load_best(model, best, trainer.current_epoch),
-            _score(best, name, stage, monitor),
-            round(time.perf_counter() - began, 2),
+            name=name,
+            unfreeze=stage.unfreeze,
+            layers=depths[name],
+            trainable_parameters=model.trainable_parameters(),
+            epochs=len(table.rows),
+            best_epoch=sum(r.epochs for r in records) + (_load_best(model, file) if file else len(table.rows)),
+            score=_score(best, name, stage, monitor),
+            seconds=round(table.seconds, 2),
+            checkpoint=file.name if file else None,
         )
-        epochs_before += record.epochs
         records.append(record)
-        if best is None or winner is None or _better(record, winner, monitor.mode):
-            winner = record
-            if best is not None:
-                _publish(Path(best.best_model_path), checkpoints / "best.ckpt")
-    if winner is not records[-1] and winner is not None:
+        if file and best_record(records, monitor.mode) is record:
+            _publish(file, checkpoints / "best.ckpt")
+        on_finished(records)
+    winner = best_record(records, monitor.mode)
+    if winner is not records[-1]:
         log.info("the best weights are those of stage %s, epoch %d", winner.name, winner.best_epoch)
         model.load_state_dict(_weights(checkpoints / "best.ckpt"))
     return records
@@ -127,20 +139,44 @@ def _better(one: StageRecord, other: StageRecord, mode: str) -> bool:
     return one.score < other.score if mode == "min" else one.score > other.score
 
 
-def _fit(trainer: Trainer, model: ArtClassifier, data: ArtData) -> None:
+def _fit(trainer: Trainer, model: ArtClassifier, data: ArtData, checkpoint: Path | None) -> None:
+    if checkpoint is not None:
+        log.info("it goes on from %s", checkpoint)
     try:
-        trainer.fit(model, datamodule=data)
+        trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # what Lightning makes of Ctrl-C, after its clean-up
         if trainer.state.status == TrainerStatus.INTERRUPTED:
             raise KeyboardInterrupt from stop
         raise
 
 
-def _load_best(model: ArtClassifier, best: ModelCheckpoint | None, epochs: int) -> int:
-    """Load the stage's best weights and return their epoch, counted from 1 in the stage."""
-    if best is None or not best.best_model_path:
-        return epochs
-    checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+def _where_it_stood(checkpoints: Path, stage: str) -> Path | None:
+    """last.ckpt, where it is of this stage; its paths are mended where the run folder has been moved."""
+    file = checkpoints / "last.ckpt"
+    if not file.exists():
+        return None
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    callbacks: dict[str, dict[str, Any]] = content["callbacks"]
+    if callbacks.get("EpochTable", {}).get("stage") != stage:
+        return None
+    here, moved = str(checkpoints), False
+    for state in callbacks.values():
+        there = state.get("dirpath")
+        if there is None or there == here or not is_main_process():
+            continue
+        moved = True
+        state["dirpath"] = here
+        for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+            state[key] = state[key].replace(there, here, 1)
+        state["best_k_models"] = {path.replace(there, here, 1): score for path, score in state["best_k_models"].items()}
+    if moved:
+        CheckpointFiles().save_checkpoint(content, file)
+    return file
+
+
+def _load_best(model: ArtClassifier, file: Path) -> int:
+    """Load a stage's best weights and return their epoch, counted from 1 in the stage."""
+    checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     model.load_state_dict(checkpoint["state_dict"])
     return int(checkpoint["epoch"]) + 1
 

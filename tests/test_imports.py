@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes"],
+    ["errors", "log", "cache", "config", "mistakes", "writing"],
     ["data"],
     ["model"],
     ["evaluation"],
@@ -12,7 +12,7 @@ ROOMS = [
     ["cli"],
     ["precision", "epochs", "multirun", "overrides"],
     ["stages"],
-    ["figures"],
+    ["figures", "progress"],
     ["record"],
     ["experiment"],
     ["launch"],

@@ -291,7 +291,7 @@ def test_divergence_is_named(train, pictures: Path, tmp_path: Path) -> None:
     assert done.lines("type a smaller stages.head.optim.lr")
 
 
-def test_ctrl_c_stops_cleanly_and_keeps_the_last_checkpoint(
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(
     train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import signal
@@ -312,10 +312,13 @@ def test_ctrl_c_stops_cleanly_and_keeps_the_last_checkpoint(
     finally:
         signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
     assert done.code == 130
-    assert done.lines("interrupted; training stands in")
+    assert done.lines(f"interrupted; to go on from the last finished epoch: python train.py resume={tmp_path / 'run'}")
     kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
-    assert kept["epoch"] == 1
+    assert kept["epoch"] == 0  # the last that was finished
     assert kept["optimizer_states"]
+    again = train("data=folder", f"data.root={pictures}", *SMALL, f"hydra.run.dir={tmp_path / 'run'}")
+    assert again.code == 2
+    assert again.lines(f"python train.py resume={tmp_path / 'run'} goes on with it")
 
 
 def test_help_is_worth_reading(train) -> None:

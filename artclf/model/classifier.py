@@ -4,8 +4,10 @@ import logging
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
@@ -71,6 +73,7 @@ class ArtClassifier(LightningModule):
         self.val_metrics = MetricCollection({"accuracy": BinaryAccuracy(), "auroc": BinaryAUROC()}, prefix="val/")
         self.stage: StageConfig | None = None
         self.depth = len(self.layers)
+        self.seed = 0
         self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
     # ---- forward
@@ -88,14 +91,15 @@ class ArtClassifier(LightningModule):
 
     # ---- stages
 
-    def begin(self, stage: StageConfig, depth: int) -> None:
+    def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
         """Freeze what this stage does not train, and take its optimiser.
 
         Args:
             stage: how to train.
             depth: how many layers of the body train, counted from the end; the head always does.
+            seed: of what the stage draws at random while it trains (dropout).
         """
-        self.stage, self.depth = stage, depth
+        self.stage, self.depth, self.seed = stage, depth, seed
         set_depth(self.body, self.layers, depth)
 
     def configure_optimizers(self) -> Any:
@@ -137,9 +141,24 @@ class ArtClassifier(LightningModule):
             raise RuntimeError("call begin(stage, depth) before training")
         return self.stage
 
+    def on_train_start(self) -> None:
+        """Let a stage that EarlyStopping had ended stay so: going on from a checkpoint, Lightning does not ask it again."""
+        stopped = [c for c in self.trainer.callbacks if isinstance(c, EarlyStopping) and c.stopped_epoch]  # type: ignore[attr-defined]
+        if stopped:
+            self.trainer.should_stop = True
+
     def on_train_epoch_start(self) -> None:
         """Assert again what frozen means: a callback or a validation may have changed the modes."""
         set_modes(self.body, self.layers, self.depth)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+        """Let what an epoch draws depend on the seed, the epoch and the process alone, not on the epochs before it.
+
+        Here and not at the epoch's start, because a data loader draws too when it is made, which it is not in every epoch.
+        """
+        if batch_idx == 0:
+            words = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(1, np.uint64)
+            torch.manual_seed(int(words[0]))
 
     # ---- steps
 

@@ -1,0 +1,194 @@
+"""A run that is killed, again and again, and goes on: its weights and figures are those of a run that nobody disturbed."""
+
+import json
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from tests.conftest import REPOSITORY, TINY, draw
+
+# an epoch without improvement ends the head's stage, and no improvement is large enough: it takes three epochs
+WORDS = [
+    *TINY,
+    "data=folder",
+    "model=efficientnet_lite0",
+    "trainer=cpu",
+    "+callbacks.early_stopping.min_delta=10",
+    "stages.head.max_epochs=5",
+    "stages.head.patience=2",
+    "+finetune=last10",
+    "stages.last10.max_epochs=3",
+]
+MOMENTS = {
+    "in the first epoch": ("artclf.model.classifier:ArtClassifier.training_step", 2, "before"),
+    "while the first checkpoint is being written": ("artclf.writing:torch.save", 1, "half"),
+    "between the checkpoints of the best and of the last epoch": ("artclf.writing:_put_in_place", 3, "before"),
+    "in a validation": ("artclf.model.classifier:ArtClassifier.validation_step", 2, "before"),
+    "after metrics.csv, before its checkpoint": ("artclf.epochs:write_text", 3, "after"),
+    "at the end of a stage, before it is written down": ("artclf.stages:_publish", 1, "before"),
+    "after a stage is written down": ("artclf.progress:Progress.save", 2, "after"),
+    "in the second stage's second epoch": ("artclf.model.classifier:ArtClassifier.training_step", 7, "after"),
+    "while the last checkpoint is being written": ("artclf.writing:torch.save", 1, "half"),
+    "in the test": ("artclf.model.classifier:ArtClassifier.test_step", 2, "before"),
+    "while the report is being written": ("artclf.record:write_json", 1, "before"),
+}
+
+
+def die_at(target: str, count: int, when: str) -> None:
+    """Let this process be killed at the count-th call of a function: before it, after it, or with half of it done."""
+    module, path = target.split(":")
+    *owners, name = path.split(".")
+    owner: Any = import_module(module)
+    for part in owners:
+        owner = getattr(owner, part)
+    function: Callable[..., Any] = getattr(owner, name)
+    calls = 0
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == count and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        done = function(*args, **kwargs)
+        if calls == count:
+            if when == "half":
+                os.truncate(args[1], Path(args[1]).stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    setattr(owner, name, watched)
+
+
+def child(words: list[str], folder: Path, moment: tuple[str, int, str] | None) -> None:
+    """train.py in a process of its own, killed at a moment."""
+    os.chdir(folder)
+    with (folder / "printed.txt").open("a") as printed:
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+    sys.argv = [str(REPOSITORY / "train.py"), *words]
+    if moment:
+        die_at(*moment)
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def train(words: list[str], folder: Path, moment: tuple[str, int, str] | None = None) -> int:
+    """The exit code of such a process. It is forked from one that has loaded everything, which saves seconds each time."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["artclf.experiment", "hydra._internal.hydra", "tests.test_resume"])
+    process = context.Process(target=child, args=(words, folder, moment))
+    process.start()
+    process.join(timeout=300)
+    assert process.exitcode is not None, "it hangs"
+    return process.exitcode
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    code = train([*WORDS, f"data.root={pictures}", f"hydra.run.dir={folder / 'run'}"], folder)
+    assert code == 0, (folder / "printed.txt").read_text()
+    return folder / "run"
+
+
+def figures(run: Path) -> dict[str, Any]:
+    """metrics.json without what tells of time and of the interruptions."""
+    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    stages = [{key: value for key, value in stage.items() if key != "seconds"} for stage in metrics.pop("stages")]
+    return {"stages": stages, **{key: value for key, value in metrics.items() if key not in ("seconds", "resumed", "command")}}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two checkpoints' contents are equal to the last bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def assert_same(run: Path, undisturbed: Path) -> None:
+    assert (run / "predictions.csv").read_bytes() == (undisturbed / "predictions.csv").read_bytes()
+    assert (run / "manifest.csv").read_bytes() == (undisturbed / "manifest.csv").read_bytes()
+    tables = [pd.read_csv(folder / "metrics.csv", dtype=str).drop(columns="seconds") for folder in (run, undisturbed)]
+    pd.testing.assert_frame_equal(*tables)
+    assert figures(run) == figures(undisturbed)
+    names = {file.name for file in (undisturbed / "checkpoints").iterdir()}
+    assert names == {"best.ckpt", "last.ckpt", "head.ckpt", "last10.ckpt"}
+    assert {file.name for file in (run / "checkpoints").glob("*.ckpt")} == names
+    for name in names:
+        contents = [torch.load(folder / "checkpoints" / name, weights_only=True) for folder in (run, undisturbed)]
+        for part in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step"):
+            assert same(*(content.get(part) for content in contents)), f"{name}: {part}"
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_eleven_moments_ends_as_if_it_had_not_been(pictures: Path, undisturbed: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = [*WORDS, f"data.root={pictures}", f"hydra.run.dir={run}"]
+    for moment, where in MOMENTS.items():
+        code = train(words, tmp_path, where)
+        assert code == -signal.SIGKILL, f"not killed {moment}:\n{(tmp_path / 'printed.txt').read_text()}"
+        assert not (run / "report.html").exists()
+        words = [f"resume={run}"]
+    assert train(words, tmp_path) == 0, (tmp_path / "printed.txt").read_text()
+    assert_same(run, undisturbed)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["resumed"] == len(MOMENTS)
+    assert metrics["command"].startswith("python train.py data.image_size=32")
+    assert [stage["epochs"] for stage in metrics["stages"]] == [3, 3]
+    assert not list(run.rglob("*.new"))
+
+
+def test_a_run_goes_on_where_it_has_been_moved_to(pictures: Path, undisturbed: Path, tmp_path: Path) -> None:
+    words = [*WORDS, f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'there'}"]
+    assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 7, "before")) == -signal.SIGKILL
+    here = tmp_path / "it's here, now=1"
+    (tmp_path / "there").rename(here)
+    assert train([f"resume={here}".replace("=", "='", 1).replace("it's", r"it\'s") + "'"], tmp_path) == 0, (
+        tmp_path / "printed.txt"
+    ).read_text()
+    assert_same(here, undisturbed)
+
+
+def test_other_pictures_than_it_began_with_are_refused(tmp_path: Path) -> None:
+    for label in ("ai", "human"):
+        for number in range(6):
+            draw(tmp_path / "data" / label / f"{number}.png", label, number)
+    words = [*WORDS, f"data.root={tmp_path / 'data'}", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 2, "before")) == -signal.SIGKILL
+    draw(tmp_path / "data" / "ai" / "new.png", "ai", 77)
+    assert train([f"resume={tmp_path / 'run'}"], tmp_path) == 2
+    printed = (tmp_path / "printed.txt").read_text()
+    assert printed.count("error: ") == 1
+    assert "lists the pictures with which this run began" in printed
+
+
+def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "multirun" / "0").mkdir(parents=True)
+    (tmp_path / "multirun" / "0" / "config.yaml").touch()
+    for words, said in (
+        ([f"resume={undisturbed}"], "this run has finished; its report is"),
+        ([f"resume={tmp_path / 'nowhere'}"], "there is no such folder"),
+        ([f"resume={tmp_path / 'empty'}"], "holds no config.yaml"),
+        ([f"resume={tmp_path / 'multirun'}"], f"not finished: {tmp_path / 'multirun' / '0'}"),
+        ([f"resume={undisturbed}", "seed=1"], "leave out seed=1"),
+        (["-m", f"resume={undisturbed}"], "leave -m out"),
+    ):
+        (tmp_path / "printed.txt").unlink(missing_ok=True)
+        assert train(words, tmp_path) == 2
+        (line,) = (tmp_path / "printed.txt").read_text().splitlines()
+        assert line.startswith("error: ")
+        assert said in line
