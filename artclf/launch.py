@@ -1,6 +1,7 @@
 """From the command line to an experiment: what train.py hands over to, and how a run's end becomes an exit code."""
 
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -43,7 +44,11 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     from artclf.progress import unfinished  # noqa: PLC0415 (so does this)
 
     overrides = [word for word in words if not word.startswith("-")]
-    lines = override_mistakes(overrides, conf, mistakes, multirun=bool(flags))
+    processes = _processes_from_outside()
+    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume=")) for word in overrides):
+        lines = [f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"]
+    else:
+        lines = override_mistakes(overrides, conf, mistakes, multirun=bool(flags))
     if not lines:
         try:
             run = resumed_folder(overrides, multirun=bool(flags))
@@ -77,6 +82,8 @@ def launch(composed: DictConfig) -> float | None:
     command = shlex.join(["python", "train.py", *hydra.overrides.task])
     for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # their news about themselves
+    if not is_main_process():
+        logging.getLogger().setLevel(logging.WARNING)  # the first of several processes speaks for all
     try:
         metrics = run(composed, folder, command)
     except ArtclfError as error:
@@ -98,6 +105,16 @@ def launch(composed: DictConfig) -> float | None:
     if is_main_process():
         _tell(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+
+
+def _processes_from_outside() -> int:
+    """How many processes torchrun or srun started at once; 1 where neither did."""
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment  # noqa: PLC0415 (loads torch)
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
+
+    if TorchElasticEnvironment.detect():
+        return int(os.environ["WORLD_SIZE"])
+    return int(os.environ["SLURM_NTASKS"]) if SLURMEnvironment.detect() else 1
 
 
 def _tell(metrics: dict[str, Any], folder: Path) -> None:

@@ -145,9 +145,12 @@ def _composed_mistakes(words: list[str], check: Callable[[DictConfig], list[str]
         HydraConfig.instance().set_config(composed)
         job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     mistakes = check(job)
-    if multirun and composed.trainer.get("strategy") == "ddp":
+    one = {"strategy": "auto", "devices": 1, "num_nodes": 1}
+    several = [f"trainer.{key}={got}" for key, value in one.items() if (got := composed.trainer.get(key, value)) != value]
+    if multirun and several:
         mistakes.append(
-            "trainer=ddp can't be swept: every process would start the sweep again; "
-            "start the runs one by one, or sweep with trainer=gpu"
+            f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "
+            "type the runs one by one without -m, or sweep with one device for each run: trainer=gpu (with "
+            "hydra/launcher=joblib or ray, several runs at once)"
         )
     return mistakes

@@ -19,6 +19,7 @@ from artclf.data.manifest import Manifest
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.data.transforms import build_augmentation
+from artclf.errors import ArtclfError
 
 log = logging.getLogger(__name__)
 
@@ -143,19 +144,35 @@ class ArtData(LightningDataModule):
         )
 
     def loader(self, split: str) -> DataLoader[Item]:
-        """The batches of a split: (pixels uint8 [B, 3, S, S], target float32 [B], row int64 [B])."""
+        """The batches of a split: (pixels uint8 [B, 3, S, S], target float32 [B], row int64 [B]).
+
+        Under several processes each has its share of every batch, so that a step sees the same pictures as on one device.
+
+        Raises:
+            ArtclfError: where a batch, or the split, can't be shared by the processes.
+        """
         dataset = self.dataset(split)
         training = split == "train"
         trainer = self.trainer
+        rank, processes = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if self.config.batch_size % processes:
+            raise ArtclfError(
+                f"data.batch_size={self.config.batch_size}: can't be shared by {processes} processes; type a multiple, such as "
+                f"data.batch_size={processes * max(1, round(self.config.batch_size / processes))}"
+            )
+        if len(dataset) < processes:
+            raise ArtclfError(
+                f"split {split}: {len(dataset)} pictures can't be shared by {processes} processes; type fewer trainer.devices"
+            )
         sampler = EpochSampler(
             len(dataset),
             shuffle=training,
             weights=self.plan.weights if training else None,
             seed=self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+            rank=rank,
+            world_size=processes,
         )
-        size, workers = self.config.batch_size, self.config.num_workers
+        size, workers = self.config.batch_size // processes, self.config.num_workers
         options: dict[str, Any] = {"persistent_workers": training, "prefetch_factor": 4} if workers else {}
         return DataLoader(
             dataset,

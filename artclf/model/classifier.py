@@ -1,6 +1,7 @@
 """ArtClassifier, the LightningModule: a frozen and a trainable part, a head, and one shared step."""
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
 from artclf.config import StageConfig
@@ -68,8 +69,11 @@ class ArtClassifier(LightningModule):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
-        metrics = MetricCollection({"accuracy": BinaryAccuracy()})
-        self.train_metrics = metrics.clone(prefix="train/")
+        # Of all pictures of all processes. self.log's own mean rounds the processes' mean batch size down, and MeanMetric's
+        # nan_strategy="disable" forgets the weights; "replacing" NaN by NaN keeps both, so that divergence is seen.
+        self.train_loss = MeanMetric(nan_strategy=math.nan)
+        self.val_loss = MeanMetric(nan_strategy=math.nan)
+        self.train_metrics = MetricCollection({"accuracy": BinaryAccuracy()}, prefix="train/")
         self.val_metrics = MetricCollection({"accuracy": BinaryAccuracy(), "auroc": BinaryAUROC()}, prefix="val/")
         self.stage: StageConfig | None = None
         self.depth = len(self.layers)
@@ -163,7 +167,10 @@ class ArtClassifier(LightningModule):
     # ---- steps
 
     def _shared_step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch → logit [B], integer target [B], loss []."""
+        """A batch → logit [B], integer target [B], loss [].
+
+        torchmetrics is given probabilities, not logits: it takes a batch whose logits all lie in [0, 1] for probabilities.
+        """
         pixels, target, _ = batch
         logit = self(pixels)
         return logit, target.int(), self.loss(logit, target)
@@ -171,16 +178,27 @@ class ArtClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         """The loss of a batch."""
         logit, target, loss = self._shared_step(batch)
-        self.train_metrics.update(logit.detach(), target)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(target), prog_bar=True, sync_dist=True)
+        self.train_metrics.update(torch.sigmoid(logit.detach()), target)
+        self.train_loss.update(loss.detach().clone(), len(target))
+        self.log("train/loss", self.train_loss, on_step=False, on_epoch=True, prog_bar=True)
         self.log_dict(self.train_metrics, on_step=False, on_epoch=True)
         return loss
+
+    def on_validation_start(self) -> None:
+        """Let all processes validate the first one's weights, which are those that are kept.
+
+        Each has followed the statistics of its own pictures in what batch normalisation trains.
+        """
+        if self.trainer.world_size > 1:
+            for buffer in self.buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Loss, accuracy and AUROC of the validation split."""
         logit, target, loss = self._shared_step(batch)
-        self.val_metrics.update(logit, target)
-        self.log("val/loss", loss, on_epoch=True, batch_size=len(target), prog_bar=True, sync_dist=True)
+        self.val_metrics.update(torch.sigmoid(logit), target)
+        self.val_loss.update(loss.clone(), len(target))
+        self.log("val/loss", self.val_loss, on_epoch=True, prog_bar=True)
         self.log_dict(self.val_metrics, on_epoch=True)
 
     def on_test_epoch_start(self) -> None:

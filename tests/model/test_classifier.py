@@ -99,3 +99,27 @@ def test_hyper_parameters_are_plain_values() -> None:
         return isinstance(value, str | int | float | bool) or value is None
 
     assert plain(dict(classifier().hparams))
+
+
+def test_logits_between_0_and_1_are_not_taken_for_probabilities() -> None:
+    """0.2 is on the human side of 0; torchmetrics alone would take it for a probability of 0.2, which is AI."""
+    model = classifier()
+    model.log = model.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    model.forward = lambda pixels: torch.tensor([0.2, 0.9])  # type: ignore[method-assign]
+    batch = (torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.ones(2), torch.arange(2))
+    model.validation_step(batch, 0)
+    model.training_step(batch, 0)
+    assert model.val_metrics["accuracy"].compute() == 1
+    assert model.train_metrics["accuracy"].compute() == 1
+
+
+def test_losses_are_means_over_pictures_and_a_nan_is_seen() -> None:
+    model = classifier()
+    model.log = model.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    for logit, count in ((2.0, 3), (-1.0, 1)):
+        model.forward = lambda pixels, x=logit, n=count: torch.full((n,), x)  # type: ignore[method-assign]
+        model.validation_step((torch.zeros(1), torch.ones(count), torch.arange(count)), 0)
+    assert float(model.val_loss.compute()) == pytest.approx((3 * 0.126928 + 1.313262) / 4, abs=1e-5)
+    model.forward = lambda pixels: torch.tensor([torch.nan])  # type: ignore[method-assign]
+    model.validation_step((torch.zeros(1), torch.ones(1), torch.arange(1)), 0)
+    assert model.val_loss.compute().isnan()
