@@ -18,6 +18,7 @@ from types import ModuleType
 from rich.filesize import decimal
 
 from artclf.cache import AI_ARTBENCH, AI_ARTBENCH_VERSION, kaggle_ai_artbench, kaggle_cache
+from artclf.data.sources.ai_artbench import find_base
 from artclf.errors import ArtclfError
 
 COMMAND = "artclf data fetch ai_artbench"
@@ -46,8 +47,14 @@ def fetch_ai_artbench(tell: Callable[[str], None], pauses: Sequence[float] = PAU
     Raises:
         ArtclfError: where it can't be had: what stopped it, and what to type.
     """
-    if (there := kaggle_ai_artbench()) is not None:
-        return there
+    folder = kaggle_ai_artbench() or _download(tell, pauses)
+    if find_base(folder) is None:
+        raise ArtclfError(f"{folder}: holds no AI-ArtBench; remove that folder and type {COMMAND} again: it starts anew")
+    return folder
+
+
+def _download(tell: Callable[[str], None], pauses: Sequence[float]) -> Path:
+    """Let kagglehub download, again and again while that brings something; see `fetch_ai_artbench`."""
     kagglehub = _kagglehub()
     import requests  # noqa: PLC0415 (comes with kagglehub)
     from kagglehub.exceptions import DataCorruptionError  # noqa: PLC0415
@@ -68,10 +75,8 @@ def fetch_ai_artbench(tell: Callable[[str], None], pauses: Sequence[float] = PAU
                 elif now == begun or not left:
                     raise
                 pause = 0.0 if now > before else left.pop(0)
-                tell(
-                    f"the connection broke off after {decimal(now)} ({_reason(error)}); going on"
-                    + f" in {pause:.0f} s" * bool(pause)
-                )
+                when = f" in {pause:.0f} s" if pause else ""
+                tell(f"the connection broke off after {decimal(now)} ({_reason(error)}); going on{when}")
                 time.sleep(pause)
     except requests.HTTPError as error:
         raise ArtclfError(_refusal(error.response.status_code if error.response is not None else 0)) from error
