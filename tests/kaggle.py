@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ class Kaggle:
         length: the size that it announces, where not the true one.
         status: a refusal for the n-th question for the archive, counted from 1.
         breaks: after how many bytes the answer to the n-th question breaks off.
+        silent: the number of the question after which Range requests get no answer for a second.
         questions: the bodies of the questions for the archive.
         ranges: the Range headers that came, with the number of bytes served for each.
     """
@@ -59,6 +61,7 @@ class Kaggle:
     length: int | None = None
     status: dict[int, int] = field(default_factory=dict)
     breaks: dict[int, int] = field(default_factory=dict)
+    silent: int = 0
     questions: list[dict[str, object]] = field(default_factory=list)
     ranges: list[tuple[str, int]] = field(default_factory=list)
 
@@ -101,6 +104,8 @@ def serving(kaggle: Kaggle) -> Iterator[Kaggle]:
             number = int(self.path.split("/")[2])
             hashed = {"Accept-Ranges": "bytes", "x-goog-hash": f"crc32c=AAAAAA==,md5={kaggle.md5}"}
             asked, total, start = self.headers["Range"], len(kaggle.content), 0
+            if asked and number == kaggle.silent:
+                time.sleep(1)
             if asked:
                 start = int(asked.removeprefix("bytes=").removesuffix("-"))
                 kaggle.ranges.append((asked, total - start))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import artclf
-from artclf.cli import data
+from artclf.cli.data import app as data_commands
 from artclf.errors import ArtclfError
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
-app.add_typer(data.app, name="data")
+app.add_typer(data_commands, name="data")
 
 
 @app.callback()

@@ -91,7 +91,7 @@ def _mistakes_told() -> Iterator[None]:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(USAGE_ERROR) from error
     except KeyboardInterrupt as error:
-        typer.echo("interrupted; what is downloaded is kept: the same command goes on from there", err=True)
+        typer.echo("interrupted; nothing is lost: the same command goes on with what is downloaded", err=True)
         raise typer.Exit(INTERRUPTED) from error
 
 
@@ -132,10 +132,10 @@ def _summary(verification: "Verification") -> Iterator[str]:
     else:
         yield f"all {total} counts are those of version 5: {verification.found:,} pictures"
     if verification.unknown:
-        yield f"{len(verification.unknown):,} files or folders are not in version 5"
+        yield f"files and folders that are not in version 5: {len(verification.unknown):,}"
     if not verification.decoded:
         yield "--quick: no picture was decoded, so it is not known whether they can be read"
     elif verification.unreadable:
-        yield f"{len(verification.unreadable):,} pictures can't be read"
+        yield f"pictures that can't be read: {len(verification.unreadable):,}"
     else:
         yield "every picture can be read"

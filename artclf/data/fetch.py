@@ -192,9 +192,11 @@ def _disk_trouble(error: OSError) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """The operating system's word for a broken connection, from the innermost of the wrapped errors that has one."""
+    """Why a connection broke: the operating system's word, from the innermost of the wrapped errors that has one."""
     chain = [error]
     while inner := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(inner)
     words = [link.strerror for link in chain if isinstance(link, OSError) and link.strerror]
-    return words[-1].lower() if words else type(chain[-1]).__name__
+    if words:
+        return words[-1].lower()
+    return "no answer in time" if any(isinstance(link, TimeoutError) for link in chain) else "the other side closed it"

@@ -67,7 +67,7 @@ def test_a_broken_download_goes_on_by_itself(kaggle: Kaggle) -> None:
     total = len(kaggle.content)
     assert kaggle.ranges == [(f"bytes={n * MEBIBYTE}-", total - n * MEBIBYTE) for n in (2, 3)]
     assert len(told) == 2
-    assert "broke off after 2.1 MB" in told[0]
+    assert told[0] == "the connection broke off after 2.1 MB (the other side closed it); going on"
     assert len(read_ai_artbench(folder).table) == 60
 
 
@@ -200,6 +200,19 @@ def test_no_network_is_told_at_once(kaggle: Kaggle, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waits for a network that was never there"))
     with pytest.raises(ArtclfError, match=r"Kaggle can't be reached \(connection refused\): .*HTTPS_PROXY.*again$"):
         fetch_ai_artbench(lambda _: None)
+
+
+def test_a_service_that_falls_silent_is_told(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    import kagglehub.clients
+
+    monkeypatch.setattr(kagglehub.clients, "DEFAULT_READ_TIMEOUT", 0.2)
+    kept().parent.mkdir(parents=True)
+    kept().write_bytes(kaggle.content[:MEBIBYTE])
+    kaggle.silent = 2
+    assert "can't be reached (no answer in time)" in refused()
+    assert kept().stat().st_size == MEBIBYTE
+    kaggle.silent = 0
+    assert fetched()[0].is_dir()
 
 
 @pytest.mark.parametrize(
