@@ -123,7 +123,7 @@ def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
     from tests.kaggle import Kaggle, serving
 
-    for name in [name for name in os.environ if name.startswith("KAGGLE") or name.lower().endswith("_proxy")]:
+    for name in [name for name in os.environ if name.startswith(("KAGGLE", "TBE_")) or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     for name in ("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))

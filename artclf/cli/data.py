@@ -33,7 +33,7 @@ def fetch(
     What was broken off goes on where it stood. KAGGLEHUB_CACHE names the folder; it is ~/.cache/kagglehub else. Exit codes:
     0 all is well, 1 the download differs from version 5, 2 it can't be had.
     """
-    from artclf.cache import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.cache import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
     from artclf.data.fetch import fetch_ai_artbench  # noqa: PLC0415
     from artclf.data.verify import verify_ai_artbench  # noqa: PLC0415
 
@@ -43,7 +43,7 @@ def fetch(
         if kaggle_ai_artbench() is not None:
             typer.echo("already downloaded; looking whether it is whole")
         else:
-            typer.echo(f"AI-ArtBench from Kaggle to {kaggle_cache()}")
+            typer.echo(f"AI-ArtBench to {kaggle_cache()}; its licence: https://www.kaggle.com/datasets/{AI_ARTBENCH}")
         folder = fetch_ai_artbench(lambda line: typer.echo(line, err=True))
         verification = verify_ai_artbench(folder, decode=not quick)
     _show(verification)

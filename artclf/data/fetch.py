@@ -12,6 +12,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from types import ModuleType
 
@@ -28,7 +29,6 @@ EXTRACTED = (
 )
 PAUSES = (2.0, 10.0, 30.0)  # seconds before trying again where a download that had begun can't go on
 MOUNTED = ("KAGGLE_KERNEL_RUN_TYPE", "TBE_RUNTIME_ADDR")  # set in notebooks of Kaggle and Colab, which mount it instead
-FORBIDDEN, NOT_FOUND, TOO_MANY, UNAUTHORIZED = 403, 404, 429, 401
 
 
 def fetch_ai_artbench(tell: Callable[[str], None], pauses: Sequence[float] = PAUSES) -> Path:
@@ -157,18 +157,18 @@ def _require_space(archive_bytes: int) -> None:
 def _refusal(status: int) -> str:
     """What to do about an HTTP error."""
     again = f"type {COMMAND} again"
-    if status in (UNAUTHORIZED, FORBIDDEN):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return (
             f"Kaggle refuses the download (HTTP {status}). The data set is public: mend or remove the credentials in "
             f"~/.kaggle, KAGGLE_API_TOKEN or KAGGLE_KEY, and {again}; or download it with a browser from "
             f"https://www.kaggle.com/datasets/{AI_ARTBENCH} and give data.root=FOLDER"
         )
-    if status == NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         return (
             f"Kaggle has no version {AI_ARTBENCH_VERSION} of {AI_ARTBENCH} any more (HTTP 404): see "
             f"https://www.kaggle.com/datasets/{AI_ARTBENCH}; a copy from elsewhere is used with data.root=FOLDER"
         )
-    what = "asks to wait" if status == TOO_MANY else "can't serve the download now"
+    what = "asks to wait" if status == HTTPStatus.TOO_MANY_REQUESTS else "can't serve the download now"
     return f"Kaggle {what} (HTTP {status}): {again} later; what is downloaded is kept, and it goes on from there"
 
 

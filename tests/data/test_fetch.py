@@ -86,12 +86,20 @@ def test_a_broken_download_goes_on_with_the_next_command(kaggle: Kaggle) -> None
 
 def test_a_broken_download_waits_for_the_network(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("time.sleep", slept.append)
-    kaggle.breaks = {2: 2 * MEBIBYTE + 5, 3: 2 * MEBIBYTE + 5, 4: 2 * MEBIBYTE + 5}  # 3 and 4 bring nothing further
+    monkeypatch.setattr("artclf.data.fetch.time.sleep", slept.append)
+    short, long = 2 * MEBIBYTE + 5, 3 * MEBIBYTE + 5
+    kaggle.breaks = {2: short, 3: short, 4: short, 5: long, 6: long, 7: long}  # 3, 4, 6 and 7 bring nothing further
     told: list[str] = []
     fetch_ai_artbench(told.append, pauses=(7.0, 8.0))
-    assert [pause for pause in slept if pause >= 1] == [7.0, 8.0]
-    assert [line.endswith(end) for line, end in zip(told, ("going on", "in 7 s", "in 8 s"), strict=True)] == [True] * 3
+    assert slept == [0.0, 7.0, 8.0, 0.0, 7.0, 8.0]
+    assert [line.rpartition("; ")[2] for line in told] == ["going on", "going on in 7 s", "going on in 8 s"] * 2
+
+
+def test_what_breaks_before_the_first_byte_is_not_tried_again(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artclf.data.fetch.time.sleep", lambda _: pytest.fail("waits where nothing has begun"))
+    kaggle.breaks = {2: 10}
+    with pytest.raises(ArtclfError, match=r"can't be reached \(the other side closed it\).*again$"):
+        fetch_ai_artbench(lambda _: None, pauses=(7.0,))
 
 
 def test_a_network_that_stays_away_ends_it_and_keeps_what_came(kaggle: Kaggle) -> None:
@@ -197,7 +205,6 @@ def test_no_network_is_told_at_once(kaggle: Kaggle, monkeypatch: pytest.MonkeyPa
         free.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
     monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, nobody)
-    monkeypatch.setattr("time.sleep", lambda _: pytest.fail("waits for a network that was never there"))
     with pytest.raises(ArtclfError, match=r"Kaggle can't be reached \(connection refused\): .*HTTPS_PROXY.*again$"):
         fetch_ai_artbench(lambda _: None)
 
@@ -205,11 +212,12 @@ def test_no_network_is_told_at_once(kaggle: Kaggle, monkeypatch: pytest.MonkeyPa
 def test_a_service_that_falls_silent_is_told(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     import kagglehub.clients
 
-    monkeypatch.setattr(kagglehub.clients, "DEFAULT_READ_TIMEOUT", 0.2)
     kept().parent.mkdir(parents=True)
     kept().write_bytes(kaggle.content[:MEBIBYTE])
     kaggle.silent = 2
-    assert "can't be reached (no answer in time)" in refused()
+    with monkeypatch.context() as patch:
+        patch.setattr(kagglehub.clients, "DEFAULT_READ_TIMEOUT", 0.2)
+        assert "can't be reached (no answer in time)" in refused()
     assert kept().stat().st_size == MEBIBYTE
     kaggle.silent = 0
     assert fetched()[0].is_dir()
