@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from artclf.cache import kaggle_ai_artbench, kaggle_cache
+
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -61,8 +63,13 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _source_is_complete(self) -> Self:
-        if self.source in ("ai_artbench", "folder") and not self.root:
-            raise ValueError(f"data={self.source} needs data.root=FOLDER")
+        if self.source == "folder" and not self.root:
+            raise ValueError("data=folder needs data.root=FOLDER")
+        if self.source == "ai_artbench" and not self.root and kaggle_ai_artbench() is None:
+            raise ValueError(
+                "data=ai_artbench needs data.root=FOLDER, or its download, which is not (or not wholly) in "
+                f"{kaggle_cache()}: type artclf data fetch ai_artbench"
+            )
         if self.source == "csv" and not self.csv:
             raise ValueError("data=csv needs data.csv=FILE")
         if self.source == "demo" and self.demo is None:

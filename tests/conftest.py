@@ -1,11 +1,14 @@
 """What tests share: small drawn pictures in the layouts that users have, and the real train.py."""
 
+import gc
 import os
 import runpy
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +20,9 @@ from PIL import Image
 from artclf.config import Config
 from artclf.mistakes import validate
 
+if TYPE_CHECKING:
+    from tests.kaggle import Kaggle
+
 REPOSITORY = Path(__file__).parents[1]
 CONF = REPOSITORY / "conf"
 TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0"]
@@ -24,8 +30,9 @@ TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0"]
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test draws into a user's cache, or asks the network for weights."""
+    """No test draws into a user's cache, finds a data set there, or asks the network for weights."""
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path_factory.getbasetemp() / "kagglehub"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.getbasetemp() / "torch"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
@@ -99,6 +106,38 @@ def train(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
         return Outcome(code, out + err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def archive() -> bytes:
+    """What the stand-in for Kaggle serves."""
+    from tests.kaggle import archive
+
+    return archive()
+
+
+@pytest.fixture
+def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Kaggle"]:
+    """A stand-in for Kaggle that kagglehub asks instead; without the user's credentials, cache and proxies."""
+    from kagglesdk import kaggle_env
+
+    from tests.kaggle import Kaggle, serving
+
+    for name in [name for name in os.environ if name.startswith(("KAGGLE", "TBE_")) or name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
+    with serving(Kaggle(archive)) as kaggle:
+        # the one thing that no environment variable changes: where kagglehub looks for the service
+        monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, kaggle.url)
+        # kagglehub leaves answers open that it does not read to their end: they go here, and trouble no other test
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
+            gc.freeze()  # what was there before the test need not be gone through
+            yield kaggle
+            gc.collect()
+            gc.unfreeze()
 
 
 def shared_data(name: str) -> Path | None:

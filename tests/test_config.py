@@ -92,7 +92,8 @@ def test_a_wrong_value_is_named(changes: dict[str, object], said: str) -> None:
         (["augment=none"], "balance=augment makes altered copies"),
         (["data=csv"], "data=csv needs data.csv=FILE"),
         (["data=folder"], "data=folder needs data.root=FOLDER"),
-        (["data=ai_artbench"], "data=ai_artbench needs data.root=FOLDER"),
+        (["data=ai_artbench"], "data=ai_artbench needs data.root=FOLDER, or its download"),
+        (["data=ai_artbench"], "type artclf data fetch ai_artbench"),
         (["model=timm"], "model.name: has no value yet; type model.name=VALUE"),
     ],
 )

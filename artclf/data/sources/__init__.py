@@ -1,7 +1,7 @@
 """Where a manifest comes from, one file each."""
 
 from artclf import __version__
-from artclf.cache import cache_folder
+from artclf.cache import cache_folder, kaggle_ai_artbench
 from artclf.config import DataConfig
 from artclf.data.manifest import Manifest
 from artclf.data.sources.ai_artbench import read_ai_artbench
@@ -20,7 +20,7 @@ def read_source(config: DataConfig) -> Manifest:
         case "demo":
             return read_ai_artbench(_drawn(config))
         case "ai_artbench":
-            return read_ai_artbench(config.root or "")
+            return read_ai_artbench(config.root or kaggle_ai_artbench() or "")
         case "folder":
             return read_folder(config.root or "")
         case "csv":

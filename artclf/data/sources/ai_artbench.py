@@ -23,7 +23,12 @@ def read_ai_artbench(root: str | Path) -> Manifest:
         ArtclfError: where the root is missing, or nothing in it looks like AI-ArtBench.
     """
     top = existing_root(root)
-    base = _find(top)
+    base = find_base(top)
+    if base is None:
+        raise ArtclfError(
+            f"data.root={top}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it (or train/ and test/ themselves). "
+            "For folders of another layout use data=folder, for a table data=csv"
+        )
     rows = []
     for path in pictures(base):
         inside = path.relative_to(base).parts
@@ -44,12 +49,9 @@ def read_ai_artbench(root: str | Path) -> Manifest:
     return Manifest.of(top, rows)
 
 
-def _find(root: Path) -> Path:
-    """The folder that holds train/ and test/: the root, or one of up to three levels below it."""
+def find_base(root: Path) -> Path | None:
+    """The folder that holds train/ and test/: the root, or one of up to three levels below it; None where there is none."""
     for base in (root, *(found for depth in range(4) for found in sorted(root.glob("*/" * depth + FOLDER)))):
         if (base / "train").is_dir() or (base / "test").is_dir():
             return base
-    raise ArtclfError(
-        f"data.root={root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it (or train/ and test/ themselves). "
-        "For folders of another layout use data=folder, for a table data=csv"
-    )
+    return None

@@ -1,9 +1,12 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
+from artclf.data.sources import read_source
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.errors import ArtclfError
+from tests.conftest import config_of
 
 
 @pytest.fixture
@@ -35,6 +38,22 @@ def test_folders_give_label_generator_style_and_split(bench: Path) -> None:
         ("ai", "stable_diffusion", "ukiyo_e"),
         ("human", "human", "ukiyo_e"),
     ]
+
+
+@pytest.mark.parametrize("given", ["", "elsewhere"])
+def test_without_a_root_the_download_is_read(bench: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(bench / "kagglehub"))
+    kept = bench / "kagglehub/datasets/ravidussilva/real-ai-art"
+    (kept / "versions").mkdir(parents=True)
+    (bench / "up").rename(kept / "versions/5")
+    (kept / "5.complete").touch()
+    words = []
+    if given:
+        shutil.copytree(kept / "versions/5", bench / given)
+        words = [f"data.root={bench / given}"]
+    manifest = read_source(config_of("data=ai_artbench", *words).data)
+    assert len(manifest.table) == 10
+    assert manifest.root == (bench / given if given else kept / "versions/5")
 
 
 def test_a_missing_root_is_named(tmp_path: Path) -> None:

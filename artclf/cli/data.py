@@ -1,0 +1,141 @@
+"""`artclf data …`: get a data set, and look whether it is whole."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artclf.errors import ArtclfError, nearest
+
+if TYPE_CHECKING:
+    from artclf.data.verify import Verification
+
+app = typer.Typer(help="Get a data set, and look whether it is whole.", no_args_is_help=True)
+
+USAGE_ERROR = 2  # exit code for what the user can mend
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+LISTED = 10  # of what differs, beside the table
+DATASETS = ("ai_artbench",)
+
+Quick = Annotated[bool, typer.Option("--quick", help="Count alone: don't decode the pictures, which takes minutes.")]
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="ai_artbench: Kaggle's AI-ArtBench, version 5.")],
+    quick: Quick = False,
+) -> None:
+    """Download a data set (about 10.7 GB, and as much again to extract), then verify it.
+
+    What was broken off goes on where it stood. KAGGLEHUB_CACHE names the folder; it is ~/.cache/kagglehub else. Exit codes:
+    0 all is well, 1 the download differs from version 5, 2 it can't be had.
+    """
+    from artclf.cache import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.data.fetch import fetch_ai_artbench  # noqa: PLC0415
+    from artclf.data.verify import verify_ai_artbench  # noqa: PLC0415
+
+    with _mistakes_told():
+        if dataset not in DATASETS:
+            raise ArtclfError(f"got {dataset!r}; allowed: {', '.join(DATASETS)}{nearest(dataset, DATASETS)}")
+        if kaggle_ai_artbench() is not None:
+            typer.echo("already downloaded; looking whether it is whole")
+        else:
+            typer.echo(f"AI-ArtBench to {kaggle_cache()}; its licence: https://www.kaggle.com/datasets/{AI_ARTBENCH}")
+        folder = fetch_ai_artbench(lambda line: typer.echo(line, err=True))
+        verification = verify_ai_artbench(folder, decode=not quick)
+    _show(verification)
+    if not verification.is_version_5:
+        typer.echo(f"To download it anew, remove {folder} and type artclf data fetch {dataset}")
+        raise typer.Exit(1)
+    typer.echo(f"python train.py data={dataset} finds it; elsewhere: data.root={folder}")
+
+
+@app.command()
+def verify(
+    path: Annotated[
+        Path | None, typer.Argument(help="Real_AI_SD_LD_Dataset, or a folder above it; none: what was fetched.")
+    ] = None,
+    quick: Quick = False,
+) -> None:
+    """Compare a folder with version 5 of AI-ArtBench: folders, counts, spellings, and whether each picture can be read.
+
+    Exit codes: 0 nothing differs, 1 something does, 2 there is no AI-ArtBench.
+    """
+    from artclf.cache import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.data.verify import verify_ai_artbench  # noqa: PLC0415
+
+    with _mistakes_told():
+        root = path or kaggle_ai_artbench()
+        if root is None:
+            raise ArtclfError(
+                f"nothing (or nothing whole) was fetched into {kaggle_cache()}; type artclf data verify FOLDER, or "
+                "artclf data fetch ai_artbench"
+            )
+        verification = verify_ai_artbench(root, decode=not quick)
+    _show(verification)
+    if not verification.is_version_5:
+        raise typer.Exit(1)
+
+
+# Further commands on data sets register themselves here: @app.command() in this file, or app.command(…) of another's function.
+
+
+@contextmanager
+def _mistakes_told() -> Iterator[None]:
+    try:
+        yield
+    except ArtclfError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(USAGE_ERROR) from error
+    except KeyboardInterrupt as error:
+        typer.echo("interrupted; nothing is lost: the same command goes on with what is downloaded", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def _show(verification: "Verification") -> None:
+    """Print the counts, folder by folder, and what differs."""
+    from rich.console import Console  # noqa: PLC0415 (`artclf --help` stays quick)
+    from rich.table import Table  # noqa: PLC0415
+
+    from artclf.data.verify import SPLITS  # noqa: PLC0415
+
+    table = Table("folder")
+    for split in SPLITS:
+        for column in (split, "of", "differs"):
+            table.add_column(column, justify="right")
+    rows: dict[str, list[str]] = {}
+    for count in verification.counts:
+        found = "–" if count.found is None else f"{count.found:,}"
+        rows.setdefault(count.folder, []).extend([found, f"{count.expected:,}", count.difference])
+    for folder, cells in rows.items():
+        table.add_row(folder, *cells)
+    typer.echo(f"{verification.base}, and version 5 of AI-ArtBench")
+    Console(highlight=False).print(table)
+    for what, there in (("not in version 5", verification.unknown), ("can't be read", verification.unreadable)):
+        for path, reason in islice(there.items(), LISTED):
+            typer.echo(f"{path}: {reason}")
+        if len(there) > LISTED:
+            typer.echo(f"and {len(there) - LISTED:,} more: {what}")
+    for line in _summary(verification):
+        typer.echo(line)
+
+
+def _summary(verification: "Verification") -> Iterator[str]:
+    different, total = len(verification.different), len(verification.counts)
+    if different:
+        yield (
+            f"{different} of {total} counts differ from version 5: {verification.found:,} of {verification.expected:,} pictures"
+        )
+    else:
+        yield f"all {total} counts are those of version 5: {verification.found:,} pictures"
+    if verification.unknown:
+        yield f"files and folders that are not in version 5: {len(verification.unknown):,}"
+    if not verification.decoded:
+        yield "--quick: no picture was decoded, so it is not known whether they can be read"
+    elif verification.unreadable:
+        yield f"pictures that can't be read: {len(verification.unreadable):,}"
+    else:
+        yield "every picture can be read"
