@@ -36,7 +36,8 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             overrides = [OverridesParser.create().parse_override(word) for word in words]
         except HydraException as error:
             return [str(error).splitlines()[0]]
-        mistakes = [line for override in overrides for line in _group_mistakes(override)]
+        replaces = any(override.key_or_group == "experiment" for override in overrides)
+        mistakes = [line for override in overrides for line in _group_mistakes(override, replaces=replaces)]
         if not multirun:
             mistakes += [
                 f"{override.input_line}: several values need a multirun: python train.py -m {' '.join(words)}"
@@ -114,12 +115,13 @@ def _lenient_line(override: Override) -> str:
     return f"++{override.key_or_group}={override.get_value_element_as_str()}"
 
 
-def _group_mistakes(override: Override) -> list[str]:
+def _group_mistakes(override: Override, *, replaces: bool) -> list[str]:
+    """What is wrong with the choice for a group; `replaces`: whether an experiment may have appended what is chosen anew."""
     group = override.key_or_group
     options = _options(group)
     if not options or override.is_delete() or override.is_hydra_override():
         return []
-    if group in APPENDED and not override.is_add():
+    if group in APPENDED and not override.is_add() and not replaces:
         return [f"{override.input_line}: {group} is appended, with a plus: +{override.input_line}"]
     if group not in APPENDED and override.is_add():
         return [f"{override.input_line}: {group} has a choice already; change it without the plus"]
@@ -139,7 +141,8 @@ def _composed_mistakes(words: list[str], check: Callable[[DictConfig], list[str]
     try:
         composed = compose("train", overrides=words, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        return [str(error).splitlines()[0]]
+        line = str(error).splitlines()[0]
+        return [_plainly(line)]
     with open_dict(composed):
         composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
         HydraConfig.instance().set_config(composed)
@@ -154,3 +157,15 @@ def _composed_mistakes(words: list[str], check: Callable[[DictConfig], list[str]
             "hydra/launcher=joblib or ray, several runs at once)"
         )
     return mistakes
+
+
+def _plainly(line: str) -> str:
+    """Hydra's words about a group that is appended, as what to type; all else as it is."""
+    for pattern, said in (
+        (r"Multiple values for (\w+)\.", "the experiment has one already; replace it, without the plus: {0}=NAME"),
+        (r"Could not override '(\w+)'\. No match", "the experiment has none; it is appended, with a plus: +{0}=NAME"),
+    ):
+        found = re.match(pattern, line)
+        if found and found[1] in APPENDED:
+            return f"{found[1]}: {said.format(found[1])}"
+    return line

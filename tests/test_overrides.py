@@ -59,5 +59,5 @@ def test_every_value_of_a_sweep_is_checked() -> None:
 
 def test_ddp_is_not_swept() -> None:
     (line,) = wrong("trainer=ddp", "seed=0,1", multirun=True)
-    assert "start the runs one by one" in line
+    assert "type the runs one by one" in line
     assert wrong("trainer=ddp") == []
