@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artclf.errors import ArtclfError
-from artclf.multirun import ERROR_FILE
+from artclf.report.multirun_folder import ERROR_FILE
 
 log = logging.getLogger(__name__)
 

@@ -163,7 +163,7 @@ def bootstrap(is_ai: Booleans, p_ai: Floats, called_ai: Booleans, *, resamples: 
     if np.isnan(p_ai).any():
         raise ValueError("a score is NaN; every picture needs one")
     human, ai = ~is_ai, is_ai
-    wrong = (called_ai[:, human].T.astype(float), ~called_ai[:, ai].T)
+    wrong = (called_ai[:, human].T.astype(float), (~called_ai[:, ai]).T.astype(float))
     aurocs = [_Auroc(scores[human], scores[ai]) for scores in p_ai] if human.any() and ai.any() else []
     rng = np.random.default_rng(seed)
     chunk = max(1, _CHUNK // len(is_ai))
@@ -182,9 +182,7 @@ def _counts(rng: np.random.Generator, resamples: int, pictures: int) -> Floats:
     return np.bincount(drawn.ravel(), minlength=resamples * pictures).reshape(resamples, pictures).astype(float)
 
 
-def _figures(
-    humans: Floats, ais: Floats, accused: Floats, missed: npt.NDArray[np.generic], aurocs: Sequence["_Auroc"]
-) -> dict[str, Floats]:
+def _figures(humans: Floats, ais: Floats, accused: Floats, missed: Floats, aurocs: Sequence["_Auroc"]) -> dict[str, Floats]:
     """Each figure as [K, B], of counts [B, pictures of the label] and mistakes [pictures of the label, K]."""
     n_human, n_ai = humans.shape[1], ais.shape[1]
     false_positives, false_negatives = (humans @ accused).T, (ais @ missed).T

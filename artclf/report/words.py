@@ -32,6 +32,32 @@ def score(value: Any) -> str:
     return NOT_RECORDED if missing(value) else f"{value:.3f}"
 
 
+def points(difference: Any, *, signed: bool = True) -> str:
+    """A difference of shares in percentage points: 0.0412 → "+4.1", -0.0031 → "−0.31"."""
+    if missing(difference):
+        return NOT_RECORDED
+    digits = 2 if 0 < abs(difference) < 0.00995 else 1
+    return _with_sign(f"{abs(difference) * 100:.{digits}f}", difference, signed)
+
+
+def score_change(difference: Any) -> str:
+    """A difference of scores: -0.0123 → "−0.012"."""
+    return NOT_RECORDED if missing(difference) else _with_sign(f"{abs(difference):.3f}", difference, signed=True)
+
+
+def _with_sign(digits: str, number: float, signed: bool) -> str:
+    if not digits.strip("0."):
+        return digits
+    return f"−{digits}" if number < 0 else f"+{digits}" if signed else digits
+
+
+def p_value(p: Any) -> str:
+    """0.0214 → "0.021"; what is below 0.001 is only said to be."""
+    if missing(p):
+        return NOT_RECORDED
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.9995 else "1"
+
+
 def size(number: Any) -> str:
     """23508032 → "23.5 M"; 4098 → "4,098"."""
     if missing(number):
