@@ -66,8 +66,8 @@ class Comparison:
         roots = other_folders(self.runs)
         if roots:
             said.append(
-                f"The runs read their pictures from different folders ({', '.join(roots)}): paths and labels agree. Whether the "
-                "files do is only known where both folders are still there, and then of a few of them."
+                f"The runs read their pictures from different folders ({', '.join(roots)}): paths and labels agree. Whether "
+                "the files do is only known where both folders are still there, and then of a few of them."
             )
         return said
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from artclf.report import style, words
-from artclf.report.overlays import plot_by_epoch
+from artclf.report.overlays import name_ends, plot_by_epoch
 
 _NARROWEST = 0.05  # span of an axis of shares: dots that lie close are to look close
 
@@ -33,22 +33,31 @@ def plot_runs(table: pd.DataFrame, curves: Mapping[str, pd.Series]) -> Figure:
     for label, color in zip(right.get_yticklabels(), colors, strict=True):
         label.set(color=style.dark(color), fontsize=style.SMALL)
     training.set_title("validation accuracy by epoch", loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
-    plot_by_epoch(training, curves, list(table["run"]), figure.get_figheight() - 1.0, shares=True)
+    plot_by_epoch(training, curves, list(table["run"]), shares=True)
+    name_ends(training, curves, list(table["run"]), figure.get_figheight() - 1.0)
     return figure
 
 
 def _labels(table: pd.DataFrame) -> list[str]:
     seeds = table["seed"].nunique() > 1
     labels = []
-    for run, differs, seed in zip(table["run"], table["differs"], table["seed"], strict=True):
-        setting = ", ".join(filter(None, [differs, f"seed {seed}" if seeds else ""]))
-        one_line = len(run) + len(setting) <= 30
-        labels.append(
-            f"{style.plain(run, 34, keep='end')}{': ' if one_line else chr(10)}{style.plain(setting, 34)}"
-            if setting
-            else style.plain(run, 34, keep="end")
-        )
+    for run, differs, seed in zip(table["run"], map(_short, table["differs"]), table["seed"], strict=True):
+        name, word = style.plain(run, 34, keep="end"), f"seed {seed}" if seeds else ""
+        setting = ", ".join(filter(None, [differs, word]))
+        if len(name) + len(setting) <= 30:
+            labels.append(f"{name}: {setting}" if setting else name)
+        else:
+            labels.append("\n".join(filter(None, [", ".join(filter(None, [name, word])), style.plain(differs, 38)])))
     return labels
+
+
+def _short(differs: str) -> str:
+    """Leave of each key its last part, as far as these tell the keys apart: "a.b.lr=1" → "lr=1"."""
+    said = differs.split(" ")
+    last = [word.split("=", 1)[0].rsplit(".", 1)[-1] for word in said]
+    if len(set(last)) < len(last) or len(differs) <= 24:
+        return differs
+    return " ".join("=".join([key, *word.split("=", 1)[1:]]) for key, word in zip(last, said, strict=True))
 
 
 def _plot_accuracies(axes: Axes, table: pd.DataFrame, heights: Sequence[int], colors: Sequence[str]) -> None:

@@ -24,7 +24,7 @@ def plot_differences(pairs: Sequence[Difference]) -> Figure:
         pairs: the best run against each other one; those without intervals are left out.
     """
     drawn = [pair for pair in pairs if pair.figures]
-    colors = style.run_colours(len(pairs) + 1)
+    colors = [*style.run_colours(min(len(pairs) + 1, len(style.RUNS))), *[style.MUTED] * len(pairs)]
     figure = style.paper(style.WIDE, 1.5 + 0.42 * max(len(drawn), 2))
     style.heading(
         figure, f"Run {style.plain(drawn[0].best, 40, keep='end')} minus each other run, in points, with 95% intervals"
@@ -36,10 +36,9 @@ def plot_differences(pairs: Sequence[Difference]) -> Figure:
             interval, color = pair.figures[name], colors[row + 1]
             if words.missing(interval.difference):
                 continue
-            axes.plot([100 * interval.low, 100 * interval.high], [-row, -row], color=color, linewidth=2.2, zorder=2)
-            axes.plot(
-                [100 * interval.difference], [-row], "o", color=color, markersize=7, markeredgecolor=style.PAPER, zorder=3
-            )
+            low, high = 100 * interval.low, 100 * interval.high
+            axes.plot([low, high], [-row, -row], "|-", color=color, linewidth=2.0, markersize=9, markeredgewidth=1.6)
+            axes.plot([100 * interval.difference], [-row], "o", color=color, markersize=4.5)
         style.tidy(axes, "x")
         axes.set_title(title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))

@@ -19,17 +19,16 @@ def plot_confusions(confusions: Sequence[tuple[str, Mapping[str, Mapping[str, in
         confusions: of each run, the best first: its name, and truth → verdict → number of pictures, over ``"ai"`` and
             ``"human"``.
     """
-    columns = min(len(confusions), _COLUMNS)
-    rows = math.ceil(len(confusions) / columns)
-    figure = style.paper(style.WIDE * max(columns, 2) / _COLUMNS, 0.8 + 2.25 * rows)
+    rows = math.ceil(len(confusions) / _COLUMNS)
+    figure = style.paper(style.WIDE, 0.8 + 2.25 * rows)
     style.heading(figure, "Truth and verdict")
     colors = style.run_colours(len(confusions))
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    panels = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
     for number, axes in enumerate(panels):
         style.blank(axes)
         if number < len(confusions):
             name, confusion = confusions[number]
-            _plot(axes, confusion, first=number % columns == 0)
+            _plot(axes, confusion, first=number % _COLUMNS == 0)
             title = style.plain(name, 26, keep="end")
             axes.set_title(title, loc="left", fontsize=style.NORMAL, color=style.dark(colors[number]), pad=20)
     return figure

@@ -14,14 +14,13 @@ from artclf.report.judged_runs import JudgedRun
 _CORNER = 0.1  # of human works called AI: the part of a ROC curve that one can afford
 
 
-def plot_by_epoch(axes: Axes, curves: Mapping[str, pd.Series], names: Sequence[str], inches: float, *, shares: bool) -> None:
-    """Plot a curve for each run, with the names of the coloured ones at their ends.
+def plot_by_epoch(axes: Axes, curves: Mapping[str, pd.Series], names: Sequence[str], *, shares: bool) -> None:
+    """Plot a curve for each run.
 
     Args:
         axes: where.
         curves: run → values by epoch; an empty one is left out.
         names: the runs, the best first: they have the colours of `style.run_colours`.
-        inches: height of the axes, for names that do not overlap.
         shares: whether values are shares, to be labelled in percents.
     """
     colors = style.run_colours(len(names))
@@ -32,11 +31,24 @@ def plot_by_epoch(axes: Axes, curves: Mapping[str, pd.Series], names: Sequence[s
     for row, curve in reversed(drawn):  # the best on top
         axes.plot(curve.index, curve, color=colors[row], linewidth=2.0 if row == 0 else 1.4, marker="o", markersize=2.5)
     style.tidy(axes)
-    low, high = axes.get_ylim()
     if shares:
         style.percent(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     axes.set_xlabel("epoch")
+
+
+def name_ends(axes: Axes, curves: Mapping[str, pd.Series], names: Sequence[str], inches: float) -> None:
+    """Write the names of the coloured runs at the ends of their curves, one above the other where these end close together.
+
+    Args:
+        axes: with the curves, and the limits that it will keep.
+        curves: as for `plot_by_epoch`.
+        names: as for `plot_by_epoch`.
+        inches: height of the axes.
+    """
+    low, high = axes.get_ylim()
+    colors = style.run_colours(len(names))
+    drawn = [(row, curves[name]) for row, name in enumerate(names) if name in curves and len(curves[name])]
     gap = (high - low) * 0.17 / inches  # about the height of a name
     ends = sorted((float(curve.iloc[-1]), -row) for row, curve in drawn if row < len(style.RUNS))
     top = high - gap * len(ends)
@@ -68,14 +80,15 @@ def plot_losses(histories: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
     figure = style.paper(style.WIDE, height)
     style.heading(figure, "Loss by epoch: lower is better")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, column, title in zip(panels, ("train/loss", "val/loss"), ("training", "validation"), strict=True):
-        curves = {
-            name: history.set_index("epoch")[column].dropna()
-            for name, history in histories.items()
-            if column in history.columns
-        }
+    curves = [
+        {name: history.set_index("epoch")[column].dropna() for name, history in histories.items() if column in history.columns}
+        for column in ("train/loss", "val/loss")
+    ]
+    for axes, drawn, title in zip(panels, curves, ("training", "validation"), strict=True):
         axes.set_title(title, loc="left", fontsize=style.NORMAL, color=style.INK, pad=8)
-        plot_by_epoch(axes, curves, names, height - 1.2, shares=False)
+        plot_by_epoch(axes, drawn, names, shares=False)
+    for axes, drawn in zip(panels, curves, strict=True):  # only now is their common scale known
+        name_ends(axes, drawn, names, height - 1.2)
     return figure
 
 
@@ -104,18 +117,24 @@ def plot_rocs(runs: Sequence[JudgedRun]) -> Figure:
             axes.plot(
                 false_rate, true_rate, color=colors[row], linewidth=2.0 if row == 0 else 1.4, label=label if named else None
             )
-            axes.plot([accused], [found], "o", color=colors[row], markersize=7, markeredgecolor=style.PAPER, zorder=5)
+            axes.plot(
+                [accused],
+                [found],
+                "o",
+                color=colors[row],
+                markersize=7 if row < len(style.RUNS) else 4,
+                markeredgecolor=style.PAPER,
+                zorder=5,
+            )
     whole.plot([0, 1], [0, 1], color=style.MUTED, linewidth=1, linestyle=(0, (2, 3)))
     handles, labels = whole.get_legend_handles_labels()
-    rest = f"and {len(runs) - len(style.RUNS)} more in grey" if len(runs) > len(style.RUNS) else None
+    title = f"AUROC ({len(runs) - len(style.RUNS)} more in grey)" if len(runs) > len(style.RUNS) else "AUROC"
     legend = whole.legend(
-        handles[::-1], labels[::-1], title="AUROC", loc="lower right", frameon=False, fontsize=style.SMALL, alignment="left"
+        handles[::-1], labels[::-1], title=title, loc="lower right", frameon=False, fontsize=style.SMALL, alignment="left"
     )
     legend.get_title().set(fontsize=style.SMALL, color=style.MUTED)
     whole.set_title("every threshold", loc="left", fontsize=style.NORMAL, color=style.INK)
-    corner.set_title(
-        f"few human works accused{f' ({rest})' if rest else ''}", loc="left", fontsize=style.NORMAL, color=style.INK
-    )
+    corner.set_title("few human works accused", loc="left", fontsize=style.NORMAL, color=style.INK)
     for axes in (whole, corner):
         style.tidy(axes, "both")
         axes.set_xlabel("human works wrongly called AI (false positive rate)")

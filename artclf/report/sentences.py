@@ -149,7 +149,7 @@ def cautions(runs: Sequence[JudgedRun], differences: Differences) -> list[str]:
             f": seeds of one setting lie up to {words.points(spread, signed=False)} points of accuracy apart here, and a "
             "difference between settings that is no larger need not be the setting's doing."
         )
-    if len(runs) > 2:
+    if len(runs) > 2 and not all(pair.alike for pair in differences.pairs):
         sentences.append(
             f"Run {runs[0].name} was picked as the best of {len(runs)} by these very pictures, which flatters its figures. "
             f"The p-values are corrected for that, by Holm's method over all {words.plural(differences.tests, 'pair')}; each "
@@ -172,7 +172,7 @@ def _limit(pairs: Sequence[Difference], pictures: int) -> str:
         return f"{words.plural(pictures, 'picture')} are too few to tell any two runs apart."
     return (
         f"On these {words.plural(pictures, 'picture')} differences under about {words.points(smallest, signed=False)} points "
-        "can't be told apart."
+        "of accuracy can't be told apart."
     )
 
 
