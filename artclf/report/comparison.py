@@ -130,7 +130,7 @@ def write(folder: Path, comparison: Comparison) -> None:
         shown=SHOWN if len(runs) > SHOWN else None,
         rows=comparison.rows.to_dict("records"),
         labels={"human": int((~runs[0].is_ai).sum()), "ai": int(runs[0].is_ai.sum())},
-        settings=_settings(comparison.rows),
+        settings=_settings(comparison.rows[[run.overrides is not None for run in runs]]),
         differences=differences,
         corrected=differences.tests > 1,
     )

@@ -50,10 +50,10 @@ class Difference:
     def told(self) -> str:
         """What the test says, in a few words."""
         if self.alike:
-            return "one setting, other seed" + ("; more than the pictures' chance" if self.larger_than_chance else "")
+            return "one setting, trained anew"
         if not self.larger_than_chance:
             return "could be chance"
-        return f"larger than chance: run {self.best if self.accuracy > 0 else self.other} is right more often"
+        return "larger than chance" if self.accuracy > 0 else "larger than chance, the other one right more often"
 
 
 @dataclass(frozen=True)

@@ -40,15 +40,13 @@ def plot_runs(table: pd.DataFrame, curves: Mapping[str, pd.Series]) -> Figure:
 
 def _labels(table: pd.DataFrame) -> list[str]:
     seeds = table["seed"].nunique() > 1
-    labels = []
-    for run, differs, seed in zip(table["run"], map(_short, table["differs"]), table["seed"], strict=True):
-        name, word = style.plain(run, 34, keep="end"), f"seed {seed}" if seeds else ""
-        setting = ", ".join(filter(None, [differs, word]))
-        if len(name) + len(setting) <= 30:
-            labels.append(f"{name}: {setting}" if setting else name)
-        else:
-            labels.append("\n".join(filter(None, [", ".join(filter(None, [name, word])), style.plain(differs, 38)])))
-    return labels
+    parts = [
+        (style.plain(run, 34, keep="end"), style.plain(_short(differs), 38), f"seed {seed}" if seeds else "")
+        for run, differs, seed in zip(table["run"], table["differs"], table["seed"], strict=True)
+    ]
+    if all(sum(map(len, part)) <= 28 for part in parts):
+        return [": ".join(filter(None, [run, ", ".join(filter(None, [differs, seed]))])) for run, differs, seed in parts]
+    return ["\n".join(filter(None, [", ".join(filter(None, [run, seed])), differs])) for run, differs, seed in parts]
 
 
 def _short(differs: str) -> str:

@@ -37,7 +37,7 @@ def plot_differences(pairs: Sequence[Difference]) -> Figure:
             if words.missing(interval.difference):
                 continue
             low, high = 100 * interval.low, 100 * interval.high
-            axes.plot([low, high], [-row, -row], "|-", color=color, linewidth=2.0, markersize=9, markeredgewidth=1.6)
+            axes.plot([low, high], [-row, -row], "|-", color=color, linewidth=2.0, markersize=7, markeredgewidth=1.6)
             axes.plot([100 * interval.difference], [-row], "o", color=color, markersize=4.5)
         style.tidy(axes, "x")
         axes.set_title(title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)

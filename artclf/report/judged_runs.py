@@ -187,7 +187,10 @@ def _refuse_other_files(runs: Sequence[JudgedRun]) -> None:
 
     metrics.json's hash of the manifest is one of paths and labels, and of train too: it can't tell.
     """
-    folders = {run.root: run for run in reversed(runs) if run.root and Path(run.root).is_dir()}
+    folders: dict[str, JudgedRun] = {}
+    for run in runs:
+        if run.root and Path(run.root).is_dir():
+            folders.setdefault(run.root, run)
     if len(folders) < 2:
         return
     (root, first), *others = folders.items()

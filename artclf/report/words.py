@@ -37,18 +37,10 @@ def points(difference: Any, *, signed: bool = True) -> str:
     if missing(difference):
         return NOT_RECORDED
     digits = 2 if 0 < abs(difference) < 0.00995 else 1
-    return _with_sign(f"{abs(difference) * 100:.{digits}f}", difference, signed)
-
-
-def score_change(difference: Any) -> str:
-    """A difference of scores: -0.0123 → "−0.012"."""
-    return NOT_RECORDED if missing(difference) else _with_sign(f"{abs(difference):.3f}", difference, signed=True)
-
-
-def _with_sign(digits: str, number: float, signed: bool) -> str:
-    if not digits.strip("0."):
-        return digits
-    return f"−{digits}" if number < 0 else f"+{digits}" if signed else digits
+    text = f"{abs(difference) * 100:.{digits}f}"
+    if not text.strip("0."):  # zero has no sign
+        return text
+    return f"−{text}" if difference < 0 else f"+{text}" if signed else text
 
 
 def p_value(p: Any) -> str:
