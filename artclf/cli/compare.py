@@ -1,9 +1,11 @@
 """`artclf compare`: finished runs side by side, and whether the best one's lead is more than chance."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,6 +14,9 @@ from artclf.errors import ArtclfError
 from artclf.report import words
 from artclf.report.comparison import Comparison, compare_runs, write
 from artclf.report.multirun_folder import runs_of
+
+_WIDE = 100  # letters of a terminal that holds all columns
+_LONG = {"run": 20, "differs": 8, "seed": 4}  # letters that a narrow one leaves to what could be broken into lines
 
 
 def compare_folders(folders: Sequence[Path], to: Path | None = None) -> tuple[Comparison, Path]:
@@ -64,28 +69,28 @@ def _runs_below(folder: Path) -> tuple[list[Path], dict[str, str]]:
 
 
 def show_comparison(comparison: Comparison, to: Path, console: Console) -> None:
-    """Print the table, what it says, and where the page lies."""
+    """Print the table, what it says, and where the page lies; a narrow terminal gets no parameters and times."""
+    columns: list[tuple[str, Callable[[Mapping[Any, Any]], str]]] = [
+        ("accuracy", lambda row: words.share(row["accuracy"])),
+        ("balanced", lambda row: words.share(row["balanced_accuracy"])),
+        ("AUROC", lambda row: words.score(row["auroc"])),
+        ("human\ncalled AI", lambda row: f"{words.share(row['false_positive_rate'])}\n({words.count(row['false_positives'])})"),
+        ("AI\nmissed", lambda row: f"{words.share(row['false_negative_rate'])}\n({words.count(row['false_negatives'])})"),
+        ("parameters", lambda row: words.size(row["parameters"])),
+        ("time", lambda row: words.duration(row["seconds"])),
+    ]
+    columns = columns if console.width >= _WIDE else columns[:5]
     rows = comparison.rows
-    differs, seeds = rows["differs"].any(), rows["seed"].nunique() > 1
-    table = Table(title=f"the same {words.plural(len(comparison.runs[0].paths), 'test picture')}")
-    texts = ["run", *(["what differs"] if differs else []), *(["seed"] if seeds else [])]
-    for column in texts:
-        table.add_column(column, overflow="fold")
-    for column in ("accuracy", "balanced", "AUROC", "human called AI", "AI missed", "parameters", "time"):
-        table.add_column(column, justify="right")
+    texts = ["run", *(["differs"] if rows["differs"].any() else []), *(["seed"] if rows["seed"].nunique() > 1 else [])]
+    title = f"the same {words.plural(len(comparison.runs[0].paths), 'test picture')}"
+    table = Table(title=title, box=box.SIMPLE, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for name in texts:
+        longest = int(rows[name].str.len().max())
+        table.add_column({"differs": "what differs"}.get(name, name), overflow="fold", min_width=min(longest, _LONG[name]))
+    for name, _ in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
-        table.add_row(
-            escape(row["run"]),
-            *([escape(row["differs"])] if differs else []),
-            *([escape(row["seed"])] if seeds else []),
-            words.share(row["accuracy"]),
-            words.share(row["balanced_accuracy"]),
-            words.score(row["auroc"]),
-            f"{words.share(row['false_positive_rate'])} ({words.count(row['false_positives'])})",
-            f"{words.share(row['false_negative_rate'])} ({words.count(row['false_negatives'])})",
-            words.size(row["parameters"]),
-            words.duration(row["seconds"]),
-        )
+        table.add_row(*[escape(row[name]) for name in texts], *[text(row) for _, text in columns])
     console.print(table)
     lines = [*comparison.standings, *comparison.cautions]
     lines += [f"failed: {name}: {reason}" for name, reason in comparison.failed.items()]

@@ -1,14 +1,18 @@
 import json
 import re
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from artclf.cli import app
+from artclf.cli.compare import show_comparison
+from artclf.report.comparison import compare_runs
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def draw_run(tmp_path: Path) -> Callable[..., Path]:
 
 
 def compare(*words: object) -> Result:
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, ["compare", *map(str, words)])
+    return CliRunner().invoke(app, ["compare", *map(str, words)])
 
 
 def said(text: str) -> str:
@@ -57,7 +61,7 @@ def test_the_table_the_verdict_and_the_page(draw_run: Callable[..., Path], tmp_p
     done = compare(*runs, "--to", tmp_path / "to")
     assert done.exit_code == 0, done.output
     text = said(done.stdout)
-    for cell in ("x[b]", "model=b", "98.3%", "66.7%", "33.3% (20)", "1.23 M", "1 min 15 s"):
+    for cell in ("x[b]", "model=b", "98.3%", "66.7%", "33.3%", "(20)", "1.23 M", "1 min 15 s"):
         assert cell in text
     assert "38 pictures are judged rightly by run y alone, 0 by run x[b] alone: run y is right more often" in text
     assert "these trained weights" in text
@@ -145,3 +149,17 @@ def test_a_place_that_can_not_be_written_to_is_said(draw_run: Callable[..., Path
         done = compare(*runs, "--to", to)
         assert done.exit_code == 2
         assert message in done.stderr
+
+
+def test_a_narrow_terminal_keeps_the_names(draw_run: Callable[..., Path], tmp_path: Path) -> None:
+    runs = [draw_run("2026-01-01_00-00-01", 9), draw_run("2026-01-01_00-00-02", 2, "model=b")]
+    for width, shown in ((80, False), (120, True)):
+        console = Console(width=width, file=StringIO())
+        show_comparison(compare_runs(tmp_path / "to", runs), tmp_path / "to", console)
+        assert isinstance(console.file, StringIO)
+        printed = console.file.getvalue()
+        table = printed[: printed.index("The best")]
+        assert "2026-01-01_00-00-01" in table
+        assert "92.5%" in table
+        assert ("1.23 M" in table) == shown
+        assert max(map(len, table.splitlines())) <= width
