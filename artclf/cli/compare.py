@@ -16,7 +16,7 @@ from artclf.report.comparison import Comparison, compare_runs, write
 from artclf.report.multirun_folder import runs_of
 
 _WIDE = 100  # letters of a terminal that holds all columns
-_LONG = {"run": 20, "differs": 8, "seed": 4}  # letters that a narrow one leaves to what could be broken into lines
+_NARROW = {"run": 14, "differs": 11, "seed": 4}  # letters that a narrower one has for what can be broken into lines
 
 
 def compare_folders(folders: Sequence[Path], to: Path | None = None) -> tuple[Comparison, Path]:
@@ -79,14 +79,16 @@ def show_comparison(comparison: Comparison, to: Path, console: Console) -> None:
         ("parameters", lambda row: words.size(row["parameters"])),
         ("time", lambda row: words.duration(row["seconds"])),
     ]
-    columns = columns if console.width >= _WIDE else columns[:5]
+    wide = console.width >= _WIDE
+    columns = columns if wide else columns[:5]
     rows = comparison.rows
     texts = ["run", *(["differs"] if rows["differs"].any() else []), *(["seed"] if rows["seed"].nunique() > 1 else [])]
     title = f"the same {words.plural(len(comparison.runs[0].paths), 'test picture')}"
-    table = Table(title=title, box=box.SIMPLE, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    table = Table(title=title, box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for name in texts:
-        longest = int(rows[name].str.len().max())
-        table.add_column({"differs": "what differs"}.get(name, name), overflow="fold", min_width=min(longest, _LONG[name]))
+        table.add_column(
+            "what differs" if name == "differs" else name, overflow="fold", max_width=None if wide else _NARROW[name]
+        )
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
