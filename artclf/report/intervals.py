@@ -26,9 +26,9 @@ def plot_differences(pairs: Sequence[Difference]) -> Figure:
     drawn = [pair for pair in pairs if pair.figures]
     colors = [*style.run_colours(min(len(pairs) + 1, len(style.RUNS))), *[style.MUTED] * len(pairs)]
     figure = style.paper(style.WIDE, 1.5 + 0.42 * max(len(drawn), 2))
-    style.heading(
-        figure, f"Run {style.plain(drawn[0].best, 40, keep='end')} minus each other run, in points, with 95% intervals"
-    )
+    best = style.plain(drawn[0].best, 24, keep="end")
+    other = f"run {style.plain(drawn[0].other, 24, keep='end')}" if len(pairs) == 1 else "each other run"
+    style.heading(figure, f"Run {best} minus {other}, in points, with 95% intervals")
     panels = figure.subplots(1, len(_PANELS), sharex=True, sharey=True)
     for axes, (name, title) in zip(panels, _PANELS.items(), strict=True):
         axes.axvline(0, color=style.INK, linewidth=1.2, zorder=1)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from artclf.report import style, words
@@ -142,6 +142,7 @@ def plot_rocs(runs: Sequence[JudgedRun]) -> Figure:
     whole.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
     floor = max(0.0, lowest - 0.08)
     corner.set(xlim=(-0.02 * _CORNER, 1.02 * _CORNER), ylim=(floor, 1 + 0.03 * (1 - floor)))
-    for axis in (whole.xaxis, whole.yaxis, corner.xaxis, corner.yaxis):
-        style.percent(axis)
+    for axis in (whole.xaxis, whole.yaxis, corner.xaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    style.percent(corner.yaxis)  # its span may be any
     return figure
