@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from artclf.errors import ArtclfError
-from artclf.multirun import ERROR_FILE
 from artclf.overrides import override_mistakes, quoted, resumed_folder
+from artclf.report.multirun_folder import ERROR_FILE
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,13 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from artclf.errors import ArtclfError
+from artclf.report.multirun_folder import runs_of
 
 log = logging.getLogger(__name__)
 
-ERROR_FILE = "error.txt"  # in the folder of a run that failed
-
 
 class Comparison(Callback):
-    """A Hydra callback that writes comparison.csv, comparison.png and comparison.html beside the runs of a multirun."""
+    """A Hydra callback that writes comparison.html, its figures and its tables beside the runs of a multirun."""
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
         """Compare what was finished, list what failed, and end with exit code 2 where something did.
@@ -26,8 +25,7 @@ class Comparison(Callback):
         from artclf.report.comparison import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
 
         folder = Path(config.hydra.sweep.dir)
-        runs = sorted((file.parent for file in folder.glob("*/metrics.json")), key=_number)
-        failures = {file.parent.name: file.read_text(encoding="utf-8").strip() for file in folder.glob(f"*/{ERROR_FILE}")}
+        runs, failures = runs_of(folder)
         try:
             if runs:
                 write_comparison(folder, runs, failures)
@@ -38,7 +36,3 @@ class Comparison(Callback):
         if failures:
             log.error("%d of %d runs failed: %s", len(failures), len(failures) + len(runs), ", ".join(sorted(failures)))
             raise SystemExit(2)
-
-
-def _number(folder: Path) -> tuple[int, str]:
-    return (int(folder.name) if folder.name.isdigit() else 0, folder.name)

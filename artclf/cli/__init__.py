@@ -1,5 +1,6 @@
 """`artclf …`: commands on finished runs and on pictures. Heavy libraries are loaded where a command needs them."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -55,3 +56,20 @@ def predict(
         raise typer.Exit(2) from error
     if unread:
         raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; that of a multirun stands for its runs.")],
+    to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/compare/<date>_<time>")] = None,
+) -> None:
+    """Compare finished runs on the same test pictures: a table, figures, and whether the difference is real."""
+    from rich.console import Console  # noqa: PLC0415 (as all of these: --help has no need of them)
+
+    from artclf.cli.compare import compare_folders, show_comparison  # noqa: PLC0415
+
+    try:
+        show_comparison(*compare_folders(runs, to), Console(width=None if sys.stdout.isatty() else 160))
+    except ArtclfError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error

@@ -1,7 +1,7 @@
-"""Finished runs side by side: comparison.csv, comparison.png and comparison.html."""
+"""Finished runs side by side: comparison.html, its figures, and the same as comparison.csv and comparison.json."""
 
+import json
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,38 +9,76 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
-from artclf.report import style, words
+from artclf.evaluation.metrics import THRESHOLD
+from artclf.report import sentences, style, words
+from artclf.report.differences import Differences, against_the_best
 from artclf.report.dots import plot_runs
-from artclf.report.run_folder import embed, read_metrics, read_table
+from artclf.report.intervals import plot_differences
+from artclf.report.judged_runs import JudgedRun, other_folders, read_judged
+from artclf.report.multiples import plot_confusions
+from artclf.report.overlays import plot_losses, plot_rocs
+from artclf.report.run_folder import embed, read_table
 from artclf.report.templates import render
 
+SHOWN = 20  # runs that the figures hold, and that intervals are computed for
 _FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
-_NUMBERS = (*_FIGURES, "parameters", "seconds")
+_COUNTS = ("false_positives", "false_negatives", "parameters")
+_NUMBERS = (*_FIGURES, *_COUNTS, "seconds")
 _COLUMNS = ["run", "differs", "seed", *_NUMBERS, "status"]
 
 
 @dataclass(frozen=True)
-class _Run:
-    folder: Path
-    metrics: Mapping[str, Any]
-    overrides: tuple[str, ...]
-    test_set: frozenset[tuple[str, str]]
+class Comparison:
+    """What is to be told of runs on the same test pictures.
+
+    Attributes:
+        runs: the best balanced accuracy first.
+        rows: a row for each run, in the same order: the columns of comparison.csv, and `link` to its report, or "".
+        differences: of the best from each other run.
+        failed: name → reason of runs that did not finish.
+    """
+
+    runs: tuple[JudgedRun, ...]
+    rows: pd.DataFrame
+    differences: Differences
+    failed: Mapping[str, str]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What comparison.csv holds, those that failed at its end."""
+        stopped = [{"run": name, "status": f"failed: {reason}"} for name, reason in self.failed.items()]
+        table = pd.DataFrame([*self.rows.to_dict("records"), *stopped], columns=_COLUMNS)
+        return table.astype(dict.fromkeys(_COUNTS, "Int64"))
+
+    @property
+    def standings(self) -> list[str]:
+        """Which run comes first, and whether its lead is larger than chance explains."""
+        first = sentences.standings(self.runs, list(self.rows["differs"]), self.differences)
+        return [*first, *sentences.verdicts(self.differences)]
+
+    @property
+    def cautions(self) -> list[str]:
+        """What these figures do not say."""
+        said = sentences.cautions(self.runs, self.differences)
+        roots = other_folders(self.runs)
+        if roots:
+            said.append(
+                f"The runs read their pictures from different folders ({', '.join(roots)}): paths and labels agree. Whether "
+                "the files do is only known where both folders are still there, and then of a few of them."
+            )
+        return said
 
 
-def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Compare finished runs and write comparison.csv, comparison.png and comparison.html into a folder.
+def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> Comparison:
+    """Compare finished runs, without writing anything.
 
     Args:
-        folder: where the three files go.
+        folder: where the comparison is to go; names and links of the runs start there.
         runs: folders of finished runs, all tested on the same pictures.
         failed: for runs that did not finish: name → reason. They are listed, not compared.
-
-    Returns:
-        What comparison.csv holds, the best balanced accuracy first: run, differs (the overrides that not all runs share,
-        the seed aside), seed, accuracy, balanced_accuracy, auroc, false_positive_rate, false_negative_rate (all of test),
-        parameters, seconds, status ("finished", or "failed: reason").
 
     Raises:
         ArtclfError: where no run finished, one of them cannot be read, or their test sets differ.
@@ -49,99 +87,119 @@ def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, st
     if not runs:
         reasons = "".join(f"\n{name}: {reason}" for name, reason in failed.items())
         raise ArtclfError(f"{folder}: no run finished, so there is nothing to compare{reasons}")
-    read = [_read(run) for run in runs]
-    _refuse_other_test_sets(read)
-    shared = set.intersection(*(set(run.overrides) for run in read))
-    finished = pd.DataFrame([_row(run, shared, folder) for run in read]).astype(dict.fromkeys(_NUMBERS, float))
-    finished = finished.sort_values(["balanced_accuracy", "accuracy"], ascending=False, kind="stable", ignore_index=True)
-    stopped = [{"run": name, "status": f"failed: {reason}"} for name, reason in failed.items()]
-    table = pd.DataFrame([*finished.to_dict("records"), *stopped], columns=_COLUMNS)
-    folder.mkdir(parents=True, exist_ok=True)
-    table.to_csv(folder / "comparison.csv", index=False)
+    judged = read_judged(runs, folder)
+    shared = set.intersection(*(set(run.overrides or ()) for run in judged))
+    rows = pd.DataFrame([_row(run, shared, folder) for run in judged]).astype(dict.fromkeys(_NUMBERS, float))
+    rows = rows.sort_values(["balanced_accuracy", "accuracy"], ascending=False, kind="stable")
+    best_first = tuple(judged[row] for row in rows.index)
+    return Comparison(best_first, rows.reset_index(drop=True), against_the_best(best_first, shown=SHOWN), failed)
 
-    curves = {_name(run.folder, folder): _validation(run.folder) for run in read}
-    picture = style.save(plot_runs(finished, curves), folder / "comparison.png")
+
+def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Compare finished runs and write the comparison into a folder; arguments and errors as for `compare_runs`.
+
+    Returns:
+        What comparison.csv holds, the best balanced accuracy first: run, differs (the overrides that not all runs share,
+        the seed aside), seed, accuracy, balanced_accuracy, auroc, false_positive_rate, false_negative_rate, false_positives,
+        false_negatives (all of test, at the threshold 0.5), parameters, seconds, status ("finished", or "failed: reason").
+    """
+    comparison = compare_runs(folder, runs, failed)
+    write(folder, comparison)
+    return comparison.table
+
+
+def write(folder: Path, comparison: Comparison) -> None:
+    """Write comparison.html, comparison.csv, comparison.json and the figures (comparison*.png) into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    comparison.table.to_csv(folder / "comparison.csv", index=False)
+    content = json.dumps(_to_json(comparison), indent=2, allow_nan=False, ensure_ascii=False)
+    (folder / "comparison.json").write_text(content + "\n", encoding="utf-8")
+    pictures = {}
+    for name, figure in _draw(comparison).items():
+        file = folder / ("comparison.png" if name == "overview" else f"comparison_{name}.png")
+        pictures[name] = embed(style.save(figure, file))
+    runs, differences = comparison.runs, comparison.differences
     page = render(
         "comparison.html",
         folder=folder.resolve().name,
-        title=f"{words.plural(len(read), 'run')} on the same {words.plural(len(read[0].test_set), 'test picture')}",
-        sentences=_sentences(finished),
-        failed=failed,
-        picture=embed(picture),
-        rows=finished.to_dict("records"),
-        settings=_settings(finished),
+        title=f"{words.plural(len(runs), 'run')} on the same {words.plural(len(runs[0].paths), 'test picture')}",
+        sentences=comparison.standings,
+        cautions=comparison.cautions,
+        failed=comparison.failed,
+        pictures=pictures,
+        shown=SHOWN if len(runs) > SHOWN else None,
+        rows=comparison.rows.to_dict("records"),
+        labels={"human": int((~runs[0].is_ai).sum()), "ai": int(runs[0].is_ai.sum())},
+        settings=_settings(comparison.rows[[run.overrides is not None for run in runs]]),
+        differences=differences,
+        corrected=differences.tests > 1,
     )
     (folder / "comparison.html").write_text(page, encoding="utf-8")
-    return table
 
 
-def _read(run: Path) -> _Run:
-    metrics = read_metrics(run)
-    predictions = read_table(run / "predictions.csv", text=("path", "label", "split"))
-    if predictions is None:
-        raise ArtclfError(f"{run}: no predictions.csv, so on which test pictures the run was judged is not known")
-    test = predictions[predictions["split"] == "test"]
-    return _Run(
-        run, metrics, _overrides(metrics.get("command") or ""), frozenset(zip(test["path"], test["label"], strict=True))
-    )
+def _draw(comparison: Comparison) -> dict[str, Figure]:
+    """The figures that there is something to show in, of the best runs where these are many."""
+    runs = comparison.runs[:SHOWN]
+    names = [run.name for run in runs]
+    histories = {run.name: _history(run.folder) for run in runs}
+    accuracies = {
+        name: history.set_index("epoch")["val/accuracy"].dropna()
+        for name, history in histories.items()
+        if "val/accuracy" in history.columns
+    }
+    figures = {"overview": plot_runs(comparison.rows.head(SHOWN), accuracies)}
+    if comparison.differences.pairs:
+        figures["differences"] = plot_differences(comparison.differences.pairs)
+    figures["confusion"] = plot_confusions([(run.name, run.figures["confusion"]) for run in runs])
+    if runs[0].is_ai.any() and not runs[0].is_ai.all():
+        figures["roc"] = plot_rocs(runs)
+    if any({"train/loss", "val/loss"} & set(history.columns) for history in histories.values()):
+        figures["loss"] = plot_losses(histories, names)
+    return figures
 
 
-def _overrides(command: str) -> tuple[str, ...]:
-    """What a command says after its script's name, without options and what concerns Hydra alone."""
-    said = shlex.split(command)
-    return tuple(word for word in said if ("=" in word or word.startswith("~")) and not word.startswith(("-", "hydra")))
+def _history(run: Path) -> pd.DataFrame:
+    """The curves of a run's metrics.csv that are drawn, as far as it has them."""
+    file = run / "metrics.csv"
+    history = read_table(file)
+    if history is None:
+        return pd.DataFrame()
+    columns = [
+        name for name in ("epoch", "val/accuracy", "train/loss", "val/loss") if name in history.columns or name == "epoch"
+    ]
+    numbers = read_table(file, numbers=tuple(columns))
+    return pd.DataFrame() if numbers is None else numbers[columns]
 
 
-def _refuse_other_test_sets(runs: Sequence[_Run]) -> None:
-    groups: dict[frozenset[tuple[str, str]], list[str]] = {}
-    for run in runs:
-        groups.setdefault(run.test_set, []).append(str(run.folder))
-    if len(groups) > 1:
-        sets = "\n".join(f"{words.plural(len(test), 'test picture')}: {', '.join(names)}" for test, names in groups.items())
-        raise ArtclfError(f"these runs were tested on different pictures, so their figures can't be compared:\n{sets}")
-
-
-def _row(run: _Run, shared: set[str], folder: Path) -> dict[str, Any]:
-    test = run.metrics.get("test") or {}
-    report = run.folder / "report.html"
+def _to_json(comparison: Comparison) -> dict[str, Any]:
+    is_ai = comparison.runs[0].is_ai
+    rows = comparison.table.head(len(comparison.runs)).to_dict("records")
     return {
-        "run": _name(run.folder, folder),
-        "differs": " ".join(word for word in run.overrides if word not in shared and not word.startswith("seed=")),
-        "seed": str(run.metrics.get("seed", "")),
-        **{name: test.get(name) for name in _FIGURES},
+        "test_pictures": {"n": len(is_ai), "ai": int(is_ai.sum()), "human": int((~is_ai).sum())},
+        "threshold": THRESHOLD,
+        "runs": [{key: None if pd.isna(value) else value for key, value in row.items()} for row in rows],
+        "failed": dict(comparison.failed),
+        **comparison.differences.to_json(),
+        "standings": comparison.standings,
+        "cautions": comparison.cautions,
+    }
+
+
+def _row(run: JudgedRun, shared: set[str], folder: Path) -> dict[str, Any]:
+    report = run.folder / "report.html"
+    confusion = run.figures["confusion"]
+    return {
+        "run": run.name,
+        "differs": " ".join(word for word in run.overrides or () if word not in shared),
+        "seed": run.seed,
+        **{name: run.figures[name] for name in _FIGURES},
+        "false_positives": confusion["human"]["ai"],
+        "false_negatives": confusion["ai"]["human"],
         "parameters": (run.metrics.get("model") or {}).get("parameters"),
         "seconds": run.metrics.get("seconds"),
         "status": "finished",
         "link": quote(os.path.relpath(report, folder)) if report.is_file() else "",
     }
-
-
-def _name(run: Path, folder: Path) -> str:
-    return os.path.relpath(run, folder)
-
-
-def _validation(run: Path) -> pd.Series:
-    """Validation accuracy by epoch; empty where none was recorded."""
-    history = read_table(run / "metrics.csv", numbers=("epoch", "val/accuracy"))
-    if history is None:
-        return pd.Series(dtype=float)
-    return history.set_index("epoch")["val/accuracy"].dropna()
-
-
-def _sentences(finished: pd.DataFrame) -> list[str]:
-    best = finished.iloc[0]
-    what = f" ({best['differs']})" if best["differs"] else ""
-    sentences = [
-        f"The best balanced accuracy is that of run {best['run']}{what}: {words.share(best['balanced_accuracy'])}; "
-        f"it calls {words.share(best['false_positive_rate'])} of the human works AI."
-    ]
-    gentle = finished.sort_values("false_positive_rate", kind="stable").iloc[0]
-    if gentle["run"] != best["run"]:
-        sentences.append(
-            f"The fewest false accusations are those of run {gentle['run']}: {words.share(gentle['false_positive_rate'])} "
-            f"of the human works, at a balanced accuracy of {words.share(gentle['balanced_accuracy'])}."
-        )
-    return sentences
 
 
 def _settings(finished: pd.DataFrame) -> list[dict[str, Any]]:

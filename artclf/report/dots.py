@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from artclf.report import style, words
+from artclf.report.overlays import name_ends, plot_by_epoch
 
 _NARROWEST = 0.05  # span of an axis of shares: dots that lie close are to look close
 
@@ -25,25 +25,37 @@ def plot_runs(table: pd.DataFrame, curves: Mapping[str, pd.Series]) -> Figure:
     figure = style.paper(style.WIDE, max(1.4 + 0.42 * len(table), 3.4))
     style.heading(figure, "Runs on the same test pictures, the best first")
     right, wrong, training = figure.subplots(1, 3, width_ratios=[3.0, 1.8, 2.8])
-    colors = [style.RUNS[row] if row < len(style.RUNS) else style.FROZEN_HATCH for row in range(len(table))]
+    colors = style.run_colours(len(table))
     heights = [len(table) - 1 - row for row in range(len(table))]
     _plot_accuracies(right, table, heights, colors)
     _plot_accusations(wrong, table, heights, colors)
     right.set_yticks(heights, _labels(table))
     for label, color in zip(right.get_yticklabels(), colors, strict=True):
         label.set(color=style.dark(color), fontsize=style.SMALL)
-    _plot_curves(training, curves, list(table["run"]), colors, figure.get_figheight() - 1.0)
+    training.set_title("validation accuracy by epoch", loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
+    plot_by_epoch(training, curves, list(table["run"]), shares=True)
+    name_ends(training, curves, list(table["run"]), figure.get_figheight() - 1.0)
     return figure
 
 
 def _labels(table: pd.DataFrame) -> list[str]:
     seeds = table["seed"].nunique() > 1
-    labels = []
-    for run, differs, seed in zip(table["run"], table["differs"], table["seed"], strict=True):
-        setting = ", ".join(filter(None, [differs, f"seed {seed}" if seeds else ""]))
-        one_line = len(run) + len(setting) <= 30
-        labels.append(f"{style.plain(run, 34)}{': ' if one_line else chr(10)}{style.plain(setting, 34)}" if setting else run)
-    return labels
+    parts = [
+        (style.plain(run, 34, keep="end"), style.plain(_short(differs), 38), f"seed {seed}" if seeds else "")
+        for run, differs, seed in zip(table["run"], table["differs"], table["seed"], strict=True)
+    ]
+    if all(sum(map(len, part)) <= 28 for part in parts):
+        return [": ".join(filter(None, [run, ", ".join(filter(None, [differs, seed]))])) for run, differs, seed in parts]
+    return ["\n".join(filter(None, [", ".join(filter(None, [run, seed])), differs])) for run, differs, seed in parts]
+
+
+def _short(differs: str) -> str:
+    """Leave of each key its last part, as far as these tell the keys apart: "a.b.lr=1" → "lr=1"."""
+    said = differs.split(" ")
+    last = [word.split("=", 1)[0].rsplit(".", 1)[-1] for word in said]
+    if len(set(last)) < len(last) or len(differs) <= 24:
+        return differs
+    return " ".join("=".join([key, *word.split("=", 1)[1:]]) for key, word in zip(last, said, strict=True))
 
 
 def _plot_accuracies(axes: Axes, table: pd.DataFrame, heights: Sequence[int], colors: Sequence[str]) -> None:
@@ -79,38 +91,3 @@ def _finish(axes: Axes, title: str, number: int) -> None:
     axes.set_title(title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
     axes.set_ylim(-0.6, number - 0.4)
     style.percent(axes.xaxis)
-
-
-def _plot_curves(
-    axes: Axes, curves: Mapping[str, pd.Series], names: Sequence[str], colors: Sequence[str], inches: float
-) -> None:
-    axes.set_title("validation accuracy by epoch", loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
-    drawn = [(row, curves[name]) for row, name in enumerate(names) if name in curves and len(curves[name])]
-    if not drawn:
-        style.say(axes, "not recorded")
-        return
-    for row, curve in reversed(drawn):  # the best on top
-        axes.plot(curve.index, curve, color=colors[row], linewidth=2.0 if row == 0 else 1.4, marker="o", markersize=2.5)
-    style.tidy(axes)
-    low, high = axes.get_ylim()
-    style.percent(axes.yaxis)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
-    axes.set_xlabel("epoch")
-    gap = (high - low) * 0.17 / inches  # about the height of a name
-    ends = sorted((float(curve.iloc[-1]), -row) for row, curve in drawn if row < len(style.RUNS))
-    top = high - gap * len(ends)
-    below = low
-    for value, last in ends:
-        top += gap  # as high as this name may stand, with room for those above it
-        height = min(max(value, below), top)
-        below = height + gap
-        axes.annotate(
-            style.plain(names[-last], 14),
-            (1.0, height),
-            xycoords=axes.get_yaxis_transform(),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=style.SMALL - 0.5,
-            color=style.dark(colors[-last]),
-        )

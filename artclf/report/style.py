@@ -114,10 +114,18 @@ def tints(names: Sequence[str], label: str) -> dict[str, str]:
     return {name: shade(colour(label), float(strength)) for name, strength in zip(names, strengths, strict=False)}
 
 
-def plain(text: str, limit: int | None = None) -> str:
-    """Make any text safe to draw: no mathematics between dollars, no glyphs that the font lacks, at most limit letters."""
+def run_colours(number: int) -> list[str]:
+    """Return a colour for each of so many runs, the best first; those that the eye could no longer tell apart are grey."""
+    return [*RUNS, *[FROZEN_HATCH] * (number - len(RUNS))][:number]
+
+
+def plain(text: str, limit: int | None = None, *, keep: Literal["start", "end"] = "start") -> str:
+    """Make any text safe to draw: no mathematics between dollars, no glyphs that the font lacks, at most limit letters.
+
+    Of a longer text the start is kept, or the end: names made of dates differ there.
+    """
     if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
+        text = text[: limit - 1] + "…" if keep == "start" else "…" + text[len(text) - limit + 1 :]
     glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
     drawable = "".join(letter if ord(letter) in glyphs or letter == "\n" else "□" for letter in text)
     return drawable.replace("$", r"\$")

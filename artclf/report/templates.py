@@ -18,6 +18,7 @@ def render(template: str, **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals["style"] = style
-    for reader in (words.count, words.share, words.score, words.size, words.duration, words.unfrozen):
+    readers = (words.count, words.share, words.score, words.size, words.duration, words.unfrozen)
+    for reader in (*readers, words.points, words.p_value):
         environment.filters[reader.__name__] = reader
     return environment.get_template(template).render(context)

@@ -32,6 +32,24 @@ def score(value: Any) -> str:
     return NOT_RECORDED if missing(value) else f"{value:.3f}"
 
 
+def points(difference: Any, *, signed: bool = True) -> str:
+    """A difference of shares in percentage points: 0.0412 → "+4.1", -0.0031 → "−0.31"."""
+    if missing(difference):
+        return NOT_RECORDED
+    digits = 2 if 0 < abs(difference) < 0.00995 else 1
+    text = f"{abs(difference) * 100:.{digits}f}"
+    if not text.strip("0."):  # zero has no sign
+        return text
+    return f"−{text}" if difference < 0 else f"+{text}" if signed else text
+
+
+def p_value(p: Any) -> str:
+    """0.0214 → "0.021"; what is below 0.001 is only said to be."""
+    if missing(p):
+        return NOT_RECORDED
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.9995 else "1"
+
+
 def size(number: Any) -> str:
     """23508032 → "23.5 M"; 4098 → "4,098"."""
     if missing(number):

@@ -12,6 +12,7 @@ import pytest
 from artclf.evaluation.metrics import split_metrics
 from artclf.report import style
 from artclf.report.counts import plot_counts
+from artclf.report.judged_runs import JudgedRun
 from artclf.report.network import LayerRow, plot_network
 from artclf.report.pictures import Mistake, plot_copies, plot_mistakes, plot_samples
 from artclf.report.scores import plot_confusion, plot_roc_pr, plot_scores
@@ -190,3 +191,33 @@ def make_history() -> Callable[..., pd.DataFrame]:
 @pytest.fixture
 def make_painting() -> Callable[..., np.ndarray]:
     return painting
+
+
+@pytest.fixture
+def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
+    """Runs on the same test pictures, the later the better: each (overrides, seed)."""
+
+    def make(*specs: tuple[str, int]) -> list[Path]:
+        runs = []
+        for number, (overrides, seed) in enumerate(specs):
+            table = predictions(0)
+            logit = np.log(table["p_ai"] / (1 - table["p_ai"]))
+            table["p_ai"] = 1 / (1 + np.exp(-(logit + 1.2 * number - 3)))
+            runs.append(write_run(tmp_path / str(number), predicted=table, overrides=overrides, seed=seed))
+        return runs
+
+    return make
+
+
+@pytest.fixture
+def judge() -> Callable[..., JudgedRun]:
+    """A run that is right on these of the pictures: [N] verdicts, the first `humans` of the pictures by people."""
+
+    def make(name: str, right: np.ndarray, humans: int, overrides: tuple[str, ...] | None = None, **metrics: Any) -> JudgedRun:
+        is_ai = np.arange(len(right)) >= humans
+        p_ai = np.where(is_ai == right, 0.9, 0.1)
+        paths = np.array([f"{i:04d}.png" for i in range(len(right))], dtype=object)
+        said = (f"model={name}",) if overrides is None else overrides
+        return JudgedRun(name, Path(name), {"seed": 0, **metrics}, said, paths, is_ai, p_ai)
+
+    return make

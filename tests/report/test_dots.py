@@ -55,3 +55,21 @@ def test_what_is_not_known_leaves_its_place_empty(tmp_path):
     assert [text.get_text() for text in figure.axes[2].texts] == ["not recorded"]
     assert {text.get_text() for text in figure.axes[1].texts} == {"–"}
     style.save(figure, tmp_path / "unknown.png")
+
+
+def test_long_settings_keep_what_tells_them_apart():
+    table = table_of(2).assign(differs=[f"model=efficientnet_b0 stages.head.optim.lr={lr}" for lr in ("0.1", "0.01")])
+    labels = [label.get_text() for label in plot_runs(table, {}).axes[0].get_yticklabels()]
+    assert labels == ["0\nmodel=efficientnet_b0 lr=0.1", "1\nmodel=efficientnet_b0 lr=0.01"]
+    table = table_of(1).assign(differs="stages.head.optim.lr=0.1 stages.last10.optim.lr=0.2")
+    (label,) = plot_runs(table, {}).axes[0].get_yticklabels()
+    assert label.get_text().startswith("0\nstages.head.optim.lr=0.1")
+
+
+def test_of_long_names_the_end_is_kept():
+    table = table_of(1).assign(run="2026-01-01_00-00-00/some/very/long/folder/12")
+    (label,) = (
+        plot_runs(table, {"2026-01-01_00-00-00/some/very/long/folder/12": pd.Series([0.5, 0.9])}).axes[0].get_yticklabels()
+    )
+    assert label.get_text().startswith("…")
+    assert "folder/12" in label.get_text()

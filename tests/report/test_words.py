@@ -6,7 +6,9 @@ from jinja2 import Undefined
 from artclf.report import words
 
 
-@pytest.mark.parametrize("reader", [words.count, words.share, words.score, words.size, words.duration])
+@pytest.mark.parametrize(
+    "reader", [words.count, words.share, words.score, words.size, words.duration, words.points, words.p_value]
+)
 @pytest.mark.parametrize("value", [None, math.nan, Undefined()])
 def test_what_is_not_known_is_a_dash(reader, value):
     assert reader(value) == "–"
@@ -22,6 +24,16 @@ def test_what_is_not_known_is_a_dash(reader, value):
         (words.share(0.9996), "99.96%"),
         (words.share(0.0001), "0.01%"),
         (words.score(0.96178), "0.962"),
+        (words.points(0.0412), "+4.1"),
+        (words.points(-0.0412), "−4.1"),
+        (words.points(0.0031), "+0.31"),
+        (words.points(0.0031, signed=False), "0.31"),
+        (words.points(0.00997), "+1.0"),
+        (words.points(0.0), "0.0"),
+        (words.points(-0.00001), "0.00"),
+        (words.p_value(0.02148), "0.021"),
+        (words.p_value(0.00099), "< 0.001"),
+        (words.p_value(1.0), "1"),
         (words.size(2049), "2,049"),
         (words.size(70400), "70.4 k"),
         (words.size(23508032), "23.5 M"),
