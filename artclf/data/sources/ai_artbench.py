@@ -1,11 +1,12 @@
 """Kaggle's AI-ArtBench, and anything in its layout: {train,test}/{STYLE,AI_LD_STYLE,AI_SD_STYLE}/picture."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from artclf.data.manifest import HUMAN, Manifest
 from artclf.data.sources.demo import GENERATORS as DEMO_GENERATORS
-from artclf.data.sources.walk import existing_root, pictures
+from artclf.data.sources.walk import existing_root, picture_folders
 from artclf.errors import ArtclfError
 
 FOLDER = "Real_AI_SD_LD_Dataset"
@@ -23,25 +24,27 @@ def read_ai_artbench(root: str | Path) -> Manifest:
         ArtclfError: where the root is missing, or nothing in it looks like AI-ArtBench.
     """
     top = existing_root(root)
-    base = _find(top)
-    rows = []
-    for path in pictures(base):
-        inside = path.relative_to(base).parts
-        if len(inside) < 3:
+    return Manifest.of_folders(top, _folders(top, _find(top)))
+
+
+def _folders(top: Path, base: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The paths in each folder, and what its name tells of them."""
+    for inside, names in picture_folders(base):
+        if len(inside) < 2:
             continue  # a picture beside the folders of styles belongs to none
         split, folder = inside[0], inside[1]
         ai = _AI.fullmatch(folder)
         style = ai["style"] if ai else folder
-        rows.append(
+        below = base.relative_to(top).joinpath(*inside).as_posix()
+        yield (
+            [f"{below}/{name}" for name in names],
             {
-                "path": path.relative_to(top).as_posix(),
                 "label": "ai" if ai else "human",
                 "generator": GENERATORS.get(ai["tag"].upper(), ai["tag"].lower()) if ai else HUMAN,
                 "style": style.replace("-", "_"),  # the AI folders spell ukiyo-e, the human one ukiyo_e
                 "split": split,
-            }
+            },
         )
-    return Manifest.of(top, rows)
 
 
 def _find(root: Path) -> Path:
