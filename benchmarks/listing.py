@@ -1,7 +1,7 @@
 """How long a source takes to list AI-ArtBench's 185,015 files, and how much memory: `python -m benchmarks.listing`.
 
-It makes a tree of hard links in the temporary folder (about half a minute) and removes it afterwards; `--root FOLDER` lists what
-you have instead. Each measurement is a Python process of its own. "Cold" drops the system's caches first, which needs root on
+It makes a tree of hard links in the temporary folder (some seconds) and removes it afterwards; `--root FOLDER` lists what you
+have instead. Each measurement is a Python process of its own. "Cold" drops the system's caches first, which needs root on
 Linux; where that is refused, the line says so.
 """
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 import artclf
+from artclf.cli.data import data_app
 from artclf.errors import ArtclfError
 
 app = typer.Typer(
@@ -15,6 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(data_app, name="data")
 
 
 @app.callback()

@@ -47,11 +47,23 @@ def _folders(top: Path, base: Path) -> Iterator[tuple[list[str], dict[str, str]]
         )
 
 
+def is_ai_artbench(root: Path) -> bool:
+    """Whether a folder is, or holds, an AI-ArtBench: train/ or test/, and a folder named AI_TAG_STYLE in it."""
+    base = _base(root)
+    return base is not None and any(
+        _AI.fullmatch(folder.name) for split in ("train", "test") for folder in base.glob(f"{split}/*")
+    )
+
+
+def _base(root: Path) -> Path | None:
+    """The folder that holds train/ or test/: the root, or one of up to three levels below it."""
+    bases = (root, *(found for depth in range(4) for found in sorted(root.glob("*/" * depth + FOLDER))))
+    return next((base for base in bases if (base / "train").is_dir() or (base / "test").is_dir()), None)
+
+
 def _find(root: Path) -> Path:
-    """The folder that holds train/ and test/: the root, or one of up to three levels below it."""
-    for base in (root, *(found for depth in range(4) for found in sorted(root.glob("*/" * depth + FOLDER)))):
-        if (base / "train").is_dir() or (base / "test").is_dir():
-            return base
+    if base := _base(root):
+        return base
     raise ArtclfError(
         f"data.root={root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it (or train/ and test/ themselves). "
         "For folders of another layout use data=folder, for a table data=csv"

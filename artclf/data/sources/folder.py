@@ -32,8 +32,8 @@ def _folders(top: Path, *, has_splits: bool) -> Iterator[tuple[list[str], dict[s
         label = folders.pop(0).lower() if folders else ""
         if label not in LABELS:
             raise ArtclfError(
-                f"{top.joinpath(*inside, names[0])}: stands in the folder {label or top.name!r}, which names no label; allowed: ai, human, as in "
-                f"{top / 'train' / 'ai'}/picture.jpg or {top / 'ai'}/picture.jpg"
+                f"{top.joinpath(*inside, names[0])}: stands in the folder {label or top.name!r}, which names no label; "
+                f"allowed: ai, human, as in {top / 'train' / 'ai'}/picture.jpg or {top / 'ai'}/picture.jpg"
             )
         generator = HUMAN if label == HUMAN else (folders.pop(0) if folders else "unknown")
         yield (
