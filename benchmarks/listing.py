@@ -69,9 +69,9 @@ def line(name: str, found: dict[str, float]) -> str:
     )
 
 
-def report(root: Path, repeat: int) -> None:
+def report(root: Path, repeat: int, *, keep_caches: bool) -> None:
     """Measure cold, then warm, and print."""
-    refused = drop_caches()
+    refused = "as asked" if keep_caches else drop_caches()
     first = "first" if refused else "cold"
     print(line(first, in_child(root)) + (f"  (caches not dropped: {refused})" if refused else ""))
     for _ in range(repeat):
@@ -83,19 +83,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.listing", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--root", type=Path, help="list this folder instead of a made tree")
     parser.add_argument("--repeat", type=int, default=3, help="warm measurements (default 3)")
+    parser.add_argument("--keep-caches", action="store_true", help="do not try to drop the system's caches first")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
         print(json.dumps(measure(chosen.root)))
     elif chosen.root:
-        report(chosen.root, chosen.repeat)
+        report(chosen.root, chosen.repeat, keep_caches=chosen.keep_caches)
     else:
         with tempfile.TemporaryDirectory(prefix="artclf-listing-") as folder:
             root = Path(folder) / "tree"
             began = time.perf_counter()
             total = make_tree(root)
             print(f"made {total:,} files in {time.perf_counter() - began:.0f} s: {root}")
-            report(root, chosen.repeat)
+            report(root, chosen.repeat, keep_caches=chosen.keep_caches)
 
 
 if __name__ == "__main__":

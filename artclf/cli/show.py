@@ -5,6 +5,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import artclf
 from artclf.config import DemoConfig
@@ -45,7 +46,7 @@ def show_data(what: str, to: Path | None, *, sample: int | None, read_all: bool,
     manifest = read_source_or_path(what)
     survey = survey_files(manifest, sample=None if read_all else sample or DEFAULT_SAMPLE, seed=seed)
     name = what if what in {DEMO, AI_ARTBENCH} else Path(what).expanduser().resolve().stem
-    page, survey = write_dataset(to or Path("outputs") / "data" / name, survey, name=name, seed=seed)
+    page, survey = write_dataset(to or Path("outputs") / "data" / name, survey, name=name, seed=seed, demo=what == DEMO)
     _print(survey, seed, page)
     return len(survey.unreadable)
 
@@ -86,7 +87,8 @@ def _print(survey: Survey, seed: int, page: Path) -> None:
         for place, (label, generator, number) in enumerate(zip(held["label"], held["generator"], held["number"], strict=True)):
             name = (split or "none given") if place == 0 else ""
             who, which = ("people", "") if label == "human" else ("AI", generator)
-            table.add_row(name, who, which, f"{number:,}", end_section=place == last)
+            # as texts: a name in square brackets is no markup
+            table.add_row(Text(name), who, Text(which), f"{number:,}", end_section=place == last)
     table.add_row("together", "", "", f"{counts['together'].sum():,}")
     screen.print(table)
     screen.print(describe(survey, seed)[1], markup=False)

@@ -31,7 +31,7 @@ _CAPTIONS = {
 }
 
 
-def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int) -> tuple[Path, Survey]:
+def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int, demo: bool = False) -> tuple[Path, Survey]:
     """Write dataset.html, figures/, facts.csv and, where there are such files, unreadable.csv.
 
     Args:
@@ -39,6 +39,7 @@ def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int) -> tupl
         survey: of the data set.
         name: of the data set, for the title.
         seed: of the samples that are shown, and of the survey's.
+        demo: whether a program drew the pictures, which the page then says.
 
     Returns:
         The page's path, and the survey with those pictures added to the unreadable ones that were chosen to be shown and whose
@@ -46,6 +47,8 @@ def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int) -> tupl
     """
     survey, figures = _draw(survey, seed)
     folder.mkdir(parents=True, exist_ok=True)
+    for stale in (folder / "figures").glob("samples_*.png"):
+        stale.unlink()  # of an earlier look, which may have shown more makers
     drawn = {key: embed(style.save(figure, folder / "figures" / f"{key}.png")) for key, figure in figures.items()}
     survey.facts.to_csv(folder / "facts.csv", index=False)
     listed = folder / "unreadable.csv"
@@ -57,6 +60,7 @@ def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int) -> tupl
     page = render(
         "dataset.html",
         name=name,
+        demo=demo,
         root=survey.manifest.root,
         title=headline(survey),
         sentences=describe(survey, seed),

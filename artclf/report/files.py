@@ -126,15 +126,13 @@ def _plot_spread(
 ) -> Figure:
     """Plot a histogram of a value for each maker below each other, a note at the right; NaN is left out."""
     makers = makers_of(facts, _MOST_ROWS)
-    figure = style.paper(style.WIDE, 1.2 + 0.66 * len(makers))
-    style.heading(figure, title)
-    panels = figure.subplots(len(makers), 1, sharex=True, squeeze=False)[:, 0]
     known = values[np.isfinite(values)]
+    figure = style.paper(style.WIDE, 1.2 + 0.66 * len(makers) if len(known) else 1.4)
+    style.heading(figure, title)
     if not len(known):
-        for axes in panels:
-            axes.remove()
-        style.say(figure.subplots(), "No file has this value.")
+        style.say(figure.subplots(), "Not one of the files has such a value.")
         return figure
+    panels = figure.subplots(len(makers), 1, sharex=True, squeeze=False)[:, 0]
     few = _few(known, log=log)
     edges = _edges(known, log=log)
     for axes, maker in zip(panels, makers, strict=True):
