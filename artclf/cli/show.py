@@ -11,7 +11,7 @@ import artclf
 from artclf.config import DemoConfig
 from artclf.data.manifest import Manifest
 from artclf.data.sources import read_demo
-from artclf.data.sources.detect import read_any
+from artclf.data.sources.detect import has_labels, read_any
 from artclf.data.survey import DEFAULT_SAMPLE, Survey, survey_files
 from artclf.errors import ArtclfError
 from artclf.evaluation.shortcuts import find_shortcuts
@@ -44,9 +44,11 @@ def show_data(what: str, to: Path | None, *, sample: int | None, read_all: bool,
     if read_all and sample is not None:
         raise ArtclfError(f"--all and --sample {sample}: got both; --all reads every file, --sample N only N of them")
     manifest = read_source_or_path(what)
+    path = Path(what).expanduser().resolve()
+    name = what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
+    folder = _free_folder(to or Path("outputs") / "data" / name, path)
     survey = survey_files(manifest, sample=None if read_all else sample or DEFAULT_SAMPLE, seed=seed)
-    name = what if what in {DEMO, AI_ARTBENCH} else Path(what).expanduser().resolve().stem
-    page, survey = write_dataset(to or Path("outputs") / "data" / name, survey, name=name, seed=seed, demo=what == DEMO)
+    page, survey = write_dataset(folder, survey, name=name, seed=seed, demo=what == DEMO)
     _print(survey, seed, page)
     return len(survey.unreadable)
 
@@ -62,6 +64,15 @@ def read_source_or_path(what: str) -> Manifest:
     if what == AI_ARTBENCH:
         raise ArtclfError(f"{AI_ARTBENCH}: got the name alone; type where it lies: artclf data show FOLDER")
     return read_any(what)
+
+
+def _free_folder(folder: Path, data: Path) -> Path:
+    """Refuse a folder that is a file, or that lies among pictures and would be taken for a split of them the next time."""
+    if folder.exists() and not folder.is_dir():
+        raise ArtclfError(f"--to {folder}: is a file; give a folder for the page and its figures")
+    if has_labels(data) and folder.resolve().is_relative_to(data):
+        raise ArtclfError(f"--to {folder}: lies in the folder of the pictures ({data}); give --to FOLDER outside of it")
+    return folder
 
 
 def _demo_settings() -> DemoConfig:

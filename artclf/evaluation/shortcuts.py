@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 DENSITY = "bytes per pixel"
+_COMMON = 0.1  # share of the files from which on a commonest value is worth naming
 _BINS = 10  # into which file sizes are put: tenths of the files
 _LEAST_GAIN = 0.05  # over guessing, below which a difference is not worth a word
 
@@ -19,7 +20,7 @@ class Shortcut:
         fact: its name, in words.
         balanced_accuracy: of judging each file by the others that share its value (see `told_apart`); 0.5 is guessing.
         notable: whether that is more than chance and worth a word: over 0.55, and over guessing by two standard errors.
-        typical: label → the commonest value and its share, or the median, in words.
+        typical: label → in words the commonest value and its share, how many there are where none is common, or the median.
     """
 
     fact: str
@@ -77,8 +78,8 @@ def told_apart(values: pd.Series, is_ai: NDArray[np.bool_]) -> float:
     """Balanced accuracy of telling the classes apart by one value alone, leaving out the file that is judged.
 
     Each file gets the class that is the more frequent, relative to its size, among the *other* files with the same value;
-    where both are alike, or there is no other such file, it counts as half right. A value that every file has to itself
-    thus tells nothing, where counting the file itself would make it perfect.
+    where both are alike, it counts as half right. Values that one file alone has are taken for one and the same ("a value of
+    its own"): where all files have such, they tell nothing, where counting the file itself would make them perfect.
 
     Args:
         values: [N], compared for equality.
@@ -88,6 +89,7 @@ def told_apart(values: pd.Series, is_ai: NDArray[np.bool_]) -> float:
         0.5 (guessing) to 1; what comes out below is no better than guessing and given as 0.5.
     """
     codes, _ = pd.factorize(values)
+    codes = np.where(np.bincount(codes)[codes] == 1, codes.max() + 1, codes)
     sides = []
     for own in (is_ai, ~is_ai):
         mine = np.bincount(codes[own], minlength=codes.max() + 1)
@@ -109,5 +111,7 @@ def _commonest(values: pd.Series, labels: pd.Series) -> dict[str, str]:
     typical = {}
     for label in ("human", "ai"):
         shares = values[labels == label].value_counts(normalize=True)
-        typical[label] = f"{shares.index[0]} ({shares.iloc[0]:.0%})"
+        # the commonest of many that differ says nothing of the others
+        scattered = shares.iloc[0] < _COMMON and len(shares) > 1
+        typical[label] = f"{len(shares):,} different" if scattered else f"{shares.index[0]} ({shares.iloc[0]:.0%})"
     return typical

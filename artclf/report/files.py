@@ -192,10 +192,12 @@ def _tick(axes: Axes, few: NDArray[np.float64], *, log: bool) -> None:
         low, high = np.log2(axes.get_xlim())
         ticks = 2.0 ** np.arange(np.ceil(low), np.floor(high) + 1)
     else:
-        return
+        low, high = axes.get_xlim()
+        step = 5 if high - low < 40 else 10
+        ticks = np.arange(step * np.ceil(low / step), high, step)
     axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{tick:,.0f}" if tick >= 10 else f"{tick:.3g}" for tick in ticks])
+    axes.set_xticklabels([f"{tick:,.0f}" if tick >= 10 else f"{tick:.2g}" for tick in ticks])
 
 
 def _beside(axes: Axes, maker: Maker, note: str) -> None:

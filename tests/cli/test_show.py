@@ -95,6 +95,18 @@ def test_what_cannot_be_shown_is_one_clear_line(tmp_path: Path) -> None:
         assert reason in line
 
 
+def test_the_page_does_not_go_among_the_pictures(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(art)
+    done = show(".")
+    assert done.exit_code == 2
+    assert "lies in the folder of the pictures" in done.stderr
+    assert not (art / "outputs").exists()
+    (tmp_path / "file").write_text("")
+    done = show(art, "--to", tmp_path / "file")
+    assert done.exit_code == 2
+    assert "file: is a file; give a folder" in done.stderr
+
+
 def test_a_table_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     draw(tmp_path / "a.png", "ai", 1)

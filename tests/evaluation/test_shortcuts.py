@@ -32,7 +32,8 @@ def apart(human: list[object], ai: list[object]) -> float:
     [
         ([95, 95, 95], [75, 75], 1.0),
         ([95, 95, 95], [95, 95], 0.5),  # the same everywhere
-        ([1, 2, 3], [4, 5, 6], 0.5),  # each its own: no other file to judge by
+        ([1, 2, 3], [4, 5, 6], 0.5),  # all have one of their own
+        ([1, 2, 3], [4, 4, 4, 4], 1.0),  # one class alone has
         ([1] * 10, [1] * 5 + [2] * 5, 0.75),  # half of the AI works are found
         ([1] * 90 + [2] * 10, [1] * 1 + [2] * 9, 0.9),  # classes of unlike size count alike
         ([1, 2], [2, 1], 0.5),  # worse than guessing is no better than guessing
@@ -69,6 +70,12 @@ def test_few_files_need_a_larger_difference() -> None:
         quality = [95] * (half * 6 // 10) + [75] * (half * 4 // 10) + [95] * (half * 4 // 10) + [75] * (half * 6 // 10)
         (found,) = [shortcut for shortcut in find_shortcuts(facts(n, jpeg_quality=quality)) if shortcut.fact == "JPEG quality"]
         assert found.notable is notable
+
+
+def test_values_of_which_none_is_common_are_counted() -> None:
+    found = {shortcut.fact: shortcut for shortcut in find_shortcuts(facts(width=[*range(300, 320), *[512] * 20]))}
+    assert found["width × height"].typical == {"human": "20 different", "ai": "512×50 (100%)"}
+    assert found["width × height"].balanced_accuracy == 1.0
 
 
 def test_bytes_per_pixel_tell_apart_though_no_two_are_alike() -> None:

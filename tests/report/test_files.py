@@ -47,6 +47,13 @@ def test_qualities_stand_where_they_are_with_their_shares(tmp_path: Path) -> Non
     save(figure, tmp_path / "qualities.png")
 
 
+def test_many_qualities_stand_on_an_axis_of_round_numbers(tmp_path: Path) -> None:
+    figure = plot_qualities(facts(jpeg_quality=list(range(60, 90))))
+    assert ticks(figure) == ["60", "70", "80", "90", "100"]
+    assert sum(bar.get_height() for axes in figure.axes for bar in axes.patches) == pytest.approx(2.0)
+    save(figure, tmp_path / "qualities.png")
+
+
 def test_a_quality_that_is_only_nearest_says_about(tmp_path: Path) -> None:
     figure = plot_qualities(facts(quality_exact=[True] * 20 + [False] * 10))
     assert "about 75: 100.0%" in texts(figure)

@@ -21,7 +21,7 @@ def read_any(path: str | Path) -> Manifest:
     top = Path(path).expanduser()
     if top.is_file() and top.suffix.lower() == ".csv":
         return read_csv(top)
-    if top.is_dir() and _has_labels(top):
+    if has_labels(top):
         return read_folder(top)
     if top.is_dir() and is_ai_artbench(top):
         return read_ai_artbench(top)
@@ -32,7 +32,9 @@ def read_any(path: str | Path) -> Manifest:
     )
 
 
-def _has_labels(top: Path) -> bool:
-    """Whether a folder holds ai/ or human/, or folders that do."""
+def has_labels(top: Path) -> bool:
+    """Whether a path is a folder in the folder layout: it holds ai/ or human/, or folders that do."""
+    if not top.is_dir():
+        return False
     folders = [entry for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     return any((folder / label).is_dir() for folder in (top, *folders) for label in LABELS)
