@@ -1,6 +1,10 @@
-"""A tree of folders like AI-ArtBench's, with as many files: hard links to a few drawn pictures."""
+"""A tree of folders like AI-ArtBench's, with as many files: hard links to a few drawn pictures.
+
+`python -m benchmarks.tree FOLDER` makes one.
+"""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +64,7 @@ def make_tree(root: Path, *, divide_by: int = 1, seed: int = 0) -> int:
                     os.link(original, folder / f"{style}-{serial:06}.jpg")
                 total += count
     return total
+
+
+if __name__ == "__main__":
+    print(f"made {make_tree(Path(sys.argv[1])):,} files: {sys.argv[1]}")

@@ -197,7 +197,7 @@ def _tick(axes: Axes, few: NDArray[np.float64], *, log: bool) -> None:
         ticks = np.arange(step * np.ceil(low / step), high, step)
     axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([f"{tick:,.0f}" if tick >= 10 else f"{tick:.2g}" for tick in ticks])
+    axes.set_xticklabels([f"{tick:,.0f}" if tick >= 10 else f"{tick:.3g}" for tick in ticks])
 
 
 def _beside(axes: Axes, maker: Maker, note: str) -> None:
