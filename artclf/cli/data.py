@@ -1,4 +1,4 @@
-"""`artclf data …`: get a data set, and look whether it is whole."""
+"""`artclf data …`: get a data set, look whether it is whole, and what it holds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from artclf.errors import ArtclfError, nearest
 if TYPE_CHECKING:
     from artclf.data.verify import Verification
 
-app = typer.Typer(help="Get a data set, and look whether it is whole.", no_args_is_help=True)
+app = typer.Typer(help="Get a data set, look whether it is whole, and what it holds.", no_args_is_help=True)
 
 USAGE_ERROR = 2  # exit code for what the user can mend
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
@@ -80,7 +80,29 @@ def verify(
         raise typer.Exit(1)
 
 
-# Further commands on data sets register themselves here: @app.command() in this file, or app.command(…) of another's function.
+@app.command()
+def show(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"
+        ),
+    ],
+    to: Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/data/NAME.")] = None,
+    read_all: Annotated[bool, typer.Option("--all", help="Read every file's header, not only a sample's.")] = False,
+    sample: Annotated[int | None, typer.Option(min=1, help="How many files' headers are read; default: 5000.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+) -> None:
+    """Print what a data set holds, and write a page of figures: who made it, sizes, formats, JPEG qualities, samples.
+
+    A picture that can't be read is named, and the others go on; the exit code is then 1.
+    """
+    from artclf.cli.show import show_data  # noqa: PLC0415 (loads pandas and matplotlib)
+
+    with _mistakes_told():
+        unread = show_data(what, to, sample=sample, read_all=read_all, seed=seed)
+    if unread:
+        raise typer.Exit(1)
 
 
 @contextmanager

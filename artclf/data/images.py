@@ -9,6 +9,8 @@ There is no colour management: pixels are the stored values, whatever ICC profil
 import re
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -113,6 +115,32 @@ def read_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Ima
         UnreadableImage: There is no such file, it is none of these formats, damaged, cut short or too large.
 
     """
+    with open_image(path, max_pixels=max_pixels) as opened:
+        if isinstance(opened, TiffImageFile):
+            _require_every_strip(opened)
+        opened.load()
+        turn = _turn(opened)
+        image = _as_rgb(opened)
+        image = image if turn is None else image.transpose(turn)
+    image.info = {}  # its orientation, for one, holds no longer
+    return image
+
+
+@contextmanager
+def open_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
+    """Open a picture: its header is read, its pixels are not. What fails inside the `with` becomes a refusal too.
+
+    Args:
+        path: as in `read_image`.
+        max_pixels: as in `read_image`.
+
+    Yields:
+        Pillow's image, of the class that the file's first bytes ask for, on the open file.
+
+    Raises:
+        UnreadableImage: As `read_image`.
+
+    """
     path = Path(path)
     try:
         file = path.open("rb")
@@ -124,22 +152,15 @@ def read_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Ima
         try:
             # Without the file's name: with it, Pillow maps raw pixels into memory, and a file cut short
             # by another process would then kill this one.
-            image: Image.Image = decoder(file, "")
+            image: ImageFile.ImageFile = decoder(file, "")
             if image.width * image.height > limit:
                 raise UnreadableImage(path, f"{image.width}x{image.height} pixels is over the limit of {limit:,}")
-            if isinstance(image, TiffImageFile):
-                _require_every_strip(image)
-            image.load()
-            turn = _turn(image)
-            image = _as_rgb(image)
-            image = image if turn is None else image.transpose(turn)
+            yield image
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             # Pillow looks first at a WebP's canvas and at a GIF frame larger than its screen.
             raise UnreadableImage(path, f"over the limit of {limit:,} pixels") from error
         except _DECODER_ERRORS as error:
             raise UnreadableImage(path, _reason(decoder, error)) from error
-    image.info = {}  # its orientation, for one, holds no longer
-    return image
 
 
 def read_pixels(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """The table of images: the only thing that knows about folders. A source makes one; all else asks it."""
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,15 +32,15 @@ class Manifest:
     table: pd.DataFrame
 
     @classmethod
-    def of(cls, root: Path, rows: list[dict[str, str]]) -> "Manifest":
-        """Make a manifest of rows, in the order of their paths.
+    def of(cls, root: Path, rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]]) -> "Manifest":
+        """Make a manifest of rows (or of whole columns, which is quicker), in the order of their paths.
 
         Raises:
             ArtclfError: for a label that is neither ai nor human, and where there are no rows.
         """
-        if not rows:
-            raise ArtclfError(f"{root}: no pictures found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
         table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable")
+        if table.empty:
+            raise ArtclfError(f"{root}: no pictures found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
         unknown = table[~table["label"].isin(LABELS)]
         if len(unknown):
             first = unknown.iloc[0]
@@ -47,6 +48,24 @@ class Manifest:
                 f"{root / first['path']}: got the label {first['label']!r} ({len(unknown)} such rows); allowed: ai, human"
             )
         return cls(root, table.reset_index(drop=True))
+
+    @classmethod
+    def of_folders(cls, root: Path, folders: Iterable[tuple[Sequence[str], Mapping[str, str]]]) -> "Manifest":
+        """Make a manifest of folders, in the order of the paths.
+
+        Args:
+            root: the folder that paths are relative to.
+            folders: for each, the paths in it, and what all of them have in common: label, generator, style and split.
+
+        Raises:
+            ArtclfError: as `of`.
+        """
+        columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
+        for paths, common in folders:
+            columns["path"] += paths
+            for name, value in common.items():
+                columns[name] += [value] * len(paths)
+        return cls.of(root, columns)
 
     @property
     def sha256(self) -> str:

@@ -2,7 +2,7 @@
 
 from artclf import __version__
 from artclf.cache import cache_folder, kaggle_ai_artbench
-from artclf.config import DataConfig
+from artclf.config import DataConfig, DemoConfig
 from artclf.data.manifest import Manifest
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
@@ -18,7 +18,8 @@ def read_source(config: DataConfig) -> Manifest:
     """
     match config.source:
         case "demo":
-            return read_ai_artbench(_drawn(config))
+            assert config.demo is not None  # the schema sees to it
+            return read_demo(config.demo, config.root)
         case "ai_artbench":
             return read_ai_artbench(config.root or kaggle_ai_artbench() or "")
         case "folder":
@@ -27,18 +28,23 @@ def read_source(config: DataConfig) -> Manifest:
             return read_csv(config.csv or "", config.root)
 
 
-def _drawn(config: DataConfig) -> str:
-    demo = config.demo
-    assert demo is not None  # the schema sees to it
+def read_demo(demo: DemoConfig, root: str | None = None) -> Manifest:
+    """List the demo pictures, drawn where they are not there yet.
+
+    Args:
+        demo: how many, how large, from which seed.
+        root: where they are drawn; None for a folder of their own in the cache.
+
+    Raises:
+        ArtclfError: where the root holds anything else.
+    """
     # another version may draw otherwise
     name = f"{__version__}_{demo.size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
-    root = cache_folder() / "demo" / name if config.root is None else config.root
-    return str(
-        draw_demo(
-            root,
-            seed=demo.seed,
-            size=demo.size,
-            train_per_folder=demo.train_per_folder,
-            test_per_folder=demo.test_per_folder,
-        )
+    drawn = draw_demo(
+        cache_folder() / "demo" / name if root is None else root,
+        seed=demo.seed,
+        size=demo.size,
+        train_per_folder=demo.train_per_folder,
+        test_per_folder=demo.test_per_folder,
     )
+    return read_ai_artbench(drawn)

@@ -1,11 +1,12 @@
 """Kaggle's AI-ArtBench, and anything in its layout: {train,test}/{STYLE,AI_LD_STYLE,AI_SD_STYLE}/picture."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from artclf.data.manifest import HUMAN, Manifest
 from artclf.data.sources.demo import GENERATORS as DEMO_GENERATORS
-from artclf.data.sources.walk import existing_root, pictures
+from artclf.data.sources.walk import existing_root, picture_folders
 from artclf.errors import ArtclfError
 
 FOLDER = "Real_AI_SD_LD_Dataset"
@@ -29,29 +30,38 @@ def read_ai_artbench(root: str | Path) -> Manifest:
             f"data.root={top}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it (or train/ and test/ themselves). "
             "For folders of another layout use data=folder, for a table data=csv"
         )
-    rows = []
-    for path in pictures(base):
-        inside = path.relative_to(base).parts
-        if len(inside) < 3:
+    return Manifest.of_folders(top, _folders(top, base))
+
+
+def _folders(top: Path, base: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The paths in each folder, and what its name tells of them."""
+    for inside, names in picture_folders(base):
+        if len(inside) < 2:
             continue  # a picture beside the folders of styles belongs to none
         split, folder = inside[0], inside[1]
         ai = _AI.fullmatch(folder)
         style = ai["style"] if ai else folder
-        rows.append(
+        below = base.relative_to(top).joinpath(*inside).as_posix()
+        yield (
+            [f"{below}/{name}" for name in names],
             {
-                "path": path.relative_to(top).as_posix(),
                 "label": "ai" if ai else "human",
                 "generator": GENERATORS.get(ai["tag"].upper(), ai["tag"].lower()) if ai else HUMAN,
                 "style": style.replace("-", "_"),  # the AI folders spell ukiyo-e, the human one ukiyo_e
                 "split": split,
-            }
+            },
         )
-    return Manifest.of(top, rows)
+
+
+def is_ai_artbench(root: Path) -> bool:
+    """Whether a folder is, or holds, an AI-ArtBench: train/ or test/, and a folder named AI_TAG_STYLE in it."""
+    base = find_base(root)
+    return base is not None and any(
+        _AI.fullmatch(folder.name) for split in ("train", "test") for folder in base.glob(f"{split}/*")
+    )
 
 
 def find_base(root: Path) -> Path | None:
-    """The folder that holds train/ and test/: the root, or one of up to three levels below it; None where there is none."""
-    for base in (root, *(found for depth in range(4) for found in sorted(root.glob("*/" * depth + FOLDER)))):
-        if (base / "train").is_dir() or (base / "test").is_dir():
-            return base
-    return None
+    """The folder that holds train/ or test/: the root, or one of up to three levels below it; None where there is none."""
+    bases = (root, *(found for depth in range(4) for found in sorted(root.glob("*/" * depth + FOLDER))))
+    return next((base for base in bases if (base / "train").is_dir() or (base / "test").is_dir()), None)

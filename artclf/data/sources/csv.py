@@ -1,5 +1,6 @@
 """A table of one's own, with the manifest's columns."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +37,7 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
         )
     top = existing_root(root) if root else file.parent
     table = table[list(COLUMNS)].apply(lambda column: column.str.strip())
-    absent = [path for path in table["path"] if not (top / path).is_file()]
+    absent = [path for path in table["path"] if not os.path.isfile(os.path.join(top, path))]  # noqa: PTH113, PTH118 (far quicker)
     if absent:
         raise ArtclfError(
             f"data.csv={file}: {len(absent)} of {len(table)} pictures are not there (first: {top / absent[0]}); "
@@ -48,4 +49,4 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
     table["label"] = table["label"].str.lower()
     table["style"] = table["style"].replace("", "unknown")
     table["generator"] = table["generator"].mask(table["label"] == HUMAN, HUMAN).replace("", "unknown")
-    return Manifest.of(top, table.to_dict("records"))
+    return Manifest.of(top, table.to_dict("list"))

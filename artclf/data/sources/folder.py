@@ -1,9 +1,10 @@
 """Folders of one's own: [split/](ai|human)/[generator/][style/]picture."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from artclf.data.manifest import HUMAN, LABELS, Manifest
-from artclf.data.sources.walk import existing_root, pictures
+from artclf.data.sources.walk import existing_root, picture_folders
 from artclf.errors import ArtclfError
 
 
@@ -20,25 +21,22 @@ def read_folder(root: str | Path) -> Manifest:
         ArtclfError: where the root is missing, a folder is neither ai nor human, or there are no pictures.
     """
     top = existing_root(root)
-    has_splits = not any((top / label).is_dir() for label in LABELS)
-    rows = []
-    for path in pictures(top):
-        folders = list(path.relative_to(top).parts[:-1])
+    return Manifest.of_folders(top, _folders(top, has_splits=not any((top / label).is_dir() for label in LABELS)))
+
+
+def _folders(top: Path, *, has_splits: bool) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The paths in each folder, and what the folders' names tell of them."""
+    for inside, names in picture_folders(top):
+        folders = list(inside)
         split = folders.pop(0) if has_splits and folders else ""
         label = folders.pop(0).lower() if folders else ""
         if label not in LABELS:
             raise ArtclfError(
-                f"{path}: stands in the folder {label or top.name!r}, which names no label; allowed: ai, human, as in "
-                f"{top / 'train' / 'ai'}/picture.jpg or {top / 'ai'}/picture.jpg"
+                f"{top.joinpath(*inside, names[0])}: stands in the folder {label or top.name!r}, which names no label; "
+                f"allowed: ai, human, as in {top / 'train' / 'ai'}/picture.jpg or {top / 'ai'}/picture.jpg"
             )
         generator = HUMAN if label == HUMAN else (folders.pop(0) if folders else "unknown")
-        rows.append(
-            {
-                "path": path.relative_to(top).as_posix(),
-                "label": label,
-                "generator": generator,
-                "style": "/".join(folders) or "unknown",
-                "split": split,
-            }
+        yield (
+            ["/".join((*inside, name)) for name in names],
+            {"label": label, "generator": generator, "style": "/".join(folders) or "unknown", "split": split},
         )
-    return Manifest.of(top, rows)

@@ -25,8 +25,23 @@ def existing_root(root: str | Path) -> Path:
 
 def pictures(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder that may be pictures, in the order of their names; hidden ones are passed over."""
+    for inside, names in picture_folders(folder):
+        here = folder.joinpath(*inside)
+        yield from (here / name for name in names)
+
+
+def picture_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield the folders that hold pictures, and the names of these: `pictures` without an object for each of many files.
+
+    Yields:
+        The names of the folders from the given one down, () for itself; and the files' names in it, sorted.
+    """
     for here, folders, files in os.walk(folder, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() not in NOT_PICTURES:
-                yield Path(here, name)
+        names = sorted(name for name in files if not name.startswith(".") and _may_be_picture(name))
+        if names:
+            yield Path(here).relative_to(folder).parts, names
+
+
+def _may_be_picture(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() not in NOT_PICTURES  # noqa: PTH122 (a Path for each of many files is slow)
