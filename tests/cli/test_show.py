@@ -86,7 +86,7 @@ def test_what_cannot_be_shown_is_one_clear_line(tmp_path: Path) -> None:
     for what, reason in [
         (tmp_path / "cats", "holds none of the layouts that artclf knows; allowed: "),
         (tmp_path / "nowhere", "does not exist"),
-        ("ai_artbench", "type where it lies: artclf data show FOLDER"),
+        ("ai_artbench", "type artclf data fetch ai_artbench, or where it lies: artclf data show FOLDER"),
     ]:
         done = show(what)
         assert done.exit_code == 2
