@@ -168,6 +168,18 @@ class MonitorConfig(Section):
         return self
 
 
+class PruningConfig(Section):
+    """Which trial of a sweep a run is, so that it can be compared with the others and stopped.
+
+    Attributes:
+        storage: the journal of the sweep, a file.
+        trial: Optuna's id of the trial in it.
+    """
+
+    storage: str
+    trial: NotNegative
+
+
 class Target(BaseModel):
     """Something of Lightning's (or of one's own) that is built by its import path."""
 
@@ -195,6 +207,7 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
+    pruning: PruningConfig | None
 
     @field_validator("stages")
     @classmethod

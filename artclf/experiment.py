@@ -219,7 +219,12 @@ def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | 
     options = config.trainer
     callbacks = [_build_callback(target, folder, name, stage) for target in config.callbacks.values() if target]
     callbacks = [c for c in callbacks if stage or isinstance(c, ProgressBar)]
-    loggers = [EpochTable(folder / "metrics.csv", name), *(_build_logger(t, folder, name) for t in config.logger.values() if t)]
+    epochs = EpochTable(folder / "metrics.csv", name)
+    loggers = [epochs, *(_build_logger(t, folder, name) for t in config.logger.values() if t)]
+    if stage and config.pruning:
+        from artclf.sweep.pruning import pruning_callback  # noqa: PLC0415 (needs the extra `sweep`)
+
+        callbacks.append(pruning_callback(config.pruning, config.monitor.metric, epochs.epochs_before))
     return Trainer(
         default_root_dir=folder,
         accelerator=options.accelerator,

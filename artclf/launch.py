@@ -3,6 +3,7 @@
 import logging
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artclf.errors import ArtclfError
-from artclf.multirun import ERROR_FILE
+from artclf.multirun import ERROR_FILE, SEARCH_KEYS, Pruned
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def launch(composed: DictConfig) -> float | None:
     """Run what Hydra composed, in the folder that Hydra made.
 
     Returns:
-        The monitored figure of the best weights, for sweepers; None where a run of a multirun failed.
+        The monitored figure of the best weights, for sweepers; None where a run of a multirun failed, or a search stopped it.
 
     Raises:
         SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun a failed run leaves error.txt
@@ -62,9 +63,10 @@ def launch(composed: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN
-    command = shlex.join(["python", "train.py", *hydra.overrides.task])
+    command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not _is_of_a_sweep(word))])
     for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # their news about themselves
+    began = time.perf_counter()
     try:
         metrics = run(composed, folder, command)
     except ArtclfError as error:
@@ -73,6 +75,11 @@ def launch(composed: DictConfig) -> float | None:
         if not multirun:
             raise SystemExit(USAGE_ERROR) from error
         (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
+        return None
+    except Pruned as stop:
+        log.info("%s", stop)
+        if is_main_process():
+            stop.write(folder, time.perf_counter() - began)
         return None
     except KeyboardInterrupt as error:
         kept = folder / "checkpoints" / "last.ckpt"
@@ -87,6 +94,11 @@ def launch(composed: DictConfig) -> float | None:
     if is_main_process():
         _tell(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+
+
+def _is_of_a_sweep(word: str) -> bool:
+    """Whether a word concerns the search that a run is part of, and not the run."""
+    return word.lstrip("+").split("=")[0] in SEARCH_KEYS
 
 
 def _tell(metrics: dict[str, Any], folder: Path) -> None:

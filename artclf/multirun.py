@@ -1,5 +1,6 @@
 """What happens at the end of a multirun: its runs are compared."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,38 @@ from artclf.errors import ArtclfError
 log = logging.getLogger(__name__)
 
 ERROR_FILE = "error.txt"  # in the folder of a run that failed
+PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
+SEARCH_KEYS = ("sweep", "pruning")  # words that concern a search, and not the run that is part of it
+
+
+class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked to)
+    """Ends a run that a search has stopped.
+
+    Args:
+        epoch: after which it was stopped, counted from 1 over all stages.
+        metric: the monitored figure, and `value`, what it was at that epoch.
+        value: see metric.
+    """
+
+    def __init__(self, epoch: int, metric: str, value: float) -> None:
+        super().__init__(
+            f"stopped after epoch {epoch} with {metric} {value:.4g}: "
+            "its best was worse than the median of the finished trials at that epoch"
+        )
+        self.epoch = epoch
+        self.metric = metric
+        self.value = value
+
+    def write(self, folder: Path, seconds: float) -> None:
+        """Leave pruned.json in the run's folder."""
+        said = {
+            "reason": str(self),
+            "epoch": self.epoch,
+            "metric": self.metric,
+            "value": self.value,
+            "seconds": round(seconds, 2),
+        }
+        (folder / PRUNED_FILE).write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 class Comparison(Callback):
@@ -23,6 +56,8 @@ class Comparison(Callback):
         Raises:
             SystemExit: with code 2, where a run failed or the runs can't be compared.
         """
+        if str(config.hydra.sweeper._target_).startswith("hydra_plugins.artclf_optuna"):
+            return  # a search chooses by validation, and leaves a page of its own; a comparison is led by test figures
         from artclf.report.comparison import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
 
         folder = Path(config.hydra.sweep.dir)

@@ -5,6 +5,7 @@ value admitted, and the outcome is held against the schema: that reports every m
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -16,9 +17,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.errors import nearest
+from artclf.errors import ArtclfError, nearest
+from artclf.sweep.space import search_space, setting, space_mistakes
 
 APPENDED = ("finetune",)  # groups that are no part of the defaults list
+LAUNCHERS = {  # hydra/launcher= → the package's middle name, and the extra that brings it
+    "joblib": ("joblib", "joblib"),
+    "ray": ("ray", "ray"),
+    "submitit_local": ("submitit", "slurm"),
+    "submitit_slurm": ("submitit", "slurm"),
+}
 
 
 def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig], list[str]], *, multirun: bool) -> list[str]:
@@ -35,6 +43,14 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             overrides = [OverridesParser.create().parse_override(word) for word in words]
         except HydraException as error:
             return [str(error).splitlines()[0]]
+        try:
+            searched, settled = _search(overrides)
+            mistakes = _sweep_mistakes(overrides, words, multirun=multirun) + _space_mistakes(searched)
+        except ArtclfError as error:
+            return [str(error)]
+        if mistakes:
+            return mistakes
+        overrides = [*settled, *searched]
         mistakes = [line for override in overrides for line in _group_mistakes(override)]
         if not multirun:
             mistakes += [
@@ -46,14 +62,67 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             return mistakes
         found: dict[str, None] = {}  # a dict, because it keeps the order
         for choice in _choices(overrides):
-            found.update(dict.fromkeys(_composed_mistakes(choice, check, multirun=multirun)))
+            found.update(dict.fromkeys(_composed_mistakes(choice, check, searched, multirun=multirun)))
         return list(found)
+
+
+def _chosen(overrides: list[Override], key: str) -> str | None:
+    """What was typed for a key, as text."""
+    return next((str(o.value()) for o in overrides if o.key_or_group == key and not o.is_delete()), None)
+
+
+def _search(overrides: list[Override]) -> tuple[list[Override], list[Override]]:
+    """What is searched or swept, and what is settled: with sweep=optuna, the space of the configuration is searched too."""
+    params: dict[str, str] = {}
+    if _chosen(overrides, "sweep") == "optuna":
+        words = ["sweep=optuna", *(str(o.input_line) for o in overrides if o.key_or_group.startswith("hydra.sweeper."))]
+        try:
+            params = dict(compose("train", overrides=words, return_hydra_config=True).hydra.sweeper.params)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ArtclfError(_said(error)) from error
+    return search_space(params, overrides)
+
+
+def _sweep_mistakes(overrides: list[Override], words: list[str], *, multirun: bool) -> list[str]:
+    """What is wrong with how a sweep is asked for: without -m, without the package, without a search where it needs one."""
+    lines = []
+    launcher = _chosen(overrides, "hydra/launcher")
+    if launcher in LAUNCHERS and find_spec(f"hydra_plugins.hydra_{LAUNCHERS[launcher][0]}_launcher") is None:
+        extra = LAUNCHERS[launcher][1]
+        lines.append(f'hydra/launcher={launcher} is not installed; type pip install -e ".[{extra}]"')
+    if _chosen(overrides, "sweep") == "optuna":
+        if not multirun:
+            lines.append(f"sweep=optuna needs a multirun: python train.py -m {' '.join(words)}")
+        if find_spec("optuna") is None:
+            lines.append('sweep=optuna is not installed; type pip install -e ".[sweep]"')
+    elif multirun:
+        lines += [
+            f"{override.input_line}: an interval needs a search: add sweep=optuna, or type values (0.1,0.2)"
+            for override in overrides
+            if override.is_interval_sweep()
+        ]
+    return lines
+
+
+def _space_mistakes(searched: list[Override]) -> list[str]:
+    lines = []
+    for override in searched:
+        try:
+            setting(override)
+        except ArtclfError as error:
+            lines.append(str(error))
+    return lines
+
+
+def _values(override: Override) -> list[str]:
+    """The values of a sweep that are worth a look: each of a choice, the ends of numbers."""
+    return setting(override).ends
 
 
 def _choices(overrides: list[Override]) -> list[list[str]]:
     """The first value of each override, then each other value in its place."""
     values = [
-        [f"{_lenient(override)}={value}" for value in override.sweep_string_iterator()]
+        [f"{_lenient(override)}={value}" for value in _values(override)]
         if override.is_sweep_override()
         else [_lenient_line(override)]
         for override in overrides
@@ -93,7 +162,7 @@ def _group_mistakes(override: Override) -> list[str]:
     if group not in APPENDED and override.is_add():
         return [f"{override.input_line}: {group} has a choice already; change it without the plus"]
     if override.is_sweep_override():
-        values = list(override.sweep_string_iterator())
+        values = _values(override)
     else:
         value = override.value()
         values = [str(item) for item in value] if isinstance(value, list) else [str(value)]
@@ -104,16 +173,31 @@ def _group_mistakes(override: Override) -> list[str]:
     ]
 
 
-def _composed_mistakes(words: list[str], check: Callable[[DictConfig], list[str]], *, multirun: bool) -> list[str]:
+def _said(error: Exception) -> str:
+    """One line of Hydra's: what is wrong, with the cause that "Error merging override" hides, or what to type instead."""
+    first, *more = str(error).splitlines()
+    if first.startswith("Error merging override") and error.__cause__:
+        return f"{first}: {str(error.__cause__).splitlines()[0]}"
+    hint = next((line for line in more if line.startswith("To append")), "")
+    return f"{first} {hint}".strip()
+
+
+def _composed_mistakes(
+    words: list[str], check: Callable[[DictConfig], list[str]], searched: list[Override], *, multirun: bool
+) -> list[str]:
     try:
         composed = compose("train", overrides=words, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        return [str(error).splitlines()[0]]
+        return [_said(error)]
     with open_dict(composed):
         composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
         HydraConfig.instance().set_config(composed)
         job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     mistakes = check(job)
+    if "sweep=optuna" in words:
+        mistakes += space_mistakes(searched, str(composed.monitor.metric))
+        if not any("ModelCheckpoint" in str(target) for target in (composed.get("callbacks") or {}).values()):
+            mistakes.append("callbacks: sweep=optuna needs one that keeps the best weights, as callbacks=default has")
     if multirun and composed.trainer.get("strategy") == "ddp":
         mistakes.append(
             "trainer=ddp can't be swept: every process would start the sweep again; "
