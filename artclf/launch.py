@@ -1,6 +1,7 @@
 """From the command line to an experiment: what train.py hands over to, and how a run's end becomes an exit code."""
 
 import logging
+import os
 import shlex
 import sys
 import time
@@ -45,6 +46,7 @@ def check_command_line(words: list[str], conf: Path) -> None:
         for line in lines:
             print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would tell its makers of every sweep
 
 
 def launch(composed: DictConfig) -> float | None:

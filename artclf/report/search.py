@@ -42,7 +42,8 @@ class Sweep:
         mode: see metric.
         trials: all of them, in order.
         space: what was searched: key → what it may be, as it is typed.
-        numbers: which of those are numbers, and whether they were drawn by their order of magnitude.
+        numbers: of those that are numbers: the lowest, the highest, and whether they were drawn by their order of magnitude.
+        choices: the values of the others, as typed.
         settled: words that are the same for all trials.
         best: the finished trial with the best figure, if there is one.
         command: what runs its settings again, ready to paste.
@@ -56,7 +57,8 @@ class Sweep:
     mode: Literal["min", "max"]
     trials: list[Trial]
     space: dict[str, str]
-    numbers: dict[str, bool]
+    numbers: dict[str, tuple[float, float, bool]]
+    choices: dict[str, tuple[str, ...]]
     settled: list[str]
     best: Trial | None
     command: str | None

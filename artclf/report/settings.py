@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from artclf.report import style, words
 from artclf.report.search import Sweep, Trial
@@ -67,11 +67,15 @@ def plot_settings(sweep: Sweep) -> Figure:
     columns = min(len(keys), A_ROW)
     figure = style.paper(style.WIDE, 0.9 + 2.9 * rows)
     style.heading(figure, f"The {sweep.name} over each setting")
+    figure.set_layout_engine("constrained", hspace=0.09, wspace=0.04)
     grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
     for axes in grid.flat[len(keys) :]:
         axes.set_axis_off()
     for index, (key, axes) in enumerate(zip(keys, grid.flat, strict=False)):
-        _scatter(axes, sweep, _places(axes, sweep, key))
+        places = _places(axes, sweep, key)
+        limits = axes.get_xlim()
+        _scatter(axes, sweep, places)
+        axes.set_xlim(limits)  # what was searched, not only what was drawn
         axes.set_title(style.plain(key, 34), loc="left", fontsize=style.NORMAL, color=style.INK, pad=8)
         if index % columns == 0:
             axes.set_ylabel(sweep.name)
@@ -82,18 +86,24 @@ def _places(axes: Axes, sweep: Sweep, key: str) -> dict[int, float]:
     """Where each trial stands on the axis of a setting; the axis is labelled."""
     drawn = [(trial, trial.words[key]) for trial in sweep.trials if key in trial.words]
     if key in sweep.numbers:
-        if sweep.numbers[key]:
+        low, high, log = sweep.numbers[key]
+        if log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(numticks=4))
+            axes.xaxis.set_minor_locator(NullLocator())
+            room = (high / low) ** 0.06
+            axes.set_xlim(low / room, high * room)
         else:
             axes.xaxis.set_major_locator(MaxNLocator(4))
+            room = 0.06 * (high - low) or 0.5
+            axes.set_xlim(low - room, high + room)
         return {trial.number: float(word) for trial, word in drawn}
-    choices = list(dict.fromkeys(word for _, word in drawn))
-    choices = sorted(choices, key=lambda word: (not _is_number(word), float(word) if _is_number(word) else 0.0))
+    choices = sweep.choices[key]
     places: dict[int, float] = {}
     for place, choice in enumerate(choices):
         same = [trial for trial, word in drawn if word == choice and trial.value is not None]
-        for trial, offset in zip(same, np.linspace(-ROOM, ROOM, len(same)) if len(same) > 1 else [0.0], strict=True):
-            places[trial.number] = place + float(offset)
+        offsets = np.linspace(-ROOM, ROOM, len(same)) if len(same) > 1 else np.zeros(len(same))
+        places.update({trial.number: place + float(offset) for trial, offset in zip(same, offsets, strict=True)})
     axes.set_xticks(range(len(choices)), [style.plain(choice, LONGEST) for choice in choices])
     axes.set_xlim(-0.6, len(choices) - 0.4)
     return places
@@ -114,8 +124,8 @@ def _scatter(axes: Axes, sweep: Sweep, places: dict[int, float]) -> None:
     values = [trial.value for trial in sweep.trials if trial.value is not None]
     if sweep.metric == "val/loss" and min(values) > 0 and max(values) / min(values) > SPREAD:
         axes.set_yscale("log")
-        axes.minorticks_off()
-    axes.margins(x=0.08, y=0.14)
+        axes.yaxis.set_minor_locator(NullLocator())
+    axes.margins(y=0.14)
 
 
 def _legend(sweep: Sweep, *, line: bool) -> str:
@@ -124,11 +134,3 @@ def _legend(sweep: Sweep, *, line: bool) -> str:
         states.setdefault(trial.state, []).append(trial)
     signs = [("finished", "●  finished"), ("pruned", "○  stopped early (its last epoch)"), ("failed", "×  failed")]
     return "    ".join([*(text for state, text in signs if state in states), *(["—  the best so far"] if line else [])])
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return True
