@@ -207,7 +207,7 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
-    pruning: PruningConfig | None
+    pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
 
     @field_validator("stages")
     @classmethod

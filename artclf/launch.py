@@ -66,6 +66,8 @@ def launch(composed: DictConfig) -> float | None:
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN
     command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not _is_of_a_sweep(word))])
+    if multirun and not hydra.job.chdir and Path(hydra.runtime.cwd).is_dir():
+        os.chdir(hydra.runtime.cwd)  # a cluster's workers begin elsewhere, and data.root=pictures means where it was typed
     for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # their news about themselves
     began = time.perf_counter()

@@ -54,7 +54,7 @@ class Comparison(Callback):
         """Compare what was finished, list what failed, and end with exit code 2 where something did.
 
         Raises:
-            SystemExit: with code 2, where a run failed or the runs can't be compared.
+            SystemExit: with code 2, where a run failed, left nothing here, or the runs can't be compared.
         """
         if str(config.hydra.sweeper._target_).startswith("hydra_plugins.artclf_optuna"):
             return  # a search chooses by validation, and leaves a page of its own; a comparison is led by test figures
@@ -63,6 +63,13 @@ class Comparison(Callback):
         folder = Path(config.hydra.sweep.dir)
         runs = sorted((file.parent for file in folder.glob("*/metrics.json")), key=_number)
         failures = {file.parent.name: file.read_text(encoding="utf-8").strip() for file in folder.glob(f"*/{ERROR_FILE}")}
+        if not runs and not failures:
+            log.error(
+                "%s: no run left anything in this folder; where runs are on other machines, "
+                "hydra.sweep.dir has to be an absolute path that all of them see",
+                folder,
+            )
+            raise SystemExit(2)
         try:
             if runs:
                 write_comparison(folder, runs, failures)

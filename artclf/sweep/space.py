@@ -51,7 +51,7 @@ class Setting:
     @property
     def ends(self) -> list[str]:
         """The words to check before a search: each of a choice, the ends of numbers."""
-        return list(self.words) or [self._word(self.low), self._word(self.high)]
+        return list(self.words) or list(dict.fromkeys([self._word(self.low), self._word(self.high)]))
 
     def draw(self, trial: "optuna.Trial") -> str:
         """Let Optuna choose a value, and return it as a word of a command line."""
