@@ -126,7 +126,8 @@ def test_joblib_gives_what_a_serial_multirun_gives(serial: Path, pictures: Path,
 def test_ray_on_loopback_gives_what_a_serial_multirun_gives(serial: Path, pictures: Path, tmp_path: Path) -> None:
     init = ["num_cpus=2", "include_dashboard=false", "_node_ip_address=127.0.0.1"]
     mark = uuid.uuid4().hex
-    words = ["hydra/launcher=ray", *(f"+hydra.launcher.ray.init.{word}" for word in init)]
+    own = "hydra.launcher.ray.init.address=local"  # even where a cluster runs on this machine
+    words = ["hydra/launcher=ray", own, *(f"+hydra.launcher.ray.init.{word}" for word in init)]
     # no token: it would be written into the home folder
     printed = grid(pictures, tmp_path / "ray", *words, RAY_AUTH_MODE="disabled", ARTCLF_TEST_MARK=mark)
     assert_same(tmp_path / "ray" / "sweep", serial)
