@@ -175,6 +175,18 @@ class MonitorConfig(Section):
         return self
 
 
+class PruningConfig(Section):
+    """Which trial of a sweep a run is, so that it can be compared with the others and stopped.
+
+    Attributes:
+        storage: the journal of the sweep, a file.
+        trial: Optuna's id of the trial in it.
+    """
+
+    storage: str
+    trial: NotNegative
+
+
 class Target(BaseModel):
     """Something of Lightning's (or of one's own) that is built by its import path."""
 
@@ -203,6 +215,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
     resume: str | None
+    pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
 
     @field_validator("stages")
     @classmethod

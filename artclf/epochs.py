@@ -41,6 +41,11 @@ class EpochTable(Callback):
         self.began = time.perf_counter()
 
     @property
+    def epochs_before(self) -> int:
+        """How many epochs earlier stages took."""
+        return len(self._before())
+
+    @property
     def seconds(self) -> float:
         """How long the stage's epochs took, those before an interruption included."""
         return float(sum(row["seconds"] for row in self.rows))

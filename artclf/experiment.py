@@ -247,7 +247,12 @@ def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | 
     callbacks = [c for c in callbacks if stage or isinstance(c, ProgressBar)]
     loggers = [_build_logger(target, folder, name) for target in config.logger.values() if target and stage]
     if stage:
-        callbacks.append(EpochTable(folder / "metrics.csv", name))
+        epochs = EpochTable(folder / "metrics.csv", name)
+        callbacks.append(epochs)
+    if stage and config.pruning:
+        from artclf.sweep.pruning import pruning_callback  # noqa: PLC0415 (needs the extra `sweep`)
+
+        callbacks.append(pruning_callback(config.pruning, config.monitor.metric, epochs.epochs_before))
     if not loggers:  # it refuses to be without one; the table has the learning rate
         callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
     return Trainer(

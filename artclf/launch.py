@@ -4,6 +4,7 @@ import logging
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from rich.console import Console
 from rich.table import Table
 
 from artclf.errors import ArtclfError
-from artclf.overrides import override_mistakes, quoted, resumed_folder
+from artclf.multirun import SEARCH_KEYS, Pruned
+from artclf.overrides import override_mistakes
 from artclf.report.multirun_folder import ERROR_FILE
+from artclf.resuming import quoted, resumed_folder
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +63,7 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
         for line in lines:
             print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would tell its makers of every sweep
     return words
 
 
@@ -67,7 +71,7 @@ def launch(composed: DictConfig) -> float | None:
     """Run what Hydra composed, in the folder that Hydra made.
 
     Returns:
-        The monitored figure of the best weights, for sweepers; None where a run of a multirun failed.
+        The monitored figure of the best weights, for sweepers; None where a run of a multirun failed, or a search stopped it.
 
     Raises:
         SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun a failed run leaves error.txt
@@ -79,11 +83,14 @@ def launch(composed: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN
-    command = shlex.join(["python", "train.py", *hydra.overrides.task])
+    command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not _is_of_a_sweep(word))])
+    if multirun and not hydra.job.chdir and Path(hydra.runtime.cwd).is_dir():
+        os.chdir(hydra.runtime.cwd)  # a cluster's workers begin elsewhere, and data.root=pictures means where it was typed
     for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)  # their news about themselves
     if not is_main_process():
         logging.getLogger().setLevel(logging.WARNING)  # the first of several processes speaks for all
+    began = time.perf_counter()
     try:
         metrics = run(composed, folder, command)
     except ArtclfError as error:
@@ -92,6 +99,11 @@ def launch(composed: DictConfig) -> float | None:
         if not multirun:
             raise SystemExit(USAGE_ERROR) from error
         (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
+        return None
+    except Pruned as stop:
+        log.info("%s", stop)
+        if is_main_process():
+            stop.write(folder, time.perf_counter() - began)
         return None
     except KeyboardInterrupt as error:
         log.warning("interrupted; to go on from the last finished epoch: python train.py resume=%s", folder)
@@ -115,6 +127,11 @@ def _processes_from_outside() -> int:
     if TorchElasticEnvironment.detect():
         return int(os.environ["WORLD_SIZE"])
     return int(os.environ["SLURM_NTASKS"]) if SLURMEnvironment.detect() else 1
+
+
+def _is_of_a_sweep(word: str) -> bool:
+    """Whether a word concerns the search that a run is part of, and not the run."""
+    return word.lstrip("+").split("=")[0] in SEARCH_KEYS
 
 
 def _tell(metrics: dict[str, Any], folder: Path) -> None:

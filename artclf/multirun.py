@@ -1,5 +1,6 @@
 """What happens at the end of a multirun: its runs are compared."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,39 @@ from artclf.report.multirun_folder import runs_of
 
 log = logging.getLogger(__name__)
 
+PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
+SEARCH_KEYS = ("sweep", "pruning")  # words that concern a search, and not the run that is part of it
+
+
+class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked to)
+    """Ends a run that a search has stopped.
+
+    Args:
+        epoch: after which it was stopped, counted from 1 over all stages.
+        metric: the monitored figure, and `value`, what it was at that epoch.
+        value: see metric.
+    """
+
+    def __init__(self, epoch: int, metric: str, value: float) -> None:
+        super().__init__(
+            f"stopped after epoch {epoch} with {metric} {value:.4g}: "
+            "its best was worse than the median of the finished trials at that epoch"
+        )
+        self.epoch = epoch
+        self.metric = metric
+        self.value = value
+
+    def write(self, folder: Path, seconds: float) -> None:
+        """Leave pruned.json in the run's folder."""
+        said = {
+            "reason": str(self),
+            "epoch": self.epoch,
+            "metric": self.metric,
+            "value": self.value,
+            "seconds": round(seconds, 2),
+        }
+        (folder / PRUNED_FILE).write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
 
 class Comparison(Callback):
     """A Hydra callback that writes comparison.html, its figures and its tables beside the runs of a multirun."""
@@ -20,12 +54,21 @@ class Comparison(Callback):
         """Compare what was finished, list what failed, and end with exit code 2 where something did.
 
         Raises:
-            SystemExit: with code 2, where a run failed or the runs can't be compared.
+            SystemExit: with code 2, where a run failed, left nothing here, or the runs can't be compared.
         """
+        if str(config.hydra.sweeper._target_).startswith("hydra_plugins.artclf_optuna"):
+            return  # a search chooses by validation, and leaves a page of its own; a comparison is led by test figures
         from artclf.report.comparison import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
 
         folder = Path(config.hydra.sweep.dir)
         runs, failures = runs_of(folder)
+        if not runs and not failures:
+            log.error(
+                "%s: no run left anything in this folder; where runs are on other machines, "
+                "hydra.sweep.dir has to be an absolute path that all of them see",
+                folder,
+            )
+            raise SystemExit(2)
         try:
             if runs:
                 write_comparison(folder, runs, failures)

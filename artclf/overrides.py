@@ -6,6 +6,7 @@ value admitted, and the outcome is held against the schema: that reports every m
 
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -18,8 +19,19 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from artclf.errors import ArtclfError, nearest
+from artclf.sweep.space import search_space, setting, space_mistakes
 
 APPENDED = ("finetune",)  # groups that are no part of the defaults list
+APPENDING = (  # what Hydra says of them → what to type
+    (r"Multiple values for (\w+)\.", "the experiment has one already; replace it, without the plus: {0}=NAME"),
+    (r"Could not override '(\w+)'\. No match", "the experiment has none; it is appended, with a plus: +{0}=NAME"),
+)
+LAUNCHERS = {  # hydra/launcher= → the package's middle name, and the extra that brings it
+    "joblib": ("joblib", "joblib"),
+    "ray": ("ray", "ray"),
+    "submitit_local": ("submitit", "slurm"),
+    "submitit_slurm": ("submitit", "slurm"),
+}
 
 
 def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig], list[str]], *, multirun: bool) -> list[str]:
@@ -36,6 +48,14 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             overrides = [OverridesParser.create().parse_override(word) for word in words]
         except HydraException as error:
             return [str(error).splitlines()[0]]
+        try:
+            searched, settled = _search(overrides)
+            mistakes = _sweep_mistakes(overrides, words, multirun=multirun) + _space_mistakes(searched)
+        except ArtclfError as error:
+            return [str(error)]
+        if mistakes:
+            return mistakes
+        overrides = [*settled, *searched]
         replaces = any(override.key_or_group == "experiment" for override in overrides)
         mistakes = [line for override in overrides for line in _group_mistakes(override, replaces=replaces)]
         if not multirun:
@@ -48,44 +68,67 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             return mistakes
         found: dict[str, None] = {}  # a dict, because it keeps the order
         for choice in _choices(overrides):
-            found.update(dict.fromkeys(_composed_mistakes(choice, check, multirun=multirun)))
+            found.update(dict.fromkeys(_composed_mistakes(choice, check, searched, multirun=multirun)))
         return list(found)
 
 
-def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
-    """Return the folder that `resume=FOLDER` names; None where nothing is to be resumed.
-
-    Args:
-        words: the overrides, in which nothing else is wrong.
-        multirun: whether they are swept over.
-
-    Raises:
-        ArtclfError: where more than the folder is typed.
-    """
-    overrides = [override for override in OverridesParser.create().parse_overrides(words) if not override.is_hydra_override()]
-    folder = next((override.value() for override in overrides if override.key_or_group == "resume"), None)
-    if folder is None:
-        return None
-    if multirun:
-        raise ArtclfError("resume: one run at a time goes on; leave -m out: python train.py resume=FOLDER")
-    others = [override.input_line for override in overrides if override.key_or_group != "resume"]
-    if others:
-        raise ArtclfError(
-            f"resume={folder}: a run goes on as its config.yaml says; leave out {' '.join(map(str, others))}, or begin anew"
-        )
-    return Path(str(folder))
+def _chosen(overrides: list[Override], key: str) -> str | None:
+    """What was typed for a key, as text."""
+    return next((str(o.value()) for o in overrides if o.key_or_group == key and not o.is_delete()), None)
 
 
-def quoted(value: str) -> str:
-    """A value as Hydra reads it back: in quotes, with what they would end escaped."""
-    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + r"\'", value)
-    return f"'{escaped}'"
+def _search(overrides: list[Override]) -> tuple[list[Override], list[Override]]:
+    """What is searched or swept, and what is settled: with sweep=optuna, the space of the configuration is searched too."""
+    params: dict[str, str] = {}
+    if _chosen(overrides, "sweep") == "optuna":
+        words = ["sweep=optuna", *(str(o.input_line) for o in overrides if o.key_or_group.startswith("hydra.sweeper."))]
+        try:
+            params = dict(compose("train", overrides=words, return_hydra_config=True).hydra.sweeper.params)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ArtclfError(_said(error)) from error
+    return search_space(params, overrides)
+
+
+def _sweep_mistakes(overrides: list[Override], words: list[str], *, multirun: bool) -> list[str]:
+    """What is wrong with how a sweep is asked for: without -m, without the package, without a search where it needs one."""
+    lines = []
+    launcher = _chosen(overrides, "hydra/launcher")
+    if launcher in LAUNCHERS and find_spec(f"hydra_plugins.hydra_{LAUNCHERS[launcher][0]}_launcher") is None:
+        extra = LAUNCHERS[launcher][1]
+        lines.append(f'hydra/launcher={launcher} is not installed; type pip install -e ".[{extra}]"')
+    if _chosen(overrides, "sweep") == "optuna":
+        if not multirun:
+            lines.append(f"sweep=optuna needs a multirun: python train.py -m {' '.join(words)}")
+        if find_spec("optuna") is None:
+            lines.append('sweep=optuna is not installed; type pip install -e ".[sweep]"')
+    elif multirun:
+        lines += [
+            f"{override.input_line}: an interval needs a search: add sweep=optuna, or type values (0.1,0.2)"
+            for override in overrides
+            if override.is_interval_sweep()
+        ]
+    return lines
+
+
+def _space_mistakes(searched: list[Override]) -> list[str]:
+    lines = []
+    for override in searched:
+        try:
+            setting(override)
+        except ArtclfError as error:
+            lines.append(str(error))
+    return lines
+
+
+def _values(override: Override) -> list[str]:
+    """The values of a sweep that are worth a look: each of a choice, the ends of numbers."""
+    return setting(override).ends
 
 
 def _choices(overrides: list[Override]) -> list[list[str]]:
     """The first value of each override, then each other value in its place."""
     values = [
-        [f"{_lenient(override)}={value}" for value in override.sweep_string_iterator()]
+        [f"{_lenient(override)}={value}" for value in _values(override)]
         if override.is_sweep_override()
         else [_lenient_line(override)]
         for override in overrides
@@ -126,7 +169,7 @@ def _group_mistakes(override: Override, *, replaces: bool) -> list[str]:
     if group not in APPENDED and override.is_add():
         return [f"{override.input_line}: {group} has a choice already; change it without the plus"]
     if override.is_sweep_override():
-        values = list(override.sweep_string_iterator())
+        values = _values(override)
     else:
         value = override.value()
         values = [str(item) for item in value] if isinstance(value, list) else [str(value)]
@@ -137,17 +180,35 @@ def _group_mistakes(override: Override, *, replaces: bool) -> list[str]:
     ]
 
 
-def _composed_mistakes(words: list[str], check: Callable[[DictConfig], list[str]], *, multirun: bool) -> list[str]:
+def _said(error: Exception) -> str:
+    """One line of Hydra's: what is wrong, with the cause that "Error merging override" hides, or what to type instead."""
+    first, *more = str(error).splitlines()
+    for pattern, said in APPENDING:
+        found = re.match(pattern, first)
+        if found and found[1] in APPENDED:
+            return f"{found[1]}: {said.format(found[1])}"
+    if first.startswith("Error merging override") and error.__cause__:
+        return f"{first}: {str(error.__cause__).splitlines()[0]}"
+    hint = next((line for line in more if line.startswith("To append")), "")
+    return f"{first} {hint}".strip()
+
+
+def _composed_mistakes(
+    words: list[str], check: Callable[[DictConfig], list[str]], searched: list[Override], *, multirun: bool
+) -> list[str]:
     try:
         composed = compose("train", overrides=words, return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        line = str(error).splitlines()[0]
-        return [_plainly(line)]
+        return [_said(error)]
     with open_dict(composed):
         composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
         HydraConfig.instance().set_config(composed)
         job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     mistakes = check(job)
+    if "sweep=optuna" in words:
+        mistakes += space_mistakes(searched, str(composed.monitor.metric))
+        if not any("ModelCheckpoint" in str(target) for target in (composed.get("callbacks") or {}).values()):
+            mistakes.append("callbacks: sweep=optuna needs one that keeps the best weights, as callbacks=default has")
     one = {"strategy": "auto", "devices": 1, "num_nodes": 1}
     several = [f"trainer.{key}={got}" for key, value in one.items() if (got := composed.trainer.get(key, value)) != value]
     if multirun and several:
@@ -157,15 +218,3 @@ def _composed_mistakes(words: list[str], check: Callable[[DictConfig], list[str]
             "hydra/launcher=joblib or ray, several runs at once)"
         )
     return mistakes
-
-
-def _plainly(line: str) -> str:
-    """Hydra's words about a group that is appended, as what to type; all else as it is."""
-    for pattern, said in (
-        (r"Multiple values for (\w+)\.", "the experiment has one already; replace it, without the plus: {0}=NAME"),
-        (r"Could not override '(\w+)'\. No match", "the experiment has none; it is appended, with a plus: +{0}=NAME"),
-    ):
-        found = re.match(pattern, line)
-        if found and found[1] in APPENDED:
-            return f"{found[1]}: {said.format(found[1])}"
-    return line

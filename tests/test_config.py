@@ -31,6 +31,7 @@ def test_every_choice_of_every_group_composes_to_a_valid_configuration() -> None
         "logger",
         "augment",
         "finetune",
+        "sweep",
     ):
         for file in sorted((CONF / group).glob("[!_]*.yaml")):
             if file.stem in ("tensorboard", "wandb", "mlflow"):

@@ -61,3 +61,50 @@ def test_ddp_is_not_swept() -> None:
     (line,) = wrong("trainer=ddp", "seed=0,1", multirun=True)
     assert "type the runs one by one" in line
     assert wrong("trainer=ddp") == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["sweep=optuna"],
+        ["sweep=optuna", "hydra.sweeper.n_trials=50", "head.dropout=interval(0,0.3)", "model=efficientnet_b0"],
+        ["sweep=optuna", "head=mlp", "head.hidden=choice(64,256)", "+finetune=last10,last_block"],
+        ["sweep=optuna", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_jobs=2"],
+        ["seed=range(0,3)", "hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2"],
+        ["seed=0,1", "hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.launcher.gpus_per_node=1"],
+        ["seed=0,1", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=60"],
+    ],
+)
+def test_sound_sweeps_pass(words: list[str]) -> None:
+    assert wrong(*words, multirun=True) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["sweep=optun"], "sweep: got 'optun'; allowed: none, optuna; did you mean optuna?"),
+        (["sweep=optuna", "callbacks=none"], "callbacks: sweep=optuna needs one that keeps the best weights"),
+        (["sweep=optuna", "head.dropout=choice(0.1,x)"], "head.dropout: got 'x'"),
+        (["sweep=optuna", "stages.head.optim.lr=interval(-1,1)"], "stages.head.optim.lr: got -1.0"),
+        (["sweep=optuna", "stages.head.optim.lr=tag(log,interval(0,1))"], "allowed with log: more than 0"),
+        (["sweep=optuna", "head=mlp,linaer"], "head: got 'linaer'; allowed: linear, mlp; did you mean linear?"),
+        (["sweep=optuna", "head=interval(0,0)"], "head: got '0.0'; allowed: linear, mlp"),
+        (["sweep=optuna", "seed=0,1"], "seed: can't be searched"),
+        (["sweep=optuna", "head.hiden=3"], "head.hiden: unknown key; did you mean hidden?"),
+        (["sweep=optuna", "hydra.sweeper.n_trials=x"], "Value 'x' of type 'str' could not be converted to Integer"),
+        (["sweep=optuna", "hydra.sweeper.trials=9"], "hydra.sweeper.trials"),
+        (["head.dropout=interval(0,0.3)"], "an interval needs a search: add sweep=optuna"),
+        (["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"], "use +hydra.launcher.ray.init.num_cpus=2"),
+    ],
+)
+def test_a_mistake_in_a_sweep_is_one_clear_line(words: list[str], said: str) -> None:
+    found = [line for line in wrong(*words, multirun=True) if said in line]
+    assert len(found) == 1, wrong(*words, multirun=True)
+
+
+def test_what_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artclf.overrides.find_spec", lambda name: None)
+    assert wrong("sweep=optuna", multirun=True) == ['sweep=optuna is not installed; type pip install -e ".[sweep]"']
+    for launcher, extra in (("joblib", "joblib"), ("ray", "ray"), ("submitit_slurm", "slurm")):
+        (line,) = wrong("seed=0,1", f"hydra/launcher={launcher}", multirun=True)
+        assert line == f'hydra/launcher={launcher} is not installed; type pip install -e ".[{extra}]"'

@@ -1,0 +1,38 @@
+"""`resume=FOLDER`, as it is typed."""
+
+import re
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from artclf.errors import ArtclfError
+
+
+def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
+    """Return the folder that `resume=FOLDER` names; None where nothing is to be resumed.
+
+    Args:
+        words: the overrides, in which nothing else is wrong.
+        multirun: whether they are swept over.
+
+    Raises:
+        ArtclfError: where more than the folder is typed.
+    """
+    overrides = [override for override in OverridesParser.create().parse_overrides(words) if not override.is_hydra_override()]
+    folder = next((override.value() for override in overrides if override.key_or_group == "resume"), None)
+    if folder is None:
+        return None
+    if multirun:
+        raise ArtclfError("resume: one run at a time goes on; leave -m out: python train.py resume=FOLDER")
+    others = [override.input_line for override in overrides if override.key_or_group != "resume"]
+    if others:
+        raise ArtclfError(
+            f"resume={folder}: a run goes on as its config.yaml says; leave out {' '.join(map(str, others))}, or begin anew"
+        )
+    return Path(str(folder))
+
+
+def quoted(value: str) -> str:
+    """A value as Hydra reads it back: in quotes, with what they would end escaped."""
+    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + r"\'", value)
+    return f"'{escaped}'"

@@ -1,0 +1,152 @@
+"""The real train.py, many runs at once: a search, and the launchers that share the runs among processes."""
+
+import datetime
+import os
+import re
+import subprocess
+import sys
+import time
+import uuid
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.conftest import REPOSITORY, TINY
+
+SMALL = [*TINY, "model=efficientnet_lite0", "head=linear", "trainer=cpu", "trainer.precision=32-true"]
+pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other; what artclf says is checked below
+
+
+def test_a_search_goes_on_after_trials_that_failed_or_were_stopped(train, pictures: Path, tmp_path: Path) -> None:
+    """The seed's four trials: a rate that learns, one that does not, one that diverges, and the second again."""
+    sweep = tmp_path / "sweep"
+    settled = [
+        "stages.head.optim.name=sgd",
+        "stages.head.max_epochs=2",
+        "stages.head.unfreeze=0",
+        "augment=basic",
+        "head.dropout=0",
+    ]
+    searched = ["stages.head.optim.lr=choice(1e-2,1e-7,1e38)"]
+    options = {"n_trials": 4, "seed": 35, "sampler": "random", "pruner_startup_trials": 1, "pruner_warmup_epochs": 0}
+    words = ["data=folder", f"data.root={pictures}", *SMALL, *settled, *searched, f"hydra.sweep.dir={sweep}"]
+    done = train("-m", "sweep=optuna", *words, *(f"hydra.sweeper.{key}={value}" for key, value in options.items()))
+    assert done.code == 0, done.printed
+    table = pd.read_csv(sweep / "sweep.csv")
+    assert table["stages.head.optim.lr"].tolist() == [0.01, 1e-7, 1e38, 1e-7]
+    assert table["state"].tolist() == ["finished", "pruned", "failed", "pruned"]
+    assert table["epochs"].tolist()[:2] == [2, 1]
+    assert "training diverged" in table["reason"][2]
+    assert not (sweep / "1" / "metrics.json").exists()  # what is pruned is not tested
+    assert not (sweep / "1" / "error.txt").exists()
+    assert not (sweep / "comparison.html").exists()  # which would be led by test figures
+    (command,) = done.lines("python train.py data=folder")
+    assert command.endswith("stages.head.optim.lr=0.01")
+    assert "sweep=" not in command
+    assert "pruning=" not in command
+    assert command.strip() in (sweep / "sweep.html").read_text(encoding="utf-8")
+    report = (sweep / "0" / "report.html").read_text(encoding="utf-8")
+    assert "stages.head.optim.lr=0.01" in report
+    assert "sweep.journal" not in report.split("config")[0]
+
+
+def test_a_search_without_m_is_one_clear_line(train) -> None:
+    done = train("sweep=optuna", "head=mlp")
+    assert done.code == 2
+    assert done.printed.splitlines() == ["error: sweep=optuna needs a multirun: python train.py -m sweep=optuna head=mlp"]
+
+
+def test_a_search_in_which_all_trials_fail_ends_with_2(train, tmp_path: Path) -> None:
+    words = ["data=folder", f"data.root={tmp_path / 'nowhere'}", "hydra.sweeper.n_trials=2"]
+    done = train("-m", "sweep=optuna", *SMALL, *words, f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert done.code == 2
+    assert done.lines("no trial finished; the reasons are in")
+    assert "nowhere: does not exist" in (tmp_path / "sweep" / "sweep.html").read_text(encoding="utf-8")
+
+
+def grid(pictures: Path, folder: Path, *words: str, **environment: str) -> str:
+    """Two runs that differ in the seed, by a process of its own, with relative paths; returns what it printed."""
+    folder.mkdir()
+    given = ["data=folder", f"data.root={os.path.relpath(pictures, folder)}", *SMALL, "stages.head.max_epochs=1"]
+    command = [
+        sys.executable,
+        str(REPOSITORY / "train.py"),
+        "-m",
+        *given,
+        "callbacks=none",
+        "seed=0,1",
+        "hydra.sweep.dir=sweep",
+    ]
+    threads = {"OMP_NUM_THREADS": "1"}  # as many as the launchers give: sums in another order differ in the last digit
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), **threads, **environment}
+    done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=300, cwd=folder, env=env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def serial(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("launchers") / "serial"
+    grid(pictures, folder)
+    return folder / "sweep"
+
+
+def assert_same(sweep: Path, serial: Path) -> None:
+    for run in ("0", "1"):
+        assert (sweep / run / "predictions.csv").read_text() == (serial / run / "predictions.csv").read_text()
+    figures = ["run", "seed", "accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "status"]
+    table, other = (pd.read_csv(folder / "comparison.csv")[figures].sort_values("run") for folder in (sweep, serial))
+    pd.testing.assert_frame_equal(table.reset_index(drop=True), other.reset_index(drop=True))
+
+
+def assert_at_the_same_time(sweep: Path) -> None:
+    """By the times in the runs' logs: each begins before the other ends."""
+    spans = []
+    for run in ("0", "1"):
+        stamps = re.findall(r"^(\d{4}-\S+ [\d:]+),(\d{3}) ", (sweep / run / "train.log").read_text(), flags=re.MULTILINE)
+        times = [datetime.datetime.fromisoformat(f"{stamp}.{thousandths}") for stamp, thousandths in stamps]
+        spans.append((min(times), (sweep / run / "report.html").stat().st_mtime))
+    (first, first_end), (second, second_end) = ((begin.timestamp(), end) for begin, end in spans)
+    assert first < second_end
+    assert second < first_end
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("joblib") is None, reason="the extra joblib is not installed")
+def test_joblib_gives_what_a_serial_multirun_gives(serial: Path, pictures: Path, tmp_path: Path) -> None:
+    grid(pictures, tmp_path / "joblib", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    assert_same(tmp_path / "joblib" / "sweep", serial)
+    assert_at_the_same_time(tmp_path / "joblib" / "sweep")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason="the extra ray is not installed")
+def test_ray_on_loopback_gives_what_a_serial_multirun_gives(serial: Path, pictures: Path, tmp_path: Path) -> None:
+    init = ["num_cpus=2", "include_dashboard=false", "_node_ip_address=127.0.0.1"]
+    mark = uuid.uuid4().hex
+    own = "hydra.launcher.ray.init.address=local"  # even where a cluster runs on this machine
+    words = ["hydra/launcher=ray", own, *(f"+hydra.launcher.ray.init.{word}" for word in init)]
+    # no token: it would be written into the home folder
+    printed = grid(pictures, tmp_path / "ray", *words, RAY_AUTH_MODE="disabled", ARTCLF_TEST_MARK=mark)
+    assert_same(tmp_path / "ray" / "sweep", serial)
+    assert_at_the_same_time(tmp_path / "ray" / "sweep")
+    assert len(set(re.findall(r"\(_run_job pid=(\d+)\)", printed))) == 2
+    assert not left_behind(mark)
+
+
+def left_behind(mark: str) -> list[str]:
+    """Processes that still have this mark in their environment some seconds later (where there is /proc)."""
+    for _ in range(20):
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark.encode() in (process / "environ").read_bytes():
+                    found.append((process / "cmdline").read_text().replace("\0", " "))
+            except OSError:
+                continue  # ended meanwhile, or another user's
+        if not found:
+            break
+        time.sleep(0.5)
+    return found
