@@ -93,7 +93,7 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
     backbone = _load_backbone(config, progress)
     data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation)
     data.read(folder if is_main_process() else None)
-    _tell_data(data)
+    data.tell()
     model = _build_model(config, backbone, data.plan.pos_weight)
     depths = {
         name: model.layers.resolve(
@@ -184,22 +184,6 @@ def _load_backbone(config: Config, progress: Progress) -> Backbone:
 def _require_accelerator(accelerator: str) -> None:
     if accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise ArtclfError("trainer.accelerator=gpu: there is no GPU that torch can use here; type trainer=cpu or trainer=auto")
-
-
-def _tell_data(data: ArtData) -> None:
-    counts = data.manifest.counts()
-    splits = ", ".join(f"{split} {sum(sum(g.values()) for g in labels.values())}" for split, labels in counts.items())
-    log.info("pictures from %s: %s", data.manifest.root, splits)
-    if data.config.source == "demo":
-        log.info("these pictures are drawn by artclf itself: scores on them tell nothing about art")
-    train = data.counts_after()
-    log.info(
-        "balance=%s: an epoch has %d AI and %d human pictures (%d of them augmented copies)",
-        data.balance,
-        sum(train["ai"].values()),
-        sum(train["human"].values()),
-        train["ai"]["copy"] + train["human"]["copy"],
-    )
 
 
 def _build_model(config: Config, backbone: Backbone, pos_weight: float | None) -> ArtClassifier:

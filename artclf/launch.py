@@ -115,6 +115,7 @@ def launch(composed: DictConfig) -> float | None:
         (folder / ERROR_FILE).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
         return None
     if is_main_process():
+        (folder / ERROR_FILE).unlink(missing_ok=True)  # of a run that failed, and went on
         _tell(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
 

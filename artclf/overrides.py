@@ -214,7 +214,7 @@ def _composed_mistakes(
     if multirun and several:
         mistakes.append(
             f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "
-            "type the runs one by one without -m, or sweep with one device for each run: trainer=gpu (with "
-            "hydra/launcher=joblib or ray, several runs at once)"
+            "type the runs one by one without -m, or sweep with one device for each run: trainer=gpu (docs/sweeps.md: several "
+            "such runs at once)"
         )
     return mistakes

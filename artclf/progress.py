@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from artclf.errors import ArtclfError
+from artclf.multirun import PRUNED_FILE
 from artclf.stages import StageRecord, is_main_process
 from artclf.writing import write_text
 
@@ -107,6 +108,7 @@ def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig,
         unfinished(folder)
         kept = OmegaConf.load(folder / "config.yaml")
         assert isinstance(kept, DictConfig)  # a mapping: validate tells where it is none of ours
+        kept.pruning = None  # the search that it was part of has gone on without it
         log.info("going on with the run in %s", folder)
         return kept, (Progress.load(folder) or Progress(command)).again()
     progress = Progress(command)
@@ -134,9 +136,11 @@ def unfinished(run: Path) -> Path:
         inside = sorted(run.glob("*/config.yaml"))
         if not inside:
             raise ArtclfError(f"resume={run}: is no run folder: it holds no config.yaml")
-        open_runs = [str(file.parent) for file in inside if not is_finished(file.parent)]
+        open_runs = [str(file.parent) for file in inside if not _is_over(file.parent)]
         which = f"; not finished: {', '.join(open_runs)}" if open_runs else "; all its runs have finished"
         raise ArtclfError(f"resume={run}: is the folder of a multirun: type resume= and the folder of one of its runs{which}")
+    if (run / PRUNED_FILE).exists():
+        raise ArtclfError(f"resume={run}: a search has stopped this run as hopeless; it does not go on")
     if is_finished(run):
         raise ArtclfError(f"resume={run}: this run has finished; its report is {run / 'report.html'}")
     return run
@@ -145,3 +149,7 @@ def unfinished(run: Path) -> Path:
 def is_finished(run: Path) -> bool:
     """Whether a run has written all it has to say."""
     return (run / "metrics.json").is_file() and not (run / FILE).exists()
+
+
+def _is_over(run: Path) -> bool:
+    return is_finished(run) or (run / PRUNED_FILE).exists()

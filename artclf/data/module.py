@@ -121,6 +121,22 @@ class ArtData(LightningDataModule):
             for label in ("ai", "human")
         }
 
+    def tell(self) -> None:
+        """Say in the log which pictures there are, and what an epoch is made of."""
+        counts = self.manifest.counts()
+        splits = ", ".join(f"{split} {sum(sum(g.values()) for g in labels.values())}" for split, labels in counts.items())
+        log.info("pictures from %s: %s", self.manifest.root, splits)
+        if self.config.source == "demo":
+            log.info("these pictures are drawn by artclf itself: scores on them tell nothing about art")
+        train = self.counts_after()
+        log.info(
+            "balance=%s: an epoch has %d AI and %d human pictures (%d of them augmented copies)",
+            self.balance,
+            sum(train["ai"].values()),
+            sum(train["human"].values()),
+            train["ai"]["copy"] + train["human"]["copy"],
+        )
+
     def dataset(self, split: str) -> ArtDataset:
         """The pictures of a split; those of train balanced and augmented."""
         table = self.manifest.split(split)
