@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ class Progress:
 
     Attributes:
         command: the command line that began it.
+        cwd: the folder in which that was typed: relative paths in its configuration start there.
         weights: where the backbone's weights came from; the same are asked for again. None until that is known, as the next.
         fallback: why ImageNet weights could not be had.
         precision: with which it computes.
@@ -35,6 +37,7 @@ class Progress:
     """
 
     command: str
+    cwd: str
     weights: str | None = None
     fallback: str | None = None
     precision: str | None = None
@@ -110,8 +113,11 @@ def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig,
         assert isinstance(kept, DictConfig)  # a mapping: validate tells where it is none of ours
         kept.pruning = None  # the search that it was part of has gone on without it
         log.info("going on with the run in %s", folder)
-        return kept, (Progress.load(folder) or Progress(command)).again()
-    progress = Progress(command)
+        progress = (Progress.load(folder) or Progress(command, str(Path.cwd()))).again()
+        if Path(progress.cwd).is_dir():
+            os.chdir(progress.cwd)
+        return kept, progress
+    progress = Progress(command, str(Path.cwd()))
     if is_main_process():
         if (folder / "config.yaml").exists():
             also = "" if is_finished(folder) else f", which has not finished; python train.py resume={folder} goes on with it"

@@ -34,5 +34,5 @@ def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
 
 def quoted(value: str) -> str:
     """A value as Hydra reads it back: in quotes, with what they would end escaped."""
-    escaped = re.sub(r"(\\*)'", lambda match: match[1] * 2 + r"\'", value)
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (r"\'" if found[2] else ""), value)
     return f"'{escaped}'"

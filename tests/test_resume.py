@@ -101,8 +101,9 @@ def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def figures(run: Path) -> dict[str, Any]:
-    """metrics.json without what tells of time and of the interruptions."""
+    """metrics.json without what tells of time, of the interruptions, and how the pictures' folder was typed."""
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    metrics["data"].pop("root")
     stages = [{key: value for key, value in stage.items() if key != "seconds"} for stage in metrics.pop("stages")]
     return {"stages": stages, **{key: value for key, value in metrics.items() if key not in ("seconds", "resumed", "command")}}
 
@@ -151,14 +152,15 @@ def test_a_run_killed_at_eleven_moments_ends_as_if_it_had_not_been(pictures: Pat
     assert not list(run.rglob("*.new"))
 
 
-def test_a_run_goes_on_where_it_has_been_moved_to(pictures: Path, undisturbed: Path, tmp_path: Path) -> None:
-    words = [*WORDS, f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'there'}"]
+def test_a_run_that_has_been_moved_goes_on_from_another_folder(pictures: Path, undisturbed: Path, tmp_path: Path) -> None:
+    words = [*WORDS, f"data.root={os.path.relpath(pictures, tmp_path)}", f"hydra.run.dir={tmp_path / 'there'}"]
     assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 7, "before")) == -signal.SIGKILL
     here = tmp_path / "it's here, now=1"
     (tmp_path / "there").rename(here)
-    assert train([f"resume={here}".replace("=", "='", 1).replace("it's", r"it\'s") + "'"], tmp_path) == 0, (
-        tmp_path / "printed.txt"
-    ).read_text()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    word = f"resume={here}".replace("=", "='", 1).replace("it's", r"it\'s") + "'"
+    assert train([word], elsewhere) == 0, (elsewhere / "printed.txt").read_text()
     assert_same(here, undisturbed)
 
 

@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from artclf.errors import ArtclfError
+from artclf.resuming import quoted, resumed_folder
+
+
+@pytest.mark.parametrize(
+    "path", ["outputs/a", "with space", "it's", "a=b,c", "[x]{y}(z)", "back\\slash", "end\\", "\\'", "ünï", "1"]
+)
+def test_hydra_reads_a_quoted_path_as_it_is(path: str) -> None:
+    (override,) = OverridesParser.create().parse_overrides([f"hydra.run.dir={quoted(path)}"])
+    assert override.value() == path
+
+
+def test_the_folder_is_the_one_typed() -> None:
+    assert resumed_folder(["resume='it\\'s here'", "hydra.run.dir=x"], multirun=False) == Path("it's here")
+    assert resumed_folder(["seed=1"], multirun=True) is None
+    with pytest.raises(ArtclfError, match="leave out seed=1 \\+finetune=all"):
+        resumed_folder(["resume=a", "seed=1", "+finetune=all"], multirun=False)
+    with pytest.raises(ArtclfError, match="leave -m out"):
+        resumed_folder(["resume=a"], multirun=True)
