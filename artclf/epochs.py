@@ -1,6 +1,8 @@
 """metrics.csv: an epoch a row, over all stages."""
 
+import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +33,13 @@ class EpochTable(Callback):
     Args:
         file: the file, which earlier stages may have begun.
         stage: the stage's name.
+        earlier: the names of the stages before it; rows of others, which an interrupted run may have left, leave the file.
     """
 
-    def __init__(self, file: Path, stage: str) -> None:
+    def __init__(self, file: Path, stage: str, earlier: Sequence[str] = ()) -> None:
         self.file = file
         self.stage = stage
+        self.earlier = list(earlier)
         self.rows: list[dict[str, Any]] = []
         self.learning_rate = float("nan")
         self.began = time.perf_counter()
@@ -70,8 +74,8 @@ class EpochTable(Callback):
         self._write(before)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps: the stage and its rows so far."""
-        return {"stage": self.stage, "rows": self.rows}
+        """What a checkpoint keeps: the stage, its rows so far, and the run folder, which may be moved."""
+        return {"stage": self.stage, "rows": self.rows, "folder": os.path.realpath(self.file.parent)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the rows of a checkpoint; rows of epochs that it has not seen leave the file."""
@@ -83,10 +87,10 @@ class EpochTable(Callback):
         if not self.file.exists():
             return pd.DataFrame(columns=COLUMNS)
         table = pd.read_csv(self.file, dtype=str, keep_default_na=False)
-        return table[table["stage"] != self.stage]
+        return table[table["stage"].isin(self.earlier)]
 
     @rank_zero_only
     def _write(self, before: pd.DataFrame) -> None:
         table = pd.DataFrame(self.rows, columns=COLUMNS)
-        text = (pd.concat([before, table]) if len(before) else table).to_csv(index=False)
+        text = (pd.concat([before, table]) if len(before) else table).to_csv(index=False, lineterminator="\n")
         write_text(self.file, text)

@@ -27,9 +27,9 @@ from artclf.model.classifier import ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.precision import resolve_precision
-from artclf.progress import FILE as PROGRESS
 from artclf.progress import Progress, begin
 from artclf.record import balance_facts, data_facts, device_name, git_commit, tested_predictions, versions, write_run
+from artclf.report.multirun_folder import PROGRESS_FILE
 from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
 from artclf.writing import CheckpointFiles, write_text
 
@@ -115,7 +115,7 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         fallback=backbone.fallback,
         precision=precision,
         manifest_sha256=data.manifest.sha256,
-        versions=versions(),
+        versions=progress.versions or versions(),
     )
 
     def keep(records: list[StageRecord]) -> None:
@@ -167,7 +167,7 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
     }
     if is_main_process():
         write_run(folder, metrics, data, model, records, predictions, began)
-        (folder / PROGRESS).unlink()
+        (folder / PROGRESS_FILE).unlink()
     return metrics
 
 
@@ -227,11 +227,12 @@ def _fallbacks(config: Config, backbone: Backbone, depths: dict[str, int]) -> li
 def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | None, precision: str) -> Trainer:
     """A Trainer for one stage, or for the test where there is none."""
     options = config.trainer
-    callbacks = [_build_callback(target, folder, name, stage) for target in config.callbacks.values() if target]
+    callbacks = [_build_callback(key, target, folder, name, stage) for key, target in config.callbacks.items() if target]
     callbacks = [c for c in callbacks if stage or isinstance(c, ProgressBar)]
     loggers = [_build_logger(target, folder, name) for target in config.logger.values() if target and stage]
     if stage:
-        epochs = EpochTable(folder / "metrics.csv", name)
+        stages = list(config.stages)
+        epochs = EpochTable(folder / "metrics.csv", name, earlier=stages[: stages.index(name)])
         callbacks.append(epochs)
     if stage and config.pruning:
         from artclf.sweep.pruning import pruning_callback  # noqa: PLC0415 (needs the extra `sweep`)
@@ -261,19 +262,27 @@ def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | 
     )
 
 
-def _build_callback(target: Target, folder: Path, name: str, stage: StageConfig | None) -> Any:
+def _build_callback(key: str, target: Target, folder: Path, name: str, stage: StageConfig | None) -> Any:
     given: dict[str, Any] = {}
     kind = get_class(target.target)
     if issubclass(kind, ModelCheckpoint):
         given = {
             "dirpath": target.options.get("dirpath", folder / "checkpoints"),
-            "filename": target.options.get("filename", name),
+            "filename": _checkpoint_name(key, target, name),
             "auto_insert_metric_name": False,
             "enable_version_counter": False,
         }
     if issubclass(kind, EarlyStopping) and stage and stage.patience:
         given["patience"] = stage.patience
     return instantiate(target.model_dump(by_alias=True), **given)
+
+
+def _checkpoint_name(key: str, target: Target, stage: str) -> str:
+    """A checkpoint's file: last.ckpt is of the stage that trains, all others are of one stage, and must not meet."""
+    if key == "last":
+        return str(target.options.get("filename", "last"))
+    own = target.options.get("filename", None if key == "best" else key)
+    return stage if own is None else f"{stage}-{own}"
 
 
 def _build_logger(target: Target, folder: Path, stage: str) -> Any:

@@ -18,7 +18,7 @@ from artclf.errors import ArtclfError
 from artclf.multirun import SEARCH_KEYS, Pruned
 from artclf.overrides import override_mistakes
 from artclf.report.multirun_folder import ERROR_FILE
-from artclf.resuming import quoted, resumed_folder
+from artclf.resuming import quoted, resume_command, resumed_folder
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,13 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     Raises:
         SystemExit: with code 2, after a line for every mistake.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would tell its makers of every sweep
     flags = [word for word in words if word.startswith("-")]
     if any(flag not in MULTIRUN_FLAGS for flag in flags):
-        return words  # --help, --cfg and the like: Hydra's own business, which trains nothing
+        if not any(word.startswith("resume=") for word in words):
+            return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
+        print("error: resume=FOLDER is typed alone, without options", file=sys.stderr)  # noqa: T201 (no log yet)
+        raise SystemExit(USAGE_ERROR)
     from artclf.experiment import mistakes  # noqa: PLC0415 (loads torch and lightning)
     from artclf.progress import unfinished  # noqa: PLC0415 (so does this)
 
@@ -63,7 +67,6 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
         for line in lines:
             print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would tell its makers of every sweep
     return words
 
 
@@ -78,6 +81,7 @@ def launch(composed: DictConfig) -> float | None:
             in its folder, and the others go on.
     """
     from artclf.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
+    from artclf.progress import alone  # noqa: PLC0415
     from artclf.stages import is_main_process  # noqa: PLC0415
 
     hydra = HydraConfig.get()
@@ -92,7 +96,8 @@ def launch(composed: DictConfig) -> float | None:
         logging.getLogger().setLevel(logging.WARNING)  # the first of several processes speaks for all
     began = time.perf_counter()
     try:
-        metrics = run(composed, folder, command)
+        with alone(folder):
+            metrics = run(composed, folder, command)
     except ArtclfError as error:
         for line in str(error).splitlines():
             log.error("%s", line)
@@ -106,7 +111,7 @@ def launch(composed: DictConfig) -> float | None:
             stop.write(folder, time.perf_counter() - began)
         return None
     except KeyboardInterrupt as error:
-        log.warning("interrupted; to go on from the last finished epoch: python train.py resume=%s", folder)
+        log.warning("interrupted; to go on from the last finished epoch: %s", resume_command(folder))
         raise SystemExit(INTERRUPTED) from error
     except Exception as error:
         if not multirun:

@@ -9,11 +9,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from artclf.errors import ArtclfError
-from artclf.report.multirun_folder import runs_of
+from artclf.report.multirun_folder import PRUNED_FILE, runs_of
 
 log = logging.getLogger(__name__)
 
-PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
 SEARCH_KEYS = ("sweep", "pruning")  # words that concern a search, and not the run that is part of it
 
 
@@ -49,6 +48,22 @@ class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked 
 
 class Comparison(Callback):
     """A Hydra callback that writes comparison.html, its figures and its tables beside the runs of a multirun."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
+        """Refuse a folder that holds runs already; a search goes on with its own.
+
+        Raises:
+            SystemExit: with code 2, where it does.
+        """
+        folder = Path(config.hydra.sweep.dir)
+        searches = "artclf_optuna" in str(config.hydra.sweeper.get("_target_"))
+        if not searches and any(folder.glob("*/config.yaml")):
+            log.error(
+                "hydra.sweep.dir=%s: holds runs already; compare them (artclf compare), go on with one that has not finished "
+                "(resume=), or type another folder",
+                folder,
+            )
+            raise SystemExit(2)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
         """Compare what was finished, list what failed, and end with exit code 2 where something did.

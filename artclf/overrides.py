@@ -45,7 +45,10 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
     """
     with initialize_config_dir(str(conf), version_base="1.3", job_name="train"):
         try:
-            overrides = [OverridesParser.create().parse_override(word) for word in words]
+            parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+            for word in words:
+                parser.parse_override(word)  # its own message is the clearer one
+            overrides = parser.parse_overrides(words)
         except HydraException as error:
             return [str(error).splitlines()[0]]
         try:
@@ -207,7 +210,8 @@ def _composed_mistakes(
     mistakes = check(job)
     if "sweep=optuna" in words:
         mistakes += space_mistakes(searched, str(composed.monitor.metric))
-        if not any("ModelCheckpoint" in str(target) for target in (composed.get("callbacks") or {}).values()):
+        targets = [target for target in (composed.get("callbacks") or {}).values() if target]
+        if not any("ModelCheckpoint" in str(target.get("_target_")) and target.get("monitor") for target in targets):
             mistakes.append("callbacks: sweep=optuna needs one that keeps the best weights, as callbacks=default has")
     one = {"strategy": "auto", "devices": 1, "num_nodes": 1}
     several = [f"trainer.{key}={got}" for key, value in one.items() if (got := composed.trainer.get(key, value)) != value]

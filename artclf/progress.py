@@ -3,20 +3,22 @@
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from artclf.errors import ArtclfError
-from artclf.multirun import PRUNED_FILE
+from artclf.report.multirun_folder import PROGRESS_FILE, PRUNED_FILE, is_finished
+from artclf.resuming import resume_command
 from artclf.stages import StageRecord, is_main_process
 from artclf.writing import write_text
 
 log = logging.getLogger(__name__)
-
-FILE = "progress.json"  # in the folder of a run that has not finished
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Progress:
 
     def save(self, run: Path) -> None:
         """Write progress.json into the run folder."""
-        write_text(run / FILE, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        write_text(run / PROGRESS_FILE, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
 
     def again(self) -> "Progress":
         """The same, gone on with once more; finished stages whose weights nobody kept are forgotten."""
@@ -82,7 +84,7 @@ class Progress:
         Raises:
             ArtclfError: where the file is of another version.
         """
-        file = run / FILE
+        file = run / PROGRESS_FILE
         if not file.exists():
             return None
         try:
@@ -116,11 +118,13 @@ def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig,
         progress = (Progress.load(folder) or Progress(command, str(Path.cwd()))).again()
         if Path(progress.cwd).is_dir():
             os.chdir(progress.cwd)
+        else:
+            log.warning("%s, where the run began, is not there: relative paths now start in %s", progress.cwd, Path.cwd())
         return kept, progress
     progress = Progress(command, str(Path.cwd()))
     if is_main_process():
         if (folder / "config.yaml").exists():
-            also = "" if is_finished(folder) else f", which has not finished; python train.py resume={folder} goes on with it"
+            also = "" if is_finished(folder) else f", which has not finished; {resume_command(folder)} goes on with it"
             raise ArtclfError(
                 f"hydra.run.dir={folder}: holds another run already{also}; choose another folder, or remove that one"
             )
@@ -128,6 +132,31 @@ def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig,
         progress.save(folder)
         write_text(folder / "config.yaml", OmegaConf.to_yaml(composed, resolve=True))
     return composed, progress
+
+
+@contextmanager
+def alone(run: Path) -> Iterator[None]:
+    """See that no other process is at work in a run folder; of several processes of one run, the first one does.
+
+    Raises:
+        ArtclfError: where another is.
+    """
+    if not is_main_process():
+        yield
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run / ".lock")  # let go by the system, however the process ends
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise ArtclfError(f"{run}: another process is at work in this run folder; wait until it ends, or stop it") from error
+    except NotImplementedError:
+        log.warning("%s: this file system has no locks; see to it that no other process works in this folder", run)
+    try:
+        yield
+    finally:
+        lock.release()
+        (run / ".lock").unlink(missing_ok=True)
 
 
 def unfinished(run: Path) -> Path:
@@ -150,11 +179,6 @@ def unfinished(run: Path) -> Path:
     if is_finished(run):
         raise ArtclfError(f"resume={run}: this run has finished; its report is {run / 'report.html'}")
     return run
-
-
-def is_finished(run: Path) -> bool:
-    """Whether a run has written all it has to say."""
-    return (run / "metrics.json").is_file() and not (run / FILE).exists()
 
 
 def _is_over(run: Path) -> bool:

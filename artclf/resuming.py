@@ -1,9 +1,11 @@
 """`resume=FOLDER`, as it is typed."""
 
 import re
+import shlex
 from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 
 from artclf.errors import ArtclfError
 
@@ -34,5 +36,10 @@ def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
 
 def quoted(value: str) -> str:
     """A value as Hydra reads it back: in quotes, with what they would end escaped."""
-    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + (r"\'" if found[2] else ""), value)
-    return f"'{escaped}'"
+    return str(QuotedString(value, Quote.single).with_quotes())
+
+
+def resume_command(run: Path) -> str:
+    """What to type, in a shell, to go on with a run."""
+    plain = re.fullmatch(r"[\w./-]+", str(run))
+    return f"python train.py {shlex.quote(f'resume={run if plain else quoted(str(run))}')}"

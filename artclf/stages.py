@@ -38,7 +38,7 @@ class StageRecord:
         best_epoch: of its best weights, counted from 1 over all stages.
         score: the monitored figure at that epoch; None where no checkpoint was kept.
         seconds: how long its epochs took.
-        checkpoint: the file of its best weights, in checkpoints/; None where none was kept.
+        checkpoint: the file of its best weights, relative to checkpoints/; None where none was kept.
     """
 
     name: str
@@ -112,7 +112,7 @@ def fit_stages(
             best_epoch=sum(r.epochs for r in records) + (_load_best(model, file) if file else len(table.rows)),
             score=_score(best, name, stage, monitor),
             seconds=round(table.seconds, 2),
-            checkpoint=file.name if file else None,
+            checkpoint=_named(file, checkpoints) if file else None,
         )
         records.append(record)
         if file and best_record(records, monitor.mode) is record:
@@ -153,18 +153,18 @@ def _fit(trainer: Trainer, model: ArtClassifier, data: ArtData, checkpoint: Path
 def _where_it_stood(checkpoints: Path, stage: str) -> Path | None:
     """last.ckpt, where it is of this stage; its paths are mended where the run folder has been moved."""
     file = checkpoints / "last.ckpt"
-    if not file.exists():
-        return None
-    content = torch.load(file, map_location="cpu", weights_only=True)
+    content = torch.load(file, map_location="cpu", weights_only=True) if file.exists() else {"callbacks": {}}
     callbacks: dict[str, dict[str, Any]] = content["callbacks"]
-    if callbacks.get("EpochTable", {}).get("stage") != stage:
+    table = callbacks.get("EpochTable", {})
+    if table.get("stage") != stage:
+        log.info("it begins with its first epoch: there is no last.ckpt of it")
         return None
-    here, moved = str(checkpoints), False
-    for state in callbacks.values():
-        there = state.get("dirpath")
-        if there is None or there == here or not is_main_process():
-            continue
-        moved = True
+    # ModelCheckpoint keeps real paths
+    here, there = os.path.realpath(checkpoints), str(Path(table["folder"], checkpoints.name))
+    moved = here != there and is_main_process()
+    for state in callbacks.values() if moved else ():
+        if state.get("dirpath") != there:
+            continue  # a folder of the user's own
         state["dirpath"] = here
         for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
             state[key] = state[key].replace(there, here, 1)
@@ -172,6 +172,11 @@ def _where_it_stood(checkpoints: Path, stage: str) -> Path | None:
     if moved:
         CheckpointFiles().save_checkpoint(content, file)
     return file
+
+
+def _named(file: Path, checkpoints: Path) -> str:
+    """A checkpoint's name in checkpoints/; its whole path, where the user keeps it elsewhere."""
+    return file.name if os.path.realpath(file.parent) == os.path.realpath(checkpoints) else str(file)
 
 
 def _load_best(model: ArtClassifier, file: Path) -> int:

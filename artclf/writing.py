@@ -11,7 +11,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 def write_text(file: Path, text: str) -> None:
     """Write a text file under another name, then put it in place."""
     new = _beside(file)
-    new.write_text(text, encoding="utf-8")
+    new.write_text(text, encoding="utf-8", newline="\n")
     _put_in_place(new, file)
 
 
@@ -42,6 +42,6 @@ def _beside(file: Path) -> Path:
 
 
 def _put_in_place(new: Path, file: Path) -> None:
-    with new.open("rb") as written:
+    with new.open("r+b") as written:  # Windows flushes only what is open for writing
         os.fsync(written.fileno())  # else a power cut may leave an empty file under the final name
     new.replace(file)

@@ -25,7 +25,7 @@ def test_an_epoch_is_a_row_and_stages_follow_each_other(tmp_path: Path) -> None:
     head = EpochTable(file, "head")
     go_through_epoch(head, 0, 0.8)
     go_through_epoch(head, 1, 0.6)
-    go_through_epoch(EpochTable(file, "last10"), 0, 0.4)
+    go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.4)
     table = pd.read_csv(file)
     assert table.columns.tolist() == COLUMNS
     assert table["stage"].tolist() == ["head", "head", "last10"]
@@ -40,15 +40,23 @@ def test_an_epoch_is_a_row_and_stages_follow_each_other(tmp_path: Path) -> None:
 def test_a_stage_that_goes_on_has_the_epochs_of_its_checkpoint_and_no_others(tmp_path: Path) -> None:
     file = tmp_path / "metrics.csv"
     go_through_epoch(EpochTable(file, "head"), 0, 1 / 3)
-    killed = EpochTable(file, "last10")
+    killed = EpochTable(file, "last10", ["head"])
     go_through_epoch(killed, 0, 0.5)
     kept = {key: list(value) if isinstance(value, list) else value for key, value in killed.state_dict().items()}
     whole = file.read_text()
     go_through_epoch(killed, 1, 0.4)  # an epoch after the checkpoint
-    again = EpochTable(file, "last10")
+    again = EpochTable(file, "last10", ["head"])
     again.load_state_dict(kept)
     assert file.read_text() == whole
     go_through_epoch(again, 1, 0.3)
     table = pd.read_csv(file, dtype=str)
     assert table["epoch"].tolist() == ["1", "2", "3"]
     assert table["val/loss"].tolist() == [repr(1 / 3), "0.5", "0.3"]
+
+
+def test_rows_of_a_stage_that_an_interrupted_run_had_begun_do_not_count_as_before(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    go_through_epoch(EpochTable(file, "head"), 0, 0.8)
+    go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.4)
+    go_through_epoch(EpochTable(file, "head"), 0, 0.8)  # again: with callbacks=none nothing of it was kept
+    assert pd.read_csv(file)[["stage", "epoch"]].to_numpy().tolist() == [["head", 1]]

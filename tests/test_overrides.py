@@ -108,3 +108,7 @@ def test_what_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) 
     for launcher, extra in (("joblib", "joblib"), ("ray", "ray"), ("submitit_slurm", "slurm")):
         (line,) = wrong("seed=0,1", f"hydra/launcher={launcher}", multirun=True)
         assert line == f'hydra/launcher={launcher} is not installed; type pip install -e ".[{extra}]"'
+
+
+def test_a_glob_is_every_choice_of_a_group() -> None:
+    assert wrong("head=glob(*)", multirun=True) == []

@@ -15,6 +15,8 @@ import pandas as pd
 import pytest
 import torch
 
+from artclf.errors import ArtclfError
+from artclf.progress import alone
 from tests.conftest import REPOSITORY, TINY, draw
 
 # an epoch without improvement ends the head's stage, and no improvement is large enough: it takes three epochs
@@ -157,10 +159,12 @@ def test_a_run_that_has_been_moved_goes_on_from_another_folder(pictures: Path, u
     assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 7, "before")) == -signal.SIGKILL
     here = tmp_path / "it's here, now=1"
     (tmp_path / "there").rename(here)
+    (tmp_path / "link, a=2").symlink_to(here)  # Lightning keeps real paths
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    word = f"resume={here}".replace("=", "='", 1).replace("it's", r"it\'s") + "'"
+    word = f"resume='{tmp_path / 'link, a=2'}'"
     assert train([word], elsewhere) == 0, (elsewhere / "printed.txt").read_text()
+    assert "it goes on from" in (elsewhere / "printed.txt").read_text()
     assert_same(here, undisturbed)
 
 
@@ -194,3 +198,25 @@ def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: 
         (line,) = (tmp_path / "printed.txt").read_text().splitlines()
         assert line.startswith("error: ")
         assert said in line
+
+
+def test_checkpoints_of_the_users_own_names_and_places_do_not_meet(pictures: Path, tmp_path: Path) -> None:
+    places = ["callbacks.best.filename=best", f"+callbacks.best.dirpath={tmp_path / 'mine'}"]
+    words = [*WORDS, *places, f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'run'}"]
+    assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.test_step", 1, "before")) == -signal.SIGKILL
+    assert {file.name for file in (tmp_path / "mine").iterdir()} == {"head-best.ckpt", "last10-best.ckpt"}
+    assert train([f"resume={tmp_path / 'run'}"], tmp_path) == 0, (tmp_path / "printed.txt").read_text()
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    stage = metrics["best"]["stage"]
+    best, its = (
+        torch.load(f, weights_only=True) for f in (tmp_path / "run/checkpoints/best.ckpt", tmp_path / f"mine/{stage}-best.ckpt")
+    )
+    assert same(best["state_dict"], its["state_dict"])
+
+
+def test_two_processes_do_not_work_in_one_run_folder(tmp_path: Path) -> None:
+    with alone(tmp_path / "run"), pytest.raises(ArtclfError, match="another process is at work"), alone(tmp_path / "run"):
+        pytest.fail("two at once")
+    with alone(tmp_path / "run"):
+        pass
+    assert not list((tmp_path / "run").iterdir())

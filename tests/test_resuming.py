@@ -1,10 +1,11 @@
+import shlex
 from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from artclf.errors import ArtclfError
-from artclf.resuming import quoted, resumed_folder
+from artclf.resuming import quoted, resume_command, resumed_folder
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,10 @@ def test_the_folder_is_the_one_typed() -> None:
         resumed_folder(["resume=a", "seed=1", "+finetune=all"], multirun=False)
     with pytest.raises(ArtclfError, match="leave -m out"):
         resumed_folder(["resume=a"], multirun=True)
+
+
+@pytest.mark.parametrize("path", ["outputs/train/2026-01-01_00-00-00", "a(1)/lr=1,bs=2", "it's here"])
+def test_the_command_that_is_offered_can_be_pasted(path: str) -> None:
+    words = shlex.split(resume_command(Path(path)))
+    assert words[:2] == ["python", "train.py"]
+    assert resumed_folder(words[2:], multirun=False) == Path(path)

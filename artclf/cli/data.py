@@ -50,7 +50,8 @@ def fetch(
     if not verification.is_version_5:
         typer.echo(f"To download it anew, remove {folder} and type artclf data fetch {dataset}")
         raise typer.Exit(1)
-    typer.echo(f"python train.py data={dataset} finds it; elsewhere: data.root={folder}")
+    found = kaggle_ai_artbench() is not None  # in notebooks kagglehub mounts the data set elsewhere
+    typer.echo(f"python train.py data={dataset} finds it" if found else f"python train.py data={dataset} data.root={folder}")
 
 
 @app.command()

@@ -23,6 +23,7 @@ from artclf.data.sources.ai_artbench import find_base
 from artclf.errors import ArtclfError
 
 COMMAND = "artclf data fetch ai_artbench"
+UNSUPPORTED = "Unsupported archive"  # how kagglehub's ValueError begins where what it has is no archive
 ARCHIVE_BYTES = 10_700_000_000  # of version 5; where the service does not say
 EXTRACTED = (
     1.1  # bytes on disk for each of the archive's: JPEG hardly shrinks, and 185,015 files leave their last blocks half full
@@ -57,7 +58,9 @@ def _download(tell: Callable[[str], None], pauses: Sequence[float]) -> Path:
     """Let kagglehub download, again and again while that brings something; see `fetch_ai_artbench`."""
     kagglehub = _kagglehub()
     import requests  # noqa: PLC0415 (comes with kagglehub)
-    from kagglehub.exceptions import DataCorruptionError  # noqa: PLC0415
+    from kagglehub import exceptions  # noqa: PLC0415
+
+    refusals = (exceptions.BackendError, exceptions.CredentialError, exceptions.NotFoundError, exceptions.UnauthenticatedError)
 
     broken = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
     begun, left = _archived(), list(pauses)
@@ -86,11 +89,16 @@ def _download(tell: Callable[[str], None], pauses: Sequence[float]) -> Path:
             f"Kaggle can't be reached ({_reason(error)}): see to the network (behind a proxy: set HTTPS_PROXY) and type "
             f"{COMMAND} again{kept}"
         ) from error
-    except DataCorruptionError as error:
+    except exceptions.DataCorruptionError as error:
         raise ArtclfError(
             f"the download is not what Kaggle announced (another MD5) and was removed; type {COMMAND} again: it starts anew"
         ) from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+    except (ValueError, *refusals) as error:
+        if str(error).startswith(UNSUPPORTED):
+            raise ArtclfError(_damage(error)) from error
+        # its own settings (a malformed ~/.kaggle/kaggle.json): the archive has nothing to do with it
+        raise ArtclfError(f"kagglehub: {' '.join(str(error).split())}; mend that and type {COMMAND} again") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ArtclfError(_damage(error)) from error
     except OSError as error:
         raise ArtclfError(_disk_trouble(error)) from error

@@ -27,11 +27,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from artclf.errors import ArtclfError
 
-IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"}
-)
-"""Lower-case suffixes of the files that a folder scan takes as pictures."""
-
 DEFAULT_MAX_PIXELS = 89_478_485
 """Largest picture decoded unless told otherwise: Pillow's own limit, 256 MiB as 8-bit RGB."""
 

@@ -169,7 +169,7 @@ def _draw(survey: Survey, seed: int) -> tuple[Survey, dict[str, Figure]]:
         pictures, bad = draw_pictures(survey.manifest.root, table[maker.rows], number=number, side=_THUMBNAIL, seed=seed)
         refused += bad
         if pictures:
-            who = "Works of people" if maker.name == "people" else f"AI works by {maker.name}"
+            who = "Works of people" if maker.label == "human" else f"AI works by {maker.name}"
             title = f"{who}: {len(pictures)} of {words.count(int(maker.rows.sum()))}"
             figures[f"samples_{place}_{maker.label}"] = plot_samples(pictures, title)
     return _with_refused(survey, refused), figures

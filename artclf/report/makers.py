@@ -43,7 +43,7 @@ def makers_of(table: pd.DataFrame, most: int) -> list[Maker]:
     def of(label: str, generators: Sequence[str]) -> NDArray[np.bool_]:
         return ((table["label"] == label) & table["generator"].isin(generators)).to_numpy(dtype=bool)
 
-    found = [Maker(label, "people" if label == name else name, of(label, [name])) for label, name, _ in kept]
+    found = [Maker(label, "people" if label == "human" else name, of(label, [name])) for label, name, _ in kept]
     for label in ("human", "ai"):
         rest = [name for other, name, _ in ordered[len(kept) :] if other == label]
         if rest:

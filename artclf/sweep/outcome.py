@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from artclf.multirun import PRUNED_FILE
-from artclf.report.multirun_folder import ERROR_FILE
+from artclf.report.multirun_folder import ERROR_FILE, PRUNED_FILE
 
 TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import Override
 from optuna.trial import TrialState
 
 from artclf.errors import ArtclfError
@@ -17,6 +17,7 @@ from artclf.multirun import SEARCH_KEYS
 from artclf.report.multirun_folder import ERROR_FILE
 from artclf.report.search import Sweep, Trial
 from artclf.report.trials import write_sweep
+from artclf.resuming import quoted
 from artclf.sweep.importance import importance
 from artclf.sweep.journal import JOURNAL, STUDY, make_pruner, storage
 from artclf.sweep.outcome import Outcome, read_outcome
@@ -90,6 +91,8 @@ class Search:
         folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it tells of each trial is told here
         self.study = self._open()
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._tell(trial.number)  # it was running when the search was stopped
 
     def _open(self) -> optuna.Study:
         journal = self.folder / JOURNAL
@@ -124,8 +127,6 @@ class Search:
             if options.sampler == "tpe"
             else optuna.samplers.RandomSampler(seed=seed)
         )
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._tell(trial.number)  # it was running when the search was stopped
         return study
 
     def run(
@@ -192,9 +193,9 @@ class Search:
         drawn = {found.key: found.draw(trial) for found in self.settings}
         trial.set_user_attr("words", drawn)
         words = [*self.settled, *(f"{key}={word}" for key, word in drawn.items())]
-        words += [f"hydra.sweep.dir={_quoted(str(self.folder))}", f"hydra.sweep.subdir='{trial.number}'"]
+        words += [f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir='{trial.number}'"]
         if self.options.pruner != "none":
-            words.append(f"pruning={{storage:{_quoted(str(self.folder / JOURNAL))},trial:{trial._trial_id}}}")
+            words.append(f"pruning={{storage:{quoted(str(self.folder / JOURNAL))},trial:{trial._trial_id}}}")
         return words
 
     def _fail(self, number: int, reason: str) -> None:
@@ -248,10 +249,6 @@ class Search:
             seconds=seconds,
         )
         write_sweep(self.folder, sweep)
-
-
-def _quoted(text: str) -> str:
-    return QuotedString(text, Quote.single).with_quotes()
 
 
 def _consecutive(numbered: list[tuple[int, list[str]]]) -> list[list[tuple[int, list[str]]]]:

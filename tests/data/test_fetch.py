@@ -241,6 +241,13 @@ def test_broken_credentials_are_told(kaggle: Kaggle) -> None:
     assert f"Invalid Kaggle credentials file at {file}" in refused()
 
 
+def test_broken_credentials_leave_the_part_that_is_there(kaggle: Kaggle) -> None:
+    kept().parent.mkdir(parents=True)
+    kept().write_bytes(b"x" * MEBIBYTE)
+    test_broken_credentials_are_told(kaggle)
+    assert kept().stat().st_size == MEBIBYTE
+
+
 def test_without_kagglehub_the_extra_is_named(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 

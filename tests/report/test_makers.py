@@ -52,6 +52,11 @@ def test_a_generator_called_human_stays_ai() -> None:
     assert [(maker.label, int(maker.rows.sum())) for maker in makers] == [("ai", 2)]
 
 
+def test_a_generator_called_ai_is_not_people() -> None:
+    makers = makers_of(table(("train", "ai", "ai", "oil", 2), ("train", "human", "human", "oil", 1)), 6)
+    assert [(maker.label, maker.name) for maker in makers] == [("human", "people"), ("ai", "ai")]
+
+
 def test_counts_by_maker_and_split() -> None:
     counts = count_pictures(SMALL)
     assert list(counts.columns) == ["train", "test", "unseen", "together"] == [*splits_of(SMALL), "together"]

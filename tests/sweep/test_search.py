@@ -244,3 +244,13 @@ def test_importance_is_silent_where_nothing_differs() -> None:
     study = optuna.create_study()
     study.optimize(lambda trial: 1.0 + 0.0 * trial.suggest_float("lr", 0.0, 1.0), n_trials=9)
     assert importance(study) == ({}, "all finished trials have the same figure: no setting mattered")
+
+
+def test_a_search_whose_process_was_killed_goes_on(tmp_path: Path) -> None:
+    killed = begin(tmp_path)
+    killed.study.ask()  # and then nobody tells what became of it
+    launch, seen = runs(tmp_path)
+    search = begin(tmp_path)
+    assert search.run(launch, list)
+    assert [trial.state.name for trial in search.study.trials] == ["FAIL"] + ["COMPLETE"] * 5
+    assert len(seen) == 5

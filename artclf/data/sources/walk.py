@@ -35,8 +35,15 @@ def picture_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]
 
     Yields:
         The names of the folders from the given one down, () for itself; and the files' names in it, sorted.
+
+    Raises:
+        ArtclfError: where a folder can't be opened: its pictures would be missed.
     """
-    for here, folders, files in os.walk(folder, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        raise ArtclfError(f"{error.filename}: this folder can't be read ({(error.strerror or str(error)).lower()})") from error
+
+    for here, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         names = sorted(name for name in files if not name.startswith(".") and _may_be_picture(name))
         if names:
