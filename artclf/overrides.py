@@ -72,7 +72,17 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
         found: dict[str, None] = {}  # a dict, because it keeps the order
         for choice in _choices(overrides):
             found.update(dict.fromkeys(_composed_mistakes(choice, check, searched, multirun=multirun)))
-        return list(found)
+        return list(found) or _missing_plus(overrides)
+
+
+def _missing_plus(overrides: list[Override]) -> list[str]:
+    """What Hydra has against words in which nothing else is wrong: keys that are new (a callback's option) want a plus."""
+    words = [f"{o.get_key_element()}={_values(o)[0]}" if o.is_sweep_override() else str(o.input_line) for o in overrides]
+    try:
+        compose("train", overrides=words, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        return [_said(error)]
+    return []
 
 
 def _chosen(overrides: list[Override], key: str) -> str | None:

@@ -112,3 +112,9 @@ def test_what_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_glob_is_every_choice_of_a_group() -> None:
     assert wrong("head=glob(*)", multirun=True) == []
+
+
+def test_an_option_that_is_new_wants_a_plus() -> None:
+    (line,) = wrong("callbacks.best.filename=mine")
+    assert line == "Could not override 'callbacks.best.filename'. To append to your config use +callbacks.best.filename=mine"
+    assert wrong("+callbacks.best.filename=mine", "seed=0,1", multirun=True) == []

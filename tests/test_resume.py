@@ -201,7 +201,7 @@ def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: 
 
 
 def test_checkpoints_of_the_users_own_names_and_places_do_not_meet(pictures: Path, tmp_path: Path) -> None:
-    places = ["callbacks.best.filename=best", f"+callbacks.best.dirpath={tmp_path / 'mine'}"]
+    places = ["+callbacks.best.filename=best", f"+callbacks.best.dirpath={tmp_path / 'mine'}"]
     words = [*WORDS, *places, f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'run'}"]
     assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.test_step", 1, "before")) == -signal.SIGKILL
     assert {file.name for file in (tmp_path / "mine").iterdir()} == {"head-best.ckpt", "last10-best.ckpt"}
