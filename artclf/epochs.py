@@ -41,6 +41,8 @@ class EpochTable(Callback):
         self.stage = stage
         self.earlier = list(earlier)
         self.rows: list[dict[str, Any]] = []
+        self.trainer: Trainer | None = None
+        self.stopped = False
         self.learning_rate = float("nan")
         self.began = time.perf_counter()
 
@@ -53,6 +55,12 @@ class EpochTable(Callback):
     def seconds(self) -> float:
         """How long the stage's epochs took, those before an interruption included."""
         return float(sum(row["seconds"] for row in self.rows))
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        """Let a stage that had been stopped early stay so: going on from a checkpoint, Lightning asks nobody again."""
+        self.trainer = trainer
+        if self.stopped:
+            trainer.should_stop = True
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Look at the clock, and at the learning rate with which the epoch begins."""
@@ -74,12 +82,18 @@ class EpochTable(Callback):
         self._write(before)
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps: the stage, its rows so far, and the run folder, which may be moved."""
-        return {"stage": self.stage, "rows": self.rows, "folder": os.path.realpath(self.file.parent)}
+        """What a checkpoint keeps: the stage, its rows so far, whether it is to stop, and the run folder."""
+        return {
+            "stage": self.stage,
+            "rows": self.rows,
+            "stopped": bool(self.trainer and self.trainer.should_stop),
+            "folder": os.path.realpath(self.file.parent),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on after the rows of a checkpoint; rows of epochs that it has not seen leave the file."""
         self.rows = list(state_dict["rows"])
+        self.stopped = bool(state_dict["stopped"])
         self._write(self._before())
 
     def _before(self) -> pd.DataFrame:

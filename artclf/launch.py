@@ -59,6 +59,8 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     if not lines:
         try:
             run = resumed_folder(overrides, multirun=bool(flags))
+            if run is not None and "LOCAL_RANK" not in os.environ and any(w.startswith("hydra.run.dir=") for w in overrides):
+                raise ArtclfError(f"resume={run}: the run goes on in that folder; leave hydra.run.dir out")
             if run is not None:
                 words = [*words, f"hydra.run.dir={quoted(str(unfinished(run)))}"]
         except ArtclfError as error:

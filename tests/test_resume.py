@@ -191,6 +191,7 @@ def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: 
         ([f"resume={tmp_path / 'empty'}"], "holds no config.yaml"),
         ([f"resume={tmp_path / 'multirun'}"], f"not finished: {tmp_path / 'multirun' / '0'}"),
         ([f"resume={undisturbed}", "seed=1"], "leave out seed=1"),
+        ([f"resume={undisturbed}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
         (["-m", f"resume={undisturbed}"], "leave -m out"),
     ):
         (tmp_path / "printed.txt").unlink(missing_ok=True)

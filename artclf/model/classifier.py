@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
@@ -144,12 +143,6 @@ class ArtClassifier(LightningModule):
         if self.stage is None:
             raise RuntimeError("call begin(stage, depth) before training")
         return self.stage
-
-    def on_train_start(self) -> None:
-        """Let a stage that EarlyStopping had ended stay so: going on from a checkpoint, Lightning does not ask it again."""
-        stopped = [c for c in self.trainer.callbacks if isinstance(c, EarlyStopping) and c.stopped_epoch]  # type: ignore[attr-defined]
-        if stopped:
-            self.trainer.should_stop = True
 
     def on_train_epoch_start(self) -> None:
         """Assert again what frozen means: a callback or a validation may have changed the modes."""
