@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+USAGE_ERROR = 2  # exit code for what the user can mend
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+
 
 class ArtclfError(Exception):
     """Something a user can mend: bad input, an impossible setting, a missing file.

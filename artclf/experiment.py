@@ -3,6 +3,7 @@
 import logging
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def mistakes(composed: DictConfig) -> list[str]:
     return lines
 
 
-def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
+def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[str] = ()) -> dict[str, Any]:
     """Train, test and report; or go on with a run that was interrupted.
 
     Args:
@@ -71,13 +72,13 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
             as its config.yaml says.
         folder: the run folder; without `resume`, it holds no other run.
         command: the command line, for the report.
+        fallbacks: what its surroundings do otherwise than they should, for metrics.json and the report.
 
     Returns:
         What metrics.json holds.
 
     Raises:
-        ArtclfError: where something is wrong that the user can mend.
-        KeyboardInterrupt: where the user stopped it.
+        ArtclfError: where something is wrong that the user can mend; KeyboardInterrupt where the user stopped it.
     """
     began = time.perf_counter()
     composed, progress = begin(folder, composed, command)
@@ -104,7 +105,8 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         )
         for name, stage in config.stages.items()
     }
-    fallbacks = _fallbacks(config, backbone, depths) + progress.changes(data.manifest.sha256, versions(), folder)
+    now = versions()
+    fallbacks = [*fallbacks, *_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     if is_main_process():
         write_text(folder / "manifest.csv", data.manifest.to_csv())
@@ -115,7 +117,7 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         fallback=backbone.fallback,
         precision=precision,
         manifest_sha256=data.manifest.sha256,
-        versions=progress.versions or versions(),
+        versions=progress.versions or now,
     )
 
     def keep(records: list[StageRecord]) -> None:
@@ -161,7 +163,7 @@ def run(composed: DictConfig, folder: Path, command: str) -> dict[str, Any]:
         "device": device_name(trainer),
         "command": progress.command,
         "resumed": progress.resumed,
-        "versions": versions(),
+        "versions": now,
         "git": git_commit(),
         "fallbacks": fallbacks,
     }

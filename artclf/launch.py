@@ -14,16 +14,14 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from artclf.errors import ArtclfError
-from artclf.multirun import SEARCH_KEYS, Pruned
+from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
+from artclf.multirun import Pruned, concerns_search
 from artclf.overrides import override_mistakes
 from artclf.report.multirun_folder import ERROR_FILE
 from artclf.resuming import quoted, resume_command, resumed_folder
 
 log = logging.getLogger(__name__)
 
-USAGE_ERROR = 2  # exit code for what the user can mend
-INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 MULTIRUN_FLAGS = ("-m", "--multirun")
 
 
@@ -89,7 +87,7 @@ def launch(composed: DictConfig) -> float | None:
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN
-    command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not _is_of_a_sweep(word))])
+    command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not concerns_search(word))])
     if multirun and not hydra.job.chdir and Path(hydra.runtime.cwd).is_dir():
         os.chdir(hydra.runtime.cwd)  # a cluster's workers begin elsewhere, and data.root=pictures means where it was typed
     for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
@@ -98,8 +96,8 @@ def launch(composed: DictConfig) -> float | None:
         logging.getLogger().setLevel(logging.WARNING)  # the first of several processes speaks for all
     began = time.perf_counter()
     try:
-        with alone(folder):
-            metrics = run(composed, folder, command)
+        with alone(folder) as fallbacks:
+            metrics = run(composed, folder, command, fallbacks)
     except ArtclfError as error:
         for line in str(error).splitlines():
             log.error("%s", line)
@@ -135,11 +133,6 @@ def _processes_from_outside() -> int:
     if TorchElasticEnvironment.detect():
         return int(os.environ["WORLD_SIZE"])
     return int(os.environ["SLURM_NTASKS"]) if SLURMEnvironment.detect() else 1
-
-
-def _is_of_a_sweep(word: str) -> bool:
-    """Whether a word concerns the search that a run is part of, and not the run."""
-    return word.lstrip("+").split("=")[0] in SEARCH_KEYS
 
 
 def _tell(metrics: dict[str, Any], folder: Path) -> None:

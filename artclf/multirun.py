@@ -13,7 +13,12 @@ from artclf.report.multirun_folder import PRUNED_FILE, runs_of
 
 log = logging.getLogger(__name__)
 
-SEARCH_KEYS = ("sweep", "pruning")  # words that concern a search, and not the run that is part of it
+SEARCH_KEYS = ("sweep", "pruning")
+
+
+def concerns_search(word: str) -> bool:
+    """Whether an override concerns the search that a run is part of, and not the run."""
+    return word.lstrip("+").split("=")[0] in SEARCH_KEYS
 
 
 class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked to)
@@ -56,8 +61,7 @@ class Comparison(Callback):
             SystemExit: with code 2, where it does.
         """
         folder = Path(config.hydra.sweep.dir)
-        searches = "artclf_optuna" in str(config.hydra.sweeper.get("_target_"))
-        if not searches and any(folder.glob("*/config.yaml")):
+        if not _searches(config) and any(folder.glob("*/config.yaml")):
             log.error(
                 "hydra.sweep.dir=%s: holds runs already; compare them (artclf compare), go on with one that has not finished "
                 "(resume=), or type another folder",
@@ -71,7 +75,7 @@ class Comparison(Callback):
         Raises:
             SystemExit: with code 2, where a run failed, left nothing here, or the runs can't be compared.
         """
-        if str(config.hydra.sweeper._target_).startswith("hydra_plugins.artclf_optuna"):
+        if _searches(config):
             return  # a search chooses by validation, and leaves a page of its own; a comparison is led by test figures
         from artclf.report.comparison import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
 
@@ -94,3 +98,8 @@ class Comparison(Callback):
         if failures:
             log.error("%d of %d runs failed: %s", len(failures), len(failures) + len(runs), ", ".join(sorted(failures)))
             raise SystemExit(2)
+
+
+def _searches(config: DictConfig) -> bool:
+    """Whether a multirun is a search, and not every combination of what was typed."""
+    return str(config.hydra.sweeper._target_).startswith("hydra_plugins.artclf_optuna")

@@ -135,14 +135,18 @@ def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig,
 
 
 @contextmanager
-def alone(run: Path) -> Iterator[None]:
+def alone(run: Path) -> Iterator[list[str]]:
     """See that no other process is at work in a run folder; of several processes of one run, the first one does.
+
+    Yields:
+        A line, also said in the log, where the file system has no locks, so that nobody can see to it; else nothing.
 
     Raises:
         ArtclfError: where another is.
     """
+    fallbacks: list[str] = []
     if not is_main_process():
-        yield
+        yield fallbacks
         return
     run.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run / ".lock")  # let go by the system, however the process ends
@@ -151,9 +155,10 @@ def alone(run: Path) -> Iterator[None]:
     except Timeout as error:
         raise ArtclfError(f"{run}: another process is at work in this run folder; wait until it ends, or stop it") from error
     except NotImplementedError:
-        log.warning("%s: this file system has no locks; see to it that no other process works in this folder", run)
+        fallbacks.append(f"{run}: this file system has no locks: see to it that no other process works in this folder")
+        log.warning("%s", fallbacks[0])
     try:
-        yield
+        yield fallbacks
     finally:
         lock.release()
         (run / ".lock").unlink(missing_ok=True)

@@ -221,3 +221,12 @@ def test_two_processes_do_not_work_in_one_run_folder(tmp_path: Path) -> None:
     with alone(tmp_path / "run"):
         pass
     assert not list((tmp_path / "run").iterdir())
+
+
+def test_a_file_system_without_locks_is_told_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr("artclf.progress.FileLock.acquire", refused)
+    with alone(tmp_path / "run") as fallbacks:
+        assert [line.split(": ")[1] for line in fallbacks] == ["this file system has no locks"]

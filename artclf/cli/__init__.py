@@ -8,7 +8,7 @@ import typer
 
 import artclf
 from artclf.cli.data import app as data_commands
-from artclf.errors import ArtclfError
+from artclf.cli.mistakes import mistakes_told
 
 app = typer.Typer(
     name="artclf",
@@ -42,8 +42,8 @@ def predict(
     """
     from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
 
-    try:
-        unread = 0
+    unread = 0
+    with mistakes_told():
         typer.echo("p_ai    verdict  picture")
         for prediction in predict_pictures(run, pictures):
             if prediction.reason:
@@ -51,9 +51,6 @@ def predict(
                 typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
             else:
                 typer.echo(f"{prediction.p_ai:.4f}  {prediction.verdict:<7}  {prediction.path}")
-    except ArtclfError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error
     if unread:
         raise typer.Exit(1)
 
@@ -68,8 +65,5 @@ def compare(
 
     from artclf.cli.compare import compare_folders, show_comparison  # noqa: PLC0415
 
-    try:
+    with mistakes_told():
         show_comparison(*compare_folders(runs, to), Console(width=None if sys.stdout.isatty() else 160))
-    except ArtclfError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from error

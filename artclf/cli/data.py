@@ -1,13 +1,13 @@
 """`artclf data …`: get a data set, look whether it is whole, and what it holds."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from artclf.cli.mistakes import mistakes_told
 from artclf.errors import ArtclfError, nearest
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Get a data set, look whether it is whole, and what it holds.", no_args_is_help=True)
 
-USAGE_ERROR = 2  # exit code for what the user can mend
-INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 LISTED = 10  # of what differs, beside the table
 DATASETS = ("ai_artbench",)
 
@@ -37,7 +35,7 @@ def fetch(
     from artclf.data.fetch import fetch_ai_artbench  # noqa: PLC0415
     from artclf.data.verify import verify_ai_artbench  # noqa: PLC0415
 
-    with _mistakes_told():
+    with mistakes_told("interrupted; nothing is lost: the same command goes on with what is downloaded"):
         if dataset not in DATASETS:
             raise ArtclfError(f"got {dataset!r}; allowed: {', '.join(DATASETS)}{nearest(dataset, DATASETS)}")
         if kaggle_ai_artbench() is not None:
@@ -68,7 +66,7 @@ def verify(
     from artclf.cache import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
     from artclf.data.verify import verify_ai_artbench  # noqa: PLC0415
 
-    with _mistakes_told():
+    with mistakes_told():
         root = path or kaggle_ai_artbench()
         if root is None:
             raise ArtclfError(
@@ -100,22 +98,10 @@ def show(
     """
     from artclf.cli.show import show_data  # noqa: PLC0415 (loads pandas and matplotlib)
 
-    with _mistakes_told():
+    with mistakes_told():
         unread = show_data(what, to, sample=sample, read_all=read_all, seed=seed)
     if unread:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _mistakes_told() -> Iterator[None]:
-    try:
-        yield
-    except ArtclfError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from error
-    except KeyboardInterrupt as error:
-        typer.echo("interrupted; nothing is lost: the same command goes on with what is downloaded", err=True)
-        raise typer.Exit(INTERRUPTED) from error
 
 
 def _show(verification: "Verification") -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ class Manifest:
                 columns[name] += [value] * len(paths)
         return cls.of(root, columns)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """The hash of the table: the same for the same pictures in the same splits, wherever they lie."""
         return hashlib.sha256(self.to_csv().encode()).hexdigest()

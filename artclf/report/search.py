@@ -7,23 +7,19 @@ METRICS = {"val/loss": "validation loss", "val/accuracy": "validation accuracy",
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One trial of a search.
+class Outcome:
+    """What became of a trial.
 
     Attributes:
-        number: from 0 on; its run is in the subfolder of that name.
-        words: what was drawn for each setting that was searched, as it is typed.
         state: how it ended.
         value: the monitored figure of the best weights; of the last epoch where it was pruned, None where it failed.
         epochs: how many it trained.
-        seconds: how long it took; None where it is not known.
+        seconds: how long the run took; None where it is not known.
         reason: why it was stopped, or failed.
-        test: figures of the test split: they choose nothing.
-        ended: whether its run itself said how it ended.
+        test: figures of the test split, by which nothing is chosen.
+        ended: whether the run itself said how it ended.
     """
 
-    number: int
-    words: dict[str, str]
     state: Literal["finished", "pruned", "failed"]
     value: float | None
     epochs: int
@@ -31,6 +27,19 @@ class Trial:
     reason: str = ""
     test: dict[str, float | None] = field(default_factory=dict)
     ended: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Outcome):
+    """One trial of a search.
+
+    Attributes:
+        number: from 0 on; its run is in the subfolder of that name.
+        words: what was drawn for each setting that was searched, as it is typed.
+    """
+
+    number: int
+    words: dict[str, str]
 
 
 @dataclass(frozen=True)

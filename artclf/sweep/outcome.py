@@ -2,38 +2,15 @@
 
 import json
 import math
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from artclf.report.multirun_folder import ERROR_FILE, PRUNED_FILE
+from artclf.report.search import Outcome
 
 TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a trial.
-
-    Attributes:
-        state: how it ended.
-        value: the monitored figure of the best weights; of the last epoch where it was pruned, None where it failed.
-        epochs: how many it trained.
-        seconds: how long the run took; None where it is not known.
-        reason: why it was stopped, or failed.
-        test: figures of the test split, by which nothing is chosen.
-        ended: whether the run itself said how it ended.
-    """
-
-    state: Literal["finished", "pruned", "failed"]
-    value: float | None
-    epochs: int
-    seconds: float | None
-    reason: str = ""
-    test: dict[str, float | None] = field(default_factory=dict)
-    ended: bool = True
 
 
 def read_outcome(folder: Path, metric: str) -> Outcome:

@@ -13,14 +13,14 @@ from hydra.core.override_parser.types import Override
 from optuna.trial import TrialState
 
 from artclf.errors import ArtclfError
-from artclf.multirun import SEARCH_KEYS
+from artclf.multirun import concerns_search
 from artclf.report.multirun_folder import ERROR_FILE
 from artclf.report.search import Sweep, Trial
 from artclf.report.trials import write_sweep
 from artclf.resuming import quoted
 from artclf.sweep.importance import importance
 from artclf.sweep.journal import JOURNAL, STUDY, make_pruner, storage
-from artclf.sweep.outcome import Outcome, read_outcome
+from artclf.sweep.outcome import read_outcome
 from artclf.sweep.space import setting
 
 log = logging.getLogger(__name__)
@@ -216,13 +216,13 @@ class Search:
         log.info("trial %d %s: %s", number, outcome.state, outcome.reason)
 
     def _own_words(self) -> list[str]:
-        return [word for word in self.settled if word.lstrip("+").split("=")[0] not in SEARCH_KEYS]
+        return [word for word in self.settled if not concerns_search(word)]
 
     def _finish(self, seconds: float) -> None:
         trials = []
         for trial in self.study.trials:
-            outcome: Outcome = read_outcome(self._run_folder(trial.number), self.metric)
-            trials.append(Trial(trial.number, trial.user_attrs.get("words", {}), **vars(outcome)))
+            outcome = read_outcome(self._run_folder(trial.number), self.metric)
+            trials.append(Trial(number=trial.number, words=trial.user_attrs.get("words", {}), **vars(outcome)))
         best = min(
             (trial for trial in trials if trial.state == "finished" and trial.value is not None),
             key=lambda trial: (trial.value or 0.0) * (1 if self.mode == "min" else -1),
