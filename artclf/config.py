@@ -161,6 +161,20 @@ class TrainerConfig(Section):
     accumulate_grad_batches: Positive
 
 
+class CacheConfig(Section):
+    """What is computed once and kept in the cache folder.
+
+    Attributes:
+        pixels: whether decoded pictures are.
+        prefix: whether what the frozen layers give is.
+        max_gb: gigabytes that one store may take; None: half of what is free on its disk.
+    """
+
+    pixels: bool = True
+    prefix: bool = True
+    max_gb: Annotated[float, Field(gt=0.0)] | None = None
+
+
 class MonitorConfig(Section):
     """By what the best weights are chosen."""
 
@@ -214,6 +228,7 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
+    cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
     resume: str | None
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
 
