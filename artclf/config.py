@@ -156,6 +156,7 @@ class TrainerConfig(Section):
     strategy: Literal["auto", "ddp"]
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     channels_last: bool
+    compile: bool = False  # what is read of a run of before there was one has none, here as below
     deterministic: bool
     gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
     accumulate_grad_batches: Positive

@@ -115,6 +115,11 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         *progress.changes(data.manifest.sha256, now, folder),
     ]
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    model.compiled = config.trainer.compile
+    # its scaler can't clip what a fused optimiser unscales itself
+    model.fused = not (precision == "16-mixed" and config.trainer.gradient_clip_val)
+    # deterministic algorithms would also fill all memory before it is written to, which costs a fifth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if is_main_process():
         write_text(folder / "manifest.csv", data.manifest.to_csv())
     began -= progress.seconds

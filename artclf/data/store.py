@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 import torch
@@ -142,7 +142,7 @@ class PixelStore:
 
     def _look_at(self, paths: Sequence[str], missing: list[int], found: list[bytes | None], workers: int) -> pd.DataFrame:
         reasons = [""] * len(paths)
-        kept = {digest for digest in found if digest}
+        kept: set[bytes] = set()  # of what this pass has come upon
         ledger = self.rows.folder / LEDGER
         _end_its_line(ledger)
         with ledger.open("a", encoding="utf-8", newline="\n") as lines:
@@ -154,13 +154,16 @@ class PixelStore:
                     if reason:
                         continue
                     if digest not in kept:
-                        new.setdefault(digest, readable)
+                        new[digest] = readable
+                        kept.add(digest)
                     readable += 1
                     if max(stamp[1:]) < now - SETTLED:
                         lines.write(json.dumps([paths[i], stamp, digest.hex()], ensure_ascii=False) + "\n")
-                if new:
-                    self.rows.append([*new], look.pixels.numpy()[[*new.values()]].reshape(len(new), -1))
-                    kept.update(new)
+                absent = self.rows.find([*new]) < 0  # a file may have changed its times or its name alone
+                digests = [digest for digest, is_new in zip(new, absent, strict=True) if is_new]
+                if digests:
+                    pixels = look.pixels.numpy()[[new[digest] for digest in digests]]
+                    self.rows.append(digests, pixels.reshape(len(digests), -1))
         return pd.DataFrame({"sha256": [digest.hex() if digest else "" for digest in found], "reason": reasons}, dtype=str)
 
     def _looks(self, paths: Sequence[str], missing: list[int], workers: int) -> Iterator[_Look]:

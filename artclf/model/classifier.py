@@ -87,6 +87,7 @@ class ArtClassifier(LightningModule):
         self.seed = 0
         self.__dict__["suffix"] = None
         self._frozen_digest: str | None = None
+        self.fused, self.compiled = True, False
         self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
     # ---- forward
@@ -108,6 +109,9 @@ class ArtClassifier(LightningModule):
 
     def use(self, suffix: Suffix | None) -> None:
         """Take batches of what a prefix of the body gives, for which `suffix` does the rest; None: batches of pixels alone."""
+        if self.compiled:
+            suffix = None if suffix is None else torch.compile(suffix)
+            self.body.compile()
         self.__dict__["suffix"] = suffix  # not as a module: its parameters are the body's own
 
     @torch.inference_mode()
@@ -136,7 +140,8 @@ class ArtClassifier(LightningModule):
             {"params": [p for p in trained if p.ndim >= 2], "weight_decay": stage.optim.weight_decay},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
-        options = {"momentum": 0.9, "nesterov": True} if stage.optim.name == "sgd" else {}
+        options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if stage.optim.name == "sgd" else {}
+        options["fused"] = self.fused  # all tensors in one kernel
         optimizer = OPTIMIZERS[stage.optim.name]([group for group in groups if group["params"]], lr=stage.optim.lr, **options)
         if stage.schedule == "constant":
             return optimizer
