@@ -4,7 +4,6 @@ AI is orange and human is blue, everywhere: the two stay apart in all common kin
 made a work; words tell whether the verdict was right.
 """
 
-import math
 import textwrap
 from collections.abc import Sequence
 from io import BytesIO
@@ -39,6 +38,7 @@ LARGE, NORMAL, SMALL = 12.5, 10.5, 9.0  # points
 
 CHART_BYTES = 150_000  # a page embeds a dozen figures
 PAINTINGS_BYTES = 300_000  # paintings compress worse, and are there to be looked at
+_GROWTH = 1.7  # bytes grow with this power of the dots an inch: fewer show more detail each
 
 
 def paper(width: float, height: float) -> Figure:
@@ -142,7 +142,8 @@ def save(figure: Figure, path: Path) -> Path:
     dpi = float(DPI)
     encoded = _png(figure, dpi, paintings)
     while len(encoded) > limit and dpi > DPI / 3:
-        dpi *= 0.97 * math.sqrt(limit / len(encoded))
+        figure.set_layout_engine("none")  # where everything stands is settled: to find it out takes half the time
+        dpi *= 0.98 * (limit / len(encoded)) ** (1 / _GROWTH)
         encoded = _png(figure, dpi, paintings)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded)
