@@ -153,8 +153,9 @@ def save(figure: Figure, path: Path) -> Path:
 def _png(figure: Figure, dpi: float, paintings: bool) -> bytes:
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # `savefig` would draw twice for the layout, and encode what is encoded anew below
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    # `savefig` would draw twice for the layout, and encode what is encoded anew below
+    canvas.draw()  # type: ignore[no-untyped-call]
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
     if paintings:
         image = _few_colours(image)
     encoded = BytesIO()
