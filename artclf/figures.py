@@ -1,7 +1,7 @@
 """All figures of a run: what the report room draws, of what the run has.
 
-Those that show the data alone are the same in all runs of a sweep, and cost as much as the others together. So the last of each
-is kept, with what it was drawn of.
+Those that show the data or the network alone are the same in most runs of a sweep, and cost more than the others together. So
+the last of each is kept, with what it was drawn of.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -62,7 +62,8 @@ def draw_figures(
     stages = [record.to_json() for record in records]
     save(plot_accuracy(history, stages), folder / "accuracy.png")
     save(plot_loss(history, stages), folder / "loss.png")
-    save(plot_network(_layer_rows(model, records), f"{metrics['model']['name']}: what is trained when"), folder / "network.png")
+    rows, title = _layer_rows(model, records), f"{metrics['model']['name']}: what is trained when"
+    _draw_once(folder / "network.png", (title, *rows), lambda: plot_network(rows, title))
     _draw_data(folder, data)
     for split in data.manifest.evaluated:
         name = "confusion.png" if split == "test" else f"confusion_{split}.png"
@@ -114,7 +115,7 @@ def _draw_copies(folder: Path, data: ArtData) -> None:
 
 
 def _draw_once(file: Path, shown: Hashable, draw: Callable[[], Figure]) -> None:
-    """Draw a figure of the data, or write again what an earlier run of this process drew.
+    """Draw a figure, or write again what an earlier run of this process drew.
 
     Args:
         file: where to.
