@@ -67,14 +67,14 @@ def test_prefix_and_suffix_are_the_whole(backbone: Backbone, depth: int | str) -
     pictures = torch.randn(2, 3, 64, 64)
     backbone.body.eval()
     with torch.inference_mode():
-        prefix, suffix = cut(backbone.body, layers, number)
+        prefix, suffix = cut(backbone.body, layers, number, 64)
         assert torch.equal(suffix(*prefix(pictures)), backbone.body(pictures))
 
 
 def test_the_suffix_holds_what_trains_and_the_prefix_the_rest(backbone: Backbone) -> None:
     layers = list_layers(backbone.body)
     set_depth(backbone.body, layers, 10)
-    prefix, suffix = cut(backbone.body, layers, 10)
+    prefix, suffix = cut(backbone.body, layers, 10, 64)
     trained = {id(p) for p in backbone.body.parameters() if p.requires_grad}
     assert isinstance(prefix, nn.Module)
     assert isinstance(suffix, nn.Module)
