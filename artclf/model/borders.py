@@ -182,7 +182,13 @@ class _Border:
             module: _stub([partial(gift, batch, blanks) for gift in gifts], module.forward)
             for module, gifts in self.gifts.items()
         }
-        with _replaced({**stubs, self.module: enter}):
+        gradients = torch.is_grad_enabled()
+
+        def enter_with_gradients(*args: Any, **kwargs: Any) -> Any:
+            torch.set_grad_enabled(gradients)
+            return enter(*args, **kwargs)
+
+        with torch.no_grad(), _replaced({**stubs, self.module: enter_with_gradients}):  # nothing trains before the border
             dtype = next(self.body.parameters()).dtype
             features: torch.Tensor = self.body.forward(blanks.tensor((batch, 3, self.size, self.size), dtype))
         return features

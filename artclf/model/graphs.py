@@ -21,7 +21,7 @@ from torch import fx, nn
 from torch.fx.node import Argument
 from torchvision.models.feature_extraction import NodePathTracer
 
-from artclf.model.parts import Prefix, Suffix, draw, evaluating, is_plain, scale
+from artclf.model.parts import Prefix, Suffix, draw, evaluating, is_plain, modes_kept, scale
 
 
 def trace(body: nn.Module) -> dict[fx.Node, str]:
@@ -39,7 +39,7 @@ def trace(body: nn.Module) -> dict[fx.Node, str]:
         if argument.default is not inspect.Parameter.empty
     }
     tracer = _tracer()
-    with warnings.catch_warnings():
+    with modes_kept(body), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fx would assert at every call that the defaults are kept, and tells where it can't
         graph = tracer.trace(body, concrete_args=optional)
     pictures = next(iter(graph.nodes))
