@@ -211,7 +211,8 @@ def test_dropout_of_libraries_follows_the_mode(
             nn.init.constant_(parameter, 0.5)  # else some branches give zeros, dropped or not
     layers = list_layers(body)
     for depth in depths:
-        parity(body, layers, depth, size)
+        crossing = parity(body, layers, depth, size)
+        assert not any("input" in name for name in crossing)  # cut by its graph
         set_depth(body, layers, depth)
         pictures = torch.randn(4, 3, size, size)
         assert not torch.equal(body(pictures), body(pictures))  # something is dropped
@@ -246,7 +247,7 @@ class Rows(nn.Module):
         windows = self.mix(windows)
         a, b = windows.chunk(2, dim=1)
         x = torch.cat([b, a], 1).reshape(batch, height, -1, channels)
-        return self.last(x.mean((1, 2)) * gain + self.offset)
+        return self.last(x.mean((1, 2)) * gain * torch.tensor([1.0, 2.0] * 4) + self.offset)
 
 
 def test_only_rows_of_pictures_cross() -> None:
@@ -288,6 +289,18 @@ def test_what_is_kept_is_not_written_into() -> None:
         first, second = suffix(*crossing), suffix(*crossing)
     assert all(map(torch.equal, crossing, before))
     assert torch.equal(first, second)
+
+
+def test_the_prefix_runs_in_eval_mode(backbone: Backbone) -> None:
+    prefix, _ = cut(backbone.body, list_layers(backbone.body), 8, 64)
+    pictures = torch.randn(3, 3, 64, 64)
+    with torch.no_grad():
+        backbone.body.eval()
+        expected, buffers = prefix(pictures), {name: buffer.clone() for name, buffer in backbone.body.named_buffers()}
+        backbone.body.train()
+        assert all(map(torch.equal, prefix(pictures), expected))
+    assert all(module.training for module in backbone.body.modules())
+    assert all(torch.equal(buffer, buffers[name]) for name, buffer in backbone.body.named_buffers())
 
 
 def test_the_parts_go_where_the_body_goes() -> None:
