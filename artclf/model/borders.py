@@ -140,7 +140,7 @@ class _Border:
         def leave(*args: Any, **kwargs: Any) -> Any:
             raise _EnteredError(tree_flatten((args, kwargs))[0])
 
-        self.leave = leave
+        self.leave, self.crossing = leave, list[int]()
         device = next(body.parameters()).device
         try:
             self._go_on(2, device, leave)
