@@ -129,7 +129,7 @@ print(len(missing))
         subprocess.Popen([sys.executable, "-c", script, folder], stdout=subprocess.PIPE, text=True, env=environment, cwd=root)
         for _ in range(2)
     ]
-    printed = sorted(int(child.communicate(timeout=60)[0]) for child in both)
+    printed = sorted(int(child.communicate(timeout=300)[0]) for child in both)
     assert printed == [0, 40]
     store = opened(folder)
     assert len(store) == 40

@@ -152,7 +152,7 @@ def test_two_processes_build_one_store(root: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     command = [sys.executable, "-c", script, str(root)]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=repository) for _ in range(2)]
-    assert [child.communicate(timeout=120)[0].split()[-1] for child in both] == ["384", "384"]
+    assert [child.communicate(timeout=300)[0].split()[-1] for child in both] == ["384", "384"]
     assert len(opened(root)) == 5
 
 
