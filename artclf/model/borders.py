@@ -38,14 +38,15 @@ class _Call:
         name: the module's.
         start, end: when it began and ended, in calls.
         outer: the call that it was within; None if that was the body's.
-        given, gave: its arguments and its outputs, flattened.
+        given: how many arguments it was given, flattened.
+        gave: its outputs, flattened.
         nesting: how the outputs are nested.
     """
 
     name: str
     start: int
     outer: "_Call | None"
-    given: "list[_Leaf]"
+    given: int
     gave: "list[_Leaf]" = field(default_factory=list)
     nesting: Any = None
     end: int = -1
@@ -53,7 +54,7 @@ class _Call:
 
 @dataclass(frozen=True)
 class _Leaf:
-    """A value that a module was given or gave: a tensor's type, sizes and (of integers) values, or a plain value."""
+    """A value that a module gave: a tensor's type, sizes and (of integers) values, or a plain value."""
 
     dtype: torch.dtype | None
     value: Any
@@ -100,22 +101,20 @@ def cut_at_module(body: nn.Module, trained: Sequence[str], size: int) -> tuple[P
     limit = _first_use(two, trained)
     times = Counter(call.name for call in two)
     refused = "every module that begins before has parameters that train, or runs more than once"
-    for a, b in zip(reversed(two), reversed(three), strict=True):
-        if a.start > limit or times[a.name] > 1:
+    for call in reversed(two):
+        if call.start > limit or times[call.name] > 1:
             continue
         try:
-            border = _Border(body, a, two, three, size)
-            if not all(_is_rows(a.given[i], b.given[i]) for i in border.crossing):
-                raise ValueError("it is given tensors whose rows are not the pictures")
+            border = _Border(body, call, two, three, size)
             with evaluating(body), torch.no_grad():  # finds most borders that do not fit at a lower price than `check`
                 border.after(*border.before(draw(body, 1, size)))
-            which = [f"input {i + 1}" for i in border.crossing] if len(a.given) > 1 else ["the input"]
-            prefix = Prefix(body, border.before, tuple(f"{what} of {a.name}" for what in which), size)
+            which = [f"input {i + 1}" for i in border.crossing] if call.given > 1 else ["the input"]
+            prefix = Prefix(body, border.before, tuple(f"{what} of {call.name}" for what in which), size)
             # it swaps forwards, which a compiler would have to guard
             suffix = Suffix(torch.compiler.disable(border.after))  # type: ignore[no-untyped-call]
             check(body, prefix, suffix, trained, size)
         except Exception as error:  # noqa: BLE001 (the body's own code runs, in ways that it was not written for)
-            refused = f"the earliest, {a.name}: {error}"
+            refused = f"the earliest, {call.name}: {error}"
         else:
             return prefix, suffix
     raise ValueError(f"no border between its modules fits ({refused})")
@@ -141,7 +140,7 @@ class _Border:
         def leave(*args: Any, **kwargs: Any) -> Any:
             raise _EnteredError(tree_flatten((args, kwargs))[0])
 
-        self.leave = leave
+        self.leave, self.crossing = leave, list[int]()
         device = next(body.parameters()).device
         try:
             self._go_on(2, device, leave)
@@ -199,7 +198,7 @@ def _record(body: nn.Module, pictures: torch.Tensor) -> list[_Call]:
     calls, open_calls, clock = list[_Call](), list[_Call](), count()
 
     def begin(name: str, module: nn.Module, args: Any, kwargs: Any) -> None:  # noqa: ARG001 (hooks are given it)
-        given = [_leaf(value) for value in tree_flatten((args, kwargs))[0]]
+        given = len(tree_flatten((args, kwargs))[0])
         calls.append(_Call(name, next(clock), open_calls[-1] if open_calls else None, given))
         open_calls.append(calls[-1])
 
@@ -235,11 +234,6 @@ def _leaf(value: Any) -> _Leaf:
     if isinstance(value, torch.Tensor):
         return _Leaf(value.dtype, tuple(value.shape), None if value.is_floating_point() else value.clone())
     return _Leaf(None, value)
-
-
-def _is_rows(two: _Leaf, three: _Leaf) -> bool:
-    """Whether a tensor has the pictures as its rows."""
-    return (two.value[:1], three.value[:1], two.value[1:]) == ((2,), (3,), three.value[1:])
 
 
 def _gift(two: _Call, three: _Call) -> _Gift:

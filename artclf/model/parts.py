@@ -139,7 +139,6 @@ def check(body: nn.Module, prefix: Prefix, suffix: Suffix, trained: Sequence[str
         pictures = draw(body, 2, size, seed=2)
         with torch.no_grad():
             crossing = prefix(pictures)
-            _check_alike(prefix.run(pictures), crossing, "depends on chance, or on the mode")
             suffix.copies |= _writes(body, suffix, crossing)
         right, wanted = _run(body, lambda: body.forward(pictures), parameters)
         got, gradients = _run(body, lambda: suffix(*crossing), parameters)
@@ -154,14 +153,9 @@ def check(body: nn.Module, prefix: Prefix, suffix: Suffix, trained: Sequence[str
 
 def _check_rows(crossing: tuple[torch.Tensor, ...], prefix: Prefix, pictures: torch.Tensor) -> None:
     """Pictures in two batches must give the same rows as in one."""
-    parts = zip(prefix(pictures[:1]), prefix(pictures[1:]), strict=True)
-    _check_alike([torch.cat(pair) for pair in parts], crossing, "depends on the other pictures of its batch")
-
-
-def _check_alike(got: Any, wanted: tuple[torch.Tensor, ...], what: str) -> None:
-    for a, b in zip(got, wanted, strict=True):
-        if not _close(a, b, ALIKE):
-            raise ValueError(f"what crosses {what}")
+    for whole, *parts in zip(crossing, prefix(pictures[:1]), prefix(pictures[1:]), strict=True):
+        if not _close(torch.cat(parts), whole, ALIKE):
+            raise ValueError("what crosses has not the pictures as its rows, each of one picture alone")
 
 
 def _writes(body: nn.Module, suffix: Suffix, crossing: tuple[torch.Tensor, ...]) -> bool:
