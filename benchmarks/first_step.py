@@ -61,16 +61,24 @@ class EpochClock(Callback):
         """Look at the clock."""
         self.start, self.trained = now(), 0.0
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Look at the clock: the epoch's steps are done."""
-        self.trained = now()
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,  # noqa: ARG002
+        outputs: Any,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
+        """Look at the clock after the last step: once on_validation_start is called, its workers have been started."""
+        if trainer.is_last_batch:
+            self.trained = now()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Append the line."""
         end = now()
         if trainer.is_global_zero:
             with self.file.open("a", encoding="utf-8") as lines:
-                print(json.dumps({"start": self.start, "trained": self.trained or end, "end": end}), file=lines)
+                print(json.dumps({"start": self.start, "trained": self.trained, "end": end}), file=lines)
 
 
 def now() -> float:

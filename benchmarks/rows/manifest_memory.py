@@ -3,11 +3,11 @@
 from pathlib import Path
 from statistics import median
 
-from benchmarks.bench import Bench
+from benchmarks.bench import TINY_MODEL, Bench, quoted
 from benchmarks.memory import Memory, can_sample
 from benchmarks.processes import Finished
 from benchmarks.results import Figure, Findings, SkippedError, Target
-from benchmarks.rows.pixel_store import make_pictures, tiny_job
+from benchmarks.rows.pixel_store import make_pictures
 from benchmarks.spread import Spread, interleaved, number
 from benchmarks.table import write_table
 
@@ -48,15 +48,16 @@ def measure(bench: Bench) -> Findings:
     lines = [f"{rows[name]:,} pictures: {_told(runs)}" for name, runs in found.items()]
     how = (
         f"JPEGs of {SIDE} px, all different, in a table of that many rows (copies of balance=augment come on top); a frozen "
-        "network that costs next to nothing, one epoch, then the test. The figure is the peak of the proportional memory (PSS) "
-        "of the process and its workers together, read about once a second: a page that several share counts once, mapped files "
-        "included. Anonymous and resident are sums over the processes, ru_maxrss is that of the main process."
+        "network that costs next to nothing, one epoch, then the test. The figure is the peak of the proportional memory "
+        "(PSS) of the process and its workers together, read about once a second: a page that several share counts once, "
+        "mapped files included. Anonymous and resident are sums over the processes, ru_maxrss is that of the main process."
     )
     return Findings([figure], [*lines, how])
 
 
 def _run(bench: Bench, name: str, folder: Path, pictures: Path) -> tuple[Memory, Finished]:
-    words = [*tiny_job(folder / f"{name}.csv", pictures), f"data.image_size={SIDE}", "data.batch_size=256"]
+    words = [*TINY_MODEL, "data=csv", f"data.csv={quoted(folder / f'{name}.csv')}", f"data.root={quoted(pictures)}"]
+    words += [f"data.image_size={SIDE}", "data.batch_size=256"]
     with bench.temporary() as cache:
         process = bench.train(name, words, cache=cache, sample=True).process
     if process.memory is None:
