@@ -86,7 +86,12 @@ class Bench:
         name = f"{self.row}-{side}"
         serial = self.made[name] = self.made.get(name, 0) + 1
         log = self.workdir / "logs" / f"{name}-{serial}.log"
-        environment = {"ARTCLF_CACHE": str(cache or self.workdir / "cache"), "PYTHONPATH": str(REPOSITORY)}
+        kept = cache or self.workdir / "cache"
+        environment = {
+            "ARTCLF_CACHE": str(kept),
+            "TORCHINDUCTOR_CACHE_DIR": str(kept / "inductor"),  # else what one run has compiled another would find
+            "PYTHONPATH": str(REPOSITORY),
+        }
         try:
             done = run_child(command, log=log, environment=environment, folder=REPOSITORY, sample=sample, until=until)
         except ChildFailedError as error:

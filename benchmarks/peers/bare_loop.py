@@ -67,6 +67,7 @@ def decode(items: list[Item], size: int) -> torch.Tensor:
 
     def read(row: int) -> None:
         with Image.open(files[row]) as image:
+            image.draft("RGB", (size, size))  # a JPEG is decoded at a half, a quarter or an eighth where that is still enough
             picture = image.convert("RGB")
         scale = size / min(picture.size)
         scaled = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BILINEAR)

@@ -57,7 +57,7 @@ ROWS = {
     ),
     "sweep": Row("Twenty settings of head and learning rate on a frozen backbone, against one run.", "3", sweep.measure),
     "predict": Row("`artclf predict` on a folder, against the network alone.", "2", predict.measure),
-    "compile": Row("What trainer.compile=true brings to training all layers.", "4", compiled.measure),
+    "compile": Row("What trainer.compile=true brings to training all layers.", "8", compiled.measure),
     "pixel_store": Row("What the first pass over new pictures costs, by their number.", "4", pixel_store.measure),
     "manifest_memory": Row(
         "How much more memory 185,015 pictures take than 1,000.", "8, and 1 to make them", manifest_memory.measure
