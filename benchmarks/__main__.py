@@ -44,7 +44,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is temporary is removed, and no child left behind
     failed = []
     for name in chosen.only or ROWS:
-        measured = measure(name, bench)
+        try:
+            measured = measure(name, bench)
+        except KeyboardInterrupt:
+            print(f"interrupted in {name}; the rows before it are written: {out / 'RESULTS.md'}")
+            sys.exit(130)
         if measured.why_not and not measured.why_not.startswith(SKIPPED):
             failed.append(name)
         _write(out, merge(load(out / "results.json"), {name: measured}))
@@ -67,6 +71,8 @@ def measure(name: str, bench: Bench) -> Measured:
         why_not = f"{SKIPPED}{error}"
     except ChildFailedError as error:
         why_not = f"failed: {error}"
+    except (OSError, ValueError, LookupError) as error:  # what a child should have left is not there, or not as it should be
+        why_not = f"failed: {type(error).__name__}: {error}; what was printed: {bench.workdir / 'logs'}/{name}-*.log"
     for line in [why_not] if why_not else [figure.line() for figure in findings.figures]:
         print(f"  {line}", flush=True)
     return Measured(

@@ -35,11 +35,11 @@ def measure(bench: Bench) -> Findings:
         [figure],
         [
             f"The floor's parts: {listed}.",
-            "Imports are a process that imports what such a program needs. Decoding is Pillow in 2 threads (JPEGs at a half or "
-            "a quarter where that is enough), each different picture once, and copies are not altered. The prefix (ResNet-50 "
-            "before layer4.2, then layer4.2 for the head's features) passes once over all pictures and copies; then both stages "
-            "on what it gave, validation included. All in the best precision, from memory: nothing is written, drawn, hashed or "
-            "reported.",
+            "Imports are a process that imports what such a program needs. Decoding is Pillow in 2 threads (JPEGs at a "
+            "half or a quarter where that is enough), each different picture once, and copies are not altered. The prefix "
+            "(ResNet-50 before layer4.2, then layer4.2 for the head's features) passes once over all pictures and copies; "
+            "then both stages on what it gave, validation included. All in the best precision, from memory: nothing is "
+            "written, drawn, hashed or reported.",
             pictures,
         ],
     )

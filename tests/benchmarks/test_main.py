@@ -34,6 +34,15 @@ def failing(bench: Bench) -> Findings:
     raise AssertionError
 
 
+def incomplete(bench: Bench) -> Findings:
+    (bench.workdir / "metrics.json").read_text()
+    raise AssertionError
+
+
+def interrupted(bench: Bench) -> Findings:
+    raise KeyboardInterrupt
+
+
 def skipped(bench: Bench) -> Findings:
     raise SkippedError("no GPU here")
 
@@ -77,6 +86,17 @@ def test_rows_are_measured_told_and_written(
     elsewhere = ["--out", str(tmp_path / "taken"), "--take", str(tmp_path / "out" / "results.json")]
     assert run(monkeypatch, *elsewhere) == 0
     assert load(tmp_path / "taken" / "results.json")["a"] == found["a"]
+
+
+def test_rows_after_a_broken_one_are_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        command, "ROWS", {"a": Row("", "0", incomplete), "b": Row("", "0", skipped), "c": Row("", "0", interrupted)}
+    )
+    assert run(monkeypatch, "--workdir", str(tmp_path), "--quick") == 130
+    assert "failed: FileNotFoundError" in capsys.readouterr().out
+    assert list(load(tmp_path / "results.json")) == ["a", "b"]  # a smoke run's stay in its workdir
 
 
 def test_a_row_that_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
