@@ -9,6 +9,7 @@ from pathlib import Path
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy", "hydra-core")
 REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = ("RESULTS.md", "results.json")  # which the benchmarks themselves change
 FORMATS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "asimd")  # the first that a processor has says how it multiplies
 
 
@@ -62,12 +63,17 @@ def versions() -> str:
 
 
 def commit() -> str:
-    """The commit of the checkout, with "-dirty" where tracked files are changed; "unknown" where it is none."""
-    command = ["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit of the checkout, with "-dirty" where tracked files but the results are changed; "unknown" where it is none."""
+    git = ["git", "-C", str(REPOSITORY)]
+    changed = ["status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!benchmarks/{name}" for name in RESULTS)]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+        found, dirty = (
+            subprocess.run([*git, *words], capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+            for words in (["rev-parse", "--short=12", "HEAD"], changed)
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
+    return f"{found}-dirty" if dirty else found
 
 
 def _lines(file: Path) -> dict[str, str]:

@@ -12,10 +12,10 @@ from benchmarks.spread import Spread, interleaved, ratios
 
 FASTER, NEAR = Target("≥", 2.5), Target("≥", 0.95)
 FAIR = (
-    "Pictures a second are the training pictures of an epoch (copies included) by the seconds from its start to its "
-    "validation's, by the same callback in artclf and in plain Lightning; the bare loop has no validation. That leaves out "
-    "validation and the writing of checkpoints, and counts the wait for each epoch's first batch. The median of the second and "
-    "later epochs: the first holds start-up, and artclf's first pass."
+    "Pictures a second are the training pictures of an epoch (copies included) by the seconds from its start to the "
+    "end of its last step, by the same callback in artclf and in plain Lightning; the bare loop has no validation. "
+    "That leaves out validation and the writing of checkpoints, and counts the wait for each epoch's first batch. The "
+    "median of the second and later epochs: the first holds start-up, and artclf's first pass."
 )
 
 

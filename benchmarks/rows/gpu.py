@@ -20,6 +20,7 @@ from benchmarks.table import write_table
 
 EVERY = 200  # milliseconds
 BATCH = 256
+TRAINER = "trainer=gpu"
 
 
 def measure(bench: Bench) -> Findings:
@@ -41,7 +42,8 @@ def measure(bench: Bench) -> Findings:
             f"data.batch_size={BATCH}",
             "balance=none",
         ]
-        job += ["model=resnet50", f"model.weights={quoted(bench.weights)}", "callbacks.early_stopping=null", "trainer=gpu"]
+        job += ["model=resnet50", f"model.weights={quoted(bench.weights)}", "callbacks.early_stopping=null"]
+        job += [f"data.image_size={bench.image_size}", TRAINER]
         # the peer balances what it is given, and so trains on a few more pictures than artclf, which a rate does not mind
         peer: list[str | Path] = [
             "--manifest",
@@ -52,6 +54,8 @@ def measure(bench: Bench) -> Findings:
             bench.weights,
             "--batch-size",
             str(BATCH),
+            "--image-size",
+            str(bench.image_size),
         ]
         cache = folder / "cache"
 
@@ -81,8 +85,8 @@ def measure(bench: Bench) -> Findings:
         Figure("on a GPU, share of the time that it is busy", Spread.of(busy), "%"),
     ]
     note = (
-        f"All layers of ResNet-50 at 224 px, batch {BATCH}, {count * 18 // 20:,} pictures of 256 px, from the store (the first "
-        "epoch, which fills it in the first round, is left out). Busy: nvidia-smi's utilization.gpu, "
+        f"All layers of ResNet-50 at {bench.image_size} px, batch {BATCH}, {count * 18 // 20:,} pictures of 256 px, from the "
+        "store (the first epoch, which fills it in the first round, is left out). Busy: nvidia-smi's utilization.gpu, "
         f"each {EVERY} ms while steps are taken."
     )
     return Findings(figures, [note, FAIR])
@@ -96,16 +100,15 @@ def sampled_use() -> Iterator[list[tuple[float, float]]]:
         yield samples
         return
     query = ["nvidia-smi", "-i", "0", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", f"--loop-ms={EVERY}"]
-    watcher = subprocess.Popen(query, stdout=subprocess.PIPE, text=True)
+    with subprocess.Popen(query, stdout=subprocess.PIPE, text=True) as watcher:
 
-    def read() -> None:
-        samples.extend((time.time(), float(line)) for line in watcher.stdout or () if line.strip().isdigit())
+        def read() -> None:
+            samples.extend((time.time(), float(line)) for line in watcher.stdout or () if line.strip().isdigit())
 
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        yield samples
-    finally:
-        watcher.terminate()
-        watcher.wait()
-        reader.join()
+        reader = threading.Thread(target=read, daemon=True)
+        reader.start()
+        try:
+            yield samples
+        finally:
+            watcher.terminate()
+            reader.join()

@@ -1,5 +1,7 @@
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from benchmarks import bench as bench_module
 from benchmarks.bench import Bench, quoted
 from benchmarks.processes import ChildFailedError
 from benchmarks.results import Figure, Findings, SkippedError, load
-from benchmarks.rows import ROWS, Row, sweep
+from benchmarks.rows import ROWS, Row, gpu, sweep
 from benchmarks.spread import interleaved, ratios
 
 STUB = """
@@ -156,3 +158,16 @@ def test_results_in_the_repository_are_those_of_the_page() -> None:
         pytest.skip("nothing has been measured yet")
     assert (command.HERE / "RESULTS.md").read_text(encoding="utf-8") == command.page(load(file), command.TITLES)
     assert all("--quick" not in row["command"] for row in json.loads(file.read_text(encoding="utf-8")).values())
+
+
+def test_the_use_of_a_gpu_is_sampled_meanwhile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    command_file = tmp_path / "nvidia-smi"
+    command_file.write_text("#!/bin/sh\nprintf '55\\n[N/A]\\n70\\n'\nexec sleep 60\n")
+    command_file.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with gpu.sampled_use() as samples:
+        ended = time.monotonic() + 10
+        while len(samples) < 2 and time.monotonic() < ended:
+            time.sleep(0.01)
+    assert [use for _, use in samples] == [55.0, 70.0]
+    assert samples[0][0] == pytest.approx(time.time(), abs=20)
