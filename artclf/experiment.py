@@ -108,12 +108,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         for name, stage in config.stages.items()
     }
     now = versions()
-    fallbacks = [
-        *fallbacks,
-        *data.fallbacks,
-        *_fallbacks(config, backbone, depths),
-        *progress.changes(data.manifest.sha256, now, folder),
-    ]
+    fallbacks = [*fallbacks, *_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     model.compiled = config.trainer.compile
     # its scaler can't clip what a fused optimiser unscales itself

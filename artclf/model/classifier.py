@@ -86,7 +86,8 @@ class ArtClassifier(LightningModule):
         self.depth = len(self.layers)
         self.seed = 0
         self.__dict__["suffix"] = None
-        self._frozen_digest: str | None = None
+        self._digests: dict[int, str] = {}
+        self._changed = 0  # how many layers the stages so far have trained at most
         self.fused, self.compiled = True, False
         self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
@@ -129,7 +130,8 @@ class ArtClassifier(LightningModule):
             depth: how many layers of the body train, counted from the end; the head always does.
             seed: of what the stage draws at random while it trains (dropout).
         """
-        self.stage, self.depth, self.seed, self._frozen_digest = stage, depth, seed, None
+        self.stage, self.depth, self.seed = stage, depth, seed
+        self._changed = max(self._changed, depth)
         set_depth(self.body, self.layers, depth)
 
     def configure_optimizers(self) -> Any:
@@ -191,11 +193,14 @@ class ArtClassifier(LightningModule):
         """The tensors of the body that the current stage does not change, by their names in the body."""
         return frozen_state(self.body, self.layers, self.depth)
 
-    def frozen_digest(self) -> str:
-        """The SHA-256 of `frozen`."""
-        if self._frozen_digest is None:
-            self._frozen_digest = digest(self.frozen())
-        return self._frozen_digest
+    def frozen_digest(self, depth: int | None = None) -> str:
+        """The SHA-256 of what does not change while the last `depth` layers train (None: as many as in this stage)."""
+        depth = self.depth if depth is None else depth
+        if depth < self._changed:  # stages have trained some of it, and may again
+            return digest(frozen_state(self.body, self.layers, depth))
+        if depth not in self._digests:
+            self._digests[depth] = digest(frozen_state(self.body, self.layers, depth))
+        return self._digests[depth]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out what the stage does not change: most of the weights, which would be written anew after each epoch."""

@@ -31,7 +31,7 @@ from artclf.data.dataset import ArtDataset
 from artclf.data.module import ArtData
 from artclf.data.store import WORTH_WORKERS, as_it_is
 from artclf.model.classifier import ArtClassifier
-from artclf.model.depth import Prefix, Suffix, cut, digest, frozen_state
+from artclf.model.depth import Prefix, Suffix, cut
 from artclf.rows import ABOUT, Bytes, MemoryRows, Numbers, Rows, RowStore, StoreError, require_room
 
 log = logging.getLogger(__name__)
@@ -271,7 +271,7 @@ class PrefixCache:
         return {
             "model": hparams["name"],
             "depth": depth,
-            "frozen": digest(frozen_state(model.body, model.layers, depth)),
+            "frozen": model.frozen_digest(depth),
             **{key: hparams[key] for key in ("library", "mean", "std", "interpolation", "image_size", "channels_last")},
             "precision": str(trainer.precision),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
