@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "rows"],
     ["data"],
     ["model"],
     ["evaluation"],

@@ -5,6 +5,7 @@ All on uint8 tensors: scaling to [0, 1] and normalising belong to the weights, a
 
 import math
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.config import AugmentConfig
+from artclf.data.images import read_pixels
 
 
 def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") -> torch.Tensor:
@@ -32,6 +34,15 @@ def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") 
     scaled = F.resize(pixels, [size], interpolation=v2.InterpolationMode(interpolation), antialias=True)
     square: torch.Tensor = F.center_crop(scaled, [size, size])
     return square
+
+
+def read_square(
+    path: Path | str, size: int, interpolation: str = "bilinear", *, max_pixels: int, content: bytes | None = None
+) -> torch.Tensor:
+    """TEMPORARY"""
+    return to_square(
+        torch.from_numpy(read_pixels(path, max_pixels=max_pixels)).permute(2, 0, 1), size, interpolation
+    ).contiguous()
 
 
 def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
