@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 from scipy.stats import binom, binomtest
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
@@ -21,6 +22,7 @@ _CHUNK = 2_000_000  # numbers held at once in each array of a bootstrap: 16 MB
 
 Booleans = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def _counts(rng: np.random.Generator, resamples: int, pictures: int) -> Floats:
 def _figures(humans: Floats, ais: Floats, accused: Floats, missed: Floats, aurocs: Sequence["_Auroc"]) -> dict[str, Floats]:
     """Each figure as [K, B], of counts [B, pictures of the label] and mistakes [pictures of the label, K]."""
     n_human, n_ai = humans.shape[1], ais.shape[1]
+    columns = np.ascontiguousarray(humans.T), np.ascontiguousarray(ais.T)
     false_positives, false_negatives = (humans @ accused).T, (ais @ missed).T
     nothing = np.full(false_positives.shape, np.nan)
     false_positive_rate = false_positives / n_human if n_human else nothing
@@ -192,7 +195,7 @@ def _figures(humans: Floats, ais: Floats, accused: Floats, missed: Floats, auroc
     return {
         "accuracy": 1 - (false_positives + false_negatives) / (n_human + n_ai),
         "balanced_accuracy": 1 - (false_positive_rate + false_negative_rate) / 2,
-        "auroc": np.stack([auroc(humans, ais) for auroc in aurocs]) if aurocs else nothing,
+        "auroc": np.stack([auroc(*columns) for auroc in aurocs]) if aurocs else nothing,
         "false_positive_rate": false_positive_rate,
         "false_negative_rate": false_negative_rate,
     }
@@ -201,23 +204,34 @@ def _figures(humans: Floats, ais: Floats, accused: Floats, missed: Floats, auroc
 class _Auroc:
     """AUROC of one classifier under any counts: the share of pairs of an AI and a human work that its scores order rightly.
 
-    A tie counts half (Mann-Whitney's U). Where each AI work stands among the human ones is found once.
+    A tie counts half (Mann-Whitney's U). Where each AI work stands among the human ones is found once: sparse matrices of ones
+    then add up the counts of neighbours, for all resamples at once.
     """
 
     def __init__(self, human: Floats, ai: Floats) -> None:
-        self.human_order = np.argsort(human)
-        self.ai_order = np.argsort(ai)
-        humans, ais = human[self.human_order], ai[self.ai_order]
+        human_order, ai_order = np.argsort(human), np.argsort(ai)
+        humans, ais = human[human_order], ai[ai_order]
         below, up_to = np.searchsorted(humans, ais, "left"), np.searchsorted(humans, ais, "right")
         new = np.concatenate([[True], (np.diff(below) > 0) | (np.diff(up_to) > 0)])
-        self.starts = np.flatnonzero(new)  # AI works between the same two human ones count together
-        self.below, self.up_to = below[self.starts], up_to[self.starts]
+        starts = np.flatnonzero(new)  # AI works between the same two human ones count together
+        below, up_to = below[starts], up_to[starts]
+        self.together = _added(ai_order, starts, np.append(starts[1:], len(ai)))
+        self.further_below = _added(human_order, np.concatenate([[0], below[:-1]]), below)
+        self.tied = _added(human_order, below, up_to)
 
     def __call__(self, humans: Floats, ais: Floats) -> Floats:
-        """AUROC on each of B resamples, [B]; counts [B, human works] and [B, AI works]."""
-        under = np.zeros((len(humans), humans.shape[1] + 1))
-        np.cumsum(humans[:, self.human_order], axis=1, out=under[:, 1:])
-        groups = np.add.reduceat(ais[:, self.ai_order], self.starts, axis=1)
-        pairs = np.einsum("bg,bg->b", groups, under[:, self.below] + under[:, self.up_to])
-        result: Floats = pairs / (2 * humans.shape[1] * ais.shape[1])
+        """AUROC on each of B resamples, [B]; counts [human works, B] and [AI works, B]."""
+        groups = self.together @ ais
+        pairs = 2 * np.einsum("gb,gb->b", groups, np.cumsum(self.further_below @ humans, axis=0))
+        if self.tied.nnz:
+            pairs += np.einsum("gb,gb->b", groups, self.tied @ humans)
+        result: Floats = pairs / (2 * len(humans) * len(ais))
         return result
+
+
+def _added(order: Indices, starts: Indices, ends: Indices) -> csr_array:
+    """The matrix [G, N] that adds up, for each of G groups, what stands in `order` from its start to its end."""
+    lengths = ends - starts
+    until = np.concatenate([[0], np.cumsum(lengths)])
+    columns = order[np.repeat(starts - until[:-1], lengths) + np.arange(until[-1])]
+    return csr_array((np.ones(len(columns)), columns, until), shape=(len(starts), len(order)))

@@ -135,9 +135,9 @@ def plain(text: str, limit: int | None = None, *, keep: Literal["start", "end"] 
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG: a chart under 150 KB, paintings in 256 dithered colours under 300 KB.
+    """Write a figure as PNG: a chart under 150 KB, if need be in 256 colours; paintings in as many, dithered, under 300 KB.
 
-    What would be larger at 150 dots an inch is drawn with fewer.
+    What would be larger all the same at 150 dots an inch is drawn with fewer.
     """
     paintings = any(axes.images for axes in figure.axes)
     limit = PAINTINGS_BYTES if paintings else CHART_BYTES
@@ -187,7 +187,11 @@ def _png(figure: Figure, dpi: float, paintings: bool) -> bytes:
     # `savefig` would draw twice for the layout, and encode what is encoded anew below
     canvas.draw()  # type: ignore[no-untyped-call]
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
-    return _encoded(_few_colours(image) if paintings else image)
+    if paintings:
+        return _encoded(_few_colours(image))
+    encoded = _encoded(image)
+    # 256 colours are half the bytes; what goes are shades at the edges of letters
+    return encoded if len(encoded) <= CHART_BYTES else _encoded(image.quantize(dither=Image.Dither.NONE))
 
 
 def _encoded(image: Image.Image) -> bytes:

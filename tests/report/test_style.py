@@ -22,6 +22,26 @@ def test_a_chart_keeps_its_size_and_exact_colours(tmp_path):
     assert style.AI.lower() in pixels
 
 
+def test_a_busy_chart_loses_shades_rather_than_dots(tmp_path, monkeypatch):
+    def chart():
+        figure = style.paper(4, 3)
+        axes = figure.subplots()
+        for i in range(40):
+            shade = style.shade(style.AI, i / 40)
+            axes.text(i % 8 / 8, i // 8 / 5, f"label {i}", color=shade, bbox={"facecolor": style.shade(style.HUMAN, i / 40)})
+        return figure
+
+    exact = saved(chart(), tmp_path / "exact.png")
+    monkeypatch.setattr(style, "CHART_BYTES", int(0.7 * (tmp_path / "exact.png").stat().st_size))
+    image = saved(chart(), tmp_path / "busy.png")
+    assert (tmp_path / "busy.png").stat().st_size <= style.CHART_BYTES
+    assert image.size == exact.size == (4 * style.DPI, 3 * style.DPI)
+    assert len(image.convert("RGB").getcolors(1 << 20)) <= 256 < len(exact.convert("RGB").getcolors(1 << 20))
+    off = np.abs(np.asarray(image.convert("RGB"), dtype=int) - np.asarray(exact.convert("RGB")))
+    assert off.mean() < 1
+    assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
 def test_paintings_are_kept_small_and_their_paper_white(tmp_path, monkeypatch):
     monkeypatch.setattr(style, "PAINTINGS_BYTES", 60_000)
     figure = style.paper(4, 3)
