@@ -5,6 +5,7 @@ All on uint8 tensors: scaling to [0, 1] and normalising belong to the weights, a
 
 import math
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.config import AugmentConfig
+from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
 
 
 def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") -> torch.Tensor:
@@ -32,6 +34,39 @@ def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") 
     scaled = F.resize(pixels, [size], interpolation=v2.InterpolationMode(interpolation), antialias=True)
     square: torch.Tensor = F.center_crop(scaled, [size, size])
     return square
+
+
+def read_square(
+    path: Path | str,
+    size: int,
+    interpolation: str = "bilinear",
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    content: bytes | None = None,
+) -> torch.Tensor:
+    """Read a picture as the network is shown it: `to_square` of its pixels.
+
+    A JPEG whose shorter side is at least 4 `size` is decoded smaller (`read_image`): its pixels then differ by a level or two
+    here and there. It may be called from many threads, and starts none of its own.
+
+    Args:
+        path: as in `read_image`.
+        size: pixels a side.
+        interpolation: "bilinear" or "bicubic".
+        max_pixels: as in `read_image`.
+        content: the file's bytes, where the caller has them already.
+
+    Returns:
+        uint8 [3, size, size], contiguous.
+
+    Raises:
+        UnreadableImage: as `read_image`.
+    """
+    image = read_image(path, max_pixels=max_pixels, content=content, shorter_side=size, interpolation=interpolation)
+    # the strides of a decoded picture are left as they are until it is small: torchvision scales it as it lies
+    square = to_square(torch.from_numpy(np.array(image)).permute(2, 0, 1), size, interpolation)
+    # NumPy's copy: torch's would take a team of threads for each thread that calls this
+    return torch.from_numpy(np.ascontiguousarray(square.numpy()))
 
 
 def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
