@@ -4,13 +4,13 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "memory", "precision"],
     ["data"],
     ["model"],
     ["evaluation"],
     ["report"],
     ["cli"],
-    ["precision", "epochs", "multirun", "resuming"],
+    ["epochs", "multirun", "resuming"],
     ["sweep"],
     ["overrides"],
     ["stages"],

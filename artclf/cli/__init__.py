@@ -1,6 +1,8 @@
 """`artclf …`: commands on finished runs and on pictures. Heavy libraries are loaded where a command needs them."""
 
 import sys
+from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +22,15 @@ app = typer.Typer(
 app.add_typer(data_commands, name="data")
 
 
+class Precision(StrEnum):
+    """What `--precision` allows."""
+
+    AUTO = "auto"
+    FULL = "32-true"
+    BF16 = "bf16-mixed"
+    FP16 = "16-mixed"
+
+
 @app.callback()
 def main() -> None:
     """Tell AI-generated art from human-made art. Training: python train.py --help."""
@@ -35,6 +46,10 @@ def version() -> None:
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
     pictures: Annotated[list[Path], typer.Argument(help="Picture files, or folders of them.")],
+    precision: Annotated[
+        Precision,
+        typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
+    ] = Precision.AUTO,
 ) -> None:
     """Print p_ai, the probability of AI, and the verdict for each picture.
 
@@ -43,9 +58,9 @@ def predict(
     from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
 
     unread = 0
-    with mistakes_told():
+    with mistakes_told(), closing(predict_pictures(run, pictures, precision.value)) as predictions:
         typer.echo("p_ai    verdict  picture")
-        for prediction in predict_pictures(run, pictures):
+        for prediction in predictions:
             if prediction.reason:
                 unread += 1
                 typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)

@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.config import AugmentConfig
-from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
+from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
 
 
 def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") -> torch.Tensor:
@@ -31,6 +31,11 @@ def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") 
     """
     if pixels.shape[-2:] == (size, size):
         return pixels
+    height, width = pixels.shape[-2:]
+    shorter = min(height, width)
+    if size * (size * max(height, width) // shorter) > DEFAULT_MAX_PIXELS:
+        # a line of pixels: scaled whole, it could be larger than the memory
+        pixels = F.center_crop(pixels, [min(height, 2 * shorter), min(width, 2 * shorter)])
     scaled = F.resize(pixels, [size], interpolation=v2.InterpolationMode(interpolation), antialias=True)
     square: torch.Tensor = F.center_crop(scaled, [size, size])
     return square
@@ -63,8 +68,12 @@ def read_square(
         UnreadableImage: as `read_image`.
     """
     image = read_image(path, max_pixels=max_pixels, content=content, shorter_side=size, interpolation=interpolation)
-    # the strides of a decoded picture are left as they are until it is small: torchvision scales it as it lies
-    square = to_square(torch.from_numpy(np.array(image)).permute(2, 0, 1), size, interpolation)
+    try:
+        pixels = torch.from_numpy(np.array(image))
+    except MemoryError as error:
+        raise UnreadableImage(Path(path), "not enough memory for this picture") from error
+    # its strides are left as they are until it is small: torchvision scales a picture as it lies
+    square = to_square(pixels.permute(2, 0, 1), size, interpolation)
     # NumPy's copy: torch's would take a team of threads for each thread that calls this
     return torch.from_numpy(np.ascontiguousarray(square.numpy()))
 

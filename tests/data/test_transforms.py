@@ -25,6 +25,14 @@ def test_to_square_keeps_the_centre_and_loses_the_ends() -> None:
     assert (to_square(pixels, 32) == 200).all()
 
 
+def test_a_line_of_pixels_is_cut_before_it_is_scaled() -> None:
+    """Scaled whole, this one would take 5 GB."""
+    pixels = torch.zeros(3, 1, 40_000, dtype=torch.uint8)
+    pixels[:, :, 19_990:20_010] = 200
+    assert (to_square(pixels, 224) == 200).all()
+    assert (to_square(pixels.mT, 224) == 200).all()
+
+
 def test_bicubic_is_not_bilinear() -> None:
     pixels = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
     assert not torch.equal(to_square(pixels, 32, "bilinear"), to_square(pixels, 32, "bicubic"))
@@ -66,6 +74,16 @@ def test_read_square_refuses_as_read_image_does(tmp_path: Path) -> None:
         read_square(tmp_path / "text.jpg", 32)
     with pytest.raises(UnreadableImage, match="over the limit of 399"):
         read_square(tmp_path / "large.png", 32, max_pixels=399)
+
+
+def test_a_picture_that_the_memory_cannot_hold_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise MemoryError
+
+    Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
+    monkeypatch.setattr("artclf.data.transforms.np.array", fail)
+    with pytest.raises(UnreadableImage, match=r"large\.png: not enough memory for this picture"):
+        read_square(tmp_path / "large.png", 32)
 
 
 @pytest.mark.parametrize("name", ["basic", "strong"])
