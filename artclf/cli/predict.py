@@ -20,7 +20,7 @@ from artclf.precision import PRECISIONS, autocast, resolve_precision
 
 log = logging.getLogger(__name__)
 
-_BATCH = {"cpu": 16, "cuda": 64}
+BATCH = {"cpu": 16, "cuda": 64}
 _MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold a picture of half a gigabyte
 
 
@@ -111,7 +111,7 @@ def predict_files(model: ArtClassifier, files: Iterable[Path], precision: str) -
         files,
         size=int(model.hparams["image_size"]),
         interpolation=str(model.hparams["interpolation"]),
-        batch=_BATCH.get(device.type, 16),
+        batch=BATCH[device.type],
         threads=min(_MOST_THREADS, max(2, os.cpu_count() or 1)),
         pinned=device.type == "cuda",
     )
