@@ -156,9 +156,24 @@ class TrainerConfig(Section):
     strategy: Literal["auto", "ddp"]
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     channels_last: bool
+    compile: bool = False  # what is read of a run of before there was one has none, here as below
     deterministic: bool
     gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
     accumulate_grad_batches: Positive
+
+
+class CacheConfig(Section):
+    """What is computed once and kept in the cache folder.
+
+    Attributes:
+        pixels: whether decoded pictures are.
+        prefix: whether what the frozen layers give is.
+        max_gb: gigabytes that one store may take; None: half of what is free on its disk.
+    """
+
+    pixels: bool = True
+    prefix: bool = True
+    max_gb: Annotated[float, Field(gt=0.0)] | None = None
 
 
 class MonitorConfig(Section):
@@ -214,6 +229,7 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
+    cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
     resume: str | None
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
 

@@ -4,6 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from artclf.model.backbones import Backbone, build_backbone, load_weights
 from artclf.model.classifier import ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
+from artclf.model.prefix import PrefixCache
 from artclf.precision import resolve_precision
 from artclf.progress import Progress, begin
 from artclf.record import balance_facts, data_facts, device_name, git_commit, tested_predictions, versions, write_run
@@ -92,7 +94,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
     backbone = _load_backbone(config, progress)
-    data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation)
+    data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation, config.cache)
     data.read(folder if is_main_process() else None)
     data.tell()
     model = _build_model(config, backbone, data.plan.pos_weight)
@@ -108,6 +110,11 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     now = versions()
     fallbacks = [*fallbacks, *_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    model.compiled = config.trainer.compile
+    # its scaler can't clip what a fused optimiser unscales itself
+    model.fused = not (precision == "16-mixed" and config.trainer.gradient_clip_val)
+    # deterministic algorithms would also fill all memory before it is written to, which costs a fifth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if is_main_process():
         write_text(folder / "manifest.csv", data.manifest.to_csv())
     began -= progress.seconds
@@ -128,23 +135,26 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         return _make_trainer(config, folder, name, stage, precision)
 
     keep(progress.stages)
-    records = fit_stages(
-        model,
-        data,
-        config.stages,
-        depths,
-        monitor=config.monitor,
-        seed=config.seed,
-        make_trainer=make_trainer,
-        checkpoints=folder / "checkpoints",
-        finished=progress.stages,
-        resume=progress.resumed > 0,
-        on_finished=keep,
-    )
-    trainer = make_trainer("test", None)
-    trainer.test(model, datamodule=data, verbose=False)
+    with closing(PrefixCache(model, data, config.cache)) as frozen:
+        records = fit_stages(
+            model,
+            data,
+            config.stages,
+            depths,
+            monitor=config.monitor,
+            seed=config.seed,
+            make_trainer=make_trainer,
+            checkpoints=folder / "checkpoints",
+            finished=progress.stages,
+            resume=progress.resumed > 0,
+            frozen=frozen,
+            on_finished=keep,
+        )
+        trainer = make_trainer("test", None)
+        winner = best_record(records, config.monitor.mode)
+        frozen.offer(max(record.layers for record in records[: records.index(winner) + 1]), trainer)
+        trainer.test(model, datamodule=data, verbose=False)
     predictions = tested_predictions(model, data)
-    winner = best_record(records, config.monitor.mode)
     metrics = {
         **{split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
         "stages": [record.to_json() for record in records],
@@ -165,7 +175,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         "resumed": progress.resumed,
         "versions": now,
         "git": git_commit(),
-        "fallbacks": fallbacks,
+        "fallbacks": [*fallbacks, *data.fallbacks],
     }
     if is_main_process():
         write_run(folder, metrics, data, model, records, predictions, began)
@@ -192,7 +202,7 @@ def _build_model(config: Config, backbone: Backbone, pos_weight: float | None) -
     loss = config.loss.model_dump()
     if pos_weight is not None:
         loss["pos_weight"] = pos_weight
-    model = ArtClassifier(
+    return ArtClassifier(
         config.model.library,
         config.model.name,
         head=config.head.model_dump(),
@@ -203,9 +213,8 @@ def _build_model(config: Config, backbone: Backbone, pos_weight: float | None) -
         image_size=config.data.image_size,
         weights=backbone.weights,
         channels_last=config.trainer.channels_last,
+        backbone=backbone,
     )
-    model.body.load_state_dict(backbone.body.state_dict())
-    return model
 
 
 def _fallbacks(config: Config, backbone: Backbone, depths: dict[str, int]) -> list[str]:

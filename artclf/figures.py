@@ -1,6 +1,11 @@
-"""All figures of a run: what the report room draws, of what the run has."""
+"""All figures of a run: what the report room draws, of what the run has.
 
-from collections.abc import Sequence
+Those that show the data or the network alone are the same in most runs of a sweep, and cost more than the others together. So
+the last of each is kept, with what it was drawn of.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
 
 from artclf.data.images import read_pixels
 from artclf.data.module import ArtData
@@ -27,6 +33,8 @@ MISTAKES = 6  # of each kind: those of the commoner kind are not to push out the
 THUMBNAIL = 224  # pixels a side
 
 Pixels = npt.NDArray[np.uint8]
+
+_kept: dict[str, tuple[Hashable, bytes]] = {}  # name → of what the file was drawn last, and its bytes
 
 
 def draw_figures(
@@ -54,7 +62,8 @@ def draw_figures(
     stages = [record.to_json() for record in records]
     save(plot_accuracy(history, stages), folder / "accuracy.png")
     save(plot_loss(history, stages), folder / "loss.png")
-    save(plot_network(_layer_rows(model, records), f"{metrics['model']['name']}: what is trained when"), folder / "network.png")
+    rows, title = _layer_rows(model, records), f"{metrics['model']['name']}: what is trained when"
+    _draw_once(folder / "network.png", (title, *rows), lambda: plot_network(rows, title))
     _draw_data(folder, data)
     for split in data.manifest.evaluated:
         name = "confusion.png" if split == "test" else f"confusion_{split}.png"
@@ -69,10 +78,18 @@ def draw_figures(
 
 def _draw_data(folder: Path, data: ArtData) -> None:
     for label, title in (("ai", "AI-generated pictures of the training split"), ("human", "Human works of the training split")):
-        save(plot_samples(_samples(data, label), title), folder / f"samples_{label}.png")
+        samples = _samples(data, label)
+        shown = (title, *((_state(data.manifest.root / path), caption) for path, caption in samples))
+        _draw_once(folder / f"samples_{label}.png", shown, partial(_plot_samples, data, samples, title))
     before = data.manifest.counts()["train"]
     after = {label: sum(kinds.values()) for label, kinds in data.counts_after().items()}
-    save(plot_counts(before, after, f"Training pictures before and after balance={data.balance}"), folder / "counts.png")
+    title = f"Training pictures before and after balance={data.balance}"
+    _draw_once(folder / "counts.png", (title, str(before), str(after)), lambda: plot_counts(before, after, title))
+    _draw_copies(folder, data)
+
+
+def _draw_copies(folder: Path, data: ArtData) -> None:
+    """Draw a training picture and what augmenting makes of it, where it makes anything."""
     dataset = data.dataset("train")
     if dataset.augmentation is None:
         return
@@ -82,14 +99,40 @@ def _draw_data(folder: Path, data: ArtData) -> None:
         numbers = [int(copy) for copy in dataset.copies[dataset.rows == row] if copy][:COPIES]
         # few copies a picture: show what a further one would have looked like
         numbers += range(len(numbers) + 1, COPIES + 1)
-        copies = [_to_array(dataset.picture(row, copy)) for copy in numbers]
+        drawn = [(copy, 0) for copy in numbers]
     elif dataset.each_epoch:
-        row, copies = 0, [_to_array(dataset.picture(0, 0, epoch)) for epoch in range(COPIES)]
+        row, drawn = 0, [(0, epoch) for epoch in range(COPIES)]
     else:
         return
-    original = _to_array(to_square(_decoded(data, dataset.files[row]), dataset.size))
     title = f"A training picture, and what augment={data.augment.name} makes of it"
-    save(plot_copies(original, copies, title), folder / "copies.png")
+
+    def draw() -> Figure:
+        original = _to_array(to_square(_decoded(data, dataset.files[row]), dataset.size))
+        return plot_copies(original, [_to_array(dataset.picture(row, copy, epoch)) for copy, epoch in drawn], title)
+
+    settings = (data.augment.model_dump_json(), data.seed, dataset.size, dataset.interpolation, int(dataset.numbers[row]))
+    _draw_once(folder / "copies.png", (title, _state(Path(dataset.files[row])), *drawn, *settings), draw)
+
+
+def _draw_once(file: Path, shown: Hashable, draw: Callable[[], Figure]) -> None:
+    """Draw a figure, or write again what an earlier run of this process drew.
+
+    Args:
+        file: where to.
+        shown: all that the figure depends on.
+        draw: draws it.
+    """
+    kept = _kept.get(file.name)
+    if kept is not None and kept[0] == shown:
+        file.write_bytes(kept[1])
+        return
+    _kept[file.name] = (shown, save(draw(), file).read_bytes())
+
+
+def _state(file: Path) -> Hashable:
+    """What tells whether a file is still the same, without reading it."""
+    stat = file.stat()
+    return str(file), stat.st_mtime_ns, stat.st_size
 
 
 def _layer_rows(model: ArtClassifier, records: Sequence[StageRecord]) -> list[LayerRow]:
@@ -116,16 +159,20 @@ def _thumbnail(data: ArtData, path: str) -> Pixels:
     return _to_array(to_square(_decoded(data, data.manifest.root / path), THUMBNAIL))
 
 
-def _samples(data: ArtData, label: str) -> list[tuple[Pixels, str]]:
-    """Pictures of one class, in turn from each of its generators and styles."""
+def _samples(data: ArtData, label: str) -> list[tuple[str, str]]:
+    """Path and caption of pictures of one class, in turn from each of its generators and styles."""
     train = data.manifest.split("train")
     rows = train[train["label"] == label]
     turn = rows.groupby(["generator", "style"]).cumcount()
     chosen = rows.assign(turn=turn).sort_values(["turn", "generator", "style"], kind="stable").head(SAMPLES)
     return [
-        (_thumbnail(data, row["path"]), row["style"] if label == "human" else f"{row['generator']}, {row['style']}")
+        (row["path"], row["style"] if label == "human" else f"{row['generator']}, {row['style']}")
         for _, row in chosen.iterrows()
     ]
+
+
+def _plot_samples(data: ArtData, samples: Sequence[tuple[str, str]], title: str) -> Figure:
+    return plot_samples([(_thumbnail(data, path), caption) for path, caption in samples], title)
 
 
 def _mistakes(data: ArtData, tested: pd.DataFrame) -> list[Mistake]:

@@ -1,10 +1,12 @@
 """From the command line to an experiment: what train.py hands over to, and how a run's end becomes an exit code."""
 
+import gc
 import logging
 import os
 import shlex
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,7 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
             return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
         print("error: resume=FOLDER is typed alone, without options", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
+    _load()
     from artclf.experiment import mistakes  # noqa: PLC0415 (loads torch and lightning)
     from artclf.progress import unfinished  # noqa: PLC0415 (so does this)
 
@@ -80,6 +83,7 @@ def launch(composed: DictConfig) -> float | None:
         SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun a failed run leaves error.txt
             in its folder, and the others go on.
     """
+    _load()
     from artclf.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
     from artclf.progress import alone  # noqa: PLC0415
     from artclf.stages import is_main_process  # noqa: PLC0415
@@ -123,6 +127,21 @@ def launch(composed: DictConfig) -> float | None:
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of a run that failed, and went on
         _tell(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+
+
+@cache
+def _load() -> None:
+    """Load torch, lightning and all else that trains, once in a process.
+
+    The half million objects that this makes stay for good. Python's search for garbage would go through all of them several
+    times meanwhile, which takes a fifth of the whole, and then again and again in every run.
+    """
+    gc.disable()
+    try:
+        import artclf.experiment  # noqa: F401, PLC0415
+    finally:
+        gc.enable()
+    gc.freeze()
 
 
 def _processes_from_outside() -> int:

@@ -4,12 +4,15 @@ Hydra refuses an unknown key when it composes, and stops at the first. So the sa
 value admitted, and the outcome is held against the schema: that reports every mistake at once.
 """
 
+import copy
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -69,20 +72,63 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             ]
         if mistakes:
             return mistakes
-        found: dict[str, None] = {}  # a dict, because it keeps the order
-        for choice in _choices(overrides):
-            found.update(dict.fromkeys(_composed_mistakes(choice, check, searched, multirun=multirun)))
-        return list(found) or _missing_plus(overrides)
+        return _choices_mistakes(overrides, check, searched, multirun=multirun)
 
 
-def _missing_plus(overrides: list[Override]) -> list[str]:
-    """What Hydra has against words in which nothing else is wrong: keys that are new (a callback's option) want a plus."""
-    words = [f"{o.get_key_element()}={_values(o)[0]}" if o.is_sweep_override() else str(o.input_line) for o in overrides]
+def _choices_mistakes(
+    overrides: list[Override], check: Callable[[DictConfig], list[str]], searched: list[Override], *, multirun: bool
+) -> list[str]:
+    """What is wrong with the first value of each override, and with each other value in its place."""
+    lenient, *others = _choices(overrides)
+    strict = [f"{o.get_key_element()}={_values(o)[0]}" if o.is_sweep_override() else str(o.input_line) for o in overrides]
+    first: DictConfig | None = None
+    refused = []
     try:
-        compose("train", overrides=words, return_hydra_config=True)
+        first = _composed(strict)  # what is sound is composed once
     except (HydraException, OmegaConfBaseException) as error:
-        return [_said(error)]
-    return []
+        refused = [_said(error)]  # told where nothing else is wrong: keys that are new (a callback's option) want a plus
+    found: dict[str, None] = {}  # a dict, because it keeps the order
+    for choice in (lenient, *others):
+        word = next((new for new, old in zip(choice, lenient, strict=True) if new != old), None)
+        job = first if word is None or first is None else _replaced(first, word, overrides)
+        try:
+            if job is None:
+                job = _composed(choice)
+        except (HydraException, OmegaConfBaseException) as error:
+            found[_said(error)] = None
+            continue
+        first = job if word is None else first
+        found.update(dict.fromkeys(_job_mistakes(job, choice, check, searched, multirun=multirun)))
+    return list(found) or refused
+
+
+def _composed(words: list[str]) -> DictConfig:
+    """What Hydra composes, without its own part, which is known to ${hydra:…}."""
+    composed = compose("train", overrides=words, return_hydra_config=True)
+    with open_dict(composed):
+        composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
+        HydraConfig.instance().set_config(composed)
+        return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+
+
+def _replaced(job: DictConfig, word: str, overrides: list[Override]) -> DictConfig | None:
+    """A configuration with another value for one key; None where that has to be composed.
+
+    Composing takes a tenth of a second, and a sweep may hold dozens of values.
+    """
+    override = OverridesParser.create().parse_override(word)
+    key, value = override.key_or_group, override.value()
+    if not override.is_force_add() or isinstance(value, dict | list) or OmegaConf.is_config(OmegaConf.select(job, key)):
+        return None  # a group's choice is a file, and a mapping is merged with what was there before
+    keys = [f"{o.key_or_group}." for o in overrides if not _is_group(o)]
+    if sum(other.startswith(f"{key}.") or f"{key}.".startswith(other) for other in keys) > 1:
+        return None  # of several words about one key, the order counts
+    replaced = copy.deepcopy(job)
+    try:
+        OmegaConf.update(replaced, key, value, force_add=True)
+    except OmegaConfBaseException:
+        return None  # to be told in Hydra's words
+    return replaced
 
 
 def _chosen(overrides: list[Override], key: str) -> str | None:
@@ -156,7 +202,12 @@ def _is_group(override: Override) -> bool:
 
 
 def _options(group: str) -> list[str]:
-    loader = GlobalHydra.instance().config_loader()
+    return _options_of(GlobalHydra.instance().config_loader(), group)
+
+
+@lru_cache(maxsize=256)
+def _options_of(loader: ConfigLoader, group: str) -> list[str]:
+    """A group's choices; Hydra copies all that it knows to look them up, and they are asked for with each value."""
     return [name for name in loader.get_group_options(group) if not name.startswith("_")]
 
 
@@ -206,25 +257,17 @@ def _said(error: Exception) -> str:
     return f"{first} {hint}".strip()
 
 
-def _composed_mistakes(
-    words: list[str], check: Callable[[DictConfig], list[str]], searched: list[Override], *, multirun: bool
+def _job_mistakes(
+    job: DictConfig, words: list[str], check: Callable[[DictConfig], list[str]], searched: list[Override], *, multirun: bool
 ) -> list[str]:
-    try:
-        composed = compose("train", overrides=words, return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        return [_said(error)]
-    with open_dict(composed):
-        composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
-        HydraConfig.instance().set_config(composed)
-        job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
     mistakes = check(job)
     if "sweep=optuna" in words:
-        mistakes += space_mistakes(searched, str(composed.monitor.metric))
-        targets = [target for target in (composed.get("callbacks") or {}).values() if target]
+        mistakes += space_mistakes(searched, str(job.monitor.metric))
+        targets = [target for target in (job.get("callbacks") or {}).values() if target]
         if not any("ModelCheckpoint" in str(target.get("_target_")) and target.get("monitor") for target in targets):
             mistakes.append("callbacks: sweep=optuna needs one that keeps the best weights, as callbacks=default has")
     one = {"strategy": "auto", "devices": 1, "num_nodes": 1}
-    several = [f"trainer.{key}={got}" for key, value in one.items() if (got := composed.trainer.get(key, value)) != value]
+    several = [f"trainer.{key}={got}" for key, value in one.items() if (got := job.trainer.get(key, value)) != value]
     if multirun and several:
         mistakes.append(
             f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "

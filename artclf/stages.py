@@ -20,6 +20,7 @@ from artclf.data.module import ArtData
 from artclf.epochs import EpochTable
 from artclf.errors import ArtclfError
 from artclf.model.classifier import ArtClassifier
+from artclf.model.prefix import PrefixCache
 from artclf.writing import CheckpointFiles
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def fit_stages(
     checkpoints: Path,
     finished: Sequence[StageRecord] = (),
     resume: bool = False,
+    frozen: PrefixCache,
     on_finished: Callable[[list[StageRecord]], None],
 ) -> list[StageRecord]:
     """Fit one stage after the other, and leave the best weights of all in the model and in best.ckpt.
@@ -84,6 +86,7 @@ def fit_stages(
         checkpoints: the folder of best.ckpt, and of last.ckpt from which an interrupted stage goes on.
         finished: records of the first stages, where an earlier process has finished them; each with its checkpoint.
         resume: whether the stage that an earlier process did not finish goes on from last.ckpt.
+        frozen: computes what a stage's frozen layers give once, where that can be.
         on_finished: called with all records at the end of each stage.
 
     Raises:
@@ -94,22 +97,27 @@ def fit_stages(
     if records:
         log.info("already finished: stage %s", ", ".join(record.name for record in records))
         model.load_state_dict(_weights(checkpoints / str(records[-1].checkpoint)))
+    for record in records:
+        frozen.changed(record.layers)
     for number, (name, stage) in list(enumerate(stages.items()))[len(records) :]:
         lightning.seed_everything(seed + number, workers=True, verbose=False)
         model.begin(stage, depths[name], seed + number)
         log.info("stage %s: %s", name, model.what_trains())
         trainer = make_trainer(name, stage)
+        frozen.prepare(name, depths[name], [depths[later] for later in list(stages)[number + 1 :]], trainer)
         _fit(trainer, model, data, _where_it_stood(checkpoints, name) if resume else None)
         table = next(c for c in trainer.callbacks if isinstance(c, EpochTable))  # type: ignore[attr-defined]
         best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor), None)
         file = Path(best.best_model_path) if best is not None and best.best_model_path else None
+        best_epoch = _load_best(model, file) if file else len(table.rows)
+        _complete_checkpoints(trainer, model, is_end=number == len(stages) - 1)
         record = StageRecord(
             name=name,
             unfreeze=stage.unfreeze,
             layers=depths[name],
             trainable_parameters=model.trainable_parameters(),
             epochs=len(table.rows),
-            best_epoch=sum(r.epochs for r in records) + (_load_best(model, file) if file else len(table.rows)),
+            best_epoch=sum(r.epochs for r in records) + best_epoch,
             score=_score(best, name, stage, monitor),
             seconds=round(table.seconds, 2),
             checkpoint=_named(file, checkpoints) if file else None,
@@ -118,6 +126,7 @@ def fit_stages(
         if file and best_record(records, monitor.mode) is record:
             _publish(file, checkpoints / "best.ckpt")
         on_finished(records)
+        frozen.changed(depths[name])
     winner = best_record(records, monitor.mode)
     if winner is not records[-1]:
         log.info("the best weights are those of stage %s, epoch %d", winner.name, winner.best_epoch)
@@ -182,8 +191,27 @@ def _named(file: Path, checkpoints: Path) -> str:
 def _load_best(model: ArtClassifier, file: Path) -> int:
     """Load a stage's best weights and return their epoch, counted from 1 in the stage."""
     checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    model.on_load_checkpoint(checkpoint)
     model.load_state_dict(checkpoint["state_dict"])
     return int(checkpoint["epoch"]) + 1
+
+
+def _complete_checkpoints(trainer: Trainer, model: ArtClassifier, *, is_end: bool) -> None:
+    """Put into the checkpoints of a stage that has ended what they lack, so that each stands for itself.
+
+    Where it is not the end of the run, last.ckpt is left: the next stage's first epoch writes it anew.
+    """
+    if not is_main_process():
+        return
+    files: set[str] = set()
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint):
+            files |= {callback.best_model_path, callback.last_model_path, *callback.best_k_models}
+    for file in sorted(files - {""}):
+        if Path(file).is_file() and (is_end or Path(file).name != "last.ckpt"):
+            checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+            model.on_load_checkpoint(checkpoint)
+            CheckpointFiles().save_checkpoint(checkpoint, file)
 
 
 def _weights(file: Path) -> dict[str, torch.Tensor]:

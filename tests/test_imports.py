@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing", "memory", "precision"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "memory", "precision", "rows"],
     ["data"],
     ["model"],
     ["evaluation"],

@@ -1,8 +1,9 @@
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
 from artclf.experiment import mistakes
 from artclf.overrides import override_mistakes
-from tests.conftest import CONF
+from tests.conftest import CONF, composed
 
 
 def wrong(*words: str, multirun: bool = False) -> list[str]:
@@ -55,6 +56,30 @@ def test_every_value_of_a_sweep_is_checked() -> None:
         "data.batch_size: got 0; it should be greater than or equal to 1",
     ]
     assert wrong("model=resnet50,efficientnet_b0", "seed=0,1", multirun=True) == []
+
+
+@pytest.mark.parametrize(
+    ("fixed", "key", "values"),
+    [
+        (["model=efficientnet_b0"], "stages.head.optim.lr", ["0.1", "1e-2", "0.003"]),
+        (["+finetune=last10"], "stages.last10.unfreeze", ["5", "all", "auto"]),
+        (["stages.head.optim={name:adam,lr:0.5}"], "stages.head.optim.lr", ["0.1", "0.2"]),
+        (["trainer.devices=2"], "trainer.devices", ["3", "4"]),
+        ([], "augment.jpeg", ["null", "[30,90]", "[40,60]"]),
+        ([], "stages.head.optim", ["{name:adamw,weight_decay:0.1}", "{name:sgd}", "{name:adam,lr:0.1}"]),
+        ([], "monitor.mode", ["max", "'min'"]),
+        (["data=folder"], "data.root", ["a b", "${hydra:job.name}/x", "${monitor.mode}"]),
+    ],
+)
+def test_each_value_is_checked_in_the_configuration_that_hydra_composes(fixed: list[str], key: str, values: list[str]) -> None:
+    seen = []
+
+    def note(job: DictConfig) -> list[str]:
+        seen.append(OmegaConf.to_container(job))
+        return []
+
+    override_mistakes([*fixed, f"{key}={','.join(values)}"], CONF, note, multirun=True)
+    assert seen == [OmegaConf.to_container(composed(*fixed, f"{key}={value}")) for value in values]
 
 
 def test_ddp_is_not_swept() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import artclf
+from artclf.cli.cache import app as cache_commands
 from artclf.cli.data import app as data_commands
 from artclf.cli.mistakes import mistakes_told
 
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(data_commands, name="data")
+app.add_typer(cache_commands, name="cache")
 
 
 class Precision(StrEnum):

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +12,31 @@ import torch
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
-from artclf.data.images import read_pixels
-from artclf.data.transforms import alter, to_square
+from artclf.data.store import PixelStore
+from artclf.data.transforms import alter, read_square
+from artclf.rows import Numbers
 
-Item = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-class ArtDataset(Dataset[Item]):
+@dataclass(frozen=True)
+class Kept:
+    """Where the pixels of a split are kept.
+
+    Attributes:
+        store: which holds all of them.
+        numbers: [M] where each picture is in it.
+    """
+
+    store: PixelStore
+    numbers: Numbers
+
+
+class ArtDataset(Dataset[Batch]):
     """Pictures by key: `key % len(rows)` is the item, `key // len(rows)` the epoch.
 
     An item is (pixels uint8 [3, S, S], target float32 [], row int64 []): target 0 = AI and 1 = human, row the picture's
-    number in the manifest.
+    number in the manifest. Data loaders ask for a batch at once, and get it whole: they need no collating.
 
     Args:
         files: [M] the pictures of the split.
@@ -33,7 +48,9 @@ class ArtDataset(Dataset[Item]):
         max_pixels: a picture with more is refused.
         interpolation: with which pictures are scaled.
         augmentation: what alters the copies, and, with `each_epoch`, every item anew in each epoch.
+        recipe: what the augmentation does, in words that change when it does.
         seed: of the alterations.
+        kept: where pixels are read from instead of the files.
     """
 
     def __init__(
@@ -49,7 +66,9 @@ class ArtDataset(Dataset[Item]):
         copies: npt.NDArray[np.int64] | None = None,
         augmentation: v2.Transform | None = None,
         each_epoch: bool = False,
+        recipe: str = "",
         seed: int = 0,
+        kept: Kept | None = None,
     ) -> None:
         self.files = [str(file) for file in files]
         self.targets = targets
@@ -61,27 +80,59 @@ class ArtDataset(Dataset[Item]):
         self.interpolation = interpolation
         self.augmentation = augmentation
         self.each_epoch = each_epoch
+        self.recipe = recipe
         self.seed = seed
+        self.kept = kept
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key: int) -> Item:
-        epoch, item = divmod(int(key), len(self.rows))
-        row, copy = int(self.rows[item]), int(self.copies[item])
-        pixels = self.picture(row, copy, epoch)
-        target = torch.tensor(float(self.targets[row]))
-        return pixels, target, torch.tensor(int(self.numbers[row]))
+    def __getitem__(self, key: int) -> Batch:
+        pixels, target, row = self.__getitems__([key])
+        return pixels[0], target[0], row[0]
+
+    def __getitems__(self, keys: Sequence[int]) -> Batch:
+        """A batch: (pixels uint8 [B, 3, S, S], target float32 [B], row int64 [B])."""
+        epochs, items = np.divmod(np.asarray(keys, dtype=np.int64), len(self.rows))
+        rows, copies = self.rows[items], self.copies[items]
+        pixels = self._pixels(rows)
+        for i in np.flatnonzero(self.altered(items)):
+            pixels[i] = self._alter(pixels[i], int(rows[i]), int(copies[i]), int(epochs[i]))
+        return pixels, torch.from_numpy(self.targets[rows]).float(), torch.from_numpy(self.numbers[rows])
 
     def picture(self, row: int, copy: int = 0, epoch: int = 0) -> torch.Tensor:
         """Return one picture, uint8 [3, S, S]: the original (copy 0) or its k-th copy, as in the given epoch."""
-        pixels = torch.from_numpy(read_pixels(self.files[row], max_pixels=self.max_pixels)).permute(2, 0, 1)
-        pixels = to_square(pixels, self.size, self.interpolation)
+        pixels = self._pixels(np.array([row]))[0]
         if self.augmentation is not None and (copy or self.each_epoch):
-            pixels = alter(pixels, self.augmentation, self._alteration(row, copy, epoch))
-        return pixels.contiguous()
+            pixels = self._alter(pixels, row, copy, epoch)
+        return pixels
 
-    def _alteration(self, row: int, copy: int, epoch: int) -> int:
+    def altered(self, items: Numbers) -> npt.NDArray[np.bool_]:
+        """Which of the items [B] are altered, once and for all (copies) or anew in each epoch."""
+        if self.augmentation is None:
+            return np.zeros(len(items), dtype=bool)
+        return (self.copies[items] > 0) | self.each_epoch
+
+    def key(self, item: int, digest: bytes) -> bytes:
+        """32 bytes that stand for an item's pixels: its picture's digest, and what of it was altered how (if not anew)."""
+        row, copy = int(self.rows[item]), int(self.copies[item])
+        if self.augmentation is None or not copy:
+            return digest
+        return hashlib.sha256(digest + f"{self.recipe} {self.alteration(row, copy)}".encode()).digest()
+
+    def _pixels(self, rows: Numbers) -> torch.Tensor:
+        if self.kept is not None:
+            return self.kept.store.read(self.kept.numbers[rows])
+        pixels = torch.empty((len(rows), 3, self.size, self.size), dtype=torch.uint8)
+        for i, row in enumerate(rows):
+            pixels[i] = read_square(self.files[row], self.size, self.interpolation, max_pixels=self.max_pixels)
+        return pixels
+
+    def _alter(self, pixels: torch.Tensor, row: int, copy: int, epoch: int) -> torch.Tensor:
+        assert self.augmentation is not None  # asked by `altered`
+        return alter(pixels, self.augmentation, self.alteration(row, copy, epoch))
+
+    def alteration(self, row: int, copy: int, epoch: int = 0) -> int:
         """64 bits that are a function of the seed, the picture, its copy and, where it is altered anew, the epoch."""
         words = f"{self.seed} {self.numbers[row]} {copy} {epoch if self.each_epoch else ''}"
         return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest()) >> 1

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from artclf.config import AugmentConfig, DataConfig
+from artclf.config import AugmentConfig, CacheConfig, DataConfig
 from artclf.data.balance import Plan, plan_balance
-from artclf.data.dataset import ArtDataset, EpochSampler, Item
+from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
 from artclf.data.inspection import check_share, inspect_files
 from artclf.data.manifest import Manifest
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
+from artclf.data.store import PixelStore, as_it_is
 from artclf.data.transforms import build_augmentation
 from artclf.errors import ArtclfError
+from artclf.rows import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +35,33 @@ class ArtData(LightningDataModule):
         balance: what is done about unequal classes, as in conf/balance.
         seed: of order, balancing and alterations.
         interpolation: with which pictures are scaled; it belongs to the model's weights.
+        cache: whether their pixels are kept, and how many.
 
     Attributes:
         manifest: the pictures that can be read, each with its split.
         rejected: those that can't, with the columns `path` and `reason`.
         duplicates: how many files are the same.
         plan: what a training epoch is made of.
+        digests: the SHA-256 of each picture's file, 32 bytes, in the order of the manifest.
+        store: where their pixels are kept; None where they are not.
+        stand_ins: datasets that stand for those of pixels, by split: the same items, as batches of something else.
+        fallbacks: what is done otherwise than asked: a line for each, also said in the log.
     """
 
     manifest: Manifest
     rejected: pd.DataFrame
     duplicates: Duplicates
     plan: Plan
+    digests: list[bytes]
 
     def __init__(
-        self, config: DataConfig, augment: AugmentConfig, balance: str, seed: int, interpolation: str = "bilinear"
+        self,
+        config: DataConfig,
+        augment: AugmentConfig,
+        balance: str,
+        seed: int,
+        interpolation: str = "bilinear",
+        cache: CacheConfig | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -55,6 +69,10 @@ class ArtData(LightningDataModule):
         self.balance = balance
         self.seed = seed
         self.interpolation = interpolation
+        self.cache = cache or CacheConfig(pixels=False, prefix=False)
+        self.store: PixelStore | None = None
+        self.fallbacks: list[str] = []
+        self.stand_ins: dict[str, Dataset[Any]] = {}
         self._ready = False
 
     def read(self, run: Path | None = None) -> None:
@@ -68,9 +86,7 @@ class ArtData(LightningDataModule):
         """
         config = self.config
         listed = read_source(config)
-        looks = inspect_files(
-            listed.root, listed.table["path"], max_pixels=config.max_pixels, threads=max(2, config.num_workers)
-        )
+        looks = self._inspect(listed)
         bad = looks["reason"] != ""
         self.rejected = pd.DataFrame({"path": listed.table["path"][bad], "reason": looks["reason"][bad]})
         file = self._list_rejected(run)
@@ -90,7 +106,32 @@ class ArtData(LightningDataModule):
                 asdict(self.duplicates),
             )
         self.plan = plan_balance(self.manifest.targets("train"), self.balance, self.seed)
+        digests = dict(zip(listed.table["path"], looks["sha256"], strict=True))
+        self.digests = [bytes.fromhex(digests[path]) for path in table["path"]]
         self._ready = True
+
+    def _inspect(self, listed: Manifest) -> pd.DataFrame:
+        """Look at every file: by the store of their pixels, which is filled on the way, or without one."""
+        config, paths = self.config, listed.table["path"].tolist()
+        if self.cache.pixels:
+            try:
+                self.store = PixelStore(
+                    listed.root,
+                    size=config.image_size,
+                    interpolation=self.interpolation,
+                    max_pixels=config.max_pixels,
+                    max_gb=self.cache.max_gb,
+                )
+                return self.store.inspect(paths, workers=config.num_workers)
+            except StoreError as error:
+                self.store = None
+                self.fall_back(f"pixels are not kept, the files are decoded in every epoch: {error}")
+        return inspect_files(listed.root, paths, max_pixels=config.max_pixels, threads=max(2, config.num_workers))
+
+    def fall_back(self, line: str) -> None:
+        """Say in the log, and note for metrics.json and the report, what is done otherwise than asked."""
+        log.warning("%s", line)
+        self.fallbacks.append(line)
 
     def _list_rejected(self, run: Path | None) -> Path | None:
         if self.rejected.empty:
@@ -148,6 +189,7 @@ class ArtData(LightningDataModule):
             size=self.config.image_size,
             max_pixels=self.config.max_pixels,
             interpolation=self.interpolation,
+            kept=Kept(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,
         )
         if split != "train":
             return make()
@@ -156,18 +198,35 @@ class ArtData(LightningDataModule):
             copies=self.plan.copies,
             augmentation=build_augmentation(self.augment, self.config.image_size),
             each_epoch=self.augment.each_epoch,
+            recipe=self.augment.model_dump_json(),
             seed=self.seed,
         )
 
-    def loader(self, split: str) -> DataLoader[Item]:
-        """The batches of a split: (pixels uint8 [B, 3, S, S], target float32 [B], row int64 [B]).
+    def loader(self, split: str) -> DataLoader[Batch]:
+        """The batches of a split: (pixels uint8 [B, 3, S, S], or what stands for them; target float32 [B], row int64 [B]).
 
         Under several processes each has its share of every batch, so that a step sees the same pictures as on one device.
 
         Raises:
             ArtclfError: where a batch, or the split, can't be shared by the processes.
         """
+        if split in self.stand_ins:
+            return self.batches(self.stand_ins[split], split, workers=0)
         dataset = self.dataset(split)
+        return self.batches(dataset, split, self.workers(dataset))
+
+    def batches(self, dataset: Dataset[Any], split: str, workers: int) -> DataLoader[Any]:
+        """The batches of a split's items, or of what stands for them: those of train in the order of the epoch.
+
+        Args:
+            dataset: as long as the split's, by the same keys, giving whole batches.
+            split: which one.
+            workers: processes that prepare batches.
+
+        Raises:
+            ArtclfError: as `loader`.
+        """
+        length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"
         trainer = self.trainer
         rank, processes = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
@@ -176,39 +235,46 @@ class ArtData(LightningDataModule):
                 f"data.batch_size={self.config.batch_size}: can't be shared by {processes} processes; type a multiple, such as "
                 f"data.batch_size={processes * max(1, round(self.config.batch_size / processes))}"
             )
-        if len(dataset) < processes:
+        if length < processes:
             raise ArtclfError(
-                f"split {split}: {len(dataset)} pictures can't be shared by {processes} processes; type fewer trainer.devices"
+                f"split {split}: {length} pictures can't be shared by {processes} processes; type fewer trainer.devices"
             )
         sampler = EpochSampler(
-            len(dataset),
+            length,
             shuffle=training,
             weights=self.plan.weights if training else None,
             seed=self.seed,
             rank=rank,
             world_size=processes,
         )
-        size, workers = self.config.batch_size // processes, self.config.num_workers
+        size = self.config.batch_size // processes
         options: dict[str, Any] = {"persistent_workers": training, "prefetch_factor": 4} if workers else {}
         return DataLoader(
             dataset,
             batch_size=size,
             sampler=sampler,
             num_workers=workers,
+            collate_fn=as_it_is,
             pin_memory=bool(trainer and trainer.strategy.root_device.type == "cuda"),
             # batch normalisation can't be trained on a single picture
             drop_last=training and len(sampler) > size and len(sampler) % size == 1,
             **options,
         )
 
-    def train_dataloader(self) -> DataLoader[Item]:
+    def workers(self, dataset: ArtDataset) -> int:
+        """How many processes prepare a split's batches: none where all of it is in the store and nothing is altered."""
+        if dataset.kept is not None and not dataset.altered(np.arange(len(dataset))).any():
+            return 0
+        return self.config.num_workers
+
+    def train_dataloader(self) -> DataLoader[Batch]:
         """The balanced training batches."""
         return self.loader("train")
 
-    def val_dataloader(self) -> DataLoader[Item]:
+    def val_dataloader(self) -> DataLoader[Batch]:
         """The validation batches."""
         return self.loader("val")
 
-    def test_dataloader(self) -> list[DataLoader[Item]]:
+    def test_dataloader(self) -> list[DataLoader[Batch]]:
         """A loader for each split that is evaluated, in the order of `manifest.evaluated`."""
         return [self.loader(split) for split in self.manifest.evaluated]

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,15 +13,20 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
 from artclf.config import StageConfig
-from artclf.model.backbones import build_backbone
-from artclf.model.depth import Layers, list_layers, set_depth, set_modes
+from artclf.errors import ArtclfError
+from artclf.model.backbones import Backbone, build_backbone
+from artclf.model.depth import Layers, Suffix, digest, frozen_state, list_layers, set_depth, set_modes
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=nn.Module)
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Inputs = torch.Tensor | Sequence[torch.Tensor]
+Batch = tuple[Inputs, torch.Tensor, torch.Tensor]
+FROZEN = (
+    "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it lacks, since it does not change them
+)
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
@@ -39,10 +44,12 @@ class ArtClassifier(LightningModule):
         image_size: pixels a side of the pictures it was trained on.
         weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
         channels_last: whether convolutions run in that memory layout.
+        backbone: from `build_backbone` of the same library and name, with its weights, where it has been built already.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
+    suffix: Suffix | None
 
     def __init__(
         self,
@@ -56,10 +63,11 @@ class ArtClassifier(LightningModule):
         image_size: int,  # noqa: ARG002 (kept in the checkpoint)
         weights: str = "random",  # noqa: ARG002 (kept in the checkpoint)
         channels_last: bool = True,
+        backbone: Backbone | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
-        backbone = build_backbone(library, name)
+        self.save_hyperparameters(ignore=["backbone"])
+        backbone = backbone or build_backbone(library, name)
         self.body = backbone.body
         self.layers: Layers = list_layers(self.body)
         self.head = _build(HEADS, head, features=backbone.features)
@@ -77,15 +85,35 @@ class ArtClassifier(LightningModule):
         self.stage: StageConfig | None = None
         self.depth = len(self.layers)
         self.seed = 0
+        self.__dict__["suffix"] = None
+        self._digests: dict[int, str] = {}
+        self._changed = 0  # how many layers the stages so far have trained at most
+        self.fused, self.compiled = True, False
         self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
     # ---- forward
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S] → logit [B]."""
-        pictures = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
-        logit: torch.Tensor = self.head(self.body(pictures.contiguous(memory_format=self.memory_format)))
+    def forward(self, inputs: Inputs) -> torch.Tensor:
+        """Pixels, uint8 [B, 3, S, S], or what the frozen prefix gives for them where `use` has been told → logit [B]."""
+        if isinstance(inputs, torch.Tensor):
+            features = self.body(self.normalised(inputs))
+        else:
+            assert self.suffix is not None  # nobody makes such batches before
+            features = self.suffix(*inputs)
+        logit: torch.Tensor = self.head(features)
         return logit.float()  # half precision would round the loss and the probabilities
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels, uint8 [B, 3, S, S] → pictures as the body wants them, float [B, 3, S, S]."""
+        pictures = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return pictures.contiguous(memory_format=self.memory_format)
+
+    def use(self, suffix: Suffix | None) -> None:
+        """Take batches of what a prefix of the body gives, for which `suffix` does the rest; None: batches of pixels alone."""
+        if self.compiled:
+            suffix = None if suffix is None else torch.compile(suffix)
+            self.body.compile()
+        self.__dict__["suffix"] = suffix  # not as a module: its parameters are the body's own
 
     @torch.inference_mode()
     def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -103,6 +131,7 @@ class ArtClassifier(LightningModule):
             seed: of what the stage draws at random while it trains (dropout).
         """
         self.stage, self.depth, self.seed = stage, depth, seed
+        self._changed = max(self._changed, depth)
         set_depth(self.body, self.layers, depth)
 
     def configure_optimizers(self) -> Any:
@@ -113,7 +142,8 @@ class ArtClassifier(LightningModule):
             {"params": [p for p in trained if p.ndim >= 2], "weight_decay": stage.optim.weight_decay},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
-        options = {"momentum": 0.9, "nesterov": True} if stage.optim.name == "sgd" else {}
+        options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if stage.optim.name == "sgd" else {}
+        options["fused"] = self.fused  # all tensors in one kernel
         optimizer = OPTIMIZERS[stage.optim.name]([group for group in groups if group["params"]], lr=stage.optim.lr, **options)
         if stage.schedule == "constant":
             return optimizer
@@ -157,6 +187,45 @@ class ArtClassifier(LightningModule):
             words = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(1, np.uint64)
             torch.manual_seed(int(words[0]))
 
+    # ---- checkpoints
+
+    def frozen(self) -> dict[str, torch.Tensor]:
+        """The tensors of the body that the current stage does not change, by their names in the body."""
+        return frozen_state(self.body, self.layers, self.depth)
+
+    def frozen_digest(self, depth: int | None = None) -> str:
+        """The SHA-256 of what does not change while the last `depth` layers train (None: as many as in this stage)."""
+        depth = self.depth if depth is None else depth
+        if depth < self._changed:  # stages have trained some of it, and may again
+            return digest(frozen_state(self.body, self.layers, depth))
+        if depth not in self._digests:
+            self._digests[depth] = digest(frozen_state(self.body, self.layers, depth))
+        return self._digests[depth]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Leave out what the stage does not change: most of the weights, which would be written anew after each epoch."""
+        frozen = self.frozen()
+        if frozen:
+            for name in frozen:
+                del checkpoint["state_dict"][f"body.{name}"]
+            checkpoint[FROZEN] = self.frozen_digest()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put back what `on_save_checkpoint` left out, from this model.
+
+        Raises:
+            ArtclfError: where this model's frozen part is another than that with which the stage began.
+        """
+        kept = checkpoint.pop(FROZEN, None)
+        if kept is None:
+            return
+        if kept != self.frozen_digest():
+            raise ArtclfError(
+                f"the weights of {self.hparams['name']} are no longer those with which this run began (model.weights="
+                f"{self.hparams['weights']}): put them back, or begin a new run"
+            )
+        checkpoint["state_dict"].update({f"body.{name}": tensor for name, tensor in self.frozen().items()})
+
     # ---- steps
 
     def _shared_step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -164,8 +233,8 @@ class ArtClassifier(LightningModule):
 
         torchmetrics is given probabilities, not logits: it takes a batch whose logits all lie in [0, 1] for probabilities.
         """
-        pixels, target, _ = batch
-        logit = self(pixels)
+        inputs, target, _ = batch
+        logit = self(inputs)
         return logit, target.int(), self.loss(logit, target)
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
@@ -200,10 +269,10 @@ class ArtClassifier(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
         """Keep each picture's row and p(AI); figures are computed from them afterwards, outside of Lightning."""
-        pixels, _, row = batch
+        inputs, _, row = batch
         rows, probabilities = self.predictions.setdefault(dataloader_idx, ([], []))
         rows.append(row.cpu())
-        probabilities.append(torch.sigmoid(-self(pixels)).cpu())
+        probabilities.append(torch.sigmoid(-self(inputs)).cpu())
 
     def tested(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows int64 [N] and p(AI) float32 [N] of all pictures of the last test, from every process."""

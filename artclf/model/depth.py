@@ -4,11 +4,12 @@ A layer is a node of the executed graph: a convolution, a normalisation, an acti
 lists them in the order in which they run; ResNet-50's last ten before the pool are exactly `layer4.2`.
 """
 
+import hashlib
 import inspect
 import logging
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -131,6 +132,29 @@ def set_modes(body: nn.Module, layers: Layers, depth: int) -> None:
     for name, module in body.named_modules():
         # set on the module alone: its children have their own turn
         module.training = depth == len(layers) or any(_within(name, t) or _within(t, name) for t in trained)
+
+
+def frozen_state(body: nn.Module, layers: Layers, depth: int) -> dict[str, torch.Tensor]:
+    """The parameters and buffers of a body that do not change while its last `depth` layers train, by their names."""
+    if depth == len(layers):
+        return {}
+    trained = layers.trained(depth)
+    parameters = {name for layer in trained for name in layer.parameters}
+    modules = [layer.name for layer in trained]
+    return {
+        name: tensor
+        for name, tensor in body.state_dict().items()
+        if name not in parameters and not any(_within(name, module) for module in modules)
+    }
+
+
+def digest(state: Mapping[str, torch.Tensor]) -> str:
+    """The SHA-256 of tensors and their names."""
+    sha = hashlib.sha256()
+    for name, tensor in state.items():
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 def cut(body: nn.Module, layers: Layers, depth: int) -> tuple[Prefix, Suffix]:

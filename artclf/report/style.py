@@ -4,21 +4,24 @@ AI is orange and human is blue, everywhere: the two stay apart in all common kin
 made a work; words tell whether the verdict was right.
 """
 
-import math
 import textwrap
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
+from matplotlib.image import AxesImage
+from matplotlib.layout_engine import LayoutEngine
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageChops
 
 AI = "#C4542B"
 HUMAN = "#1F6C9E"
@@ -134,35 +137,72 @@ def plain(text: str, limit: int | None = None, *, keep: Literal["start", "end"] 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG: a chart under 150 KB, paintings in 256 dithered colours under 300 KB.
 
-    What is larger at 150 dots an inch is drawn again with fewer.
+    What would be larger at 150 dots an inch is drawn with fewer.
     """
     paintings = any(axes.images for axes in figure.axes)
     limit = PAINTINGS_BYTES if paintings else CHART_BYTES
-    dpi = float(DPI)
+    figure.set_dpi(DPI)
+    cast(LayoutEngine, figure.get_layout_engine()).execute(figure)
+    figure.set_layout_engine("none")  # where everything stands is settled, and not to be found out at each drawing
+    dpi = _fewer_dots(DPI, _paintings_bytes(figure), limit) if paintings else float(DPI)
     encoded = _png(figure, dpi, paintings)
     while len(encoded) > limit and dpi > DPI / 3:
-        dpi *= 0.97 * math.sqrt(limit / len(encoded))
+        dpi = _fewer_dots(dpi, len(encoded), limit)
         encoded = _png(figure, dpi, paintings)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded)
     return path
 
 
+def _fewer_dots(dpi: float, size: int, limit: int) -> float:
+    """The dots an inch with which a file of this size becomes one below the limit; the same where it is."""
+    # the fewer dots, the more of the picture in each: bytes grow by less than the square
+    return dpi if size <= limit else dpi * 0.97 * (limit / size) ** (1 / 1.7)
+
+
+def _paintings_bytes(figure: Figure) -> int:
+    """About how large a figure of paintings will be, from these alone: to draw it and see takes three times as long."""
+    tiles = []
+    for axes in figure.axes:
+        axes.apply_aspect()
+        extent = axes.get_window_extent()
+        size = max(round(extent.width), 1), max(round(extent.height), 1)
+        tiles += [Image.fromarray(_bytes(image)).resize(size) for image in axes.images]
+    strip = Image.new("RGB", (sum(tile.width for tile in tiles), max(tile.height for tile in tiles)))
+    left = 0
+    for tile in tiles:
+        strip.paste(tile, (left, 0))
+        left += tile.width
+    return len(_encoded(_few_colours(strip)))
+
+
+def _bytes(image: AxesImage) -> NDArray[np.uint8]:
+    """A picture's pixels as they are drawn: [H, W, 3]."""
+    return image.to_rgba(np.asarray(image.get_array()), bytes=True)[..., :3]
+
+
 def _png(figure: Figure, dpi: float, paintings: bool) -> bytes:
-    drawn, encoded = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", dpi=dpi, facecolor=PAPER)
-    image = Image.open(drawn).convert("RGB")
-    if paintings:
-        image = _few_colours(image)
-    image.save(encoded, format="PNG", optimize=True)
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    # `savefig` would draw twice for the layout, and encode what is encoded anew below
+    canvas.draw()  # type: ignore[no-untyped-call]
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    return _encoded(_few_colours(image) if paintings else image)
+
+
+def _encoded(image: Image.Image) -> bytes:
+    encoded = BytesIO()
+    image.save(encoded, format="PNG", compress_level=6)  # the highest level takes four times as long, for 2% less
     return encoded.getvalue()
 
 
 def _few_colours(image: Image.Image) -> Image.Image:
     """Reduce to 256 dithered colours, in which white paper stays exactly white."""
-    palette = image.quantize(255)
+    # Fifty times as fast as the median cut, and on paintings a little nearer to their colours once dithered.
+    palette = image.quantize(255, method=Image.Quantize.FASTOCTREE)
     palette.putpalette([*(palette.getpalette() or [])[: 3 * 255], 255, 255, 255])
     reduced = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-    white = (np.asarray(image) == 255).all(axis=-1)
-    reduced.paste(255, mask=Image.fromarray(white.astype(np.uint8) * 255))
+    red, green, blue = image.split()
+    darkest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    reduced.paste(255, mask=darkest.point([0] * 255 + [255]))
     return reduced

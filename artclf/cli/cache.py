@@ -1,0 +1,59 @@
+"""`artclf cache …`: what is kept so that it need not be computed again, and making room."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artclf.cli.mistakes import mistakes_told
+
+if TYPE_CHECKING:
+    from artclf.cache import Entry
+
+app = typer.Typer(help="What is kept so that it need not be computed again: list it, or make room.", no_args_is_help=True)
+
+DAY = 86400.0  # seconds
+
+
+@app.command("list")
+def list_() -> None:
+    """List what is kept: decoded pixels, what frozen layers give, demo pictures. ARTCLF_CACHE names the folder."""
+    from artclf.cache import cache_folder, entries  # noqa: PLC0415 (`artclf --help` stays quick)
+
+    kept = entries()
+    if kept:
+        width = max(len(entry.name) for entry in kept)
+        typer.echo(f"{'size':>9}  {'last used':<10}  {'name':<{width}}  what")
+    for entry in kept:
+        used = time.strftime("%Y-%m-%d", time.localtime(entry.used))
+        typer.echo(f"{_size(entry.bytes):>9}  {used:<10}  {entry.name:<{width}}  {entry.what}")
+    typer.echo(f"{_size(sum(entry.bytes for entry in kept))} in {cache_folder()}; artclf cache clear removes it")
+
+
+@app.command()
+def clear(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="pixels, prefix, demo, or names of artclf cache list; none: all.")
+    ] = None,
+    unused: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Only what was not used in so many days.")] = 0,
+) -> None:
+    """Remove what is kept; it is computed again when it is needed. What a process is writing stays, and the exit code is 1."""
+    from artclf import cache  # noqa: PLC0415
+
+    with mistakes_told():
+        found = cache.chosen(cache.entries(), names or [])
+    found = [entry for entry in found if time.time() - entry.used >= unused * DAY]
+    freed: list[Entry] = []
+    for entry in found:
+        if reason := cache.clear(entry):
+            typer.echo(f"error: {entry.name} stays: {reason}", err=True)
+        else:
+            freed.append(entry)
+            typer.echo(f"removed {entry.name}: {entry.what}, {_size(entry.bytes)}")
+    typer.echo(f"{_size(sum(entry.bytes for entry in freed))} freed in {cache.cache_folder()}")
+    if len(freed) < len(found):
+        raise typer.Exit(1)
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"

@@ -1,0 +1,454 @@
+"""What is frozen is computed once: the output of a network's frozen prefix, for every picture and its fixed copies, is kept.
+
+Kept rows are found by the picture (the hash of its file, and how a copy was altered); a store of them is named by all that
+they depend on: the frozen weights, where the network is cut, preprocessing, precision, device and versions. They are kept in
+the number format in which they were computed, so that training on them is training on the whole network.
+"""
+
+import hashlib
+import importlib.util
+import json
+import logging
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib import metadata
+from itertools import accumulate, groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from rich.progress import track
+from torch.utils.data import DataLoader, Dataset
+
+from artclf.cache import cache_folder
+from artclf.config import CacheConfig
+from artclf.data.dataset import ArtDataset
+from artclf.data.module import ArtData
+from artclf.data.store import WORTH_WORKERS, as_it_is
+from artclf.model.classifier import ArtClassifier
+from artclf.model.depth import Prefix, Suffix, cut
+from artclf.rows import ABOUT, Bytes, MemoryRows, Numbers, Rows, RowStore, StoreError, require_room
+
+log = logging.getLogger(__name__)
+
+BATCH = 32  # pictures at a time, always: kernels for other sizes may sum in another order
+MEMORY_SHARE = 0.25  # of the machine's, that outputs may take where no disk can hold them
+PACKAGES = ("torch", "torchvision", "timm", "pillow")
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One of the tensors that cross the cut, for one picture.
+
+    Attributes:
+        shape: as it is stored; of a picture's channels-last map [H, W, C].
+        dtype: its number format, as torch names it.
+        channels_last: whether it is such a map.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    channels_last: bool
+
+    @property
+    def bytes(self) -> int:
+        """How many it takes."""
+        return math.prod(self.shape) * int(getattr(torch, self.dtype).itemsize)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """All that crosses the cut for one picture: a row of bytes."""
+
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of a row."""
+        return sum(tensor.bytes for tensor in self.tensors)
+
+    @classmethod
+    def of(cls, values: Sequence[torch.Tensor]) -> "Crossing":
+        """What crosses, seen in a batch of it."""
+        return cls(
+            tuple(
+                Tensor(tuple(_stored(value).shape[1:]), str(value.dtype).removeprefix("torch."), _is_channels_last(value))
+                for value in values
+            )
+        )
+
+    def pack(self, values: Sequence[torch.Tensor]) -> Bytes:
+        """A batch of what crosses → rows, uint8 [B, row_bytes]."""
+        parts = [_stored(value).contiguous().flatten(1).view(torch.uint8) for value in values]
+        return torch.cat(parts, dim=1).numpy()
+
+    def unpack(self, rows: Bytes) -> tuple[torch.Tensor, ...]:
+        """Rows, uint8 [B, row_bytes] → a batch of what crosses, in the memory layout in which it came."""
+        ends = [0, *accumulate(tensor.bytes for tensor in self.tensors)]
+        values = []
+        for tensor, start, end in zip(self.tensors, ends, ends[1:], strict=False):
+            part = torch.from_numpy(rows)[:, start:end].contiguous().view(getattr(torch, tensor.dtype))
+            value = part.view(len(rows), *tensor.shape)
+            values.append(value.permute(0, 3, 1, 2) if tensor.channels_last else value)
+        return tuple(values)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain values for about.json."""
+        return [{"shape": list(t.shape), "dtype": t.dtype, "channels_last": t.channels_last} for t in self.tensors]
+
+    @classmethod
+    def from_json(cls, content: list[dict[str, Any]]) -> "Crossing":
+        """What `to_json` gave."""
+        return cls(tuple(Tensor(tuple(t["shape"]), t["dtype"], t["channels_last"]) for t in content))
+
+
+class Outputs(Dataset[Any]):
+    """What the prefix gives for the items of a split, in place of their pixels.
+
+    Args:
+        items: the split's pixels, for their targets and rows.
+        rows: which hold all of them.
+        numbers: [N] the row of each item.
+        crossing: what a row is.
+    """
+
+    def __init__(self, items: ArtDataset, rows: Rows, numbers: Numbers, crossing: Crossing) -> None:
+        self.targets = torch.from_numpy(items.targets[items.rows]).float()
+        self.numbers = torch.from_numpy(items.numbers[items.rows])
+        self.rows, self.where, self.crossing = rows, numbers, crossing
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    def __getitems__(self, keys: Sequence[int]) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor]:
+        """A batch: (what crosses, a tuple of [B, …]; target float32 [B]; row int64 [B])."""
+        items = np.asarray(keys, dtype=np.int64) % len(self.where)
+        return self.crossing.unpack(self.rows.read(self.where[items])), self.targets[items], self.numbers[items]
+
+
+@dataclass
+class _Cut:
+    """A network cut at a depth, and where its prefix's outputs are kept."""
+
+    depth: int
+    prefix: Prefix
+    suffix: Suffix
+    crossing: Crossing
+    rows: Rows
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An item whose output is wanted: in which split, its number there, and its key."""
+
+    split: str
+    item: int
+    key: bytes
+
+
+class PrefixCache:
+    """Computes and keeps what the frozen layers of a run's stages give.
+
+    Args:
+        model: the classifier.
+        data: its data, read.
+        config: whether anything is kept, and how much.
+    """
+
+    def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
+        self.model, self.data, self.config = model, data, config
+        self._trained = 0  # how many layers the stages so far have changed
+        self._in_memory: dict[str, MemoryRows] = {}
+        self._temporary: list[RowStore] = []
+
+    def prepare(self, name: str, depth: int, ahead: Sequence[int], trainer: Trainer) -> None:
+        """Let the data give what a stage's frozen layers make of the pictures, computed now where it is not kept yet.
+
+        Where that can't be, the data gives pixels, and the log and the data's fallbacks say why.
+
+        Args:
+            name: the stage's.
+            depth: how many layers it trains.
+            ahead: the depths of the stages after it; for a head alone, the outputs for the deepest are computed on the way.
+            trainer: the stage's; the outputs are computed on its device, in its precision.
+        """
+        self.release()
+        depths = len(self.model.layers)
+        if not self.config.prefix or depth == depths:
+            return
+        deeper = (
+            max((other for other in ahead if depth < other < depths), default=None) if depth == self._trained == 0 else None
+        )
+        self.model.to(trainer.strategy.root_device)
+        wanted = [w for split in self._splits() for w in self._items(split)]
+        try:
+            there = None if deeper is None else self._open(deeper, trainer)
+        except (ValueError, StoreError):
+            there = None  # the stage that it is for will say so
+        try:
+            here = self._open(depth, trainer)
+            if isinstance(here.rows, RowStore) and self._trained > depth:
+                self._temporary.append(here.rows)  # of weights that no other run has
+            self._complete(here, there, wanted, trainer)
+        except ValueError as error:
+            self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
+            return
+        except StoreError as error:
+            needed = len({w.key for w in wanted}) * here.crossing.row_bytes
+            if needed > MEMORY_SHARE * _memory():
+                self.data.fall_back(
+                    f"stage {name}: its frozen layers are computed again in every step: what they give would take "
+                    f"{needed / 1e9:.3g} GB of memory, and can't be kept on disk: {error}"
+                )
+                return
+            self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
+            here.rows = self._in_memory[self._name(depth, trainer)] = MemoryRows(here.crossing.row_bytes)
+            self._complete(here, None, wanted, trainer)
+        self._stand_in(here, wanted)
+
+    def offer(self, depth: int, trainer: Trainer) -> None:
+        """Let the data give what is kept of the evaluated splits, where all of it is kept; else pixels.
+
+        Args:
+            depth: how many layers the model's weights may differ in from those that the outputs were computed with.
+            trainer: the one that tests.
+        """
+        self.release()
+        if not self.config.prefix or depth == len(self.model.layers):
+            return
+        name = self._name(depth, trainer)
+        if name not in self._in_memory and not (_folder(name) / ABOUT).exists():
+            return
+        here = self._open(depth, trainer)
+        wanted = [w for split in self.data.manifest.evaluated for w in self._items(split)]
+        if (here.rows.find([w.key for w in wanted]) >= 0).all():
+            self._stand_in(here, wanted)
+
+    def changed(self, depth: int) -> None:
+        """Note that a stage has trained the last `depth` layers."""
+        self._trained = max(self._trained, depth)
+
+    def release(self) -> None:
+        """Let the data give pixels again."""
+        self.data.stand_ins.clear()
+        self.model.use(None)
+
+    def close(self) -> None:
+        """Remove what is of no use to another run."""
+        self.release()
+        for rows in self._temporary:
+            rows.remove()
+
+    def _splits(self) -> list[str]:
+        """The splits whose pictures are the same in each epoch."""
+        return [*([] if self.data.augment.each_epoch else ["train"]), *self.data.manifest.evaluated]
+
+    def _items(self, split: str) -> list[_Wanted]:
+        dataset = self.data.dataset(split)
+        digests = self.data.digests
+        return [_Wanted(split, item, dataset.key(item, digests[dataset.numbers[row]])) for item, row in enumerate(dataset.rows)]
+
+    def _stand_in(self, here: _Cut, wanted: list[_Wanted]) -> None:
+        for split in {w.split: None for w in wanted}:
+            numbers = here.rows.find([w.key for w in wanted if w.split == split])
+            self.data.stand_ins[split] = Outputs(self.data.dataset(split), here.rows, numbers, here.crossing)
+        self.model.use(here.suffix)
+
+    # ---- where outputs are kept
+
+    def _name(self, depth: int, trainer: Trainer) -> str:
+        return hashlib.sha256(json.dumps(self._depends(depth, trainer)).encode()).hexdigest()[:16]
+
+    def _depends(self, depth: int, trainer: Trainer) -> dict[str, Any]:
+        """All that outputs depend on, but for the pictures."""
+        model, device = self.model, trainer.strategy.root_device
+        hparams = model.hparams
+        return {
+            "model": hparams["name"],
+            "depth": depth,
+            "frozen": model.frozen_digest(depth),
+            **{key: hparams[key] for key in ("library", "mean", "std", "interpolation", "image_size", "channels_last")},
+            "precision": str(trainer.precision),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
+            **{package: metadata.version(package) for package in PACKAGES if _is_installed(package)},
+        }
+
+    def _open(self, depth: int, trainer: Trainer) -> _Cut:
+        """Cut the network, and open where its outputs are kept.
+
+        Raises:
+            ValueError: where it can't be cut there.
+            StoreError: where nothing can be kept on disk.
+        """
+        depends = self._depends(depth, trainer)
+        name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
+        about = _folder(name) / ABOUT
+        prefix, suffix = cut(self.model.body, self.model.layers, depth)
+        if about.exists():
+            crossing = Crossing.from_json(json.loads(about.read_text(encoding="utf-8"))["crossing"])
+        else:
+            size = self.model.hparams["image_size"]
+            blank = torch.zeros(BATCH, 3, size, size, dtype=torch.uint8)
+            crossing = Crossing.of(self._run(prefix, blank, trainer))
+        if name in self._in_memory:
+            return _Cut(depth, prefix, suffix, crossing, self._in_memory[name])
+        what = f"{depends['model']} without its last {depth} layers" if depth else f"{depends['model']} without its head"
+        rows = RowStore(_folder(name), crossing.row_bytes, {"what": what, "crossing": crossing.to_json(), **depends})
+        return _Cut(depth, prefix, suffix, crossing, rows)
+
+    # ---- computing them
+
+    def _run(self, prefix: Prefix, pixels: torch.Tensor, trainer: Trainer) -> tuple[torch.Tensor, ...]:
+        pictures = pixels.to(self.model.device, non_blocking=True)
+        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+            return prefix(self.model.normalised(pictures))
+
+    def _complete(self, here: _Cut, there: _Cut | None, wanted: list[_Wanted], trainer: Trainer) -> None:
+        """Compute what is not kept yet: of the cut `there`, where there is one, and of the one `here` from it."""
+        first = there or here
+        if not (_missing(here, wanted) or _missing(first, wanted)):
+            return
+        with first.rows.building(), here.rows.building() if there else nullcontext():
+            at_first, at_here = _missing(first, wanted), _missing(here, wanted)
+            self._tell(first, len(at_first))
+            if there:
+                require_room(_place(here), len(at_here) * here.crossing.row_bytes, self.config.max_gb)
+            absent = {w.key for w in at_here}
+            for part, outputs in self._computed(first, at_first, trainer):
+                first.rows.append([w.key for w in part], first.crossing.pack([value[: len(part)] for value in outputs]))
+                if there:
+                    self._go_on(here, there, part, outputs, absent, trainer)
+            if there:
+                rest = [w for w in at_here if w.key in absent]
+                for part in _batches(rest):
+                    kept = there.rows.find([w.key for w in _padded(part)])
+                    outputs = tuple(value.to(self.model.device) for value in there.crossing.unpack(there.rows.read(kept)))
+                    self._go_on(here, there, part, outputs, absent, trainer)
+
+    def _go_on(
+        self,
+        here: _Cut,
+        there: _Cut,
+        part: list[_Wanted],
+        outputs: tuple[torch.Tensor, ...],
+        absent: set[bytes],
+        trainer: Trainer,
+    ) -> None:
+        """From the outputs of a deeper cut to the features that the head is given."""
+        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+            features = there.suffix(*outputs)
+        chosen = [i for i, w in enumerate(part) if w.key in absent]
+        here.rows.append([part[i].key for i in chosen], here.crossing.pack([features[chosen]]))
+        absent.difference_update(part[i].key for i in chosen)
+
+    def _computed(
+        self, first: _Cut, wanted: list[_Wanted], trainer: Trainer
+    ) -> Iterator[tuple[list[_Wanted], tuple[torch.Tensor, ...]]]:
+        """Batches of items, and the prefix's outputs for them, padded to a whole batch."""
+        if not wanted:
+            return
+        pixels = _Pixels({split: self.data.dataset(split) for split in self._splits()}, wanted)
+        loader: DataLoader[torch.Tensor] = DataLoader(
+            pixels,
+            batch_size=BATCH,
+            num_workers=pixels.workers(self.data.config.num_workers),
+            collate_fn=as_it_is,
+            pin_memory=self.model.device.type == "cuda",
+            generator=torch.Generator(),  # else a run that computes would draw other random numbers than one that need not
+        )
+        steps = iter(loader)  # before the progress bar's thread begins: a process with threads should not be forked
+        batches = track(steps, "Computing the frozen layers", total=len(loader), transient=True)
+        for part, batch in zip(_batches(wanted), batches, strict=True):
+            yield part, self._run(first.prefix, batch, trainer)
+
+    def _tell(self, first: _Cut, missing: int) -> None:
+        needed = missing * first.crossing.row_bytes
+        require_room(_place(first), needed, self.config.max_gb)
+        if missing:
+            log.info(
+                "computing the frozen layers once for %d pictures, and keeping %.3g GB of what they give %s",
+                missing,
+                needed / 1e9,
+                f"in {first.rows.folder} (cache.prefix=false does without)"
+                if isinstance(first.rows, RowStore)
+                else "in memory",
+            )
+
+
+class _Pixels(Dataset[torch.Tensor]):
+    """The pixels of chosen items, in whole batches of `BATCH`: the last one is padded with its first item."""
+
+    def __init__(self, datasets: dict[str, ArtDataset], wanted: list[_Wanted]) -> None:
+        self.datasets, self.wanted = datasets, wanted
+
+    def __len__(self) -> int:
+        return len(self.wanted)
+
+    def __getitems__(self, positions: list[int]) -> torch.Tensor:
+        chosen = _padded([self.wanted[position] for position in positions])
+        pixels = [self.datasets[split].__getitems__([w.item for w in part])[0] for split, part in _by_split(chosen)]
+        return torch.cat(pixels)
+
+    def workers(self, configured: int) -> int:
+        """Processes that are worth having: none where all of it is read from a store as it is."""
+        plain = all(
+            self.datasets[split].kept is not None
+            and not self.datasets[split].altered(np.array([w.item for w in part], dtype=np.int64)).any()
+            for split, part in _by_split(self.wanted)
+        )
+        return 0 if plain or len(self.wanted) < WORTH_WORKERS else configured
+
+
+def _by_split(wanted: list[_Wanted]) -> list[tuple[str, list[_Wanted]]]:
+    return [(split, list(part)) for split, part in groupby(wanted, key=lambda w: w.split)]
+
+
+def _batches(wanted: list[_Wanted]) -> Iterator[list[_Wanted]]:
+    for start in range(0, len(wanted), BATCH):
+        yield wanted[start : start + BATCH]
+
+
+def _padded(part: list[_Wanted]) -> list[_Wanted]:
+    return [*part, *[part[0]] * (BATCH - len(part))]
+
+
+def _missing(cut: _Cut, wanted: list[_Wanted]) -> list[_Wanted]:
+    """Which items are not kept, each picture once."""
+    numbers = cut.rows.find([w.key for w in wanted])
+    absent = {w.key: w for w, number in zip(wanted, numbers.tolist(), strict=True) if number < 0}
+    return list(absent.values())
+
+
+def _place(cut: _Cut) -> Path | None:
+    return cut.rows.folder if isinstance(cut.rows, RowStore) else None
+
+
+def _folder(name: str) -> Path:
+    return cache_folder() / "prefix" / name
+
+
+def _stored(value: torch.Tensor) -> torch.Tensor:
+    """A tensor on the CPU, a channels-last map with its channels last."""
+    value = value.detach().cpu()
+    return value.permute(0, 2, 3, 1) if _is_channels_last(value) else value
+
+
+def _is_channels_last(value: torch.Tensor) -> bool:
+    return value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
+
+
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
+
+
+def _memory() -> int:
+    """The machine's memory in bytes; where the system does not tell, 4 GiB."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 * 2**30

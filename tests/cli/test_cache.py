@@ -1,0 +1,91 @@
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from filelock import FileLock
+from typer.testing import CliRunner, Result
+
+from artclf.cli import app
+from artclf.rows import RowStore
+
+
+def artclf(*words: str) -> Result:
+    return CliRunner().invoke(app, ["cache", *words])
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two stores and demo pictures, used on different days, and something that is not artclf's."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ARTCLF_CACHE", str(folder))
+    for days, (kind, what) in enumerate((("pixels", "/pictures at 224 px"), ("prefix", "resnet50 without its head"))):
+        store = RowStore(folder / kind / "abc", 1000, {"what": what})
+        with store.building():
+            store.append([bytes(32)], np.zeros((1, 1000), dtype=np.uint8))
+        used = time.time() - days * 86400 * 10
+        os.utime(store.folder / "about.json", (used, used))
+    (folder / "demo" / "def" / "inside").mkdir(parents=True)
+    (folder / "demo" / "def" / "README.txt").write_text("drawn")
+    (folder / "prefix" / "mine").mkdir()
+    (folder / "prefix" / "mine" / "letter.txt").write_text("not artclf's")
+    return folder
+
+
+def test_what_is_kept_is_listed_with_its_size(cache: Path) -> None:
+    done = artclf("list")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert [line.split()[3] for line in lines[1:-1]] == ["demo/def", "pixels/abc", "prefix/abc"]
+    assert "/pictures at 224 px" in lines[2]
+    assert lines[-1].endswith(f"MB in {cache}; artclf cache clear removes it")
+
+
+def test_an_empty_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "nothing"))
+    assert artclf("list").stdout == f"0.0 MB in {tmp_path / 'nothing'}; artclf cache clear removes it\n"
+    assert artclf("clear").exit_code == 0
+
+
+def test_everything_is_cleared_and_nothing_else(cache: Path) -> None:
+    done = artclf("clear")
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1].endswith(f"freed in {cache}")
+    assert [str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file()] == ["prefix/mine/letter.txt"]
+
+
+@pytest.mark.parametrize(
+    ("words", "left"),
+    [
+        (["pixels"], {"prefix/abc", "demo/def"}),
+        (["prefix/abc", "demo"], {"pixels/abc"}),
+        (["--unused", "5"], {"pixels/abc", "demo/def"}),
+    ],
+)
+def test_part_of_it_is_cleared(cache: Path, words: list[str], left: set[str]) -> None:
+    assert artclf("clear", *words).exit_code == 0
+    assert {line.split()[3] for line in artclf("list").stdout.splitlines()[1:-1]} == left
+
+
+def test_a_name_that_is_none_is_one_line(cache: Path) -> None:
+    done = artclf("clear", "pixel")
+    assert done.exit_code == 2
+    assert done.stderr == (
+        "error: got 'pixel'; allowed: pixels, prefix, demo, or a name of artclf cache list; did you mean pixels?\n"
+    )
+    assert len(artclf("list").stdout.splitlines()) == 5
+
+
+def test_what_is_being_written_stays(cache: Path) -> None:
+    with FileLock(cache / "pixels" / "abc" / ".lock"):
+        done = artclf("clear")
+    assert done.exit_code == 1
+    assert done.stderr == "error: pixels/abc stays: a process is writing it\n"
+    assert (cache / "pixels" / "abc" / "0000.rows").exists()
+
+
+def test_a_process_that_reads_goes_on(cache: Path) -> None:
+    reader = RowStore(cache / "pixels" / "abc", 1000, {})
+    artclf("clear")
+    assert reader.read(np.array([0])).shape == (1, 1000)

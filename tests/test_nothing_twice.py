@@ -1,0 +1,111 @@
+"""Whole runs with and without what is kept, and where it can't be."""
+
+import errno
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from artclf import experiment, rows
+from artclf.data import images, store
+from artclf.data.images import open_image
+from artclf.record import write_run
+from tests.conftest import TINY, draw
+from tests.test_train import metrics_of
+
+pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other
+SMALL = [*TINY, "data=folder", "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu", "+finetune=last10"]
+SMALL += ["stages.last10.max_epochs=1", "trainer.precision=32-true"]
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(store, "SETTLED", 0)  # the pictures have been drawn a moment ago
+
+
+def predictions_of(run: Path) -> pd.DataFrame:
+    return pd.read_csv(run / "predictions.csv")
+
+
+def test_a_second_run_opens_no_picture_and_says_the_same(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*SMALL, f"data.root={pictures}"]
+    opened: list[str] = []
+
+    def noted(path: Path, **options: object) -> object:
+        opened.append(str(path))
+        return open_image(path, **options)
+
+    def report(*args: object, **options: object) -> None:
+        opened.append("the report, which shows some")
+        write_run(*args, **options)
+
+    monkeypatch.setattr(images, "open_image", noted)
+    monkeypatch.setattr(experiment, "write_run", report)
+    first = train(*words, "hydra.run.dir=first")
+    assert first.code == 0, first.printed
+    assert len(first.lines("decoding")) == len(first.lines("computing the frozen layers")) == 1
+    assert opened.index("the report, which shows some") == 52  # each picture once
+    opened.clear()
+    second = train(*words, "hydra.run.dir=second")
+    assert second.code == 0, second.printed
+    assert not second.lines("decoding")
+    assert not second.lines("computing the frozen layers")
+    assert opened[0] == "the report, which shows some"
+
+
+def test_results_do_not_change_with_what_is_kept(train, pictures: Path, tmp_path: Path) -> None:
+    words = [*SMALL, f"data.root={pictures}"]
+    cold = train(*words, "hydra.run.dir=cold")
+    warm = train(*words, "hydra.run.dir=warm")
+    without = train(*words, "cache.pixels=false", "cache.prefix=false", "hydra.run.dir=without")
+    assert cold.code == warm.code == without.code == 0
+    assert not without.lines("keeping")
+    pd.testing.assert_frame_equal(predictions_of(tmp_path / "cold"), predictions_of(tmp_path / "warm"))
+    pd.testing.assert_frame_equal(predictions_of(tmp_path / "cold"), predictions_of(tmp_path / "without"), atol=2e-3, rtol=0)
+    for run in ("cold", "warm", "without"):
+        assert metrics_of(tmp_path / run)["fallbacks"] == []
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = train(*SMALL, f"data.root={pictures}", "hydra.run.dir=enough")
+    assert expected.code == 0
+    monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "full"))
+
+    def full(*args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(rows, "_write_all", full)
+    done = train(*SMALL, f"data.root={pictures}", "hydra.run.dir=run")
+    assert done.code == 0, done.printed
+    assert "Traceback" not in done.printed
+    metrics = metrics_of(tmp_path / "run")
+    assert [line.split(":")[0] for line in metrics["fallbacks"]] == [
+        "pixels are not kept, the files are decoded in every epoch",
+        "stage head",
+        "stage last10",
+    ]
+    assert all("the disk is full; artclf cache clear makes room" in line for line in metrics["fallbacks"])
+    assert "the disk is full" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert len(done.lines("warning: pixels are not kept")) == 1
+    assert not list((tmp_path / "full").rglob("*.rows"))
+    pd.testing.assert_frame_equal(predictions_of(tmp_path / "run"), predictions_of(tmp_path / "enough"), atol=2e-3, rtol=0)
+
+
+def test_a_picture_that_changes_between_runs_is_read_anew(train, tmp_path: Path) -> None:
+    root = tmp_path / "pictures"
+    for number in range(24):
+        draw(root / ("ai" if number % 2 else "human") / f"{number}.png", "ai" if number % 2 else "human", number)
+    words = [*SMALL, f"data.root={root}"]
+    assert train(*words, "hydra.run.dir=first").code == 0
+    draw(root / "ai" / "1.png", "ai", 99)
+    assert train(*words, "hydra.run.dir=second").code == 0
+    fresh = train(*words, "hydra.run.dir=third", "cache.pixels=false", "cache.prefix=false")
+    assert fresh.code == 0
+    hashes = [metrics_of(tmp_path / run)["data"]["manifest_sha256"] for run in ("second", "third")]
+    assert hashes[0] == hashes[1]
+    pd.testing.assert_frame_equal(predictions_of(tmp_path / "second"), predictions_of(tmp_path / "third"), atol=2e-3, rtol=0)
