@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing", "memory", "precision", "rows"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows"],
     ["data"],
     ["model"],
     ["evaluation"],

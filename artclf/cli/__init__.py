@@ -12,6 +12,7 @@ import artclf
 from artclf.cli.cache import app as cache_commands
 from artclf.cli.data import app as data_commands
 from artclf.cli.mistakes import mistakes_told
+from artclf.loading import garbage_left_alone
 
 app = typer.Typer(
     name="artclf",
@@ -57,17 +58,18 @@ def predict(
 
     A picture that can't be read is named, and the others go on; the exit code is then 1.
     """
-    from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
-
     unread = 0
-    with mistakes_told(), closing(predict_pictures(run, pictures, precision.value)) as predictions:
+    with mistakes_told():
         typer.echo("p_ai    verdict  picture")
-        for prediction in predictions:
-            if prediction.reason:
-                unread += 1
-                typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
-            else:
-                typer.echo(f"{prediction.p_ai:.4f}  {prediction.verdict:<7}  {prediction.path}")
+        with garbage_left_alone():
+            from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
+        with closing(predict_pictures(run, pictures, precision.value)) as predictions:
+            for prediction in predictions:
+                if prediction.reason:
+                    unread += 1
+                    typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
+                else:
+                    typer.echo(f"{prediction.p_ai:.4f}  {prediction.verdict:<7}  {prediction.path}")
     if unread:
         raise typer.Exit(1)
 
