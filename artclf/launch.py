@@ -17,6 +17,7 @@ from rich.table import Table
 
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
 from artclf.loading import garbage_left_alone
+from artclf.memory import keep_freed_memory
 from artclf.multirun import Pruned, concerns_search
 from artclf.overrides import override_mistakes
 from artclf.report.multirun_folder import ERROR_FILE
@@ -132,6 +133,7 @@ def launch(composed: DictConfig) -> float | None:
 @cache
 def _load() -> None:
     """Load torch, lightning and all else that trains, once in a process."""
+    keep_freed_memory()  # before there is any
     with garbage_left_alone():
         import artclf.experiment  # noqa: F401, PLC0415
 

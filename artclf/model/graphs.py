@@ -131,7 +131,7 @@ class _Watcher(fx.Interpreter):
 
 
 def _kinds(body: nn.Module, nodes: Sequence[fx.Node], size: int) -> list[_Kind | _Plain]:
-    """What each node gives, found by running them on 2 and on 3 pictures: of sizes alone, where the body's code lets that be."""
+    """What each node gives, found by running them on 2 and on 3 pictures: on their sizes alone, where that can be."""
     with evaluating(body), torch.no_grad():
         try:
             with FakeTensorMode(allow_non_fake_inputs=True) as sizes:
