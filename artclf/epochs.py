@@ -1,12 +1,13 @@
 """metrics.csv: an epoch a row, over all stages."""
 
+import csv
+import io
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -96,15 +97,18 @@ class EpochTable(Callback):
         self.stopped = bool(state_dict["stopped"])
         self._write(self._before())
 
-    def _before(self) -> pd.DataFrame:
+    def _before(self) -> list[dict[str, str]]:
         """The rows of the stages before this one, as text: they are written again as they stand."""
         if not self.file.exists():
-            return pd.DataFrame(columns=COLUMNS)
-        table = pd.read_csv(self.file, dtype=str, keep_default_na=False)
-        return table[table["stage"].isin(self.earlier)]
+            return []
+        with self.file.open(encoding="utf-8", newline="") as file:
+            return [row for row in csv.DictReader(file) if row["stage"] in self.earlier]
 
     @rank_zero_only
-    def _write(self, before: pd.DataFrame) -> None:
-        table = pd.DataFrame(self.rows, columns=COLUMNS)
-        text = (pd.concat([before, table]) if len(before) else table).to_csv(index=False, lineterminator="\n")
-        write_text(self.file, text)
+    def _write(self, before: Sequence[Mapping[str, Any]]) -> None:
+        text = io.StringIO()
+        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        for row in [*before, *self.rows]:
+            table.writerow({name: "" if value != value else value for name, value in row.items()})  # noqa: PLR0124 (NaN)
+        write_text(self.file, text.getvalue())

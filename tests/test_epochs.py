@@ -60,3 +60,10 @@ def test_rows_of_a_stage_that_an_interrupted_run_had_begun_do_not_count_as_befor
     go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.4)
     go_through_epoch(EpochTable(file, "head"), 0, 0.8)  # again: with callbacks=none nothing of it was kept
     assert pd.read_csv(file)[["stage", "epoch"]].to_numpy().tolist() == [["head", 1]]
+
+
+def test_what_is_not_a_number_is_an_empty_cell(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.csv"
+    go_through_epoch(EpochTable(file, "head"), 0, float("nan"))
+    go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.5)
+    assert pd.read_csv(file, dtype=str, keep_default_na=False)["val/loss"].tolist() == ["", "0.5"]

@@ -6,6 +6,7 @@ made a work; words tell whether the verdict was right.
 
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, cast
@@ -129,9 +130,14 @@ def plain(text: str, limit: int | None = None, *, keep: Literal["start", "end"] 
     """
     if limit is not None and len(text) > limit:
         text = text[: limit - 1] + "…" if keep == "start" else "…" + text[len(text) - limit + 1 :]
-    glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
-    drawable = "".join(letter if ord(letter) in glyphs or letter == "\n" else "□" for letter in text)
+    drawable = "".join(letter if ord(letter) in _glyphs() or letter == "\n" else "□" for letter in text)
     return drawable.replace("$", r"\$")
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """The letters that the font has, by their numbers."""
+    return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
 def save(figure: Figure, path: Path) -> Path:
