@@ -110,7 +110,7 @@ def fit_stages(
         best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor), None)
         file = Path(best.best_model_path) if best is not None and best.best_model_path else None
         best_epoch = _load_best(model, file) if file else len(table.rows)
-        _complete_checkpoints(trainer, model, is_end=number == len(stages) - 1)
+        _complete_checkpoints(trainer, model)
         record = StageRecord(
             name=name,
             unfreeze=stage.unfreeze,
@@ -196,10 +196,11 @@ def _load_best(model: ArtClassifier, file: Path) -> int:
     return int(checkpoint["epoch"]) + 1
 
 
-def _complete_checkpoints(trainer: Trainer, model: ArtClassifier, *, is_end: bool) -> None:
+def _complete_checkpoints(trainer: Trainer, model: ArtClassifier) -> None:
     """Put into the checkpoints of a stage that has ended what they lack, so that each stands for itself.
 
-    Where it is not the end of the run, last.ckpt is left: the next stage's first epoch writes it anew.
+    But for last.ckpt, which is there to go on from: with each stage's frozen layers, of each run of a sweep, it would be most
+    of what a run writes.
     """
     if not is_main_process():
         return
@@ -208,7 +209,7 @@ def _complete_checkpoints(trainer: Trainer, model: ArtClassifier, *, is_end: boo
         if isinstance(callback, ModelCheckpoint):
             files |= {callback.best_model_path, callback.last_model_path, *callback.best_k_models}
     for file in sorted(files - {""}):
-        if Path(file).is_file() and (is_end or Path(file).name != "last.ckpt"):
+        if Path(file).is_file() and Path(file).name != "last.ckpt":
             checkpoint = torch.load(file, map_location="cpu", weights_only=True)
             model.on_load_checkpoint(checkpoint)
             CheckpointFiles().save_checkpoint(checkpoint, file)

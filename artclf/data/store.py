@@ -29,6 +29,7 @@ from artclf.rows import Numbers, RowStore, require_room
 log = logging.getLogger(__name__)
 
 LEDGER = "files.jsonl"
+DECODING = 1  # another number for each change in what pixels artclf makes of a file
 BATCH = 16  # pictures that a worker hands over at a time
 WORTH_WORKERS = 128  # for fewer pictures, starting processes takes longer than they save
 SETTLED = 2 * 10**9  # nanoseconds: a file changed less than this ago may change again without its times telling
@@ -66,6 +67,7 @@ class PixelStore:
         self.root = root
         self.size, self.interpolation, self.max_pixels, self.max_gb = size, interpolation, max_pixels, max_gb
         depends = {
+            "decoding": DECODING,
             "root": os.path.realpath(root),
             "size": size,
             "interpolation": interpolation,

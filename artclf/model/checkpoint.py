@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.model.classifier import ArtClassifier
+from artclf.model.classifier import FROZEN, ArtClassifier
 
 
 def find_checkpoint(run: Path) -> Path:
@@ -32,10 +32,12 @@ def load_classifier(file: Path) -> ArtClassifier:
     """
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
+        if FROZEN in content:
+            raise ArtclfError(f"{file}: holds what a stage trains alone, for resume= to go on from; use best.ckpt")
         model = ArtClassifier(**content["hyper_parameters"])
         model.load_state_dict(content["state_dict"])
     except ArtclfError:
-        raise  # a backbone that needs timm, say
+        raise  # said already; a backbone that needs timm, say
     except Exception as error:  # whatever a broken or a foreign file raises, it is no checkpoint of artclf's
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}") from error

@@ -301,7 +301,7 @@ class PrefixCache:
             crossing = Crossing.from_json(json.loads(about.read_text(encoding="utf-8"))["crossing"])
         else:
             size = self.model.hparams["image_size"]
-            blank = torch.zeros(BATCH, 3, size, size, dtype=torch.uint8)
+            blank = torch.zeros(2, 3, size, size, dtype=torch.uint8)
             crossing = Crossing.of(self._run(prefix, blank, trainer))
         if name in self._in_memory:
             return _Cut(depth, prefix, suffix, crossing, self._in_memory[name])
