@@ -110,6 +110,9 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     now = versions()
     fallbacks = [*fallbacks, *_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    if is_main_process():
+        layout = "channels-last" if config.trainer.channels_last else "channels-first"
+        log.info("computing with %s precision and %s maps, %d threads on a CPU", precision, layout, torch.get_num_threads())
     model.compiled = config.trainer.compile
     # its scaler can't clip what a fused optimiser unscales itself
     model.fused = not (precision == "16-mixed" and config.trainer.gradient_clip_val)

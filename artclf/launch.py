@@ -1,6 +1,5 @@
 """From the command line to an experiment: what train.py hands over to, and how a run's end becomes an exit code."""
 
-import gc
 import logging
 import os
 import shlex
@@ -17,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
+from artclf.loading import garbage_left_alone
+from artclf.memory import keep_freed_memory
 from artclf.multirun import Pruned, concerns_search
 from artclf.overrides import override_mistakes
 from artclf.report.multirun_folder import ERROR_FILE
@@ -131,17 +132,10 @@ def launch(composed: DictConfig) -> float | None:
 
 @cache
 def _load() -> None:
-    """Load torch, lightning and all else that trains, once in a process.
-
-    The half million objects that this makes stay for good. Python's search for garbage would go through all of them several
-    times meanwhile, which takes a fifth of the whole, and then again and again in every run.
-    """
-    gc.disable()
-    try:
+    """Load torch, lightning and all else that trains, once in a process."""
+    keep_freed_memory()  # before there is any
+    with garbage_left_alone():
         import artclf.experiment  # noqa: F401, PLC0415
-    finally:
-        gc.enable()
-    gc.freeze()
 
 
 def _processes_from_outside() -> int:

@@ -2,6 +2,9 @@
 
 import torch
 
+PRECISIONS: dict[str, torch.dtype | None] = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""Lightning's names of those that artclf computes in, and to what each of them lowers what is safe to lower."""
+
 
 def resolve_precision(setting: str, accelerator: str) -> str:
     """Return the precision for Lightning's Trainer.
@@ -22,6 +25,17 @@ def resolve_precision(setting: str, accelerator: str) -> str:
     if accelerator != "cpu" and torch.backends.mps.is_available():
         return "32-true"
     return "bf16-mixed" if cpu_has_bf16() else "32-true"
+
+
+def autocast(precision: str, device: str) -> torch.autocast:
+    """The context in which a precision of Lightning's is computed in, as its Trainer enters it.
+
+    Args:
+        precision: one of PRECISIONS.
+        device: torch's name of the device's type.
+    """
+    kind = PRECISIONS[precision]
+    return torch.autocast(device, dtype=kind, enabled=kind is not None)
 
 
 def cpu_has_bf16() -> bool:

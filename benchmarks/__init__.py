@@ -1,1 +1,1 @@
-"""What is claimed about speed, runnable by anyone: `python -m benchmarks.NAME` from the repository's root."""
+"""What is claimed about speed, measured by anyone: `python -m benchmarks` from the repository's root writes RESULTS.md."""

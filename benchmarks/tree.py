@@ -3,8 +3,8 @@
 `python -m benchmarks.tree FOLDER` makes one.
 """
 
+import argparse
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,4 +67,8 @@ def make_tree(root: Path, *, divide_by: int = 1, seed: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    print(f"made {make_tree(Path(sys.argv[1])):,} files: {sys.argv[1]}")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tree", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--divide-by", type=int, default=1, help="for a smaller tree")
+    chosen = parser.parse_args()
+    print(f"made {make_tree(chosen.folder, divide_by=chosen.divide_by):,} files: {chosen.folder}")

@@ -4,13 +4,13 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing", "rows"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows"],
     ["data"],
     ["model"],
     ["evaluation"],
     ["report"],
     ["cli"],
-    ["precision", "epochs", "multirun", "resuming"],
+    ["epochs", "multirun", "resuming"],
     ["sweep"],
     ["overrides"],
     ["stages"],

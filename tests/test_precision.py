@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from artclf import precision
-from artclf.precision import resolve_precision
+from artclf.precision import PRECISIONS, autocast, resolve_precision
 
 
 def test_what_is_asked_for_is_taken() -> None:
@@ -28,6 +28,13 @@ def test_torch_is_asked_by_names_that_exist() -> None:
     names = [name for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported") if hasattr(torch.cpu, name)]
     assert names, "torch.cpu no longer tells of bf16: find its new name in precision.py"
     assert precision.cpu_has_bf16() == any(getattr(torch.cpu, name)() for name in names)
+
+
+@pytest.mark.parametrize(("precision", "kind"), PRECISIONS.items())
+def test_the_context_of_a_precision_computes_in_it(precision: str, kind: torch.dtype | None) -> None:
+    layer = torch.nn.Linear(8, 1)
+    with torch.inference_mode(), autocast(precision, "cpu"):
+        assert layer(torch.randn(2, 8)).dtype == (kind or torch.float32)
 
 
 @pytest.mark.gpu

@@ -126,8 +126,8 @@ def test_predict_repeats_what_the_test_said(finished: Path, pictures: Path) -> N
     assert done.exit_code == 0, done.output
     rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()[1:]]
     assert [row[2] for row in rows] == paths
-    # the test computed in the precision of training, a prediction in 32 bits
-    assert [float(row[0]) for row in rows] == pytest.approx(predictions["p_ai"].tolist(), abs=0.03)
+    # in the precision of the test; batches of another size may round otherwise
+    assert [float(row[0]) for row in rows] == pytest.approx(predictions["p_ai"].tolist(), abs=2e-3)
     assert [row[1] for row in rows] == ["ai" if float(row[0]) >= 0.5 else "human" for row in rows]
 
 

@@ -1,6 +1,8 @@
 """`artclf …`: commands on finished runs and on pictures. Heavy libraries are loaded where a command needs them."""
 
 import sys
+from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import artclf
 from artclf.cli.cache import app as cache_commands
 from artclf.cli.data import app as data_commands
 from artclf.cli.mistakes import mistakes_told
+from artclf.loading import garbage_left_alone
 
 app = typer.Typer(
     name="artclf",
@@ -20,6 +23,15 @@ app = typer.Typer(
 )
 app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
+
+
+class Precision(StrEnum):
+    """What `--precision` allows."""
+
+    AUTO = "auto"
+    FULL = "32-true"
+    BF16 = "bf16-mixed"
+    FP16 = "16-mixed"
 
 
 @app.callback()
@@ -37,22 +49,27 @@ def version() -> None:
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
     pictures: Annotated[list[Path], typer.Argument(help="Picture files, or folders of them.")],
+    precision: Annotated[
+        Precision,
+        typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
+    ] = Precision.AUTO,
 ) -> None:
     """Print p_ai, the probability of AI, and the verdict for each picture.
 
     A picture that can't be read is named, and the others go on; the exit code is then 1.
     """
-    from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
-
     unread = 0
     with mistakes_told():
         typer.echo("p_ai    verdict  picture")
-        for prediction in predict_pictures(run, pictures):
-            if prediction.reason:
-                unread += 1
-                typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
-            else:
-                typer.echo(f"{prediction.p_ai:.4f}  {prediction.verdict:<7}  {prediction.path}")
+        with garbage_left_alone():
+            from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
+        with closing(predict_pictures(run, pictures, precision.value)) as predictions:
+            for prediction in predictions:
+                if prediction.reason:
+                    unread += 1
+                    typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
+                else:
+                    typer.echo(f"{prediction.p_ai:.4f}  {prediction.verdict:<7}  {prediction.path}")
     if unread:
         raise typer.Exit(1)
 

@@ -1,19 +1,27 @@
 """`artclf predict`: pictures in, p(AI) and verdicts out."""
 
-from collections.abc import Iterable, Iterator
+import json
+import logging
+import os
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import torch
 
-from artclf.data.images import UnreadableImage, read_pixels
+from artclf.data.ahead import read_ahead
 from artclf.data.sources.walk import pictures as pictures_below
-from artclf.data.transforms import to_square
 from artclf.evaluation.metrics import verdict
+from artclf.memory import keep_freed_memory
 from artclf.model.checkpoint import find_checkpoint, load_classifier
+from artclf.model.classifier import ArtClassifier
+from artclf.precision import PRECISIONS, autocast, resolve_precision
 
-BATCH = 16
+log = logging.getLogger(__name__)
+
+BATCH = {"cpu": 16, "cuda": 64}
+_MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold a picture of half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -33,35 +41,86 @@ class Prediction:
     reason: str = ""
 
 
-def predict_pictures(run: Path, paths: Iterable[Path]) -> Iterator[Prediction]:
+def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto") -> Generator[Prediction]:
     """Predict pictures with a run's best weights, in the order given; folders stand for the pictures below them.
 
     Args:
         run: a run folder or a checkpoint.
         paths: pictures and folders.
+        precision: as in `choose_precision`.
 
     Raises:
         ArtclfError: where the run has no checkpoint.
     """
-    model = load_classifier(find_checkpoint(run))
+    keep_freed_memory()
+    checkpoint = find_checkpoint(run)
+    model = load_classifier(checkpoint)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model.to(device)
-    size, interpolation = int(model.hparams["image_size"]), str(model.hparams["interpolation"])
     files = (file for path in paths for file in (pictures_below(path) if path.is_dir() else [path]))
-    while chunk := list(islice(files, BATCH)):
-        squares: dict[Path, torch.Tensor] = {}
-        reasons: dict[Path, str] = {}
-        for file in chunk:
-            try:
-                pixels = torch.from_numpy(read_pixels(file)).permute(2, 0, 1)
-            except UnreadableImage as error:
-                reasons[file] = error.reason
-            else:
-                squares[file] = to_square(pixels, size, interpolation)
-        scores = model.p_ai(torch.stack(list(squares.values())).to(device)).tolist() if squares else []
-        by_file = dict(zip(squares, scores, strict=True))
-        for file in chunk:
-            if file in reasons:
-                yield Prediction(file, float("nan"), "", reasons[file])
-            else:
-                yield Prediction(file, by_file[file], verdict(by_file[file]))
+    yield from predict_files(model.to(device), files, choose_precision(checkpoint, precision, device))
+
+
+def choose_precision(checkpoint: Path, asked: str, device: str) -> str:
+    """Return the precision in which a run's pictures are predicted.
+
+    What the run was tested in comes first, so that p_ai is what its report says: a run tested in 32 bits is predicted in 32
+    bits, slow as that is. Where the device does not compute in it, or nothing tells of it, it is what is fastest there.
+
+    Args:
+        checkpoint: the run's; metrics.json is looked for in the folder above its own.
+        asked: "auto", or a precision, which is returned as it is.
+        device: "cpu" or "cuda".
+    """
+    if asked != "auto":
+        return asked
+    best = resolve_precision("auto", "gpu" if device == "cuda" else "cpu")
+    tested = _tested_precision(checkpoint)
+    if tested in {None, "32-true", best} or (tested == "16-mixed" and device == "cuda"):
+        return tested or best
+    log.warning(
+        "the run was tested in %s, which this %s does not compute in: in %s, p_ai can differ by some thousandths; "
+        "--precision %s insists, and is slow",
+        tested,
+        {"cuda": "GPU", "cpu": "CPU"}[device],
+        best,
+        tested,
+    )
+    return best
+
+
+def _tested_precision(checkpoint: Path) -> str | None:
+    """What metrics.json says; None where it is not there, as for a checkpoint that was copied away."""
+    try:
+        content = json.loads((checkpoint.absolute().parents[1] / "metrics.json").read_text(encoding="utf-8"))
+        precision = content["precision"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return precision if isinstance(precision, str) and precision in PRECISIONS else None
+
+
+def predict_files(model: ArtClassifier, files: Iterable[Path], precision: str) -> Generator[Prediction]:
+    """Predict picture files, in the order given. A batch's files are told of when all of it has been computed.
+
+    Args:
+        model: in eval mode, on its device.
+        files: the files; taken as they are needed.
+        precision: one of PRECISIONS.
+    """
+    device = model.device
+    squares = read_ahead(
+        files,
+        size=int(model.hparams["image_size"]),
+        interpolation=str(model.hparams["interpolation"]),
+        batch=BATCH[device.type],
+        threads=min(_MOST_THREADS, max(2, os.cpu_count() or 1)),
+        pinned=device.type == "cuda",
+    )
+    with closing(squares):
+        for batch in squares:
+            with autocast(precision, device.type):
+                scores = model.p_ai(batch.pixels.to(device, non_blocking=True)).tolist()
+            for file, score, reason in zip(batch.files, scores, batch.reasons, strict=True):
+                if reason:
+                    yield Prediction(file, float("nan"), "", reason)
+                else:
+                    yield Prediction(file, score, verdict(score))

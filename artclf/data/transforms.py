@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.config import AugmentConfig
-from artclf.data.images import read_pixels
+from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
 
 
 def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") -> torch.Tensor:
@@ -31,18 +31,51 @@ def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") 
     """
     if pixels.shape[-2:] == (size, size):
         return pixels
+    height, width = pixels.shape[-2:]
+    shorter = min(height, width)
+    if size * (size * max(height, width) // shorter) > DEFAULT_MAX_PIXELS:
+        # a line of pixels: scaled whole, it could be larger than the memory
+        pixels = F.center_crop(pixels, [min(height, 2 * shorter), min(width, 2 * shorter)])
     scaled = F.resize(pixels, [size], interpolation=v2.InterpolationMode(interpolation), antialias=True)
     square: torch.Tensor = F.center_crop(scaled, [size, size])
     return square
 
 
 def read_square(
-    path: Path | str, size: int, interpolation: str = "bilinear", *, max_pixels: int, content: bytes | None = None
+    path: Path | str,
+    size: int,
+    interpolation: str = "bilinear",
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    content: bytes | None = None,
 ) -> torch.Tensor:
-    """TEMPORARY"""
-    return to_square(
-        torch.from_numpy(read_pixels(path, max_pixels=max_pixels)).permute(2, 0, 1), size, interpolation
-    ).contiguous()
+    """Read a picture as the network is shown it: `to_square` of its pixels.
+
+    A JPEG whose shorter side is at least 4 `size` is decoded smaller (`read_image`): its pixels then differ by a level or two
+    here and there. It may be called from many threads, and starts none of its own.
+
+    Args:
+        path: as in `read_image`.
+        size: pixels a side.
+        interpolation: "bilinear" or "bicubic".
+        max_pixels: as in `read_image`.
+        content: the file's bytes, where the caller has them already.
+
+    Returns:
+        uint8 [3, size, size], contiguous.
+
+    Raises:
+        UnreadableImage: as `read_image`.
+    """
+    image = read_image(path, max_pixels=max_pixels, content=content, shorter_side=size, interpolation=interpolation)
+    try:
+        pixels = torch.from_numpy(np.array(image))
+    except MemoryError as error:
+        raise UnreadableImage(Path(path), "not enough memory for this picture") from error
+    # its strides are left as they are until it is small: torchvision scales a picture as it lies
+    square = to_square(pixels.permute(2, 0, 1), size, interpolation)
+    # NumPy's copy: torch's would take a team of threads for each thread that calls this
+    return torch.from_numpy(np.ascontiguousarray(square.numpy()))
 
 
 def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:

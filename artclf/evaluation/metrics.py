@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, log_loss, roc_auc_score
 
 THRESHOLD = 0.5
 
@@ -36,6 +35,15 @@ def binary_metrics(is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], 
     """
     if is_ai.shape != p_ai.shape or is_ai.ndim != 1 or not len(is_ai):
         raise ValueError(f"is_ai and p_ai are to be of one length, and not empty; got {is_ai.shape} and {p_ai.shape}")
+    # whoever asks for a verdict alone has no need of it, and it takes a second to load
+    from sklearn.metrics import (  # noqa: PLC0415
+        average_precision_score,
+        confusion_matrix,
+        f1_score,
+        log_loss,
+        roc_auc_score,
+    )
+
     called_ai = p_ai >= threshold
     (human_human, human_ai), (ai_human, ai_ai) = confusion_matrix(is_ai, called_ai, labels=[False, True]).tolist()
     n_ai, n_human = ai_ai + ai_human, human_ai + human_human

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from artclf.config import StageConfig
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
-from artclf.model.depth import Layers, Suffix, digest, frozen_state, list_layers, set_depth, set_modes
+from artclf.model.depth import Layers, digest, frozen_state, list_layers, set_depth, set_modes
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 
@@ -49,7 +49,7 @@ class ArtClassifier(LightningModule):
 
     mean: torch.Tensor
     std: torch.Tensor
-    suffix: Suffix | None
+    suffix: Callable[..., torch.Tensor] | None
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class ArtClassifier(LightningModule):
         pictures = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
         return pictures.contiguous(memory_format=self.memory_format)
 
-    def use(self, suffix: Suffix | None) -> None:
+    def use(self, suffix: Callable[..., torch.Tensor] | None) -> None:
         """Take batches of what a prefix of the body gives, for which `suffix` does the rest; None: batches of pixels alone."""
         if self.compiled:
             suffix = None if suffix is None else torch.compile(suffix)

@@ -5,24 +5,21 @@ lists them in the order in which they run; ResNet-50's last ten before the pool 
 """
 
 import hashlib
-import inspect
 import logging
-import math
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
-import torchvision
 from torch import fx, nn
-from torchvision.models.feature_extraction import NodePathTracer
 
 from artclf.errors import ArtclfError
+from artclf.model.borders import cut_at_module
+from artclf.model.graphs import cut_graph, trace
+from artclf.model.parts import Prefix, Suffix, check, evaluating, undisturbed
 
 log = logging.getLogger(__name__)
 
-Prefix = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
-Suffix = Callable[..., torch.Tensor]
+TRIED_ON = 64  # pixels a side of the pictures on which a cut through a graph is tried first
 
 
 @dataclass(frozen=True)
@@ -91,22 +88,17 @@ class Layers:
 def list_layers(body: nn.Module) -> Layers:
     """List the layers of a body (pictures [B, 3, S, S] → features [B, D]).
 
-    timm's modules and functions that can't be traced through are taken as one layer each, as timm declares them. A body that
-    can't be traced even so is listed by the modules that hold parameters, in the order of their definition.
+    A body that can't be traced is listed by the modules that hold parameters, in the order of their definition.
     """
-    tracer = _tracer()
-    training = body.training
-    body.eval()  # a graph keeps the mode of functional dropout that it was traced in
     try:
-        graph = tracer.trace(body)
+        with evaluating(body):  # a graph keeps the mode of functional dropout that it was traced in
+            names = trace(body)
     except Exception as error:  # noqa: BLE001 (tracing runs the body's own code on symbols: anything can be raised)
         log.info("The graph of this backbone can't be traced (%s); its layers are its modules", error)
         return Layers(_modules(body), None, ())
-    finally:
-        body.train(training)
     named: list[tuple[Layer, fx.Node]] = []
     seen: set[str] = set()
-    for node, name in tracer.node_to_qualname.items():
+    for node, name in names.items():
         if node.op in ("placeholder", "output"):
             continue
         new = tuple(p for p in _uses(node, body) if p not in seen)
@@ -115,7 +107,7 @@ def list_layers(body: nn.Module) -> Layers:
     holding = {name.split(".")[0] for name, _ in body.named_parameters()}
     while named and named[-1][0].name.split(".")[0] not in holding:  # the final pooling and what is after it
         named.pop()
-    return Layers(tuple(layer for layer, _ in named), graph, tuple(node for _, node in named))
+    return Layers(tuple(layer for layer, _ in named), next(iter(names)).graph, tuple(node for _, node in named))
 
 
 def set_depth(body: nn.Module, layers: Layers, depth: int) -> None:
@@ -157,58 +149,49 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
     return sha.hexdigest()
 
 
-def cut(body: nn.Module, layers: Layers, depth: int) -> tuple[Prefix, Suffix]:
+def cut(body: nn.Module, layers: Layers, depth: int, size: int = 224) -> tuple[Prefix, Suffix]:
     """Cut a body into a frozen prefix and a trainable suffix, which share its modules.
 
-    `suffix(*prefix(pictures))` equals `body(pictures)`. Where the cut passes through a residual block, more than one tensor
-    crosses it. At depth 0 the pooled features cross, at full depth the pictures do.
+    `suffix(*prefix(pictures))` equals `body(pictures)`, in eval mode and in the modes of `set_modes`; that is tried on a few
+    random pictures. What crosses can be kept: its rows are the pictures, and it does not depend on chance. Therefore the
+    cut may lie before the layers that train; `prefix.crossing` tells where. At depth 0 the pooled features cross, at full
+    depth the pictures do.
 
     Args:
         body: pictures [B, 3, S, S] → features [B, D].
         layers: from `list_layers(body)`.
-        depth: number of layers in the suffix.
+        depth: number of layers that train.
+        size: S.
 
     Returns:
         The prefix (pictures → a tuple of what crosses) and the suffix (that → features).
 
     Raises:
-        ValueError: where the body's graph could not be traced.
+        ValueError: where no cut was found, or where the body takes no pictures of that size.
     """
     if depth == 0:
-        return lambda pictures: (body(pictures),), lambda features: features
+        return Prefix(body, lambda pictures: (body(pictures),), ("features",)), Suffix(lambda features: features)
     if depth == len(layers):
-        return lambda pictures: (pictures,), body
-    if layers.graph is None:
-        raise ValueError("this body can't be cut: its graph can't be traced")
-    first = layers.nodes[len(layers) - depth]
-    nodes = list(layers.graph.nodes)
-    before, after = nodes[: nodes.index(first)], nodes[nodes.index(first) :]
-    # parameters fetched by name are fetched again behind the cut, instead of crossing it
-    late = set(after)
-    used_late = [node for node in before if not late.isdisjoint(node.users)]
-    fetched = [node for node in used_late if node.op == "get_attr"]
-    crossing = [node for node in used_late if node.op != "get_attr"]
-
-    ahead, copied = fx.Graph(), dict[fx.Node, fx.Node]()
-    for node in before:
-        copied[node] = ahead.node_copy(node, copied.__getitem__)
-    ahead.output(tuple(copied[node] for node in crossing))
-    behind, copied = fx.Graph(), dict[fx.Node, fx.Node]()
-    for node in crossing:
-        copied[node] = behind.placeholder(node.name)
-    for node in (*fetched, *after):
-        copied[node] = behind.node_copy(node, copied.__getitem__)
-    return fx.GraphModule(body, ahead), fx.GraphModule(body, behind)
-
-
-def _tracer() -> NodePathTracer:
-    """torchvision's tracer as its `get_graph_node_names` sets it up, and timm's declarations where timm is loaded."""
-    leaves = [kind for _, kind in inspect.getmembers(torchvision.ops, inspect.isclass) if issubclass(kind, nn.Module)]
-    functions = []
-    if timm_models := sys.modules.get("timm.models"):
-        leaves += timm_models.get_notrace_modules()
-        functions = timm_models.get_notrace_functions()
-    return NodePathTracer(autowrap_modules=(math, torchvision.ops), autowrap_functions=tuple(functions), leaf_modules=leaves)
+        return Prefix(body, lambda pictures: (pictures,), ("pictures",)), Suffix(body)
+    trained = [name for layer in layers.trained(depth) for name in layer.parameters]
+    with undisturbed(body):
+        set_modes(body, layers, depth)
+        if layers.graph is not None:
+            names = {node: node.name for node in layers.graph.nodes} | {
+                node: layer.name for node, layer in zip(layers.nodes, layers.layers, strict=True)
+            }
+            training = [name for name, module in body.named_modules() if module.training]
+            try:
+                prefix, suffix = cut_graph(body, names, layers.nodes[len(layers) - depth], training, size)
+                try:  # small pictures, at a fraction of the price; not all bodies take them
+                    check(body, replace(prefix, size=None), suffix, trained, min(size, TRIED_ON))
+                except Exception:  # noqa: BLE001 (it may be the size alone: then this says)
+                    check(body, prefix, suffix, trained, size)
+            except Exception as error:  # noqa: BLE001 (the body's own code runs, in ways that it was not written for)
+                log.info("The graph of this backbone can't be cut (%s); it is cut at a module instead", error)
+            else:
+                return prefix, suffix
+        return cut_at_module(body, trained, size)
 
 
 def _within(name: str, module: str) -> bool:

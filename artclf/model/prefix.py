@@ -31,7 +31,8 @@ from artclf.data.dataset import ArtDataset
 from artclf.data.module import ArtData
 from artclf.data.store import WORTH_WORKERS, as_it_is
 from artclf.model.classifier import ArtClassifier
-from artclf.model.depth import Prefix, Suffix, cut
+from artclf.model.depth import cut
+from artclf.model.parts import Prefix, Suffix
 from artclf.rows import ABOUT, Bytes, MemoryRows, Numbers, Rows, RowStore, StoreError, require_room
 
 log = logging.getLogger(__name__)
@@ -163,6 +164,7 @@ class PrefixCache:
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
         self._trained = 0  # how many layers the stages so far have changed
+        self._cuts: dict[int, tuple[Prefix, Suffix]] = {}
         self._in_memory: dict[str, MemoryRows] = {}
         self._temporary: list[RowStore] = []
 
@@ -270,13 +272,19 @@ class PrefixCache:
         hparams = model.hparams
         return {
             "model": hparams["name"],
-            "depth": depth,
+            "crossing at": self._cut(depth)[0].crossing,
             "frozen": model.frozen_digest(depth),
             **{key: hparams[key] for key in ("library", "mean", "std", "interpolation", "image_size", "channels_last")},
             "precision": str(trainer.precision),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
             **{package: metadata.version(package) for package in PACKAGES if _is_installed(package)},
         }
+
+    def _cut(self, depth: int) -> tuple[Prefix, Suffix]:
+        """The two parts, which are looked for once. ValueError where there are none."""
+        if depth not in self._cuts:
+            self._cuts[depth] = cut(self.model.body, self.model.layers, depth, self.model.hparams["image_size"])
+        return self._cuts[depth]
 
     def _open(self, depth: int, trainer: Trainer) -> _Cut:
         """Cut the network, and open where its outputs are kept.
@@ -288,7 +296,7 @@ class PrefixCache:
         depends = self._depends(depth, trainer)
         name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
         about = _folder(name) / ABOUT
-        prefix, suffix = cut(self.model.body, self.model.layers, depth)
+        prefix, suffix = self._cut(depth)
         if about.exists():
             crossing = Crossing.from_json(json.loads(about.read_text(encoding="utf-8"))["crossing"])
         else:

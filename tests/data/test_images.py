@@ -377,6 +377,84 @@ def test_damaged_metadata_is_read_over_in_silence(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["grey jpeg", "palette png", "webp", "animated gif", "16-bit tiff"])
+def test_bytes_in_memory_are_read_as_a_file_is(tmp_path, name):
+    data = READABLE[name][0]
+    path = tmp_path / "picture"
+    path.write_bytes(data)
+    np.testing.assert_array_equal(np.array(read_image("not there", content=data)), read_pixels(path))
+
+
+def test_refused_bytes_are_named_by_their_path():
+    for content, reason in [(b"", "empty file"), (JPEG[:-40], TRUNCATED)]:
+        with pytest.raises(UnreadableImage, match=rf"^a/b\.jpg: {reason}$"):
+            read_image("a/b.jpg", content=content)
+
+
+def large(mode, size, **options):
+    """A JPEG with edges and some grain, as `mode` stores it."""
+    width, height = size
+    rng = np.random.default_rng(0)
+    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    waves = [127 + 80 * np.sin(9 * x + 4 * k) * np.cos(7 * y - k) + 40 * (np.hypot(x - 0.3, y) < 0.5) for k in range(3)]
+    pixels = np.stack(waves, axis=2) + rng.normal(0, 4, (height, width, 1))
+    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    return encode(image.convert(mode), "JPEG", quality=90, **options)
+
+
+def scaled(image, side):
+    """All of a picture at the shorter side asked for: what decoding smaller is measured against."""
+    width, height = image.size
+    shorter = min(width, height)
+    return image.resize((side * width // shorter, side * height // shorter), Image.Resampling.BILINEAR)
+
+
+# decoded at 1/2, 1/4 and 1/8; most sizes are odd: the last decoded row and column then show but a part
+@pytest.mark.parametrize("size", [(256, 300), (257, 401), (517, 383), (523, 611), (1031, 1029), (1279, 530)])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_decoded_smaller_is_all_but_the_same(size, mode):
+    data = large(mode, size)
+    whole = scaled(read_image("x", content=data), 64)
+    smaller = read_image("x", content=data, shorter_side=64)
+    assert smaller.mode == "RGB"
+    assert smaller.size == whole.size
+    apart = np.abs(np.asarray(smaller).astype(int) - np.asarray(whole))
+    assert apart.mean() < 0.4
+    assert apart.max() <= 4  # a last row or column taken for a whole one would shift all, and make 5 to 13 of it
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_holds_for_a_jpeg_decoded_smaller(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = large("RGB", (517, 383), exif=exif)
+    whole, smaller = (read_image("x", content=data, shorter_side=side) for side in (None, 64))
+    assert whole.size == ((383, 517) if orientation > 4 else (517, 383))
+    apart = np.abs(np.asarray(smaller).astype(int) - np.asarray(scaled(whole, 64)))
+    assert apart.max() <= 4
+    assert smaller.getexif().get(0x0112, 1) == 1
+
+
+def test_only_a_jpeg_of_four_times_the_size_is_decoded_smaller():
+    assert read_image("x", content=large("RGB", (300, 256)), shorter_side=64).size == (75, 64)
+    for data in (large("RGB", (300, 255)), encode(flat("RGB", RED, (300, 256)), "PNG")):
+        np.testing.assert_array_equal(read_image("x", content=data, shorter_side=64), read_image("x", content=data))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_cut_short_is_refused_at_any_size(progressive):
+    data = large("RGB", (512, 512), progressive=progressive)
+    for cut in (2, 40, len(data) // 2):
+        for side in (None, 64):
+            with pytest.raises(UnreadableImage, match=TRUNCATED):
+                read_image("x", content=data[:-cut], shorter_side=side)
+
+
+def test_the_limit_is_of_the_whole_picture():
+    with pytest.raises(UnreadableImage, match="512x512 pixels is over the limit of 262,143"):
+        read_image("x", content=large("RGB", (512, 512)), shorter_side=64, max_pixels=512 * 512 - 1)
+
+
 FUZZED = {"png": PNG, "jpeg": JPEG, "gif": GIF, "bmp": BMP, "webp": WEBP, "lzw": LZW, "tiff": tiff(bytes(range(256)))}
 
 

@@ -1,0 +1,1 @@
+"""What artclf is measured against: programs that do the same work without it. They import nothing of artclf."""

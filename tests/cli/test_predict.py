@@ -1,0 +1,164 @@
+import importlib
+import json
+import math
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from artclf.cli import app
+from artclf.cli.predict import choose_precision, predict_files, predict_pictures
+from artclf.data.transforms import read_square
+from artclf.model.checkpoint import load_classifier
+from artclf.model.classifier import ArtClassifier
+from artclf.precision import autocast
+from tests.conftest import draw
+
+predict = importlib.import_module("artclf.cli.predict")  # artclf.cli has a function of that name
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with a checkpoint of random weights alone."""
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("run")
+    model = ArtClassifier(
+        "timm",
+        "resnet10t",
+        head={"name": "linear"},
+        loss={"name": "bce"},
+        mean=[0.5, 0.4, 0.3],
+        std=[0.2, 0.3, 0.2],
+        interpolation="bicubic",
+        image_size=SIZE,
+    )
+    with torch.no_grad():  # without the statistics of some noise, all pictures get the same
+        for _ in range(20):
+            model.body(torch.randn(16, 3, SIZE, SIZE))
+    (folder / "checkpoints").mkdir()
+    torch.save(
+        {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}, folder / "checkpoints" / "best.ckpt"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Nineteen pictures: a batch, and a few more."""
+    folder = tmp_path_factory.mktemp("pictures")
+    files = [folder / f"{number:02}.{'jpg' if number % 2 else 'png'}" for number in range(19)]
+    for number, file in enumerate(files):
+        draw(file, "ai" if number % 3 else "human", number, (150 + number, 140))
+    return files
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_p_ai_is_the_models_own(run: Path, files: list[Path], precision: str) -> None:
+    model = load_classifier(run / "checkpoints" / "best.ckpt")
+    pixels = torch.stack([read_square(file, SIZE, "bicubic") for file in files])
+    with autocast(precision, "cpu"):
+        scores = torch.cat([model.p_ai(pixels[:16]), model.p_ai(pixels[16:])]).tolist()
+    assert len(set(scores)) > 10
+    predictions = list(predict_files(model, files, precision))
+    assert [prediction.path for prediction in predictions] == files
+    assert [prediction.p_ai for prediction in predictions] == scores
+    assert [prediction.verdict for prediction in predictions] == ["ai" if score >= 0.5 else "human" for score in scores]
+
+
+def test_unreadable_pictures_are_named_where_they_stand(run: Path, files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    mixed = [tmp_path / "gone.png", *files[:2], tmp_path / "text.jpg", *files[2:]]
+    predictions = list(predict_pictures(run, [*mixed[:5], files[0].parent], precision="32-true"))
+    assert [prediction.path for prediction in predictions] == [*mixed[:5], *files]
+    assert [prediction.reason for prediction in predictions[:5]] == [
+        "no such file or directory",
+        "",
+        "",
+        "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)",
+        "",
+    ]
+    assert math.isnan(predictions[0].p_ai)
+    assert [prediction.p_ai for prediction in predictions[1:3]] == pytest.approx(
+        [prediction.p_ai for prediction in predictions[5:7]], abs=1e-5
+    )
+
+
+def test_a_batch_without_one_readable_picture(run: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["predict", str(run), str(tmp_path / "gone.png")])
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == ["p_ai    verdict  picture"]
+    assert "gone.png: no such file or directory" in done.stderr
+
+
+def test_ctrl_c_ends_it_at_once(run: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ArtClassifier.p_ai
+    called = []
+
+    def p_ai(self: ArtClassifier, pixels: torch.Tensor) -> torch.Tensor:
+        called.append(len(pixels))
+        if len(called) == 2:
+            raise KeyboardInterrupt
+        return whole(self, pixels)
+
+    monkeypatch.setattr(ArtClassifier, "p_ai", p_ai)
+    done = CliRunner().invoke(app, ["predict", str(run), *map(str, files * 20)])
+    assert done.exit_code == 130
+    assert len(done.stdout.splitlines()) == 1 + 16
+    assert "interrupted" in done.stderr
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_whoever_has_seen_enough_leaves_nothing_running(run: Path, files: list[Path]) -> None:
+    predictions = predict_pictures(run, files * 20)
+    assert next(predictions).path == files[0]
+    predictions.close()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+@pytest.mark.parametrize(
+    ("tested", "device", "best", "chosen", "told"),
+    [
+        ("32-true", "cpu", "bf16-mixed", "32-true", False),
+        ("32-true", "cuda", "bf16-mixed", "32-true", False),
+        ("bf16-mixed", "cpu", "bf16-mixed", "bf16-mixed", False),
+        ("bf16-mixed", "cpu", "32-true", "32-true", True),
+        ("bf16-mixed", "cuda", "16-mixed", "16-mixed", True),
+        ("16-mixed", "cuda", "bf16-mixed", "16-mixed", False),
+        ("16-mixed", "cpu", "bf16-mixed", "bf16-mixed", True),
+        (None, "cpu", "bf16-mixed", "bf16-mixed", False),
+        (None, "cpu", "32-true", "32-true", False),
+    ],
+)
+def test_pictures_are_predicted_in_what_the_run_was_tested_in(
+    tested: str | None,
+    device: str,
+    best: str,
+    chosen: str,
+    told: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(predict, "resolve_precision", lambda setting, accelerator: best)
+    checkpoint = tmp_path / "checkpoints" / "best.ckpt"
+    if tested:
+        (tmp_path / "metrics.json").write_text(json.dumps({"precision": tested}))
+    assert choose_precision(checkpoint, "auto", device) == chosen
+    assert (f"was tested in {tested}" in caplog.text) is told
+    assert choose_precision(checkpoint, "16-mixed", device) == "16-mixed"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "3", '"text"', '{"precision": 3}', "\udcff"])
+def test_a_foreign_metrics_json_says_nothing(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "resolve_precision", lambda setting, accelerator: "bf16-mixed")
+    (tmp_path / "metrics.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    assert choose_precision(tmp_path / "checkpoints" / "best.ckpt", "auto", "cpu") == "bf16-mixed"
+
+
+def test_a_precision_that_is_none_is_refused(run: Path) -> None:
+    done = CliRunner().invoke(app, ["predict", "--precision", "fp8", str(run), "a.png"])
+    assert done.exit_code == 2
+    assert "bf16-mixed" in done.output
