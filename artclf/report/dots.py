@@ -32,7 +32,7 @@ def plot_runs(table: pd.DataFrame, curves: Mapping[str, pd.Series]) -> Figure:
     right.set_yticks(heights, _labels(table))
     for label, color in zip(right.get_yticklabels(), colors, strict=True):
         label.set(color=style.dark(color), fontsize=style.SMALL)
-    training.set_title("validation accuracy by epoch", loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
+    style.title(training, "validation accuracy by epoch", loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
     plot_by_epoch(training, curves, list(table["run"]), shares=True)
     name_ends(training, curves, list(table["run"]), figure.get_figheight() - 1.0)
     return figure
@@ -88,6 +88,6 @@ def _value(axes: Axes, text: str, x: float, y: float) -> None:
 
 def _finish(axes: Axes, title: str, number: int) -> None:
     style.tidy(axes, "x")
-    axes.set_title(title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
+    style.title(axes, title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
     axes.set_ylim(-0.6, number - 0.4)
     style.percent(axes.xaxis)

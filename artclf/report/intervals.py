@@ -40,7 +40,7 @@ def plot_differences(pairs: Sequence[Difference]) -> Figure:
             axes.plot([low, high], [-row, -row], "|-", color=color, linewidth=2.0, markersize=7, markeredgewidth=1.6)
             axes.plot([100 * interval.difference], [-row], "o", color=color, markersize=4.5)
         style.tidy(axes, "x")
-        axes.set_title(title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
+        style.title(axes, title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     panels[0].set_yticks([-row for row in range(len(drawn))], [style.plain(pair.other, 24, keep="end") for pair in drawn])
     for row, label in enumerate(panels[0].get_yticklabels()):

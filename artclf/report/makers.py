@@ -158,7 +158,7 @@ def plot_styles(table: pd.DataFrame) -> Figure:
         axes.set_xlim(0, longest * (1.0 + 0.12 * (len(makers) + 1)))  # the narrower a panel, the more of it a number takes
         title = "\n".join([*_broken(maker.name, 72 // (len(makers) + 1)), words.count(sum(column))])
         color = style.dark(style.colour(maker.label))
-        axes.set_title(title, loc="left", fontsize=style.NORMAL, color=color, fontweight="bold")
+        style.title(axes, title, loc="left", fontsize=style.NORMAL, color=color, fontweight="bold")
     panels[0].set_yticks(
         range(len(columns[0])), [*(style.plain(name, 28) for name in names), *([f"{rest} others"] if rest else [])]
     )

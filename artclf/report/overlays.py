@@ -85,7 +85,7 @@ def plot_losses(histories: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
         for column in ("train/loss", "val/loss")
     ]
     for axes, drawn, title in zip(panels, curves, ("training", "validation"), strict=True):
-        axes.set_title(title, loc="left", fontsize=style.NORMAL, color=style.INK, pad=8)
+        style.title(axes, title, loc="left", fontsize=style.NORMAL, color=style.INK, pad=8)
         plot_by_epoch(axes, drawn, names, shares=False)
     for axes, drawn in zip(panels, curves, strict=True):  # only now is their common scale known
         name_ends(axes, drawn, names, height - 1.2)
@@ -133,8 +133,8 @@ def plot_rocs(runs: Sequence[JudgedRun]) -> Figure:
         handles[::-1], labels[::-1], title=title, loc="lower right", frameon=False, fontsize=style.SMALL, alignment="left"
     )
     legend.get_title().set(fontsize=style.SMALL, color=style.MUTED)
-    whole.set_title("every threshold", loc="left", fontsize=style.NORMAL, color=style.INK)
-    corner.set_title("few human works accused", loc="left", fontsize=style.NORMAL, color=style.INK)
+    style.title(whole, "every threshold", loc="left", fontsize=style.NORMAL, color=style.INK)
+    style.title(corner, "few human works accused", loc="left", fontsize=style.NORMAL, color=style.INK)
     for axes in (whole, corner):
         style.tidy(axes, "both")
         axes.set_xlabel("human works wrongly called AI (false positive rate)")

@@ -98,7 +98,7 @@ def plot_mistakes(mistakes: Sequence[Mistake]) -> Figure:
         for axes, mistake in zip(_grid(part, len(group)), group, strict=False):
             facts = [mistake.generator, mistake.style, PurePath(mistake.path).name]
             _show(axes, mistake.pixels, "\n".join(facts[mistake.generator == mistake.label :]))
-            axes.set_title(f"p_ai {mistake.p_ai:.2f}", fontsize=style.NORMAL, color=style.INK, pad=5)
+            style.title(axes, f"p_ai {mistake.p_ai:.2f}", fontsize=style.NORMAL, color=style.INK, pad=5)
             for side in axes.spines.values():
                 side.set(visible=True, color=color, linewidth=2.5)
     return figure

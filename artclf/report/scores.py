@@ -106,7 +106,7 @@ def plot_roc_pr(truth_is_ai: NDArray[np.bool_], p_ai: NDArray[np.float64]) -> Fi
     left.text(0.58, 0.53, "guessing", color=style.MUTED, fontsize=style.SMALL, rotation=45, ha="center", va="center")
     left.set_xlabel("human works wrongly called AI (false positive rate)")
     left.set_ylabel("AI works found (true positive rate)")
-    left.set_title(f"ROC: AUROC {roc_auc_score(truth, scores):.3f}", loc="left", fontsize=style.NORMAL, color=style.INK)
+    style.title(left, f"ROC: AUROC {roc_auc_score(truth, scores):.3f}", loc="left", fontsize=style.NORMAL, color=style.INK)
     _mark_threshold(left, accused, found, f"{words.share(found)} of AI found,\n{words.share(accused)} of human works accused")
 
     precision, recall, _ = precision_recall_curve(truth, scores)
@@ -117,8 +117,8 @@ def plot_roc_pr(truth_is_ai: NDArray[np.bool_], p_ai: NDArray[np.float64]) -> Fi
     right.set_xlabel("AI works found (recall)")
     right.set_ylabel('share of verdicts "AI" that are right (precision)')
     average = average_precision_score(truth, scores)
-    right.set_title(
-        f"Precision and recall: average precision {average:.3f}", loc="left", fontsize=style.NORMAL, color=style.INK
+    style.title(
+        right, f"Precision and recall: average precision {average:.3f}", loc="left", fontsize=style.NORMAL, color=style.INK
     )
     if called.any():
         exact = float(truth[called].mean())
@@ -201,7 +201,7 @@ def plot_scores(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> Figu
     last.set_xticks([0.0, 0.25, threshold, 0.75, 1.0] if threshold == THRESHOLD else [0.0, threshold, 1.0])
     last.tick_params(labelsize=style.SMALL, labelcolor=style.MUTED)
     last.set_xlabel("p_ai: from 0, surely human, to 1, surely AI", fontsize=style.SMALL + 0.5, color=style.MUTED)
-    panels[0].set_title("verdict human  ◂  ▸  verdict AI", x=threshold, fontsize=style.SMALL, color=style.INK, pad=9)
+    style.title(panels[0], "verdict human  ◂  ▸  verdict AI", x=threshold, fontsize=style.SMALL, color=style.INK, pad=9)
     return figure
 
 

@@ -36,7 +36,7 @@ def plot_trials(sweep: Sweep) -> Figure:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_xlabel("trial")
     axes.set_ylabel(sweep.name)
-    axes.set_title(_legend(sweep, line=bool(finished)), loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
+    style.title(axes, _legend(sweep, line=bool(finished)), loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
     return figure
 
 
@@ -76,7 +76,7 @@ def plot_settings(sweep: Sweep) -> Figure:
         limits = axes.get_xlim()
         _scatter(axes, sweep, places)
         axes.set_xlim(limits)  # what was searched, not only what was drawn
-        axes.set_title(style.plain(key, 34), loc="left", fontsize=style.NORMAL, color=style.INK, pad=8)
+        style.title(axes, style.plain(key, 34), loc="left", fontsize=style.NORMAL, color=style.INK, pad=8)
         if index % columns == 0:
             axes.set_ylabel(sweep.name)
     return figure

@@ -1,0 +1,56 @@
+"""What is loaded when: what only tells something does not wait for what trains, and a run not for what it has no use of."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+TRAINING = {"torch", "torchvision", "torchmetrics", "lightning", "timm"}
+TABLES_AND_FIGURES = {"numpy", "pandas", "matplotlib", "PIL", "sklearn", "scipy", "jinja2"}
+CONFIGURATION = {"hydra", "omegaconf", "pydantic"}
+EXTRAS = {"optuna", "timm", "kagglehub", "wandb", "mlflow", "tensorboard", "ray", "joblib", "submitit"}
+
+
+def loaded(*words: str) -> set[str]:
+    """The packages that Python loads, or looks for, until a command has ended."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+
+
+def artclf(*words: str) -> set[str]:
+    return loaded("-c", "import sys; from artclf.cli import app; app(sys.argv[1:])", *words)
+
+
+def test_help_of_the_command_loads_next_to_nothing() -> None:
+    found = artclf("--help")
+    assert "typer" in found
+    assert not found & (TRAINING | TABLES_AND_FIGURES | CONFIGURATION | EXTRAS)
+
+
+@pytest.mark.parametrize("words", [["version"], ["predict", "--help"], ["compare", "--help"], ["data", "show", "--help"]])
+def test_what_a_command_needs_is_loaded_when_it_runs(words: list[str]) -> None:
+    assert not artclf(*words) & (TRAINING | TABLES_AND_FIGURES | {"hydra", "omegaconf"} | EXTRAS)  # typer loads pydantic
+
+
+def test_help_on_training_loads_hydra_alone() -> None:
+    found = loaded("train.py", "--help")
+    assert "hydra" in found
+    assert not found & (TRAINING | TABLES_AND_FIGURES | {"pydantic"} | EXTRAS)
+
+
+def test_a_comparison_needs_no_torch() -> None:
+    found = loaded("-c", "import artclf.cli.compare, artclf.report.comparison, artclf.report.page")
+    assert "matplotlib" in found
+    assert not found & (TRAINING | CONFIGURATION)
+
+
+def test_a_run_loads_no_extra_that_it_has_not_asked_for() -> None:
+    found = loaded("-c", "import artclf.experiment")
+    assert found >= {"torch", "lightning", "hydra", "pydantic"}
+    assert not found & (EXTRAS - {"joblib"})  # which scikit-learn has under it
