@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
-from artclf.loading import garbage_left_alone
+from artclf.loading import garbage_left_alone, wait_asleep
 from artclf.memory import keep_freed_memory
 from artclf.multirun import Pruned, concerns_search
 from artclf.overrides import override_mistakes
@@ -134,6 +134,7 @@ def launch(composed: DictConfig) -> float | None:
 def _load() -> None:
     """Load torch, lightning and all else that trains, once in a process."""
     keep_freed_memory()  # before there is any
+    wait_asleep()
     with garbage_left_alone():
         import artclf.experiment  # noqa: F401, PLC0415
 

@@ -1,8 +1,11 @@
 import gc
+import os
 import subprocess
 import sys
 
-from artclf.loading import garbage_left_alone
+import pytest
+
+from artclf.loading import garbage_left_alone, wait_asleep
 
 
 def test_what_is_loaded_is_never_gone_through_again() -> None:
@@ -32,3 +35,17 @@ def test_where_torch_is_loaded_nothing_is_frozen() -> None:
     with garbage_left_alone():
         assert gc.isenabled()
     assert gc.get_freeze_count() == before
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"), [({}, "1000"), ({"OMP_WAIT_POLICY": "active"}, None), ({"GOMP_SPINCOUNT": "7"}, "7")]
+)
+def test_threads_sleep_while_they_wait_unless_the_user_has_chosen(
+    monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], found: str | None
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    wait_asleep()
+    assert os.environ.get("GOMP_SPINCOUNT") == found

@@ -12,7 +12,7 @@ import artclf
 from artclf.cli.cache import app as cache_commands
 from artclf.cli.data import app as data_commands
 from artclf.cli.mistakes import mistakes_told
-from artclf.loading import garbage_left_alone
+from artclf.loading import garbage_left_alone, wait_asleep
 
 app = typer.Typer(
     name="artclf",
@@ -61,6 +61,7 @@ def predict(
     unread = 0
     with mistakes_told():
         typer.echo("p_ai    verdict  picture")
+        wait_asleep()
         with garbage_left_alone():
             from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
         with closing(predict_pictures(run, pictures, precision.value)) as predictions:
