@@ -149,7 +149,7 @@ class RowStore:
                 os.utime(folder / ABOUT)  # when it was last used
             else:
                 text = json.dumps({**about, "row_bytes": row_bytes, "made": time.strftime("%Y-%m-%d")}, indent=2)
-                write_text(folder / ABOUT, text + "\n")
+                _write_once(folder / ABOUT, text + "\n")
             self._look()
         except OSError as error:
             raise StoreError(_why(error, folder)) from error
@@ -292,6 +292,14 @@ class _NewSegment:
         self.close()
         self.file.unlink(missing_ok=True)
         self.file.with_suffix(".keys").unlink(missing_ok=True)
+
+
+def _write_once(file: Path, text: str) -> None:
+    try:
+        write_text(file, text)
+    except FileNotFoundError:
+        if not file.exists():  # else another process has just written the same
+            raise
 
 
 def require_room(folder: Path | None, needed: int, max_gb: float | None) -> None:

@@ -96,6 +96,19 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(
     pd.testing.assert_frame_equal(predictions_of(tmp_path / "run"), predictions_of(tmp_path / "enough"), atol=2e-3, rtol=0)
 
 
+def test_a_cache_folder_that_can_not_be_written_is_told_and_the_run_goes_on(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "file" / "cache"))
+    done = train(*SMALL, f"data.root={pictures}", "hydra.run.dir=run")
+    assert done.code == 0, done.printed
+    fallbacks = metrics_of(tmp_path / "run")["fallbacks"]
+    assert len(fallbacks) == 3
+    assert all("not a directory; ARTCLF_CACHE names another folder" in line for line in fallbacks)
+    assert "stage last10: what its frozen layers give is kept in memory, for this run alone" in fallbacks[2]
+
+
 def test_a_picture_that_changes_between_runs_is_read_anew(train, tmp_path: Path) -> None:
     root = tmp_path / "pictures"
     for number in range(24):

@@ -201,6 +201,7 @@ class PrefixCache:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
             return
         except StoreError as error:
+            here = self._open(depth, trainer, in_memory=True)
             needed = len({w.key for w in wanted}) * here.crossing.row_bytes
             if needed > MEMORY_SHARE * _memory():
                 self.data.fall_back(
@@ -209,7 +210,6 @@ class PrefixCache:
                 )
                 return
             self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
-            here.rows = self._in_memory[self._name(depth, trainer)] = MemoryRows(here.crossing.row_bytes)
             self._complete(here, None, wanted, trainer)
         self._stand_in(here, wanted)
 
@@ -223,10 +223,13 @@ class PrefixCache:
         self.release()
         if not self.config.prefix or depth == len(self.model.layers):
             return
-        name = self._name(depth, trainer)
-        if name not in self._in_memory and not (_folder(name) / ABOUT).exists():
-            return
-        here = self._open(depth, trainer)
+        try:
+            name = _hash(self._depends(depth, trainer))
+            if name not in self._in_memory and not (_folder(name) / ABOUT).exists():
+                return
+            here = self._open(depth, trainer)
+        except (ValueError, StoreError):
+            return  # nothing was kept; the stage has said why
         wanted = [w for split in self.data.manifest.evaluated for w in self._items(split)]
         if (here.rows.find([w.key for w in wanted]) >= 0).all():
             self._stand_in(here, wanted)
@@ -263,9 +266,6 @@ class PrefixCache:
 
     # ---- where outputs are kept
 
-    def _name(self, depth: int, trainer: Trainer) -> str:
-        return hashlib.sha256(json.dumps(self._depends(depth, trainer)).encode()).hexdigest()[:16]
-
     def _depends(self, depth: int, trainer: Trainer) -> dict[str, Any]:
         """All that outputs depend on, but for the pictures."""
         model, device = self.model, trainer.strategy.root_device
@@ -286,7 +286,7 @@ class PrefixCache:
             self._cuts[depth] = cut(self.model.body, self.model.layers, depth, self.model.hparams["image_size"])
         return self._cuts[depth]
 
-    def _open(self, depth: int, trainer: Trainer) -> _Cut:
+    def _open(self, depth: int, trainer: Trainer, *, in_memory: bool = False) -> _Cut:
         """Cut the network, and open where its outputs are kept.
 
         Raises:
@@ -294,7 +294,7 @@ class PrefixCache:
             StoreError: where nothing can be kept on disk.
         """
         depends = self._depends(depth, trainer)
-        name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
+        name = _hash(depends)
         about = _folder(name) / ABOUT
         prefix, suffix = self._cut(depth)
         if about.exists():
@@ -303,6 +303,8 @@ class PrefixCache:
             size = self.model.hparams["image_size"]
             blank = torch.zeros(2, 3, size, size, dtype=torch.uint8)
             crossing = Crossing.of(self._run(prefix, blank, trainer))
+        if in_memory:
+            self._in_memory.setdefault(name, MemoryRows(crossing.row_bytes))
         if name in self._in_memory:
             return _Cut(depth, prefix, suffix, crossing, self._in_memory[name])
         what = f"{depends['model']} without its last {depth} layers" if depth else f"{depends['model']} without its head"
@@ -403,13 +405,12 @@ class _Pixels(Dataset[torch.Tensor]):
         return torch.cat(pixels)
 
     def workers(self, configured: int) -> int:
-        """Processes that are worth having: none where all of it is read from a store as it is."""
-        plain = all(
-            self.datasets[split].kept is not None
-            and not self.datasets[split].altered(np.array([w.item for w in part], dtype=np.int64)).any()
-            for split, part in _by_split(self.wanted)
-        )
-        return 0 if plain or len(self.wanted) < WORTH_WORKERS else configured
+        """Processes that are worth having: for what has to be decoded or altered, if that is much; all else is only read."""
+        to_do = 0
+        for split, part in _by_split(self.wanted):
+            dataset, items = self.datasets[split], np.array([w.item for w in part], dtype=np.int64)
+            to_do += len(items) if dataset.kept is None else int(dataset.altered(items).sum())
+        return configured if to_do >= WORTH_WORKERS else 0
 
 
 def _by_split(wanted: list[_Wanted]) -> list[tuple[str, list[_Wanted]]]:
@@ -434,6 +435,10 @@ def _missing(cut: _Cut, wanted: list[_Wanted]) -> list[_Wanted]:
 
 def _place(cut: _Cut) -> Path | None:
     return cut.rows.folder if isinstance(cut.rows, RowStore) else None
+
+
+def _hash(depends: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
 
 
 def _folder(name: str) -> Path:

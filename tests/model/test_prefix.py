@@ -230,6 +230,19 @@ def test_what_neither_disk_nor_memory_can_hold_is_computed_in_each_step(
     assert "stage head: its frozen layers are computed again in every step" in data.fallbacks[0]
 
 
+def test_a_network_that_can_not_be_cut_is_trained_and_tested_whole(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise ValueError("no border between its modules fits")
+
+    monkeypatch.setattr(module, "cut", refuse)
+    model, _, data = fitted(pictures, "efficientnet_lite0", 10)
+    assert len(p_ai(model)) == 19
+    assert data.stand_ins == {}
+    assert data.fallbacks == [
+        "stage head: its frozen layers are computed again in every step: no border between its modules fits"
+    ]
+
+
 def test_what_is_too_large_is_said_before_it_is_computed(pictures: Path, passes: list[int]) -> None:
     words = ("cache.max_gb=1e-4", "cache.pixels=false")
     data, model = art_data(pictures, *words), classifier("resnet50")
