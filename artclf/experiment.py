@@ -3,8 +3,8 @@
 import logging
 import time
 import warnings
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, Mode
 from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from torch._dynamo.exc import TorchDynamoException
 
 from artclf.config import Config, StageConfig, Target
 from artclf.data.module import ArtData
@@ -113,7 +114,6 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     if is_main_process():
         layout = "channels-last" if config.trainer.channels_last else "channels-first"
         log.info("computing with %s precision and %s maps, %d threads on a CPU", precision, layout, torch.get_num_threads())
-    model.compiled = config.trainer.compile
     # its scaler can't clip what a fused optimiser unscales itself
     model.fused = not (precision == "16-mixed" and config.trainer.gradient_clip_val)
     # deterministic algorithms would also fill all memory before it is written to, which costs a fifth of a step
@@ -138,7 +138,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         return _make_trainer(config, folder, name, stage, precision)
 
     keep(progress.stages)
-    with closing(PrefixCache(model, data, config.cache)) as frozen:
+    with closing(PrefixCache(model, data, config.cache)) as frozen, _compiler_told():
         records = fit_stages(
             model,
             data,
@@ -151,6 +151,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
             finished=progress.stages,
             resume=progress.resumed > 0,
             frozen=frozen,
+            compiled=config.trainer.compile,
             on_finished=keep,
         )
         trainer = make_trainer("test", None)
@@ -184,6 +185,15 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         write_run(folder, metrics, data, model, records, predictions, began)
         (folder / PROGRESS_FILE).unlink()
     return metrics
+
+
+@contextmanager
+def _compiler_told() -> Iterator[None]:
+    try:
+        yield
+    except TorchDynamoException as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
 
 
 def _load_backbone(config: Config, progress: Progress) -> Backbone:

@@ -70,6 +70,7 @@ def fit_stages(
     finished: Sequence[StageRecord] = (),
     resume: bool = False,
     frozen: PrefixCache,
+    compiled: bool = False,
     on_finished: Callable[[list[StageRecord]], None],
 ) -> list[StageRecord]:
     """Fit one stage after the other, and leave the best weights of all in the model and in best.ckpt.
@@ -87,6 +88,7 @@ def fit_stages(
         finished: records of the first stages, where an earlier process has finished them; each with its checkpoint.
         resume: whether the stage that an earlier process did not finish goes on from last.ckpt.
         frozen: computes what a stage's frozen layers give once, where that can be.
+        compiled: whether what trains is compiled.
         on_finished: called with all records at the end of each stage.
 
     Raises:
@@ -105,6 +107,8 @@ def fit_stages(
         log.info("stage %s: %s", name, model.what_trains())
         trainer = make_trainer(name, stage)
         frozen.prepare(name, depths[name], [depths[later] for later in list(stages)[number + 1 :]], trainer)
+        if compiled:
+            model.compile_what_trains()
         _fit(trainer, model, data, _where_it_stood(checkpoints, name) if resume else None)
         table = next(c for c in trainer.callbacks if isinstance(c, EpochTable))  # type: ignore[attr-defined]
         best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor), None)

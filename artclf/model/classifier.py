@@ -88,7 +88,7 @@ class ArtClassifier(LightningModule):
         self.__dict__["suffix"] = None
         self._digests: dict[int, str] = {}
         self._changed = 0  # how many layers the stages so far have trained at most
-        self.fused, self.compiled = True, False
+        self.fused = True
         self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
     # ---- forward
@@ -110,10 +110,17 @@ class ArtClassifier(LightningModule):
 
     def use(self, suffix: Callable[..., torch.Tensor] | None) -> None:
         """Take batches of what a prefix of the body gives, for which `suffix` does the rest; None: batches of pixels alone."""
-        if self.compiled:
-            suffix = None if suffix is None else torch.compile(suffix)
-            self.body.compile()
         self.__dict__["suffix"] = suffix  # not as a module: its parameters are the body's own
+
+    def compile_what_trains(self) -> None:
+        """Compile the suffix in use, or the whole body where there is none; a head alone is left as it is.
+
+        The first step then takes a minute; what can't be compiled says so there.
+        """
+        if self.suffix is None:
+            self.body.compile()
+        elif self.depth:
+            self.use(torch.compile(self.suffix))
 
     @torch.inference_mode()
     def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:
