@@ -72,13 +72,14 @@ class Classifier(LightningModule):
         """Freeze what the stage does not train."""
         self.rate, self.schedule = RATES[stage]
         self.body.requires_grad_(stage == "all")
-        self.trained = {"head": nn.Identity(), "last10": self.body.layer4[2], "all": self.body}[stage]
-        self.trained.requires_grad_(True)
+        # in a tuple, not as a module of its own: a checkpoint would hold it twice
+        self.trained = ({"head": nn.Identity(), "last10": self.body.layer4[2], "all": self.body}[stage],)
+        self.trained[0].requires_grad_(True)
 
     def on_train_epoch_start(self) -> None:
         """What is frozen stays in eval mode."""
         self.body.eval()
-        self.trained.train()
+        self.trained[0].train()
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Normalised pictures [B, 3, S, S] → logit [B]."""
