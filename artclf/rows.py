@@ -12,11 +12,12 @@ import mmap
 import os
 import shutil
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,26 +41,8 @@ class StoreError(Exception):
     """A store can't be written; the message is one line that says why, and what would help."""
 
 
-class Rows(Protocol):
-    """What holds rows: a store on disk, or memory."""
-
-    row_bytes: int
-
-    def find(self, keys: Sequence[bytes]) -> Numbers:
-        """[N] keys → the number of each key's row, −1 where there is none."""
-
-    def read(self, numbers: Numbers) -> Bytes:
-        """[N] numbers → their rows, uint8 [N, row_bytes], an array of its own."""
-
-    def building(self) -> Any:
-        """A context in which this process alone adds rows. Raises StoreError."""
-
-    def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
-        """Add rows [N, row_bytes] under their keys. Raises StoreError."""
-
-
-class MemoryRows:
-    """Rows in memory, for as long as the process lives.
+class Rows(ABC):
+    """What holds rows: a store on disk, or memory.
 
     Args:
         row_bytes: size of a row.
@@ -68,20 +51,38 @@ class MemoryRows:
     def __init__(self, row_bytes: int) -> None:
         self.row_bytes = row_bytes
         self._index: dict[bytes, int] = {}
-        self._parts: list[Bytes] = []
 
     def find(self, keys: Sequence[bytes]) -> Numbers:
-        """As `Rows` says."""
+        """[N] keys → the number of each key's row, −1 where there is none."""
         return np.array([self._index.get(key, -1) for key in keys], dtype=np.int64)
+
+    @abstractmethod
+    def read(self, numbers: Numbers) -> Bytes:
+        """[N] numbers → their rows, uint8 [N, row_bytes], an array of its own."""
+
+    @abstractmethod
+    def building(self) -> AbstractContextManager[None]:
+        """A context in which this process alone adds rows. Raises StoreError."""
+
+    @abstractmethod
+    def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
+        """Add rows [N, row_bytes] under their keys. Raises StoreError."""
+
+
+class MemoryRows(Rows):
+    """Rows in memory, for as long as the process lives."""
+
+    def __init__(self, row_bytes: int) -> None:
+        super().__init__(row_bytes)
+        self._parts: list[Bytes] = []
 
     def read(self, numbers: Numbers) -> Bytes:
         """As `Rows` says."""
         return np.stack([self._parts[number] for number in numbers.tolist()])
 
-    @contextmanager
-    def building(self) -> Iterator[None]:
+    def building(self) -> AbstractContextManager[None]:
         """As `Rows` says."""
-        yield
+        return nullcontext()
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
         """As `Rows` says."""
@@ -123,7 +124,7 @@ class _Segment:
             self.map.madvise(mmap.MADV_DONTNEED)
 
 
-class RowStore:
+class RowStore(Rows):
     """Rows in a folder of the cache.
 
     Args:
@@ -136,9 +137,8 @@ class RowStore:
     """
 
     def __init__(self, folder: Path, row_bytes: int, about: dict[str, Any]) -> None:
+        super().__init__(row_bytes)
         self.folder = folder
-        self.row_bytes = row_bytes
-        self._index: dict[bytes, int] = {}
         self._segments: list[_Segment] = []
         self._seen: dict[str, int] = {}  # how many rows of each file
         self._read = 0
@@ -156,10 +156,6 @@ class RowStore:
 
     def __len__(self) -> int:
         return sum(segment.count for segment in self._segments)
-
-    def find(self, keys: Sequence[bytes]) -> Numbers:
-        """As `Rows` says."""
-        return np.array([self._index.get(key, -1) for key in keys], dtype=np.int64)
 
     def read(self, numbers: Numbers) -> Bytes:
         """As `Rows` says."""

@@ -9,13 +9,12 @@ import hashlib
 import importlib.util
 import json
 import logging
-import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import metadata
-from itertools import accumulate, groupby
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -31,105 +30,16 @@ from artclf.data.dataset import ArtDataset
 from artclf.data.module import ArtData
 from artclf.data.store import WORTH_WORKERS, as_it_is
 from artclf.model.classifier import ArtClassifier
+from artclf.model.crossing import Crossing, Outputs
 from artclf.model.depth import cut
 from artclf.model.parts import Prefix, Suffix
-from artclf.rows import ABOUT, Bytes, MemoryRows, Numbers, Rows, RowStore, StoreError, require_room
+from artclf.rows import ABOUT, MemoryRows, Rows, RowStore, StoreError, require_room
 
 log = logging.getLogger(__name__)
 
 BATCH = 32  # pictures at a time, always: kernels for other sizes may sum in another order
 MEMORY_SHARE = 0.25  # of the machine's, that outputs may take where no disk can hold them
 PACKAGES = ("torch", "torchvision", "timm", "pillow")
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One of the tensors that cross the cut, for one picture.
-
-    Attributes:
-        shape: as it is stored; of a picture's channels-last map [H, W, C].
-        dtype: its number format, as torch names it.
-        channels_last: whether it is such a map.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    channels_last: bool
-
-    @property
-    def bytes(self) -> int:
-        """How many it takes."""
-        return math.prod(self.shape) * int(getattr(torch, self.dtype).itemsize)
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """All that crosses the cut for one picture: a row of bytes."""
-
-    tensors: tuple[Tensor, ...]
-
-    @property
-    def row_bytes(self) -> int:
-        """Size of a row."""
-        return sum(tensor.bytes for tensor in self.tensors)
-
-    @classmethod
-    def of(cls, values: Sequence[torch.Tensor]) -> "Crossing":
-        """What crosses, seen in a batch of it."""
-        return cls(
-            tuple(
-                Tensor(tuple(_stored(value).shape[1:]), str(value.dtype).removeprefix("torch."), _is_channels_last(value))
-                for value in values
-            )
-        )
-
-    def pack(self, values: Sequence[torch.Tensor]) -> Bytes:
-        """A batch of what crosses → rows, uint8 [B, row_bytes]."""
-        parts = [_stored(value).contiguous().flatten(1).view(torch.uint8) for value in values]
-        return torch.cat(parts, dim=1).numpy()
-
-    def unpack(self, rows: Bytes) -> tuple[torch.Tensor, ...]:
-        """Rows, uint8 [B, row_bytes] → a batch of what crosses, in the memory layout in which it came."""
-        ends = [0, *accumulate(tensor.bytes for tensor in self.tensors)]
-        values = []
-        for tensor, start, end in zip(self.tensors, ends, ends[1:], strict=False):
-            part = torch.from_numpy(rows)[:, start:end].contiguous().view(getattr(torch, tensor.dtype))
-            value = part.view(len(rows), *tensor.shape)
-            values.append(value.permute(0, 3, 1, 2) if tensor.channels_last else value)
-        return tuple(values)
-
-    def to_json(self) -> list[dict[str, Any]]:
-        """Plain values for about.json."""
-        return [{"shape": list(t.shape), "dtype": t.dtype, "channels_last": t.channels_last} for t in self.tensors]
-
-    @classmethod
-    def from_json(cls, content: list[dict[str, Any]]) -> "Crossing":
-        """What `to_json` gave."""
-        return cls(tuple(Tensor(tuple(t["shape"]), t["dtype"], t["channels_last"]) for t in content))
-
-
-class Outputs(Dataset[Any]):
-    """What the prefix gives for the items of a split, in place of their pixels.
-
-    Args:
-        items: the split's pixels, for their targets and rows.
-        rows: which hold all of them.
-        numbers: [N] the row of each item.
-        crossing: what a row is.
-    """
-
-    def __init__(self, items: ArtDataset, rows: Rows, numbers: Numbers, crossing: Crossing) -> None:
-        self.targets = torch.from_numpy(items.targets[items.rows]).float()
-        self.numbers = torch.from_numpy(items.numbers[items.rows])
-        self.rows, self.where, self.crossing = rows, numbers, crossing
-
-    def __len__(self) -> int:
-        return len(self.where)
-
-    def __getitems__(self, keys: Sequence[int]) -> tuple[tuple[torch.Tensor, ...], torch.Tensor, torch.Tensor]:
-        """A batch: (what crosses, a tuple of [B, …]; target float32 [B]; row int64 [B])."""
-        items = np.asarray(keys, dtype=np.int64) % len(self.where)
-        return self.crossing.unpack(self.rows.read(self.where[items])), self.targets[items], self.numbers[items]
 
 
 @dataclass
@@ -165,6 +75,7 @@ class PrefixCache:
         self.model, self.data, self.config = model, data, config
         self._trained = 0  # how many layers the stages so far have changed
         self._cuts: dict[int, tuple[Prefix, Suffix]] = {}
+        self._wanted: dict[str, tuple[ArtDataset, list[_Wanted]]] = {}
         self._in_memory: dict[str, MemoryRows] = {}
         self._temporary: list[RowStore] = []
 
@@ -187,7 +98,7 @@ class PrefixCache:
             max((other for other in ahead if depth < other < depths), default=None) if depth == self._trained == 0 else None
         )
         self.model.to(trainer.strategy.root_device)
-        wanted = [w for split in self._splits() for w in self._items(split)]
+        wanted = [w for split in self._splits() for w in self._items(split)[1]]
         try:
             there = None if deeper is None else self._open(deeper, trainer)
         except (ValueError, StoreError):
@@ -211,7 +122,7 @@ class PrefixCache:
                 return
             self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
             self._complete(here, None, wanted, trainer)
-        self._stand_in(here, wanted)
+        self._stand_in(here, self._splits())
 
     def offer(self, depth: int, trainer: Trainer) -> None:
         """Let the data give what is kept of the evaluated splits, where all of it is kept; else pixels.
@@ -230,9 +141,10 @@ class PrefixCache:
             here = self._open(depth, trainer)
         except (ValueError, StoreError):
             return  # nothing was kept; the stage has said why
-        wanted = [w for split in self.data.manifest.evaluated for w in self._items(split)]
+        splits = self.data.manifest.evaluated
+        wanted = [w for split in splits for w in self._items(split)[1]]
         if (here.rows.find([w.key for w in wanted]) >= 0).all():
-            self._stand_in(here, wanted)
+            self._stand_in(here, splits)
 
     def changed(self, depth: int) -> None:
         """Note that a stage has trained the last `depth` layers."""
@@ -253,15 +165,23 @@ class PrefixCache:
         """The splits whose pictures are the same in each epoch."""
         return [*([] if self.data.augment.each_epoch else ["train"]), *self.data.manifest.evaluated]
 
-    def _items(self, split: str) -> list[_Wanted]:
-        dataset = self.data.dataset(split)
-        digests = self.data.digests
-        return [_Wanted(split, item, dataset.key(item, digests[dataset.numbers[row]])) for item, row in enumerate(dataset.rows)]
+    def _items(self, split: str) -> tuple[ArtDataset, list[_Wanted]]:
+        """A split's pictures and the keys of its items, which are the same for all stages."""
+        if split not in self._wanted:
+            dataset, digests = self.data.dataset(split), self.data.digests
+            self._wanted[split] = (
+                dataset,
+                [
+                    _Wanted(split, item, dataset.key(item, digests[dataset.numbers[row]]))
+                    for item, row in enumerate(dataset.rows)
+                ],
+            )
+        return self._wanted[split]
 
-    def _stand_in(self, here: _Cut, wanted: list[_Wanted]) -> None:
-        for split in {w.split: None for w in wanted}:
-            numbers = here.rows.find([w.key for w in wanted if w.split == split])
-            self.data.stand_ins[split] = Outputs(self.data.dataset(split), here.rows, numbers, here.crossing)
+    def _stand_in(self, here: _Cut, splits: Sequence[str]) -> None:
+        for split in splits:
+            dataset, wanted = self._items(split)
+            self.data.stand_ins[split] = Outputs(dataset, here.rows, here.rows.find([w.key for w in wanted]), here.crossing)
         self.model.use(here.suffix)
 
     # ---- where outputs are kept
@@ -362,7 +282,7 @@ class PrefixCache:
         """Batches of items, and the prefix's outputs for them, padded to a whole batch."""
         if not wanted:
             return
-        pixels = _Pixels({split: self.data.dataset(split) for split in self._splits()}, wanted)
+        pixels = _Pixels({split: self._items(split)[0] for split in self._splits()}, wanted)
         loader: DataLoader[torch.Tensor] = DataLoader(
             pixels,
             batch_size=BATCH,
@@ -443,16 +363,6 @@ def _hash(depends: dict[str, Any]) -> str:
 
 def _folder(name: str) -> Path:
     return cache_folder() / "prefix" / name
-
-
-def _stored(value: torch.Tensor) -> torch.Tensor:
-    """A tensor on the CPU, a channels-last map with its channels last."""
-    value = value.detach().cpu()
-    return value.permute(0, 2, 3, 1) if _is_channels_last(value) else value
-
-
-def _is_channels_last(value: torch.Tensor) -> bool:
-    return value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
 
 
 def _is_installed(package: str) -> bool:

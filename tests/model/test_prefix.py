@@ -15,7 +15,8 @@ from artclf.data.module import ArtData
 from artclf.model import prefix as module
 from artclf.model.backbones import build_backbone
 from artclf.model.classifier import ArtClassifier
-from artclf.model.prefix import Crossing, PrefixCache
+from artclf.model.crossing import Crossing
+from artclf.model.prefix import PrefixCache
 from artclf.rows import RowStore, StoreError
 from tests.conftest import TINY, config_of
 
