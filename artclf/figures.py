@@ -65,7 +65,20 @@ def draw_figures(
     rows, title = _layer_rows(model, records), f"{metrics['model']['name']}: what is trained when"
     _draw_once(folder / "network.png", (title, *rows), lambda: plot_network(rows, title))
     _draw_data(folder, data)
-    for split in data.manifest.evaluated:
+    draw_verdicts(folder, root=data.manifest.root, max_pixels=data.config.max_pixels, predictions=predictions, metrics=metrics)
+
+
+def draw_verdicts(folder: Path, *, root: Path, max_pixels: int, predictions: pd.DataFrame, metrics: dict[str, Any]) -> None:
+    """Draw what shows how good the verdicts are, of a run or of a model on other pictures.
+
+    Args:
+        folder: where to; it is there.
+        root: the folder that the paths of the predictions are relative to.
+        max_pixels: a picture with more is refused.
+        predictions: predictions.csv.
+        metrics: metrics.json, which holds the figures of each split of the predictions.
+    """
+    for split in predictions["split"].unique():
         name = "confusion.png" if split == "test" else f"confusion_{split}.png"
         save(plot_confusion(metrics[split]["confusion"], f"Truth and verdict, {split} split"), folder / name)
     tested = predictions[predictions["split"] == "test"]
@@ -73,7 +86,7 @@ def draw_figures(
     if 0 < is_ai.sum() < len(is_ai):  # the curves need both classes
         save(plot_roc_pr(is_ai, tested["p_ai"].to_numpy(dtype=float)), folder / "roc_pr.png")
     save(plot_scores(tested), folder / "scores.png")
-    save(plot_mistakes(_mistakes(data, tested)), folder / "mistakes.png")
+    save(plot_mistakes(_mistakes(root, max_pixels, tested)), folder / "mistakes.png")
 
 
 def _draw_data(folder: Path, data: ArtData) -> None:
@@ -107,7 +120,7 @@ def _draw_copies(folder: Path, data: ArtData) -> None:
     title = f"A training picture, and what augment={data.augment.name} makes of it"
 
     def draw() -> Figure:
-        original = _to_array(to_square(_decoded(data, dataset.files[row]), dataset.size))
+        original = _to_array(to_square(_decoded(dataset.files[row], dataset.max_pixels), dataset.size))
         return plot_copies(original, [_to_array(dataset.picture(row, copy, epoch)) for copy, epoch in drawn], title)
 
     settings = (data.augment.model_dump_json(), data.seed, dataset.size, dataset.interpolation, int(dataset.numbers[row]))
@@ -146,8 +159,8 @@ def _layer_rows(model: ArtClassifier, records: Sequence[StageRecord]) -> list[La
     return [*rows, LayerRow("head", type(model.head).__name__, head, records[0].name)]
 
 
-def _decoded(data: ArtData, file: str | Path) -> torch.Tensor:
-    return torch.from_numpy(read_pixels(file, max_pixels=data.config.max_pixels)).permute(2, 0, 1)
+def _decoded(file: str | Path, max_pixels: int) -> torch.Tensor:
+    return torch.from_numpy(read_pixels(file, max_pixels=max_pixels)).permute(2, 0, 1)
 
 
 def _to_array(pixels: torch.Tensor) -> Pixels:
@@ -155,8 +168,8 @@ def _to_array(pixels: torch.Tensor) -> Pixels:
     return array
 
 
-def _thumbnail(data: ArtData, path: str) -> Pixels:
-    return _to_array(to_square(_decoded(data, data.manifest.root / path), THUMBNAIL))
+def _thumbnail(file: Path, max_pixels: int) -> Pixels:
+    return _to_array(to_square(_decoded(file, max_pixels), THUMBNAIL))
 
 
 def _samples(data: ArtData, label: str) -> list[tuple[str, str]]:
@@ -172,10 +185,11 @@ def _samples(data: ArtData, label: str) -> list[tuple[str, str]]:
 
 
 def _plot_samples(data: ArtData, samples: Sequence[tuple[str, str]], title: str) -> Figure:
-    return plot_samples([(_thumbnail(data, path), caption) for path, caption in samples], title)
+    root, most = data.manifest.root, data.config.max_pixels
+    return plot_samples([(_thumbnail(root / path, most), caption) for path, caption in samples], title)
 
 
-def _mistakes(data: ArtData, tested: pd.DataFrame) -> list[Mistake]:
+def _mistakes(root: Path, max_pixels: int, tested: pd.DataFrame) -> list[Mistake]:
     """The test pictures that were judged most wrongly, of both kinds."""
     is_ai = tested["label"] == "ai"
     wrong = tested[(tested["p_ai"] >= 0.5) != is_ai]
@@ -183,6 +197,13 @@ def _mistakes(data: ArtData, tested: pd.DataFrame) -> list[Mistake]:
     ranked = wrong.loc[distance.sort_values(ascending=False, kind="stable").index]
     worst = ranked.groupby("label").head(MISTAKES)
     return [
-        Mistake(_thumbnail(data, row["path"]), row["path"], row["label"], row["generator"], row["style"], float(row["p_ai"]))
+        Mistake(
+            _thumbnail(root / row["path"], max_pixels),
+            row["path"],
+            row["label"],
+            row["generator"],
+            row["style"],
+            float(row["p_ai"]),
+        )
         for _, row in worst.iterrows()
     ]

@@ -9,7 +9,6 @@ ROOMS = [
     ["model"],
     ["evaluation"],
     ["report"],
-    ["cli"],
     ["epochs", "multirun", "resuming"],
     ["sweep"],
     ["overrides"],
@@ -18,6 +17,7 @@ ROOMS = [
     ["record"],
     ["experiment"],
     ["launch"],
+    ["cli"],  # whatever is done from the terminal: nobody asks it for anything
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 PACKAGE = Path(__file__).parents[1] / "artclf"
