@@ -1,0 +1,134 @@
+"""How far a figure can be trusted: confidence intervals of rates, of balanced accuracy, of AUROC, of recall.
+
+All are about these pictures, taken as drawn at random from pictures like them. That pictures of other makers may be judged
+otherwise, no interval says.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.metrics import roc_curve
+
+from artclf.evaluation.significance import CONFIDENCE, Booleans, Floats, bootstrap
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure and the bounds of its confidence interval; all None where the figure is not defined.
+
+    Attributes:
+        value: the figure itself.
+        low: lower bound.
+        high: upper bound.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def width(self) -> float:
+        """Of the interval; infinite where there is none."""
+        return math.inf if self.low is None or self.high is None else self.high - self.low
+
+
+UNDEFINED = Estimate(None, None, None)
+
+
+def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Return a rate with Wilson's score interval (Wilson 1927), which holds for few pictures and for rates near 0 and 1.
+
+    Args:
+        successes: how many, 0..trials.
+        trials: of how many; 0 gives `UNDEFINED`.
+        confidence: of the interval.
+    """
+    if not trials:
+        return UNDEFINED
+    interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
+    return Estimate(successes / trials, float(interval.low), float(interval.high))
+
+
+def mean_of(first: Estimate, second: Estimate) -> Estimate:
+    """Return the mean of two rates of different pictures, such as balanced accuracy, the mean of both classes' recalls.
+
+    Its interval puts those of the two together by the square roots of their summed squares ("square and add": Zou and Donner,
+    Statistics in Medicine 27, 2008; Newcombe's tenth method of 1998 is the same for a difference).
+    """
+    if first.value is None or second.value is None:
+        return UNDEFINED
+    assert first.low is not None and first.high is not None and second.low is not None and second.high is not None
+    value = (first.value + second.value) / 2
+    below = math.hypot(first.value - first.low, second.value - second.low) / 2
+    above = math.hypot(first.high - first.value, second.high - second.value) / 2
+    return Estimate(value, max(0.0, value - below), min(1.0, value + above))
+
+
+def auroc(
+    is_ai: Booleans, p_ai: Floats, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Return AUROC with the percentile interval of a bootstrap that draws AI and human works apart (stratified).
+
+    Where no pair is ordered wrongly, or all are, every resample says the same, and the interval would be a point: it is then
+    Wilson's for as many trials as the rarer class has works, which is wide rather than narrow.
+
+    Args:
+        is_ai: [N], the truth.
+        p_ai: [N], the scores; their order alone matters.
+        resamples: how many.
+        seed: of the drawing.
+        confidence: of the interval.
+    """
+    n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
+    if not n_ai or not n_human:
+        return UNDEFINED
+    drawn = bootstrap(is_ai, p_ai[None], p_ai[None] >= 0.5, resamples=resamples, seed=seed)
+    value = float(drawn.observed["auroc"][0])
+    if value in (0.0, 1.0):
+        rarer = min(n_ai, n_human)
+        return wilson(rarer if value else 0, rarer, confidence)
+    low, high = np.quantile(drawn.resampled["auroc"][0], [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(value, float(low), float(high))
+
+
+def recall_at(
+    is_ai: Booleans,
+    p_ai: Floats,
+    false_positive_rate: float,
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """Return the share of AI works found where the threshold accuses at most this share of these human works.
+
+    The point of the ROC curve, without interpolation, and the percentile interval of a stratified bootstrap, in each resample
+    of which the threshold is found anew. With fewer human works than 1 / rate, the threshold lies above all of them.
+
+    Args:
+        is_ai: [N], the truth.
+        p_ai: [N], the scores.
+        false_positive_rate: that is borne, 0..1.
+        resamples: how many.
+        seed: of the drawing.
+        confidence: of the interval.
+    """
+    human, ai = p_ai[~is_ai], p_ai[is_ai]
+    if not len(human) or not len(ai):
+        return UNDEFINED
+    accused, found, _ = roc_curve(is_ai, p_ai, drop_intermediate=False)
+    value = float(found[accused <= false_positive_rate + 1e-12].max())
+    allowed = math.floor(false_positive_rate * len(human) + 1e-9)  # human works that may lie at or above the threshold
+    if allowed >= len(human):
+        return Estimate(1.0, 1.0, 1.0)
+    rng = np.random.default_rng(seed)
+    recalls = np.empty(resamples)
+    for i in range(resamples):
+        humans = np.partition(human[rng.integers(0, len(human), len(human))], len(human) - 1 - allowed)
+        recalls[i] = np.mean(ai[rng.integers(0, len(ai), len(ai))] > humans[len(human) - 1 - allowed])
+    low, high = np.quantile(recalls, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(value, min(float(low), value), max(float(high), value))
