@@ -120,10 +120,12 @@ def _draw_copies(folder: Path, data: ArtData) -> None:
     title = f"A training picture, and what augment={data.augment.name} makes of it"
 
     def draw() -> Figure:
-        original = _to_array(to_square(_decoded(dataset.files[row], dataset.max_pixels), dataset.size))
-        return plot_copies(original, [_to_array(dataset.picture(row, copy, epoch)) for copy, epoch in drawn], title)
+        return plot_copies(
+            _to_array(dataset.picture(row)), [_to_array(dataset.picture(row, copy, epoch)) for copy, epoch in drawn], title
+        )
 
-    settings = (data.augment.model_dump_json(), data.seed, dataset.size, dataset.interpolation, int(dataset.numbers[row]))
+    form = (dataset.size, dataset.interpolation, data.canonical)
+    settings = (data.augment.model_dump_json(), data.seed, int(dataset.numbers[row]), form)
     _draw_once(folder / "copies.png", (title, _state(Path(dataset.files[row])), *drawn, *settings), draw)
 
 

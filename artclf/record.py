@@ -71,6 +71,7 @@ def data_facts(data: ArtData) -> dict[str, Any]:
         "source": data.config.source,
         "root": str(data.manifest.root),
         "image_size": data.config.image_size,
+        "canonical": data.canonical.to_json() if data.canonical else None,
         "manifest_sha256": data.manifest.sha256,
         "counts": data.manifest.counts(),
         "rejected": len(data.rejected),

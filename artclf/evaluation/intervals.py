@@ -59,9 +59,10 @@ def mean_of(first: Estimate, second: Estimate) -> Estimate:
     Its interval puts those of the two together by the square roots of their summed squares ("square and add": Zou and Donner,
     Statistics in Medicine 27, 2008; Newcombe's tenth method of 1998 is the same for a difference).
     """
-    if first.value is None or second.value is None:
+    if first.value is None or first.low is None or first.high is None:
         return UNDEFINED
-    assert first.low is not None and first.high is not None and second.low is not None and second.high is not None
+    if second.value is None or second.low is None or second.high is None:
+        return UNDEFINED
     value = (first.value + second.value) / 2
     below = math.hypot(first.value - first.low, second.value - second.low) / 2
     above = math.hypot(first.high - first.value, second.high - second.value) / 2
