@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from artclf.data.module import ArtData
+from artclf.evaluation.cells import cells
 from artclf.figures import draw_figures
 from artclf.model.classifier import ArtClassifier
 from artclf.report.page import write_page
@@ -105,7 +106,7 @@ def write_run(
     predictions: pd.DataFrame,
     began: float,
 ) -> None:
-    """Write what a finished run leaves: predictions, figures, metrics.json and the report.
+    """Write what a finished run leaves: predictions, cells.csv, figures, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.
@@ -117,6 +118,7 @@ def write_run(
         began: when the run began, by `time.perf_counter`.
     """
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
     history = pd.read_csv(folder / "metrics.csv")
     draw_figures(
         folder / "figures",

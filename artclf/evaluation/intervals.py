@@ -35,6 +35,11 @@ class Estimate:
         """Of the interval; infinite where there is none."""
         return math.inf if self.low is None or self.high is None else self.high - self.low
 
+    @property
+    def bounds(self) -> list[float] | None:
+        """[low, high], as metrics.json holds them."""
+        return None if self.low is None or self.high is None else [self.low, self.high]
+
 
 UNDEFINED = Estimate(None, None, None)
 
@@ -59,10 +64,12 @@ def mean_of(first: Estimate, second: Estimate) -> Estimate:
     Its interval puts those of the two together by the square roots of their summed squares ("square and add": Zou and Donner,
     Statistics in Medicine 27, 2008; Newcombe's tenth method of 1998 is the same for a difference).
     """
-    if first.value is None or first.low is None or first.high is None:
+    if first.value is None or second.value is None:
         return UNDEFINED
-    if second.value is None or second.low is None or second.high is None:
-        return UNDEFINED
+    assert first.low is not None
+    assert first.high is not None
+    assert second.low is not None
+    assert second.high is not None
     value = (first.value + second.value) / 2
     below = math.hypot(first.value - first.low, second.value - second.low) / 2
     above = math.hypot(first.high - first.value, second.high - second.value) / 2
