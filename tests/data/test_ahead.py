@@ -104,7 +104,7 @@ def test_a_listing_that_fails_hands_out_what_came_before(files: list[Path]) -> N
 
 
 def test_an_error_of_artclfs_own_is_no_bad_picture(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> torch.Tensor:
+    def fail(*_: object, **more: object) -> torch.Tensor:
         raise AssertionError("a mistake in the code")
 
     monkeypatch.setattr(ahead, "read_square", fail)
