@@ -206,6 +206,18 @@ class PruningConfig(Section):
     trial: NotNegative
 
 
+class HoldoutConfig(Section):
+    """What is left out of training, to be tested unseen.
+
+    Attributes:
+        by: which column of the manifest tells it.
+        leave: the generator's or the style's name; None: a run for each of them in turn.
+    """
+
+    by: Literal["generator", "style"]
+    leave: Annotated[str, Field(min_length=1)] | None
+
+
 class Target(BaseModel):
     """Something of Lightning's (or of one's own) that is built by its import path."""
 
@@ -236,6 +248,7 @@ class Config(Section):
     cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
     resume: str | None
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
+    holdout: HoldoutConfig | None = None  # likewise
 
     @field_validator("stages")
     @classmethod

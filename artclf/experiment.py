@@ -96,7 +96,15 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
     backbone = _load_backbone(config, progress)
-    data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation, config.cache)
+    data = ArtData(
+        config.data,
+        config.augment,
+        config.balance.name,
+        config.seed,
+        backbone.interpolation,
+        config.cache,
+        config.holdout,
+    )
     data.read(folder if is_main_process() else None)
     data.tell()
     model = _build_model(config, backbone, data.plan.pos_weight, data.canonical)

@@ -77,6 +77,7 @@ def data_facts(data: ArtData) -> dict[str, Any]:
         "counts": data.manifest.counts(),
         "rejected": len(data.rejected),
         "duplicates": asdict(data.duplicates),
+        "left_out": asdict(data.left_out) if data.left_out else None,
     }
 
 

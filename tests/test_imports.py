@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows", "several"],
     ["data"],
     ["model"],
     ["evaluation"],
@@ -16,6 +16,7 @@ ROOMS = [
     ["figures", "progress"],
     ["record"],
     ["experiment"],
+    ["holdout"],
     ["launch"],
     ["cli"],  # whatever is done from the terminal: nobody asks it for anything
 ]
