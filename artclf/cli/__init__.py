@@ -54,13 +54,13 @@ def predict(
         typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
     ] = Precision.AUTO,
 ) -> None:
-    """Print p_ai, the probability of AI, and the verdict for each picture.
+    """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each picture.
 
     A picture that can't be read is named, and the others go on; the exit code is then 1.
     """
     unread = 0
     with mistakes_told():
-        typer.echo("p_ai    verdict  picture")
+        typer.echo("p_ai    calibrated  verdict  picture")
         wait_asleep()
         with garbage_left_alone():
             from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
@@ -70,7 +70,8 @@ def predict(
                     unread += 1
                     typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
                 else:
-                    typer.echo(f"{prediction.p_ai:.4f}  {prediction.verdict:<7}  {prediction.path}")
+                    figures = f"{prediction.p_ai:.4f}  {prediction.calibrated:<10.4f}"
+                    typer.echo(f"{figures}  {prediction.verdict:<7}  {prediction.path}")
     if unread:
         raise typer.Exit(1)
 
