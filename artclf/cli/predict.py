@@ -44,13 +44,14 @@ class Prediction:
     reason: str = ""
 
 
-def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto") -> Generator[Prediction]:
+def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto", *, tell: bool = True) -> Generator[Prediction]:
     """Predict pictures with a run's best weights, in the order given; folders stand for the pictures below them.
 
     Args:
         run: a run folder or a checkpoint.
         paths: pictures and folders.
         precision: as in `choose_precision`.
+        tell: whether to warn where the checkpoint has no thresholds.
 
     Raises:
         ArtclfError: where the run has no checkpoint.
@@ -58,7 +59,7 @@ def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto") 
     keep_freed_memory()
     checkpoint = find_checkpoint(run)
     model, judge = load_classifier(checkpoint), read_judge(checkpoint)
-    if judge is None:
+    if judge is None and tell:
         log.warning(
             "%s holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on; "
             "artclf calibrate RUN --images FOLDER sets them",

@@ -8,6 +8,7 @@ import pandas as pd
 
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import words
+from artclf.report.calibration import CAPTION, calibration_section
 from artclf.report.run_folder import embed, read_metrics, read_table
 from artclf.report.summary import errors_in_words, other_splits, three_sentences
 from artclf.report.templates import render
@@ -20,6 +21,7 @@ _CAPTIONS = {
     "confusion": "Test pictures: who made them, and the verdicts. The framed corner counts artists wrongly accused.",
     "roc_pr": "What other thresholds would give: more AI works found, more human works accused.",
     "scores": "Each work's score. Full colour lies on the wrong side of the threshold.",
+    "reliability": CAPTION,
     "samples_ai": "Works of AI from the training split, cut square as the network gets them.",
     "samples_human": "Works of people from the training split, cut square as the network gets them.",
     "copies": "One training picture and the altered copies that training sees beside it.",
@@ -34,7 +36,7 @@ _FILES = {
     "checkpoints": "the weights: best.ckpt and last.ckpt",
     "metrics.csv": "an epoch a row",
     "metrics.json": "the final figures, with what produced them",
-    "predictions.csv": "p_ai of every evaluated picture",
+    "predictions.csv": "p_ai, calibrated probability and verdict of every evaluated picture",
     "figures": "the pictures of this page",
 }
 _RECORDED = (
@@ -96,6 +98,7 @@ def write_page(run: Path) -> Path:
         ),
         by_style=sorted((test.get("by_style") or {}).items()),
         threshold=THRESHOLD,
+        calibration=calibration_section(metrics),
         splits=[(name, metrics[name]) for name in ("test", *others) if metrics.get(name)],
         mistakes=None if mistakes is None else mistakes.groupby("label").head(_MOST_MISTAKES).to_dict("records"),
         mistakes_number={} if mistakes is None else mistakes["label"].value_counts().to_dict(),

@@ -128,7 +128,8 @@ def test_one_class_alone_can_not_be_calibrated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slope", "intercept", "chosen"), [(1.0, 0.0, {"none", "temperature"}), (0.3, 0.0, {"temperature", "platt"}), (0.4, 2.0, {"platt"})]
+    ("slope", "intercept", "chosen"),
+    [(1.0, 0.0, {"none", "temperature"}), (0.3, 0.0, {"temperature", "platt"}), (0.4, 2.0, {"platt"})],
 )
 def test_the_best_method_is_chosen_by_works_held_back(slope: float, intercept: float, chosen: set[str]) -> None:
     is_ai, p_ai = simulated(300, slope, intercept)
