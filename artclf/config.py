@@ -180,6 +180,20 @@ class CacheConfig(Section):
     max_gb: Annotated[float, Field(gt=0.0)] | None = None
 
 
+class CalibrationConfig(Section):
+    """How scores become probabilities and verdicts, by the validation split.
+
+    Attributes:
+        method: what makes p_ai a probability; auto: the lowest cross-validated log loss.
+        false_positive_rate: human works called ai that can be borne.
+        false_negative_rate: AI works called human that can be borne.
+    """
+
+    method: Literal["auto", "temperature", "platt", "isotonic", "none"] = "auto"
+    false_positive_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.01
+    false_negative_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+
+
 class MonitorConfig(Section):
     """By what the best weights are chosen."""
 
@@ -245,6 +259,7 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
+    calibration: CalibrationConfig = CalibrationConfig()  # what is read of a run of before there was one has none
     cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
     resume: str | None
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none

@@ -6,8 +6,8 @@ from pathlib import Path
 ROOMS = [
     ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows", "several"],
     ["data"],
-    ["model"],
     ["evaluation"],
+    ["model"],
     ["report"],
     ["epochs", "multirun", "resuming"],
     ["sweep"],
