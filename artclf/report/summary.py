@@ -1,9 +1,9 @@
 """A run in three sentences: what was trained on what, how good it is, what not to trust."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from artclf.evaluation.intervals import wilson
 from artclf.report import words
 
 _FEW = 2000  # test pictures; above, the uncertainty of an accuracy is under about ±2 points
@@ -12,14 +12,6 @@ _FEW = 2000  # test pictures; above, the uncertainty of an accuracy is under abo
 def three_sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Put a run's metrics.json into three sentences; what was not recorded is left out of them."""
     return [_trained(metrics), _measured(metrics.get("test") or {}), _doubts(metrics)]
-
-
-def interval(share: float, number: int) -> tuple[float, float]:
-    """95% confidence interval of a share of `number` independent trials (Wilson 1927)."""
-    z = 1.959964
-    middle = (share + z**2 / (2 * number)) / (1 + z**2 / number)
-    reach = z / (1 + z**2 / number) * math.sqrt(share * (1 - share) / number + z**2 / (4 * number**2))
-    return middle - reach, middle + reach
 
 
 def errors_in_words(split: Mapping[str, Any]) -> str:
@@ -68,8 +60,8 @@ def _measured(test: Mapping[str, Any]) -> str:
     on = words.plural(number, "test picture") if number else "test pictures"
     good = f"On {on} that training did not show, {words.share(accuracy)} of its verdicts are right"
     if number:
-        low, high = interval(accuracy, number)
-        good += f" (95% interval {words.share(low)} to {words.share(high)})"
+        bounds = wilson(round(accuracy * number), number).bounds
+        good += f" (95% interval {words.share_range(bounds)})"
     mistakes = errors_in_words(test)
     return f"{good}: {mistakes}." if mistakes else f"{good}."
 

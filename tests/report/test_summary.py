@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from artclf.report.summary import errors_in_words, interval, other_splits, three_sentences
+from artclf.report.summary import errors_in_words, other_splits, three_sentences
 
 
 @pytest.fixture
@@ -66,12 +66,6 @@ def test_one_mistake_is_singular_and_an_absent_class_is_left_out():
         "of 1 AI work 1 is missed (100.0%)"
     )
     assert errors_in_words({}) == ""
-
-
-def test_wilson_interval():
-    # from R: prop.test(81, 263, correct = FALSE)$conf.int (Newcombe 1998, table I)
-    assert interval(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert interval(1.0, 10)[1] == pytest.approx(1.0)
 
 
 def test_other_splits_are_those_with_verdicts(metrics):
