@@ -33,7 +33,9 @@ def test_help_of_the_command_loads_next_to_nothing() -> None:
     assert not found & (TRAINING | TABLES_AND_FIGURES | CONFIGURATION | EXTRAS)
 
 
-@pytest.mark.parametrize("words", [["version"], ["predict", "--help"], ["compare", "--help"], ["data", "show", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["version"], ["predict", "--help"], ["evaluate", "--help"], ["compare", "--help"], ["data", "show", "--help"]]
+)
 def test_what_a_command_needs_is_loaded_when_it_runs(words: list[str]) -> None:
     assert not artclf(*words) & (TRAINING | TABLES_AND_FIGURES | {"hydra", "omegaconf"} | EXTRAS)  # typer loads pydantic
 

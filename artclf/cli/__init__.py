@@ -127,6 +127,43 @@ def calibrate(
 
 
 @app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            help="A folder with ai/ and human/, a CSV file, ai_artbench, demo; without it, the run's own test pictures."
+        ),
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/evaluate/<date>_<time>")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Take this split alone.", show_default="all that it has not learned")
+    ] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Judge a sample also compressed, scaled, blurred, …")
+    ] = False,
+    sample: Annotated[int | None, typer.Option(min=2, help="How many pictures --robustness takes.", show_default="300")] = None,
+    all_alike: Annotated[
+        bool, typer.Option("--all-alike", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample, of noise, of the bootstrap.")] = 0,
+    precision: Annotated[Precision, typer.Option(help="What to compute in, as for predict.")] = Precision.AUTO,
+) -> None:
+    """Test a finished model on pictures, and write a report.
+
+    Pictures that the model was trained on are left out. One that can't be read is named; the exit code is then 1.
+    """
+    with mistakes_told():
+        wait_asleep()
+        with garbage_left_alone():
+            from artclf.cli.evaluate import Wish, evaluate_model  # noqa: PLC0415 (loads torch)
+        wish = Wish(split, robustness, sample, all_alike, seed, precision.value)
+        unread = evaluate_model(run, data, to, wish)
+    if unread:
+        raise typer.Exit(1)
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; that of a multirun stands for its runs.")],
     to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/compare/<date>_<time>")] = None,

@@ -48,7 +48,7 @@ def show_data(what: str, to: Path | None, *, sample: int | None, read_all: bool,
     manifest = read_source_or_path(what)
     path = Path(what).expanduser().resolve()
     name = what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
-    folder = _free_folder(to or Path("outputs") / "data" / name, path)
+    folder = free_folder(to or Path("outputs") / "data" / name, path)
     survey = survey_files(manifest, sample=None if read_all else sample or DEFAULT_SAMPLE, seed=seed)
     page, survey = write_dataset(folder, survey, name=name, seed=seed, demo=what == DEMO)
     _print(survey, seed, page)
@@ -74,7 +74,7 @@ def read_source_or_path(what: str) -> Manifest:
     return read_any(what)
 
 
-def _free_folder(folder: Path, data: Path) -> Path:
+def free_folder(folder: Path, data: Path) -> Path:
     """Refuse a folder that is a file, or that lies among pictures and would be taken for a split of them the next time."""
     if folder.exists() and not folder.is_dir():
         raise ArtclfError(f"--to {folder}: is a file; give a folder for the page and its figures")

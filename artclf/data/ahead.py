@@ -1,7 +1,7 @@
 """Pictures read in a few threads, ahead of whoever computes with them."""
 
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -22,7 +22,7 @@ class Squares:
 
     Attributes:
         files: [B] the files.
-        pixels: uint8 [B, 3, S, S]; zero where a file can't be read.
+        pixels: uint8 [B, 3, S, S], or [B, V, 3, S, S] where each is read in V versions; zero where a file can't be read.
         reasons: [B] why not; "" where it can.
     """
 
@@ -40,6 +40,8 @@ def read_ahead(
     threads: int,
     pinned: bool = False,
     canonical: Canonical | None = None,
+    versions: int | None = None,
+    read: Callable[[Path], torch.Tensor] | None = None,
 ) -> Generator[Squares]:
     """Read pictures in batches, in the order given, while the caller works on those before.
 
@@ -55,15 +57,18 @@ def read_ahead(
         threads: how many pictures are decoded at a time.
         canonical: as in `read_square`.
         pinned: whether the pixels are for a CUDA device, which fetches them faster from pinned memory.
+        versions: V, how many pictures `read` makes of each file; None without it.
+        read: gives uint8 [V, 3, S, S] of a file, in one of the threads, or raises UnreadableImage; None for `read_square`.
     """
     remaining = iter(files)
+    shape = (3, size, size) if versions is None else (versions, 3, size, size)
     waiting: deque[tuple[list[Path], torch.Tensor, list[Future[str]]]] = deque()
     failure: Exception | None = None
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
     def read_into(place: torch.Tensor, file: Path) -> str:
         try:
-            square = read_square(file, size, interpolation, canonical=canonical)
+            square = read_square(file, size, interpolation, canonical=canonical) if read is None else read(file)
         except UnreadableImage as error:
             return error.reason
         place.numpy()[...] = square.numpy()  # torch's copy would take a team of threads for each of these
@@ -80,7 +85,7 @@ def read_ahead(
                     failure = error
                 if not chunk:
                     break
-                pixels = torch.zeros((len(chunk), 3, size, size), dtype=torch.uint8, pin_memory=pinned)
+                pixels = torch.zeros((len(chunk), *shape), dtype=torch.uint8, pin_memory=pinned)
                 places = zip(pixels, chunk, strict=True)
                 waiting.append((chunk, pixels, [pool.submit(read_into, place, file) for place, file in places]))
             if not waiting:

@@ -74,10 +74,28 @@ def read_square(
     shorter_side = size if canonical is None else None
     image = read_image(path, max_pixels=max_pixels, content=content, shorter_side=shorter_side, interpolation=interpolation)
     try:
-        image = canonical(image) if canonical else image
-        pixels = torch.from_numpy(np.array(image))
+        return as_square(canonical(image) if canonical else image, size, interpolation)
     except MemoryError as error:
         raise UnreadableImage(Path(path), "not enough memory for this picture") from error
+
+
+def as_square(image: Image.Image, size: int, interpolation: str = "bilinear") -> torch.Tensor:
+    """Turn a decoded picture into what the network is shown: `to_square` of its pixels.
+
+    It may be called from many threads, and starts none of its own.
+
+    Args:
+        image: in mode RGB.
+        size: pixels a side.
+        interpolation: "bilinear" or "bicubic".
+
+    Returns:
+        uint8 [3, size, size], contiguous.
+
+    Raises:
+        MemoryError: where there is not enough.
+    """
+    pixels = torch.from_numpy(np.array(image))
     # its strides are left as they are until it is small: torchvision scales a picture as it lies
     square = to_square(pixels.permute(2, 0, 1), size, interpolation)
     # NumPy's copy: torch's would take a team of threads for each thread that calls this

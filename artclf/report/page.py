@@ -10,6 +10,7 @@ from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import words
 from artclf.report.calibration import CAPTION, calibration_section
 from artclf.report.cells import read_cells
+from artclf.report.robustness import section as robustness_section
 from artclf.report.run_folder import embed, read_metrics, read_table
 from artclf.report.summary import errors_in_words, other_splits, three_sentences
 from artclf.report.templates import render
@@ -40,6 +41,8 @@ _FILES = {
     "metrics.json": "the final figures, with what produced them",
     "cells.csv": "every figure by split, generator and style, with its 95% interval",
     "predictions.csv": "p_ai, calibrated probability and verdict of every evaluated picture",
+    "robustness.csv": "p_ai of a sample of the test pictures, altered in all ways",
+    "robustness.json": "what that tells, in figures",
     "figures": "the pictures of this page",
 }
 _RECORDED = (
@@ -84,7 +87,8 @@ def write_page(run: Path) -> Path:
     model, source = (metrics.get("model") or {}).get("name"), (metrics.get("data") or {}).get("source")
     page = render(
         "page.html",
-        run=run.resolve().name,
+        over=_over(run, metrics),
+        robustness=robustness_section(run),
         title=f"{model or 'A network'}{f' on {source}' if source else ''}: made by AI, or by people?",
         metrics=metrics,
         test=test,
@@ -104,12 +108,20 @@ def write_page(run: Path) -> Path:
         mistakes=None if mistakes is None else mistakes.groupby("label").head(_MOST_MISTAKES).to_dict("records"),
         mistakes_number={} if mistakes is None else mistakes["label"].value_counts().to_dict(),
         facts=_facts(metrics),
-        not_recorded=[key for key in _RECORDED if key not in metrics],
+        not_recorded=[key for key in (_RECORDED if "evaluation" not in metrics else ()) if key not in metrics],
         files=[(name, what) for name, what in _FILES.items() if (run / name).exists()],
     )
     path = run / "report.html"
     path.write_text(page, encoding="utf-8")
     return path
+
+
+def _over(run: Path, metrics: Mapping[str, Any]) -> str:
+    """What the page is a report of."""
+    evaluation = metrics.get("evaluation")
+    if not evaluation:
+        return f"report of a run: {run.resolve().name}"
+    return f"evaluation of {evaluation.get('of')} on {evaluation.get('data')}"
 
 
 def _captions(metrics: Mapping[str, Any], others: list[str]) -> dict[str, dict[str, str]]:
@@ -158,10 +170,13 @@ def _mistakes(run: Path) -> pd.DataFrame | None:
 
 
 def _facts(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    evaluation = metrics.get("evaluation") or {}
     facts = {
         "seed": metrics.get("seed"),
         "precision": metrics.get("precision"),
         "device": metrics.get("device"),
+        "checkpoint": evaluation.get("checkpoint"),
+        "checkpoint, SHA-256": evaluation.get("checkpoint_sha256"),
         "git": metrics.get("git") or ("not run from a git checkout" if "git" in metrics else None),
         "data": (metrics.get("data") or {}).get("root"),
         "manifest, SHA-256": (metrics.get("data") or {}).get("manifest_sha256"),

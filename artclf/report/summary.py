@@ -11,7 +11,9 @@ _FEW = 2000  # test pictures; above, the uncertainty of an accuracy is under abo
 
 def three_sentences(metrics: Mapping[str, Any]) -> list[str]:
     """Put a run's metrics.json into three sentences; what was not recorded is left out of them."""
-    return [_trained(metrics), _measured(metrics.get("test") or {}), _doubts(metrics)]
+    evaluation = metrics.get("evaluation") or {}
+    unknown = bool(evaluation) and evaluation.get("left_out") is None
+    return [_trained(metrics), _measured(metrics.get("test") or {}, unknown=unknown), _doubts(metrics)]
 
 
 def errors_in_words(split: Mapping[str, Any]) -> str:
@@ -38,27 +40,40 @@ def _is(number: int) -> str:
 
 
 def _trained(metrics: Mapping[str, Any]) -> str:
-    model, data = metrics.get("model") or {}, metrics.get("data") or {}
+    model, data, evaluation = (metrics.get(key) or {} for key in ("model", "data", "evaluation"))
     network = f"The network {model['name']}" if model.get("name") else "The network"
     weights = model.get("weights")
     start = {"imagenet": "ImageNet weights", "random": "random weights"}.get(str(weights), f"the weights {weights}")
     sentence = f"{network}, which started from {start}, was trained" if weights else f"{network} was trained"
-    train = (data.get("counts") or {}).get("train") or {}
+    if evaluation:
+        sentence += " before"
+    train = _trained_on(metrics)
     ai, human = (sum(train.get(label, {}).values()) for label in ("ai", "human"))
     if train:
         sentence += f" on {words.plural(ai, 'AI picture')} and {words.plural(human, 'human picture')}"
-    if data.get("source"):
+    if data.get("source") and (evaluation.get("own_data") or not evaluation):
         sentence += f" of {data['source']}"
     stages = [f"{stage['name']} ({words.unfrozen(stage)})" for stage in metrics.get("stages") or []]
-    return f"{sentence} in {words.plural(len(stages), 'stage')}: {', then '.join(stages)}." if stages else f"{sentence}."
+    if stages:
+        sentence += f" in {words.plural(len(stages), 'stage')}: {', then '.join(stages)}"
+    if evaluation and not evaluation.get("own_data"):
+        sentence += f"; here it judges pictures of {evaluation.get('data')}"
+    return f"{sentence}."
 
 
-def _measured(test: Mapping[str, Any]) -> str:
+def _trained_on(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    """How many pictures the network was trained on, by label and generator."""
+    evaluation, counts = metrics.get("evaluation"), (metrics.get("data") or {}).get("counts") or {}
+    return (evaluation.get("trained_on") if evaluation else counts.get("train")) or {}
+
+
+def _measured(test: Mapping[str, Any], *, unknown: bool) -> str:
     accuracy, number = test.get("accuracy"), test.get("n")
     if accuracy is None or words.missing(accuracy):
         return "How good it is on test pictures was not recorded."
     on = words.plural(number, "test picture") if number else "test pictures"
-    good = f"On {on} that training did not show, {words.share(accuracy)} of its verdicts are right"
+    unseen = "" if unknown else " that training did not show"
+    good = f"On {on}{unseen}, {words.share(accuracy)} of its verdicts are right"
     if number:
         bounds = wilson(round(accuracy * number), number).bounds
         good += f" (95% interval {words.share_range(bounds)})"
@@ -71,7 +86,7 @@ def _doubts(metrics: Mapping[str, Any]) -> str:
     doubts = []
     if data.get("source") == "demo":
         doubts.append("its pictures were drawn by a program, so these figures tell nothing about art")
-    trained_on = sorted(((data.get("counts") or {}).get("train") or {}).get("ai") or {})
+    trained_on = sorted(_trained_on(metrics).get("ai") or {})
     if trained_on:
         known = len(trained_on) <= 4 and "ai" not in trained_on  # "ai": the data does not tell which generator it was
         named = words.listed(trained_on) if known else "the generators of its training data"

@@ -111,3 +111,15 @@ def test_an_error_of_artclfs_own_is_no_bad_picture(files: list[Path], monkeypatc
     with pytest.raises(AssertionError, match="a mistake"):
         list(read_ahead(files, size=16, interpolation="bilinear", batch=4, threads=2))
     assert not decoding()
+
+
+def test_each_picture_in_several_versions(files: list[Path]) -> None:
+    def read(file: Path) -> torch.Tensor:
+        square = read_square(file, 16)
+        return torch.stack([square, 255 - square])
+
+    got = list(read_ahead(files, size=16, interpolation="bilinear", batch=4, threads=2, versions=2, read=read))
+    assert [tuple(batch.pixels.shape) for batch in got] == [(4, 2, 3, 16, 16), (4, 2, 3, 16, 16), (3, 2, 3, 16, 16)]
+    assert torch.equal(got[0].pixels[1, 1], 255 - read_square(files[1], 16))
+    assert got[1].reasons[0].startswith("not an image")
+    assert not got[1].pixels[0].any()

@@ -227,3 +227,16 @@ def test_an_unfinished_run_is_refused(tmp_path):
     with pytest.raises(ArtclfError, match=r"no metrics\.json"):
         write_page(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_an_evaluation_says_what_it_is_and_misses_nothing_of_a_training(make_run, tmp_path):
+    told = {"of": "runs/old", "data": "museum", "checkpoint": "/weights/best.ckpt", "checkpoint_sha256": "ab" * 32}
+    run = make_run(tmp_path, evaluation={**told, "left_out": 0}, balance=None)
+    page = read(write_page(run))
+    assert "artclf, evaluation of runs/old on museum" in page.text
+    assert "report of a run" not in page.text
+    assert "ab" * 32 in page.text
+    assert "Not recorded" not in page.text
+    assert "val chose the best weights" not in page.text  # that of other pictures did not
+    own = make_run(tmp_path, evaluation={**told, "left_out": 9})
+    assert "val chose the best weights" in read(write_page(own)).text

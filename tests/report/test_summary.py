@@ -70,3 +70,21 @@ def test_one_mistake_is_singular_and_an_absent_class_is_left_out():
 
 def test_other_splits_are_those_with_verdicts(metrics):
     assert other_splits(metrics) == ["unseen"]
+
+
+def test_an_evaluation_says_where_the_network_learned_and_what_it_judges(metrics):
+    told = {
+        "of": "a.ckpt",
+        "data": "museum",
+        "own_data": False,
+        "left_out": 0,
+        "trained_on": {"ai": {"sd": 7}, "human": {"human": 5}},
+    }
+    trained, measured, doubts = three_sentences({**metrics, "evaluation": told})
+    assert "was trained before on 7 AI pictures and 5 human pictures in 2 stages" in trained
+    assert trained.endswith("; here it judges pictures of museum.")
+    assert "test pictures that training did not show" in measured
+    assert "learned from sd alone" in doubts
+    trained, measured, _ = three_sentences({**metrics, "evaluation": {**told, "left_out": None, "trained_on": None}})
+    assert "AI pictures" not in trained
+    assert measured.startswith("On 118 test pictures, ")

@@ -1,0 +1,155 @@
+"""What is computed, drawn and written of a finished model's verdicts on pictures."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from artclf.data.images import DEFAULT_MAX_PIXELS
+from artclf.evaluation.metrics import THRESHOLD, split_metrics
+from artclf.evaluation.robustness import Robustness, measure_robustness
+from artclf.figures import draw_verdicts
+from artclf.model.classifier import ArtClassifier
+from artclf.record import git_commit, versions, write_json
+from artclf.report.page import write_page
+from artclf.report.robustness import draw_robustness
+from artclf.subject import Selection, Subject
+from artclf.writing import write_text
+
+
+def assess(folder: Path, selection: Selection, predictions: pd.DataFrame, threshold: float) -> dict[str, Any]:
+    """Compute and draw all that is told of the verdicts: the one place for what is asked of a finished model.
+
+    Args:
+        folder: the evaluation's, in which figures/ is made.
+        selection: the pictures.
+        predictions: predictions.csv.
+        threshold: from which p_ai on the verdict is AI.
+
+    Returns:
+        The figures of each split, for metrics.json.
+    """
+    ordered = sorted(predictions["split"].unique(), key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
+    metrics = {split: split_metrics(predictions[predictions["split"] == split], threshold) for split in ordered}
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    root = selection.manifest.root
+    draw_verdicts(figures, root=root, max_pixels=DEFAULT_MAX_PIXELS, predictions=predictions, metrics=metrics)
+    return metrics
+
+
+def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, image_size: int, seed: int) -> Robustness:
+    """Compute, write and draw how verdicts hold when pictures are altered: robustness.csv, robustness.json, two figures.
+
+    Args:
+        folder: the evaluation's.
+        scores: from `score_versions`.
+        threshold: from which p_ai on the verdict is AI.
+        image_size: pixels a side of what the network is shown.
+        seed: of the bootstrap; the sample's and the noise's are the same.
+    """
+    found = measure_robustness(scores, threshold, seed=seed)
+    scores.to_csv(folder / "robustness.csv", index=False, float_format="%.7g")
+    sides = scores.drop_duplicates("path").groupby("label")["shorter_side"].median()
+    facts: dict[str, Any] = {
+        "seed": seed,
+        "image_size": image_size,
+        "shorter_side": {str(label): float(side) for label, side in sides.items()},
+    }
+    write_json(folder / "robustness.json", {**facts, **asdict(found)})
+    draw_robustness(folder / "figures", found)
+    return found
+
+
+def write_evaluation(
+    folder: Path,
+    *,
+    subject: Subject,
+    selection: Selection,
+    model: ArtClassifier,
+    predictions: pd.DataFrame,
+    rejected: pd.DataFrame,
+    altered: pd.DataFrame | None,
+    precision: str,
+    seed: int,
+    command: str,
+    began: float,
+    threshold: float = THRESHOLD,
+) -> dict[str, Any]:
+    """Write what an evaluation leaves: predictions, manifest, figures, metrics.json and the report.
+
+    Args:
+        folder: where to; new, or empty.
+        subject: the model.
+        selection: the pictures.
+        model: the classifier, on its device.
+        predictions: predictions.csv: the manifest's columns and p_ai.
+        rejected: what could not be read: path, reason.
+        altered: from `score_versions`; None where robustness is not asked for.
+        precision: what was computed in.
+        seed: of the sample for robustness, of noise and of the bootstrap.
+        command: the command line.
+        began: when the evaluation began, by `time.perf_counter`.
+        threshold: from which p_ai on the verdict is AI.
+
+    Returns:
+        What metrics.json holds.
+    """
+    manifest = selection.manifest
+    write_text(folder / "manifest.csv", manifest.to_csv())
+    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    if len(rejected):
+        rejected.to_csv(folder / "rejected.csv", index=False)
+    figures = assess(folder, selection, predictions, threshold)
+    size = int(model.hparams["image_size"])
+    if altered is not None:
+        assess_robustness(folder, altered, threshold, image_size=size, seed=seed)
+    run = subject.metrics
+    metrics: dict[str, Any] = {
+        **figures,
+        **{key: run[key] for key in ("stages", "best") if key in run},
+        "evaluation": {
+            "of": str(subject.given),
+            "checkpoint": str(subject.checkpoint.absolute()),
+            "checkpoint_sha256": subject.sha256,
+            "data": selection.name,
+            "own_data": selection.own,
+            "left_out": selection.left_out,
+            "trained_on": ((run.get("data") or {}).get("counts") or {}).get("train"),
+            "threshold": threshold,
+        },
+        "model": run.get("model") or _model_facts(model),
+        "data": {
+            "source": selection.name,
+            "root": str(manifest.root),
+            "image_size": size,
+            "manifest_sha256": manifest.sha256,
+            "counts": manifest.counts(),
+            "rejected": len(rejected),
+        },
+        "seed": seed,
+        "precision": precision,
+        "device": torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type,
+        "command": command,
+        "versions": versions(),
+        "git": git_commit(),
+        "fallbacks": selection.notes,
+        "seconds": round(time.perf_counter() - began, 2),
+    }
+    write_json(folder / "metrics.json", metrics)
+    write_page(folder)
+    return metrics
+
+
+def _model_facts(model: ArtClassifier) -> dict[str, Any]:
+    """What metrics.json tells of a model, from its checkpoint alone."""
+    return {
+        "name": model.hparams["name"],
+        "weights": model.hparams["weights"],
+        "head": model.hparams["head"]["name"],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "layers": len(model.layers),
+    }

@@ -1,0 +1,200 @@
+"""`artclf evaluate`: a finished model on pictures, with a report of its own."""
+
+import shlex
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from artclf.altered import SAMPLE, draw_pictures_to_alter, rounded, score_versions
+from artclf.assessment import write_evaluation
+from artclf.cli.predict import choose_precision, predict_files
+from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, read_source_or_path
+from artclf.errors import ArtclfError
+from artclf.memory import keep_freed_memory
+from artclf.model.checkpoint import load_classifier
+from artclf.model.classifier import ArtClassifier
+from artclf.report import words
+from artclf.report.robustness import in_words, read_robustness
+from artclf.subject import Selection, Subject, choose_pictures, find_subject, own_pictures
+
+_MOST_LINES = 20  # unreadable files named in the terminal
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of an evaluation.
+
+    Attributes:
+        split: the only one to take; None for all.
+        robustness: whether pictures are judged altered as well.
+        sample: how many are; None for `SAMPLE`.
+        all_alike: whether they are a second time, all made alike before.
+        seed: of the sample, of noise, of the bootstrap.
+        precision: as in `choose_precision`.
+    """
+
+    split: str | None = None
+    robustness: bool = False
+    sample: int | None = None
+    all_alike: bool = False
+    seed: int = 0
+    precision: str = "auto"
+
+    def check(self) -> None:
+        """Refuse options that would do nothing.
+
+        Raises:
+            ArtclfError: where there are any.
+        """
+        idle = [name for name, given in (("--sample", self.sample is not None), ("--all-alike", self.all_alike)) if given]
+        if idle and not self.robustness:
+            raise ArtclfError(f"{' and '.join(idle)}: nothing without --robustness, which takes a sample; add --robustness")
+
+
+def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> int:
+    """Evaluate a model, print its figures, and write the report.
+
+    Args:
+        run: a run folder or a checkpoint.
+        what: as for `read_source_or_path`; None for the pictures that the run was tested on.
+        to: the folder of the report; None for a new outputs/evaluate/<date>_<time>.
+        wish: what is asked for.
+
+    Returns:
+        How many pictures can't be read.
+
+    Raises:
+        ArtclfError: where the model, the pictures or the folder are not what they should be.
+    """
+    began = time.perf_counter()
+    wish.check()
+    subject = find_subject(run)
+    selection = _select(subject, what, wish.split)
+    folder = _new_folder(to, selection.manifest.root)
+    keep_freed_memory()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = load_classifier(subject.checkpoint).to(device)
+    precision = choose_precision(subject.checkpoint, wish.precision, device)
+    screen = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=True)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    for note in selection.notes:
+        errors.print(f"note: {note}", markup=False)
+    predictions, rejected = _predict(model, selection, precision, errors)
+    altered = None
+    if wish.robustness:
+        altered, notes = _alter(model, selection, predictions, precision, wish, errors)
+        selection = replace(selection, notes=[*selection.notes, *notes])
+    folder.mkdir(parents=True, exist_ok=True)
+    metrics = write_evaluation(
+        folder,
+        subject=subject,
+        selection=selection,
+        model=model,
+        predictions=predictions,
+        rejected=rejected,
+        altered=altered,
+        precision=precision,
+        seed=wish.seed,
+        command=shlex.join(["artclf", *sys.argv[1:]]),
+        began=began,
+    )
+    _print(metrics, selection, rejected, folder, screen, errors)
+    return len(rejected)
+
+
+def _select(subject: Subject, what: str | None, split: str | None) -> Selection:
+    if what is None:
+        return own_pictures(subject, split)
+    path = Path(what).expanduser().resolve()
+    name = what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
+    return choose_pictures(subject, read_source_or_path(what), name, split)
+
+
+def _new_folder(to: Path | None, data: Path) -> Path:
+    folder = free_folder(to or Path("outputs", "evaluate", f"{datetime.now():%Y-%m-%d_%H-%M-%S}"), data)
+    if folder.exists() and any(folder.iterdir()):
+        raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
+    return folder
+
+
+def _predict(model: ArtClassifier, selection: Selection, precision: str, errors: Console) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """predictions.csv and rejected.csv of the pictures."""
+    table = selection.manifest.table
+    files = [selection.manifest.root / path for path in table["path"]]
+    with closing(predict_files(model, files, precision)) as judged:
+        told = list(_counted(judged, "Judging pictures", len(files), errors))
+    reasons = pd.Series([prediction.reason for prediction in told], index=table.index)
+    read = reasons == ""
+    if not read.any():
+        raise ArtclfError(
+            f"{selection.name}: none of its {len(files):,} pictures can be read (first: {files[0]}: {reasons[0]})"
+        )
+    p_ai = rounded(np.array([prediction.p_ai for prediction in told if not prediction.reason], dtype=np.float64))
+    rejected = pd.DataFrame({"path": table["path"][~read], "reason": reasons[~read]})
+    return table[read].assign(p_ai=p_ai).reset_index(drop=True), rejected.reset_index(drop=True)
+
+
+def _alter(
+    model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, wish: Wish, errors: Console
+) -> tuple[pd.DataFrame, list[str]]:
+    """Scores of a sample of the test pictures in all versions, and what is to be told of those that have none."""
+    rows = draw_pictures_to_alter(predictions, SAMPLE if wish.sample is None else wish.sample, wish.seed)
+    if rows.empty:
+        raise ArtclfError(f"--robustness: not one test picture of {selection.name} can be read")
+    ticks = _counted(range(len(rows)), "Judging them altered", len(rows), errors)
+    scores, refused = score_versions(
+        model, selection.manifest.root, rows, precision, seed=wish.seed, all_alike=wish.all_alike, told=ticks
+    )
+    if scores.empty:
+        raise ArtclfError(f"--robustness: {selection.name}: {refused['reason'].iloc[0]}; go without --robustness")
+    notes = [f"{path} is not among the altered pictures: {reason}" for path, reason in refused.itertuples(index=False)]
+    for note in notes:
+        errors.print(f"note: {note}", markup=False)
+    return scores, notes
+
+
+def _counted(items: Iterable[T], what: str, total: int, errors: Console) -> Iterator[T]:
+    return iter(track(items, what, total=total, transient=True, console=errors, disable=not errors.is_terminal))
+
+
+def _print(
+    metrics: dict[str, Any], selection: Selection, rejected: pd.DataFrame, folder: Path, screen: Console, errors: Console
+) -> None:
+    names = [name for name in metrics if isinstance(metrics[name], dict) and "confusion" in metrics[name]]
+    table = Table(title=f"{metrics['evaluation']['of']} on {selection.name}", title_justify="left")
+    table.add_column("split", overflow="fold")
+    for heading in ("pictures", "accuracy", "balanced", "AUROC", "human\ncalled AI", "AI\nmissed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name in names:
+        split = metrics[name]
+        table.add_row(
+            Text(name),
+            words.count(split["n"]),
+            *[words.share(split[key]) for key in ("accuracy", "balanced_accuracy")],
+            words.score(split["auroc"]),
+            *[words.share(split[key]) for key in ("false_positive_rate", "false_negative_rate")],
+        )
+    screen.print(table)
+    found = read_robustness(folder)
+    for line in in_words(found) if found else []:
+        screen.print(line, markup=False)
+    for path, reason in rejected.head(_MOST_LINES).itertuples(index=False):
+        errors.print(f"error: {selection.manifest.root / path}: {reason}", markup=False)
+    if len(rejected) > _MOST_LINES:
+        errors.print(f"error: and {len(rejected) - _MOST_LINES:,} more, all in {folder / 'rejected.csv'}", markup=False)
+    screen.print(f"page: {folder / 'report.html'}", markup=False)

@@ -1,0 +1,292 @@
+"""How verdicts hold when pictures are altered, at a threshold that stays where it is.
+
+Three questions of each alteration. What if all pictures are altered: what is lost then is *fragility*. What if those of one
+class alone are: where that harms more in one class than in the other, it is *bias*, since the classifier takes the alteration
+itself for a sign of who made the picture. Bias without fragility is a classifier whose scores go up or down with, say, JPEG
+quality, in both classes alike; both at once is, say, one that has learned from data whose classes differ in quality. And whose
+verdict changes: each human work newly called AI is an artist newly accused.
+
+A picture's score does not depend on the other pictures. So one class alone needs no prediction of its own: the scores of the
+altered pictures of that class, beside those of the other class as they were.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from artclf.evaluation.intervals import UNDEFINED, Estimate, mean_of, wilson
+from artclf.evaluation.significance import (
+    CONFIDENCE,
+    LEVEL,
+    RESAMPLES,
+    Booleans,
+    Floats,
+    Resampled,
+    bootstrap,
+    holm,
+    mcnemar,
+)
+
+NOTHING = "none"  # what stands in `distortion` and `first` where nothing is done
+WHO = ("both", "ai", "human")  # whose pictures are altered
+_VERSION = ["first", "distortion", "level"]
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Verdicts that an alteration changes.
+
+    Attributes:
+        accused: human works that were called human, and are called AI now.
+        cleared: human works the other way.
+        missed: AI works that were called AI, and are called human now.
+        found: AI works the other way.
+    """
+
+    accused: int
+    cleared: int
+    missed: int
+    found: int
+
+
+@dataclass(frozen=True)
+class Altered:
+    """The figures under one alteration.
+
+    Attributes:
+        first: what was done to all pictures before; `NOTHING` for nothing.
+        distortion: what was done then; `NOTHING` for nothing.
+        level: how strongly; None without a distortion.
+        false_positive_rate: share of human works called AI, when human works are altered.
+        recall: share of AI works called AI, when AI works are altered.
+        balanced_accuracy: by `WHO`.
+        auroc: by `WHO`.
+        flips: against the same pictures without the distortion.
+        p: McNemar's exact test of right verdicts without and with it (both classes altered), by Holm's correction over the
+            levels of all distortions with the same `first`; None for what is not altered.
+        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class is absent.
+        biased: "ai" where altering makes works look more like AI's (with human works alone altered, AUROC is lower, beyond
+            chance, than with AI's alone, and than before), "human" where it makes them look more like people's (the other way
+            round); "" for neither; None as above.
+        shifted: whether balanced accuracy falls beyond chance when both are altered, though AUROC does not: the order of the
+            scores holds, the threshold is in the wrong place; None as above.
+    """
+
+    first: str
+    distortion: str
+    level: float | None
+    false_positive_rate: Estimate
+    recall: Estimate
+    balanced_accuracy: dict[str, Estimate]
+    auroc: dict[str, Estimate]
+    flips: Flips
+    p: float | None
+    fragile: bool | None
+    biased: str | None
+    shifted: bool | None
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What `measure_robustness` finds.
+
+    Attributes:
+        threshold: from which score on the verdict is AI; the same for all.
+        human: how many human works.
+        ai: how many AI works.
+        levels: the pictures as they are first, then as in the scores.
+    """
+
+    threshold: float
+    human: int
+    ai: int
+    levels: list[Altered]
+
+    @property
+    def clean(self) -> Altered:
+        """The pictures as they are."""
+        return self.levels[0]
+
+    @property
+    def firsts(self) -> list[str]:
+        """What was done to all pictures first, `NOTHING` before others."""
+        return list(dict.fromkeys(level.first for level in self.levels))
+
+    def of(self, distortion: str, first: str = NOTHING) -> list[Altered]:
+        """The levels of one distortion, in their order."""
+        return [level for level in self.levels if (level.first, level.distortion) == (first, distortion)]
+
+    def distortions(self, first: str = NOTHING) -> list[str]:
+        """The names of the distortions."""
+        names = dict.fromkeys(level.distortion for level in self.levels if level.first == first)
+        return [name for name in names if name != NOTHING]
+
+
+def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0, resamples: int = RESAMPLES) -> Robustness:
+    """Compute the figures under each alteration, and what changes.
+
+    Rates have Wilson's intervals, AUROC percentile intervals of a bootstrap, stratified by label. All alterations are
+    computed on the same resamples, and "beyond chance" is said where the interval of a paired difference lies above 0, at a
+    confidence of 1 - 0.05 / number of levels (Bonferroni), so that among many levels few are named by chance.
+
+    Args:
+        scores: the columns path, label, first, distortion, level (NaN without a distortion) and p_ai: each path in each
+            version, levels from the weakest on, and each `first` also without a distortion.
+        threshold: from which p_ai on the verdict is AI.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+
+    Raises:
+        ValueError: where a picture lacks a version, or stands in one twice.
+    """
+    versions, labels, p_ai = _as_arrays(scores)
+    is_ai = labels == "ai"
+    rows = {key: row for row, key in enumerate(versions)}
+    unaltered = {first: p_ai[rows[first, NOTHING, None]] for first, _, _ in versions}
+    mixed: list[Floats] = []
+    for (first, _, _), altered in zip(versions, p_ai, strict=True):
+        mixed += [altered, np.where(is_ai, altered, unaltered[first]), np.where(is_ai, unaltered[first], altered)]
+    judged = np.array(mixed)
+    drawn = bootstrap(is_ai, judged, judged >= threshold, resamples=resamples, seed=seed)
+    corrected = _mcnemar(versions, p_ai, unaltered, is_ai, threshold)
+    levels = []
+    for row, (first, distortion, level) in enumerate(versions):
+        start = rows[NOTHING, NOTHING, None] if distortion == NOTHING else rows[first, NOTHING, None]
+        told = _told(drawn, 3 * row, 3 * start, sum(key[0] == first and key[1] != NOTHING for key in versions))
+        levels.append(
+            Altered(
+                first,
+                distortion,
+                level,
+                **_rates(is_ai, p_ai[row], unaltered[first], threshold),
+                auroc={who: _auroc(drawn, 3 * row + place, is_ai) for place, who in enumerate(WHO)},
+                flips=_flips(is_ai, p_ai[start] >= threshold, p_ai[row] >= threshold),
+                p=corrected.get((first, distortion, level)),
+                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or is_ai.all() or not is_ai.any() else told),
+            )
+        )
+    return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)
+
+
+def _as_arrays(scores: pd.DataFrame) -> tuple[list[tuple[str, str, float | None]], np.ndarray[Any, Any], Floats]:
+    """The versions, unaltered ones first, the labels [N], and the scores [versions, N]."""
+    keys = [
+        (str(first), str(distortion), None if distortion == NOTHING else float(level))
+        for first, distortion, level in scores[_VERSION].itertuples(index=False)
+    ]
+    versions = list(dict.fromkeys(keys))
+    if (NOTHING, NOTHING, None) not in versions or any((first, NOTHING, None) not in versions for first, _, _ in versions):
+        raise ValueError("scores without a distortion are needed, and of each `first`")
+    versions.sort(key=lambda key: (key[0] != NOTHING, key[0], key[1] != NOTHING))  # stable: levels keep their order
+    place = {key: number for number, key in enumerate(versions)}
+    pictures = scores.drop_duplicates("path")
+    column = {path: number for number, path in enumerate(pictures["path"])}
+    p_ai = np.full((len(versions), len(column)), np.nan)
+    p_ai[[place[key] for key in keys], [column[path] for path in scores["path"]]] = scores["p_ai"]
+    if len(scores) != p_ai.size or np.isnan(p_ai).any():
+        raise ValueError(f"{len(column)} pictures in {len(versions)} versions are {p_ai.size} scores; got {len(scores)}")
+    return versions, pictures["label"].to_numpy(), p_ai
+
+
+def _rates(is_ai: Booleans, altered: Floats, unaltered: Floats, threshold: float) -> dict[str, Any]:
+    def called_ai(p_ai: Floats, mask: Booleans) -> Estimate:
+        return wilson(int((p_ai[mask] >= threshold).sum()), int(mask.sum()))
+
+    def called_human(p_ai: Floats) -> Estimate:
+        return wilson(int((p_ai[~is_ai] < threshold).sum()), int((~is_ai).sum()))
+
+    found = called_ai(altered, is_ai)
+    return {
+        "false_positive_rate": called_ai(altered, ~is_ai),
+        "recall": found,
+        "balanced_accuracy": {
+            "both": mean_of(found, called_human(altered)),
+            "ai": mean_of(found, called_human(unaltered)),
+            "human": mean_of(called_ai(unaltered, is_ai), called_human(altered)),
+        },
+    }
+
+
+def _auroc(drawn: Resampled, row: int, is_ai: Booleans) -> Estimate:
+    """As `intervals.auroc`: Wilson's interval where all pairs are ordered alike, and every resample says the same."""
+    value = float(drawn.observed["auroc"][row])
+    if np.isnan(value):
+        return UNDEFINED
+    if value in {0.0, 1.0}:
+        rarer = int(min(is_ai.sum(), (~is_ai).sum()))
+        return wilson(rarer if value else 0, rarer)
+    low, high = np.quantile(drawn.resampled["auroc"][row], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(value, float(low), float(high))
+
+
+def _told(drawn: Resampled, row: int, start: int, tests: int) -> dict[str, Any]:
+    """What is beyond chance; `row` and `start` are those of both classes altered, and those of one alone follow."""
+    confidence = 1 - LEVEL / max(tests, 1)
+
+    def exceeds(figure: str, first: int, second: int) -> bool:
+        return drawn.difference(figure, first, second, confidence).low > 0
+
+    both, ai_alone, human_alone = row, row + 1, row + 2
+    fragile = exceeds("auroc", start, both)
+    lower = {"ai": (human_alone, ai_alone), "human": (ai_alone, human_alone)}
+    biased = [
+        towards
+        for towards, (harmed, other) in lower.items()
+        if exceeds("auroc", other, harmed) and exceeds("auroc", start, harmed)
+    ]
+    return {
+        "fragile": fragile,
+        "biased": biased[0] if biased else "",
+        "shifted": not fragile and exceeds("balanced_accuracy", start, both),
+    }
+
+
+def _flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
+    to_ai, to_human = ~before & after, before & ~after
+    return Flips(
+        accused=int((to_ai & ~is_ai).sum()),
+        cleared=int((to_human & ~is_ai).sum()),
+        missed=int((to_human & is_ai).sum()),
+        found=int((to_ai & is_ai).sum()),
+    )
+
+
+def _mcnemar(
+    versions: Sequence[tuple[str, str, float | None]],
+    p_ai: Floats,
+    unaltered: dict[str, Floats],
+    is_ai: Booleans,
+    threshold: float,
+) -> dict[tuple[str, str, float | None], float]:
+    """Corrected p-values of the levels, for each `first` by itself."""
+    found: dict[tuple[str, str, float | None], float] = {}
+    for first, clean in unaltered.items():
+        keys = [key for key in versions if key[0] == first and key[1] != NOTHING]
+        right = (clean >= threshold) == is_ai
+        tests = [mcnemar(right, (p_ai[versions.index(key)] >= threshold) == is_ai).p for key in keys]
+        found.update(zip(keys, holm(tests).tolist(), strict=True))
+    return found
+
+
+def from_json(content: Mapping[str, Any]) -> Robustness:
+    """Build what `dataclasses.asdict` made of a Robustness; further keys are passed over.
+
+    Raises:
+        LookupError, TypeError: where it is something else.
+    """
+
+    def altered(level: Mapping[str, Any]) -> Altered:
+        return Altered(
+            **{
+                **level,
+                **{name: Estimate(**level[name]) for name in ("false_positive_rate", "recall")},
+                **{name: {who: Estimate(**level[name][who]) for who in WHO} for name in ("balanced_accuracy", "auroc")},
+                "flips": Flips(**level["flips"]),
+            }
+        )
+
+    levels = [altered(level) for level in content["levels"]]
+    return Robustness(float(content["threshold"]), int(content["human"]), int(content["ai"]), levels)
