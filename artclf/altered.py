@@ -18,11 +18,10 @@ from artclf.data.survey import draw_sample
 from artclf.data.transforms import as_square
 from artclf.model.classifier import ArtClassifier
 from artclf.precision import autocast
+from artclf.scoring import MOST_THREADS
 
 SAMPLE = 300
 """Pictures that are judged where no other number is asked for: each in nearly thirty versions."""
-
-_MOST_THREADS = 8  # each may hold a picture of a quarter of a gigabyte
 
 
 def draw_pictures_to_alter(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
@@ -67,6 +66,7 @@ def score_versions(
     """
     size, interpolation = int(model.hparams["image_size"]), str(model.hparams["interpolation"])
     listed = list_versions(all_alike=all_alike)
+    form = model.canonical or (lambda image: image)
     names = dict(zip([root / path for path in rows["path"]], rows["path"], strict=True))
     sides: dict[str, int] = {}
 
@@ -75,7 +75,7 @@ def score_versions(
             image = read_image(file)
             sides[names[file]] = min(image.size)
             made = make_versions(image, path=names[file], seed=seed, all_alike=all_alike)
-            return torch.from_numpy(np.stack([as_square(version, size, interpolation).numpy() for version in made]))
+            return torch.from_numpy(np.stack([as_square(form(version), size, interpolation).numpy() for version in made]))
         except MemoryError as error:
             raise UnreadableImage(file, "not enough memory for the versions of this picture") from error
 
@@ -85,7 +85,7 @@ def score_versions(
         size=size,
         interpolation=interpolation,
         batch=2 if device.type == "cuda" else 1,
-        threads=min(_MOST_THREADS, max(2, os.cpu_count() or 1)),
+        threads=min(MOST_THREADS, max(2, os.cpu_count() or 1)),
         pinned=device.type == "cuda",
         versions=len(listed),
         read=read,

@@ -14,6 +14,7 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
+CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI works
 Quality = Annotated[int, Field(ge=1, le=100)]
 
 
@@ -62,7 +63,7 @@ class DataConfig(Section):
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # Pillow's own limit
     canonical: bool = False  # what is read of a run of before there was one has none, here as below
     canonical_side: Annotated[int, Field(ge=16, le=2048)] | None = None
-    canonical_quality: Quality = 75
+    canonical_quality: Quality = CANONICAL_QUALITY
     demo: DemoConfig | None
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,18 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from artclf.data.ahead import read_ahead
 from artclf.data.sources.walk import pictures as pictures_below
 from artclf.evaluation.judge import Judge, judge_by_half
 from artclf.memory import keep_freed_memory
 from artclf.model.checkpoint import find_checkpoint, load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
-from artclf.precision import PRECISIONS, autocast, resolve_precision
+from artclf.precision import PRECISIONS, resolve_precision
+from artclf.scoring import score_files
 
 log = logging.getLogger(__name__)
-
-BATCH = {"cpu": 16, "cuda": 64}
-_MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold a picture of half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -120,23 +116,12 @@ def predict_files(
         judge: of the scores; None: threshold 0.5.
     """
     judge = judge or judge_by_half("nothing")
-    device = model.device
-    squares = read_ahead(
-        files,
-        size=int(model.hparams["image_size"]),
-        interpolation=str(model.hparams["interpolation"]),
-        canonical=model.canonical,
-        batch=BATCH[device.type],
-        threads=min(_MOST_THREADS, max(2, os.cpu_count() or 1)),
-        pinned=device.type == "cuda",
-    )
-    with closing(squares):
-        for batch in squares:
-            with autocast(precision, device.type):
-                scores = model.p_ai(batch.pixels.to(device, non_blocking=True)).tolist()
-            calibrated, verdicts = judge.calibrator.apply(np.array(scores)).tolist(), judge.verdicts(np.array(scores))
+    with closing(score_files(model, files, precision, model.canonical)) as batches:
+        for batch in batches:
+            scores = np.array(batch.p_ai)
+            calibrated, verdicts = judge.calibrator.apply(scores).tolist(), judge.verdicts(scores)
             for file, score, probability, verdict, reason in zip(
-                batch.files, scores, calibrated, verdicts, batch.reasons, strict=True
+                batch.files, batch.p_ai, calibrated, verdicts, batch.reasons, strict=True
             ):
                 if reason:
                     yield Prediction(file, float("nan"), float("nan"), "", reason)

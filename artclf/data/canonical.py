@@ -5,12 +5,13 @@ were stored otherwise, a classifier may learn that instead of the art. What come
 compression than any that a file has been through is much the same for all of them, as far as a network can tell.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from typing import Self
 
 from PIL import Image
 
+from artclf.config import CANONICAL_QUALITY as QUALITY
 from artclf.config import DataConfig
 
 
@@ -28,10 +29,20 @@ class Canonical:
 
     @classmethod
     def of(cls, config: DataConfig) -> Self | None:
-        """The form that a configuration asks for: by default three quarters of the network's size, so that all are reduced."""
-        if not config.canonical:
-            return None
-        return cls(config.canonical_side or config.image_size * 3 // 4, config.canonical_quality)
+        """The form that a configuration asks for; None where it asks for none."""
+        return cls.described(config) if config.canonical else None
+
+    @classmethod
+    def described(cls, config: DataConfig) -> Self:
+        """The form that a configuration describes, asked for or not; by default of three quarters of the network's size."""
+        if config.canonical_side is None:
+            return replace(cls.for_size(config.image_size), quality=config.canonical_quality)
+        return cls(config.canonical_side, config.canonical_quality)
+
+    @classmethod
+    def for_size(cls, image_size: int) -> Self:
+        """The form that goes with a network's size where nothing more is said: smaller, so that all pictures are reduced."""
+        return cls(image_size * 3 // 4, QUALITY)
 
     def to_json(self) -> dict[str, int]:
         """As plain values, for checkpoints and metrics.json."""
