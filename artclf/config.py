@@ -176,6 +176,12 @@ class CacheConfig(Section):
     max_gb: Annotated[float, Field(gt=0.0)] | None = None
 
 
+class AuditConfig(Section):
+    """How many pictures, drawn by lot, a run looks at for what a classifier could cheat with; 0: none."""
+
+    pictures: NotNegative = 1000
+
+
 class MonitorConfig(Section):
     """By what the best weights are chosen."""
 
@@ -230,6 +236,7 @@ class Config(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
     cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
+    audit: AuditConfig = AuditConfig()  # the same
     resume: str | None
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
 

@@ -13,7 +13,7 @@ ROOMS = [
     ["sweep"],
     ["overrides"],
     ["stages"],
-    ["figures", "progress"],
+    ["audit", "figures", "progress"],
     ["record"],
     ["experiment"],
     ["launch"],

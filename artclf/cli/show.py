@@ -48,15 +48,19 @@ def show_data(what: str, to: Path | None, *, sample: int | None, read_all: bool,
     manifest = read_source_or_path(what)
     path = Path(what).expanduser().resolve()
     name = what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
-    folder = _free_folder(to or Path("outputs") / "data" / name, path)
+    folder = free_folder(to or Path("outputs") / "data" / name, path)
     survey = survey_files(manifest, sample=None if read_all else sample or DEFAULT_SAMPLE, seed=seed)
     page, survey = write_dataset(folder, survey, name=name, seed=seed, demo=what == DEMO)
     _print(survey, seed, page)
     return len(survey.unreadable)
 
 
-def read_source_or_path(what: str) -> Manifest:
+def read_source_or_path(what: str, command: str = "data show") -> Manifest:
     """List the pictures of a source by its name, or of a path.
+
+    Args:
+        what: the name or the path.
+        command: that was typed, for the message.
 
     Raises:
         ArtclfError: as `read_any`, and where a source can't be found by its name alone.
@@ -68,13 +72,13 @@ def read_source_or_path(what: str) -> Manifest:
         if fetched is None:
             raise ArtclfError(
                 f"{AI_ARTBENCH}: is not (or not wholly) in {kaggle_cache()}; type artclf data fetch {AI_ARTBENCH}, or where it "
-                "lies: artclf data show FOLDER"
+                f"lies: artclf {command} FOLDER"
             )
         return read_ai_artbench(fetched)
     return read_any(what)
 
 
-def _free_folder(folder: Path, data: Path) -> Path:
+def free_folder(folder: Path, data: Path) -> Path:
     """Refuse a folder that is a file, or that lies among pictures and would be taken for a split of them the next time."""
     if folder.exists() and not folder.is_dir():
         raise ArtclfError(f"--to {folder}: is a file; give a folder for the page and its figures")
@@ -94,7 +98,7 @@ def _demo_settings() -> DemoConfig:
 
 
 def _print(survey: Survey, seed: int, page: Path) -> None:
-    screen, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    screen = Console(highlight=False, soft_wrap=True)
     counts = count_pictures(survey.manifest.table)
     table = Table(title=headline(survey), title_justify="left")
     for heading in ("split", "made by", "generator"):
@@ -112,11 +116,17 @@ def _print(survey: Survey, seed: int, page: Path) -> None:
     screen.print(table)
     screen.print(describe(survey, seed)[1], markup=False)
     screen.print(warn_of_shortcuts(survey, find_shortcuts(survey.facts)), markup=False)
+    name_unreadable(survey, page.parent)
+    screen.print(f"page: {page}", markup=False)
+
+
+def name_unreadable(survey: Survey, folder: Path) -> None:
+    """Print the first files that can't be read on stderr; `folder` holds unreadable.csv with all of them."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     named = survey.unreadable.head(_MOST_LINES)
     for path, reason in zip(named["path"], named["reason"], strict=True):
         errors.print(f"error: {survey.manifest.root / path}: {reason}", markup=False)
     if len(survey.unreadable) > _MOST_LINES:
         errors.print(
-            f"error: and {len(survey.unreadable) - _MOST_LINES:,} more, all in {page.parent / 'unreadable.csv'}", markup=False
+            f"error: and {len(survey.unreadable) - _MOST_LINES:,} more, all in {folder / 'unreadable.csv'}", markup=False
         )
-    screen.print(f"page: {page}", markup=False)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import words
+from artclf.report.audit import audit_section
 from artclf.report.run_folder import embed, read_metrics, read_table
 from artclf.report.summary import errors_in_words, other_splits, three_sentences
 from artclf.report.templates import render
@@ -35,6 +36,7 @@ _FILES = {
     "metrics.csv": "an epoch a row",
     "metrics.json": "the final figures, with what produced them",
     "predictions.csv": "p_ai of every evaluated picture",
+    "audit.json": "what a classifier could cheat with",
     "figures": "the pictures of this page",
 }
 _RECORDED = (
@@ -79,6 +81,7 @@ def write_page(run: Path) -> Path:
     page = render(
         "page.html",
         run=run.resolve().name,
+        audit=audit_section(run),
         title=f"{model or 'A network'}{f' on {source}' if source else ''}: made by AI, or by people?",
         metrics=metrics,
         test=test,
