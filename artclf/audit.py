@@ -1,24 +1,26 @@
 """An audit of pictures from first to last: of what a path holds, or of what a run trains and tests on."""
 
 import hashlib
+import json
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
-from artclf.data.module import ArtData
 from artclf.data.statistics import Canonical, measure_files
 from artclf.data.survey import Survey, survey_files
 from artclf.evaluation.audit import audit
 from artclf.evaluation.intervals import auroc
 from artclf.report import style
 from artclf.report.audit import AUDIT_FILE, FIGURE, plot_audit
-from artclf.writing import write_json
+
+if TYPE_CHECKING:  # it loads torch, which `artclf audit` has no use of
+    from artclf.data.module import ArtData
 
 _kept: dict[Hashable, dict[str, Any]] = {}  # what was audited → what was found: most runs of a sweep have the same pictures
 
@@ -85,7 +87,7 @@ def write_audit(folder: Path, found: dict[str, Any], network: tuple[float, float
         network: a trained network's AUROC on test pictures and the bounds of its interval.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / AUDIT_FILE, found)
+    write_found(folder / AUDIT_FILE, found)
     figure = plot_audit(found, network)
     picture = folder / "figures" / FIGURE
     picture.unlink(missing_ok=True)  # of an earlier audit
@@ -93,7 +95,12 @@ def write_audit(folder: Path, found: dict[str, Any], network: tuple[float, float
         style.save(figure, picture)
 
 
-def audit_run(folder: Path, data: ArtData, pictures: int, predictions: pd.DataFrame) -> None:
+def write_found(file: Path, found: dict[str, Any]) -> None:
+    """Write what was found for machines."""
+    file.write_text(json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def audit_run(folder: Path, data: "ArtData", pictures: int, predictions: pd.DataFrame) -> None:
     """Audit what a run trained and was tested on, and write it beside its other results.
 
     Args:

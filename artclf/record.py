@@ -1,5 +1,6 @@
 """What is written down of a run: with what it ran, and what came out."""
 
+import json
 import platform
 import subprocess
 import time
@@ -18,7 +19,7 @@ from artclf.figures import draw_figures
 from artclf.model.classifier import ArtClassifier
 from artclf.report.page import write_page
 from artclf.stages import StageRecord
-from artclf.writing import write_json
+from artclf.writing import write_text
 
 PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
 
@@ -48,6 +49,11 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()
+
+
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file; numbers that JSON has not (NaN, infinity) are an error."""
+    write_text(file, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Files that are either the old or the new one, whole: what is killed while it writes leaves the old one."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,6 @@ def write_text(file: Path, text: str) -> None:
     new = _beside(file)
     new.write_text(text, encoding="utf-8", newline="\n")
     _put_in_place(new, file)
-
-
-def write_json(file: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file; numbers that JSON has not (NaN, infinity) are an error."""
-    write_text(file, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 class CheckpointFiles(TorchCheckpointIO):

@@ -9,14 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from artclf.audit import audit_pictures, write_audit
+from artclf.audit import audit_pictures, write_audit, write_found
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, name_unreadable, read_source_or_path
 from artclf.data.survey import DEFAULT_SAMPLE, Survey
 from artclf.errors import ArtclfError
 from artclf.report.audit import audit_section, how_it_was_done, in_words
 from artclf.report.dataset import headline
 from artclf.report.templates import render
-from artclf.writing import write_json
 
 
 def audit_data(what: str, to: Path | None, *, json: Path | None, sample: int | None, read_all: bool, seed: int) -> int:
@@ -53,7 +52,7 @@ def audit_data(what: str, to: Path | None, *, json: Path | None, sample: int | N
     if len(survey.unreadable):
         survey.unreadable.to_csv(listed, index=False)
     if json is not None:
-        write_json(json, found)
+        write_found(json, found)
     typed = ["artclf", "audit", what, *(["--all"] if read_all else ["--sample", str(sample)] if sample else [])]
     page = folder / "audit.html"
     text = render(
