@@ -112,9 +112,7 @@ def test_ai_artbench_as_published_gives_its_makers_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "files", "looks"), [("ai_artbench_mini", 0.74, 0.86), ("cezanne", 0.60, 0.63)])
-def test_where_all_is_stored_alike_only_weight_and_looks_differ(
-    name: str, files: float, looks: float, tmp_path: Path
-) -> None:
+def test_where_all_is_stored_alike_only_weight_and_looks_differ(name: str, files: float, looks: float, tmp_path: Path) -> None:
     """The figures are those that were found by other means before there was an audit."""
     found = found_in(name, tmp_path)
     told = {row["fact"] for row in found["shortcuts"]}

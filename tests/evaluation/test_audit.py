@@ -11,22 +11,14 @@ AI = np.arange(200) >= 100
 
 
 def severities(table: pd.DataFrame, **settings: object) -> dict[str, str]:
-    return {row["fact"]: row["severity"] for row in audit(table, trees=10, **settings).shortcuts}
+    return {row["fact"]: row["severity"] for row in audit(table, trees=4, **settings).shortcuts}
 
 
 def test_where_nothing_differs_nothing_is_found() -> None:
-    found = audit(pictures(), trees=10)
+    found = audit(pictures(), trees=4)
     assert found.shortcuts == []
     assert not found.file_facts.notable
     assert not found.pixel_statistics.notable
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_random_labels_are_chance(seed: int) -> None:
-    labels = np.random.default_rng(seed).permutation(["human"] * 100 + ["ai"] * 100)
-    found = audit(pictures(seed=seed, label=labels), trees=10)
-    assert not found.shortcuts
-    assert all(judged.auroc.low < 0.5 < judged.auroc.high for judged in (found.file_facts, found.pixel_statistics))
 
 
 @pytest.mark.parametrize(
@@ -61,7 +53,7 @@ def test_an_unequal_quality_is_said_once() -> None:
 
 
 def test_exif_is_no_help_to_what_is_judged_together() -> None:
-    assert not audit(pictures(exif=AI), trees=10).file_facts.notable
+    assert not audit(pictures(exif=AI), trees=4).file_facts.notable
 
 
 def test_copies_do_not_make_random_labels_separable() -> None:
@@ -70,7 +62,7 @@ def test_copies_do_not_make_random_labels_separable() -> None:
     base = pictures(24, label=rng.permutation(["human"] * 12 + ["ai"] * 12))
     copies = base.loc[np.repeat(np.arange(24), 10)].reset_index(drop=True)
     copies = copies.assign(path=[f"{number}.jpg" for number in range(240)])
-    found = audit(copies, trees=10)
+    found = audit(copies, trees=4)
     assert found.shortcuts == []
     assert found.pixel_statistics.auroc.low < 0.5
     assert (found.left_out, found.compared) == (216, {"human": 12, "ai": 12})
@@ -92,7 +84,7 @@ def test_splits_that_nothing_is_trained_on_are_not_compared() -> None:
     """A generator that train never shows is brighter: that is no shortcut of what is trained."""
     table = pictures(300, label=["human"] * 100 + ["ai"] * 200, split=["train"] * 200 + ["unseen"] * 100)
     table.loc[200:, "brightness"] += 5
-    found = audit(table, trees=10)
+    found = audit(table, trees=4)
     assert (found.splits, found.other_splits) == (["train"], ["unseen"])
     assert found.shortcuts == []
     assert found.compared == {"human": 100, "ai": 100}
@@ -102,16 +94,16 @@ def test_splits_that_nothing_is_trained_on_are_not_compared() -> None:
 def test_canonical_pictures_are_judged_beside_the_others() -> None:
     table = pictures(saturation=np.where(AI, 0.9, 0.1))
     after = table[["brightness", "contrast", "saturation", "saturation_spread", "red", "green", "blue"]].assign(saturation=0.5)
-    found = audit(table, after, trees=10)
+    found = audit(table, after, trees=4)
     assert found.pixel_statistics.notable
     assert found.canonical is not None
     assert not found.canonical.notable
     assert [row["fact"] for row in found.shortcuts] == ["colour saturation"]
-    assert audit(table, after, canonical=True, trees=10).shortcuts == []
+    assert audit(table, after, canonical=True, trees=4).shortcuts == []
 
 
 def test_the_remedy_names_a_setting() -> None:
-    (row,) = audit(pictures(width=np.where(AI, 768, 256), height=400, bytes=50_000), trees=10).shortcuts[:1]
+    (row,) = audit(pictures(width=np.where(AI, 768, 256), height=400, bytes=50_000), trees=4).shortcuts[:1]
     assert row["fact"] in {"size", "aspect", "bytes per pixel"}
     assert "data.canonical=true" in row["remedy"]
 
@@ -145,7 +137,7 @@ def test_duplicates_are_told_of_one_class_too() -> None:
 
 
 def test_what_is_written_for_machines_is_plain() -> None:
-    found = json.loads(json.dumps(audit(pictures(jpeg_quality=np.where(AI, 75, 95)), trees=10).to_json(), allow_nan=False))
+    found = json.loads(json.dumps(audit(pictures(jpeg_quality=np.where(AI, 75, 95)), trees=4).to_json(), allow_nan=False))
     assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["file_facts"])
     assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["pixel_statistics"])
     assert {"exact", "near"} <= set(found["duplicates"])
