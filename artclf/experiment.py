@@ -19,7 +19,6 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch._dynamo.exc import TorchDynamoException
 
-from artclf.audit import audit_run
 from artclf.config import Config, StageConfig, Target
 from artclf.data.module import ArtData
 from artclf.epochs import EpochTable
@@ -183,8 +182,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         "fallbacks": [*fallbacks, *data.fallbacks],
     }
     if is_main_process():
-        audit_run(folder, data, config.audit.pictures, predictions)
-        write_run(folder, metrics, data, model, records, predictions, began)
+        write_run(folder, metrics, data, model, records, predictions, began, config.audit.pictures)
         (folder / PROGRESS_FILE).unlink()
     return metrics
 

@@ -46,13 +46,14 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         "metrics.json",
         "predictions.csv",
         "report.html",
+        "audit.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
     }
     figures = {path.stem for path in (finished / "figures").glob("*.png")}
     assert figures == {
         *("accuracy", "loss", "network", "counts", "samples_ai", "samples_human", "copies", "mistakes"),
-        *("confusion", "confusion_val", "confusion_unseen", "roc_pr", "scores"),
+        *("confusion", "confusion_val", "confusion_unseen", "roc_pr", "scores", "audit"),
     }
     for figure in (finished / "figures").glob("*.png"):
         with Image.open(figure) as image:

@@ -7,13 +7,15 @@ EXACT_COPIES = "exact duplicates across splits"
 BOTH_LABELS = "the same picture under both labels"
 
 _CANONICAL = {
-    "size": "every picture is scaled to one size alike, so that all have been through the same resampling",
+    "size": "every picture is scaled to one size alike, so that all have been through the same resampling "
+    "(data.canonical_side, which is to be below the smallest picture's side)",
     "aspect": "pictures are made square alike; a class of another shape loses more at its edges, which nothing but pictures "
     "of like shapes removes",
     "format": "every picture is encoded anew alike",
     "colour mode": "every picture becomes RGB and is encoded anew alike; grey pictures stay grey to look at: leave them out, "
     "or make both classes grey",
-    "JPEG quality": "every picture is encoded anew at one quality; the coarser traces of a low one are covered, not undone",
+    "JPEG quality": "every picture is encoded anew at one quality (data.canonical_quality, which is to be no higher than the "
+    "lowest in the data: coarser traces would show through)",
     "JPEG tables": "every picture is encoded anew with the same tables",
     "chroma subsampling": "every picture is encoded anew with the same sampling of colour",
     DENSITY: "how a file was written no longer shows; what of it comes from the picture (a smooth one compresses better) "

@@ -124,7 +124,8 @@ def how_it_was_done(found: Json) -> str:
             f" A random forest judged each picture without having seen its fold ({found['folds']} folds, copies in one); each "
             "fact alone by its order or by a small tree on held-out pictures, whichever tells more. What is named a shortcut "
             "is more than chance by Mann and Whitney's test (for held-out scores with Nadeau and Bengio's correction), "
-            "corrected for all facts together (Holm), with an AUROC of 0.55 at least: severe where the interval begins at 0.75 or above, moderate at 0.6, else slight."
+            "corrected for all facts together (Holm), with an AUROC of 0.55 at least: severe where the interval begins at 0.75 "
+            "or above, moderate at 0.6, else slight."
         )
     return text
 
