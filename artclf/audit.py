@@ -111,12 +111,15 @@ def audit_run(folder: Path, data: "ArtData", pictures: int, predictions: pd.Data
     """
     if not pictures:
         return
+    form = data.canonical
     digest = hashlib.sha256(b"".join(data.digests)).hexdigest()
-    key = (str(data.manifest.root), data.manifest.sha256, digest, pictures, data.config.max_pixels)
+    key = (str(data.manifest.root), data.manifest.sha256, digest, pictures, form, data.config.max_pixels)
     if key not in _kept:
         _kept[key] = audit_pictures(
             data.manifest,
             sample=pictures,
+            make_canonical=form,  # what the network never sees needs no look
+            canonical=form is not None,
             threads=max(2, data.config.num_workers),
             max_pixels=data.config.max_pixels,
             quiet=True,

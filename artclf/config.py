@@ -37,12 +37,13 @@ class Section(BaseModel):
 
 
 class DemoConfig(Section):
-    """How many demo pictures are drawn, of which size (pixels a side), and from which seed."""
+    """How many demo pictures are drawn, of which size (pixels a side), from which seed, and which shortcut is planted."""
 
     seed: NotNegative
     size: Annotated[int, Field(ge=32, le=1024)]
     train_per_folder: Positive
     test_per_folder: Positive
+    shortcut: Literal["size", "quality", "format"] | None = None
 
 
 class DataConfig(Section):
@@ -59,6 +60,9 @@ class DataConfig(Section):
     split_seed: NotNegative
     max_rejected: Probability
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # Pillow's own limit
+    canonical: bool = False  # what is read of a run of before there was one has none, here as below
+    canonical_side: Annotated[int, Field(ge=16, le=2048)] | None = None
+    canonical_quality: Quality = 75
     demo: DemoConfig | None
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch._dynamo.exc import TorchDynamoException
 
 from artclf.config import Config, StageConfig, Target
+from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
 from artclf.epochs import EpochTable
 from artclf.errors import ArtclfError
@@ -98,7 +99,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation, config.cache)
     data.read(folder if is_main_process() else None)
     data.tell()
-    model = _build_model(config, backbone, data.plan.pos_weight)
+    model = _build_model(config, backbone, data.plan.pos_weight, data.canonical)
     depths = {
         name: model.layers.resolve(
             stage.unfreeze,
@@ -211,7 +212,7 @@ def _require_accelerator(accelerator: str) -> None:
         raise ArtclfError("trainer.accelerator=gpu: there is no GPU that torch can use here; type trainer=cpu or trainer=auto")
 
 
-def _build_model(config: Config, backbone: Backbone, pos_weight: float | None) -> ArtClassifier:
+def _build_model(config: Config, backbone: Backbone, pos_weight: float | None, canonical: Canonical | None) -> ArtClassifier:
     loss = config.loss.model_dump()
     if pos_weight is not None:
         loss["pos_weight"] = pos_weight
@@ -226,6 +227,7 @@ def _build_model(config: Config, backbone: Backbone, pos_weight: float | None) -
         image_size=config.data.image_size,
         weights=backbone.weights,
         channels_last=config.trainer.channels_last,
+        canonical=canonical.to_json() if canonical else None,
         backbone=backbone,
     )
 

@@ -19,6 +19,7 @@ from artclf.data.images import read_pixels
 from artclf.data.module import ArtData
 from artclf.data.transforms import to_square
 from artclf.model.classifier import ArtClassifier
+from artclf.report.cells import plot_cells
 from artclf.report.counts import plot_counts
 from artclf.report.network import LayerRow, plot_network
 from artclf.report.pictures import Mistake, plot_copies, plot_mistakes, plot_samples
@@ -78,9 +79,12 @@ def draw_verdicts(folder: Path, *, root: Path, max_pixels: int, predictions: pd.
         predictions: predictions.csv.
         metrics: metrics.json, which holds the figures of each split of the predictions.
     """
-    for split in predictions["split"].unique():
-        name = "confusion.png" if split == "test" else f"confusion_{split}.png"
-        save(plot_confusion(metrics[split]["confusion"], f"Truth and verdict, {split} split"), folder / name)
+    for split, works in predictions.groupby("split", sort=False):
+        suffix = "" if split == "test" else f"_{split}"
+        shown = plot_confusion(metrics[str(split)]["confusion"], f"Truth and verdict, {split} split")
+        save(shown, folder / f"confusion{suffix}.png")
+        if split != "val":
+            save(plot_cells(works, f"Judged rightly, {split} split: makers and styles"), folder / f"cells{suffix}.png")
     tested = predictions[predictions["split"] == "test"]
     is_ai = (tested["label"] == "ai").to_numpy(dtype=bool)
     if 0 < is_ai.sum() < len(is_ai):  # the curves need both classes
@@ -120,10 +124,12 @@ def _draw_copies(folder: Path, data: ArtData) -> None:
     title = f"A training picture, and what augment={data.augment.name} makes of it"
 
     def draw() -> Figure:
-        original = _to_array(to_square(_decoded(dataset.files[row], dataset.max_pixels), dataset.size))
-        return plot_copies(original, [_to_array(dataset.picture(row, copy, epoch)) for copy, epoch in drawn], title)
+        return plot_copies(
+            _to_array(dataset.picture(row)), [_to_array(dataset.picture(row, copy, epoch)) for copy, epoch in drawn], title
+        )
 
-    settings = (data.augment.model_dump_json(), data.seed, dataset.size, dataset.interpolation, int(dataset.numbers[row]))
+    form = (dataset.size, dataset.interpolation, data.canonical)
+    settings = (data.augment.model_dump_json(), data.seed, int(dataset.numbers[row]), form)
     _draw_once(folder / "copies.png", (title, _state(Path(dataset.files[row])), *drawn, *settings), draw)
 
 

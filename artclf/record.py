@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 
 from artclf.audit import audit_run
 from artclf.data.module import ArtData
+from artclf.evaluation.cells import cells
 from artclf.figures import draw_figures
 from artclf.model.classifier import ArtClassifier
 from artclf.report.page import write_page
@@ -72,6 +73,7 @@ def data_facts(data: ArtData) -> dict[str, Any]:
         "source": data.config.source,
         "root": str(data.manifest.root),
         "image_size": data.config.image_size,
+        "canonical": data.canonical.to_json() if data.canonical else None,
         "manifest_sha256": data.manifest.sha256,
         "counts": data.manifest.counts(),
         "rejected": len(data.rejected),
@@ -106,7 +108,7 @@ def write_run(
     began: float,
     audited: int,
 ) -> None:
-    """Write what a finished run leaves: predictions, the audit of its pictures, figures, metrics.json and the report.
+    """Write what a finished run leaves: predictions, cells.csv, the audit of its pictures, figures, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.
@@ -119,6 +121,7 @@ def write_run(
         audited: how many pictures are looked at for what a classifier could cheat with; 0 leaves the audit out.
     """
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
     audit_run(folder, data, audited, predictions)
     history = pd.read_csv(folder / "metrics.csv")
     draw_figures(

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from artclf import audit
+from artclf.data.canonical import Canonical
 from artclf.data.sources.folder import read_folder
 from artclf.report import style
 
@@ -16,10 +17,10 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(style, "DPI", 40)  # quick to draw
 
 
-def run_of(pictures: Path, digests: bytes = b"a") -> SimpleNamespace:
+def run_of(pictures: Path, digests: bytes = b"a", canonical: Canonical | None = None) -> SimpleNamespace:
     """What an audit asks of a run's data."""
     config = SimpleNamespace(num_workers=0, max_pixels=10_000)
-    return SimpleNamespace(manifest=read_folder(pictures), digests=[digests], config=config)
+    return SimpleNamespace(manifest=read_folder(pictures), digests=[digests], config=config, canonical=canonical)
 
 
 def predictions(pictures: Path) -> pd.DataFrame:
@@ -34,6 +35,16 @@ def test_a_run_has_its_audit_written(pictures: Path, tmp_path: Path) -> None:
     assert found["other_splits"] == ["unseen"]
     assert found["drawn_of"] is None
     assert (tmp_path / "figures" / "audit.png").is_file()
+
+
+def test_canonical_pictures_are_looked_at_where_a_run_reads_them_so(pictures: Path, tmp_path: Path) -> None:
+    audit.audit_run(tmp_path / "plain", run_of(pictures), 20, predictions(pictures))
+    audit.audit_run(tmp_path / "form", run_of(pictures, canonical=Canonical(24, 75)), 20, predictions(pictures))
+    plain, form = (json.loads((tmp_path / name / "audit.json").read_text(encoding="utf-8")) for name in ("plain", "form"))
+    assert (plain["canonical"], plain["canonical_pixel_statistics"]) == (False, None)
+    assert form["canonical"]
+    assert form["canonical_pixel_statistics"]["top"]
+    assert form["pixel_statistics"] == plain["pixel_statistics"]
 
 
 def test_the_same_pictures_are_audited_once(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

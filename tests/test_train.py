@@ -45,6 +45,7 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         "metrics.csv",
         "metrics.json",
         "predictions.csv",
+        "cells.csv",
         "report.html",
         "audit.json",
         "checkpoints/best.ckpt",
@@ -53,7 +54,7 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
     figures = {path.stem for path in (finished / "figures").glob("*.png")}
     assert figures == {
         *("accuracy", "loss", "network", "counts", "samples_ai", "samples_human", "copies", "mistakes"),
-        *("confusion", "confusion_val", "confusion_unseen", "roc_pr", "scores", "audit"),
+        *("confusion", "confusion_val", "confusion_unseen", "cells", "cells_unseen", "roc_pr", "scores", "audit"),
     }
     for figure in (finished / "figures").glob("*.png"):
         with Image.open(figure) as image:

@@ -11,11 +11,14 @@ from rich.text import Text
 
 from artclf.audit import audit_pictures, write_audit, write_found
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, name_unreadable, read_source_or_path
+from artclf.data.canonical import Canonical
 from artclf.data.survey import DEFAULT_SAMPLE, Survey
 from artclf.errors import ArtclfError
 from artclf.report.audit import audit_section, how_it_was_done, in_words
 from artclf.report.dataset import headline
 from artclf.report.templates import render
+
+_SIDE, _DEMO_SIDE, _QUALITY = 168, 72, 75  # of canonical pictures, as conf/data has them: three quarters of image_size
 
 
 def audit_data(what: str, to: Path | None, *, json: Path | None, sample: int | None, read_all: bool, seed: int) -> int:
@@ -43,7 +46,9 @@ def audit_data(what: str, to: Path | None, *, json: Path | None, sample: int | N
     path = Path(what).expanduser().resolve()
     name = what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
     folder = free_folder(to or Path("outputs") / "audit" / name, path)
-    audited = audit_pictures(manifest, sample=None if read_all else sample or DEFAULT_SAMPLE, seed=seed)
+    form = Canonical(_DEMO_SIDE if what == DEMO else _SIDE, _QUALITY)
+    chosen = None if read_all else sample or DEFAULT_SAMPLE
+    audited = audit_pictures(manifest, sample=chosen, seed=seed, make_canonical=form)
     survey, found = audited.survey, audited.found
     write_audit(folder, found)
     survey.facts.to_csv(folder / "facts.csv", index=False)

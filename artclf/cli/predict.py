@@ -111,6 +111,7 @@ def predict_files(model: ArtClassifier, files: Iterable[Path], precision: str) -
         files,
         size=int(model.hparams["image_size"]),
         interpolation=str(model.hparams["interpolation"]),
+        canonical=model.canonical,
         batch=BATCH[device.type],
         threads=min(_MOST_THREADS, max(2, os.cpu_count() or 1)),
         pinned=device.type == "cuda",

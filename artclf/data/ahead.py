@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from artclf.data.canonical import Canonical
 from artclf.data.images import UnreadableImage
 from artclf.data.transforms import read_square
 
@@ -31,7 +32,14 @@ class Squares:
 
 
 def read_ahead(
-    files: Iterable[Path], *, size: int, interpolation: str, batch: int, threads: int, pinned: bool = False
+    files: Iterable[Path],
+    *,
+    size: int,
+    interpolation: str,
+    batch: int,
+    threads: int,
+    pinned: bool = False,
+    canonical: Canonical | None = None,
 ) -> Generator[Squares]:
     """Read pictures in batches, in the order given, while the caller works on those before.
 
@@ -45,6 +53,7 @@ def read_ahead(
         interpolation: as in `read_square`.
         batch: how many to a batch B; the last one may be smaller.
         threads: how many pictures are decoded at a time.
+        canonical: as in `read_square`.
         pinned: whether the pixels are for a CUDA device, which fetches them faster from pinned memory.
     """
     remaining = iter(files)
@@ -54,7 +63,7 @@ def read_ahead(
 
     def read_into(place: torch.Tensor, file: Path) -> str:
         try:
-            square = read_square(file, size, interpolation)
+            square = read_square(file, size, interpolation, canonical=canonical)
         except UnreadableImage as error:
             return error.reason
         place.numpy()[...] = square.numpy()  # torch's copy would take a team of threads for each of these

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
+from artclf.data.canonical import Canonical
 from artclf.data.store import PixelStore
 from artclf.data.transforms import alter, read_square
 from artclf.rows import Numbers
@@ -51,6 +53,7 @@ class ArtDataset(Dataset[Batch]):
         recipe: what the augmentation does, in words that change when it does.
         seed: of the alterations.
         kept: where pixels are read from instead of the files.
+        canonical: the form that every picture is brought into first, if any.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class ArtDataset(Dataset[Batch]):
         recipe: str = "",
         seed: int = 0,
         kept: Kept | None = None,
+        canonical: Canonical | None = None,
     ) -> None:
         self.files = [str(file) for file in files]
         self.targets = targets
@@ -83,6 +87,9 @@ class ArtDataset(Dataset[Batch]):
         self.recipe = recipe
         self.seed = seed
         self.kept = kept
+        self.read_file = partial(
+            read_square, size=size, interpolation=interpolation, max_pixels=max_pixels, canonical=canonical
+        )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -125,7 +132,7 @@ class ArtDataset(Dataset[Batch]):
             return self.kept.store.read(self.kept.numbers[rows])
         pixels = torch.empty((len(rows), 3, self.size, self.size), dtype=torch.uint8)
         for i, row in enumerate(rows):
-            pixels[i] = read_square(self.files[row], self.size, self.interpolation, max_pixels=self.max_pixels)
+            pixels[i] = self.read_file(self.files[row])
         return pixels
 
     def _alter(self, pixels: torch.Tensor, row: int, copy: int, epoch: int) -> torch.Tensor:

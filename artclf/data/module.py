@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from artclf.config import AugmentConfig, CacheConfig, DataConfig
 from artclf.data.balance import Plan, plan_balance
+from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
 from artclf.data.inspection import check_share, inspect_files
 from artclf.data.manifest import Manifest
@@ -43,6 +44,7 @@ class ArtData(LightningDataModule):
         duplicates: how many files are the same.
         plan: what a training epoch is made of.
         digests: the SHA-256 of each picture's file, 32 bytes, in the order of the manifest.
+        canonical: the form that every picture is brought into first; None: none.
         store: where their pixels are kept; None where they are not.
         stand_ins: datasets that stand for those of pixels, by split: the same items, as batches of something else.
         fallbacks: what is done otherwise than asked: a line for each, also said in the log.
@@ -70,6 +72,7 @@ class ArtData(LightningDataModule):
         self.seed = seed
         self.interpolation = interpolation
         self.cache = cache or CacheConfig(pixels=False, prefix=False)
+        self.canonical = Canonical.of(config)
         self.store: PixelStore | None = None
         self.fallbacks: list[str] = []
         self.stand_ins: dict[str, Dataset[Any]] = {}
@@ -121,6 +124,7 @@ class ArtData(LightningDataModule):
                     interpolation=self.interpolation,
                     max_pixels=config.max_pixels,
                     max_gb=self.cache.max_gb,
+                    canonical=self.canonical,
                 )
                 return self.store.inspect(paths, workers=config.num_workers)
             except StoreError as error:
@@ -189,6 +193,7 @@ class ArtData(LightningDataModule):
             size=self.config.image_size,
             max_pixels=self.config.max_pixels,
             interpolation=self.interpolation,
+            canonical=self.canonical,
             kept=Kept(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,
         )
         if split != "train":

@@ -10,8 +10,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from artclf.cache import cache_folder
+from artclf.data.canonical import Canonical
 from artclf.data.images import UnreadableImage
 from artclf.data.transforms import read_square
 from artclf.rows import Numbers, RowStore, require_room
@@ -57,25 +59,39 @@ class PixelStore:
         size: S, pixels a side.
         interpolation: with which pictures are scaled.
         max_pixels: a picture with more is refused.
+        canonical: the form that every picture is brought into first, if any.
         max_gb: gigabytes that the store may take at most; None: half of what is free on its disk.
 
     Raises:
         StoreError: where its folder can't be made.
     """
 
-    def __init__(self, root: Path, *, size: int, interpolation: str, max_pixels: int, max_gb: float | None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        size: int,
+        interpolation: str,
+        max_pixels: int,
+        max_gb: float | None,
+        canonical: Canonical | None = None,
+    ) -> None:
         self.root = root
-        self.size, self.interpolation, self.max_pixels, self.max_gb = size, interpolation, max_pixels, max_gb
+        self.read_file = partial(
+            read_square, size=size, interpolation=interpolation, max_pixels=max_pixels, canonical=canonical
+        )
+        self.size, self.max_gb = size, max_gb
         depends = {
             "decoding": DECODING,
             "root": os.path.realpath(root),
             "size": size,
             "interpolation": interpolation,
             "max_pixels": max_pixels,
+            **({"canonical": canonical.to_json()} if canonical else {}),
             **{package: metadata.version(package) for package in ("pillow", "torchvision")},
         }
         name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
-        what = f"{depends['root']} at {size} px"
+        what = f"{depends['root']} at {size} px{', canonical' if canonical else ''}"
         self.rows = RowStore(cache_folder() / "pixels" / name, 3 * size * size, {"what": what, **depends})
 
     def __len__(self) -> int:
@@ -169,7 +185,7 @@ class PixelStore:
         return pd.DataFrame({"sha256": [digest.hex() if digest else "" for digest in found], "reason": reasons}, dtype=str)
 
     def _looks(self, paths: Sequence[str], missing: list[int], workers: int) -> Iterator[_Look]:
-        files = _Files([self.root / path for path in paths], self.size, self.interpolation, self.max_pixels)
+        files = _Files([self.root / path for path in paths], self.size, self.read_file)
         workers = workers if len(missing) >= WORTH_WORKERS else 0
         loader: DataLoader[_Look] = DataLoader(
             files,
@@ -187,9 +203,9 @@ class PixelStore:
 class _Files(Dataset[_Look]):
     """Files to be read, hashed and decoded, by their numbers."""
 
-    def __init__(self, files: list[Path], size: int, interpolation: str, max_pixels: int) -> None:
+    def __init__(self, files: list[Path], size: int, read_file: Callable[..., torch.Tensor]) -> None:
         self.files = [str(file) for file in files]
-        self.size, self.interpolation, self.max_pixels = size, interpolation, max_pixels
+        self.size, self.read_file = size, read_file
 
     def __len__(self) -> int:
         return len(self.files)
@@ -203,9 +219,7 @@ class _Files(Dataset[_Look]):
             try:
                 stamp = _stamp(file) or stamp
                 content = file.read_bytes()
-                look.pixels[readable] = read_square(
-                    file, self.size, self.interpolation, max_pixels=self.max_pixels, content=content
-                )
+                look.pixels[readable] = self.read_file(file, content=content)
                 digest = hashlib.sha256(content).digest()
                 readable += 1
             except UnreadableImage as error:

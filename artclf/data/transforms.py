@@ -15,6 +15,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.config import AugmentConfig
+from artclf.data.canonical import Canonical
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
 
 
@@ -48,6 +49,7 @@ def read_square(
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     content: bytes | None = None,
+    canonical: Canonical | None = None,
 ) -> torch.Tensor:
     """Read a picture as the network is shown it: `to_square` of its pixels.
 
@@ -60,6 +62,8 @@ def read_square(
         interpolation: "bilinear" or "bicubic".
         max_pixels: as in `read_image`.
         content: the file's bytes, where the caller has them already.
+        canonical: the form that every picture is brought into first; all are then decoded whole, since decoding smaller
+            would treat large pictures otherwise than small ones.
 
     Returns:
         uint8 [3, size, size], contiguous.
@@ -67,8 +71,10 @@ def read_square(
     Raises:
         UnreadableImage: as `read_image`.
     """
-    image = read_image(path, max_pixels=max_pixels, content=content, shorter_side=size, interpolation=interpolation)
+    shorter_side = size if canonical is None else None
+    image = read_image(path, max_pixels=max_pixels, content=content, shorter_side=shorter_side, interpolation=interpolation)
     try:
+        image = canonical(image) if canonical else image
         pixels = torch.from_numpy(np.array(image))
     except MemoryError as error:
         raise UnreadableImage(Path(path), "not enough memory for this picture") from error

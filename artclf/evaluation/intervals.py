@@ -35,6 +35,11 @@ class Estimate:
         """Of the interval; infinite where there is none."""
         return math.inf if self.low is None or self.high is None else self.high - self.low
 
+    @property
+    def bounds(self) -> list[float] | None:
+        """[low, high], as metrics.json holds them."""
+        return None if self.low is None or self.high is None else [self.low, self.high]
+
 
 UNDEFINED = Estimate(None, None, None)
 
@@ -61,7 +66,10 @@ def mean_of(first: Estimate, second: Estimate) -> Estimate:
     """
     if first.value is None or second.value is None:
         return UNDEFINED
-    assert first.low is not None and first.high is not None and second.low is not None and second.high is not None
+    assert first.low is not None
+    assert first.high is not None
+    assert second.low is not None
+    assert second.high is not None
     value = (first.value + second.value) / 2
     below = math.hypot(first.value - first.low, second.value - second.low) / 2
     above = math.hypot(first.high - first.value, second.high - second.value) / 2

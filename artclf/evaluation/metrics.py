@@ -65,20 +65,42 @@ def binary_metrics(is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], 
 
 
 def split_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Compute the figures of one split's rows of predictions.csv, and accuracy by generator and by style.
+    """Compute the figures of one split's rows of predictions.csv, and accuracy by generator and by style, with 95% intervals.
 
     Args:
         predictions: the columns label, generator, style and p_ai.
         threshold: from which p_ai on the verdict is AI.
+
+    Returns:
+        What `binary_metrics` does; and intervals: figure → [low, high], or None where the figure is (Wilson's for rates,
+        the bootstrap's for AUROC); by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
     """
+    from artclf.evaluation.intervals import auroc, mean_of, wilson  # noqa: PLC0415 (scikit-learn, as above)
+
     is_ai = (predictions["label"] == "ai").to_numpy(dtype=bool)
-    figures = binary_metrics(is_ai, predictions["p_ai"].to_numpy(dtype=float), threshold)
-    right = (predictions["p_ai"] >= threshold) == is_ai
+    p_ai = predictions["p_ai"].to_numpy(dtype=float)
+    figures = binary_metrics(is_ai, p_ai, threshold)
+    right = (p_ai >= threshold) == is_ai
+    found, spared = (wilson(int(right[of].sum()), int(of.sum())) for of in (is_ai, ~is_ai))
+    estimates = {
+        "accuracy": wilson(int(right.sum()), len(right)),
+        "balanced_accuracy": mean_of(found, spared),
+        "auroc": auroc(is_ai, p_ai),
+        "false_positive_rate": wilson(int((~right & ~is_ai).sum()), int((~is_ai).sum())),
+        "false_negative_rate": wilson(int((~right & is_ai).sum()), int(is_ai.sum())),
+    }
+    figures["intervals"] = {name: estimate.bounds for name, estimate in estimates.items()}
+    judged = pd.DataFrame({name: predictions[name].to_numpy() for name in ("label", "generator", "style")}).assign(right=right)
     figures["by_generator"] = {
-        str(name): {"n": len(rows), "label": rows["label"].iloc[0], "accuracy": float(right[rows.index].mean())}
-        for name, rows in predictions.groupby("generator")
+        str(name): {"n": len(rows), "label": rows["label"].iloc[0], **_accuracy(rows["right"])}
+        for name, rows in judged.groupby("generator")
     }
-    figures["by_style"] = {
-        str(name): {"n": len(rows), "accuracy": float(right[rows.index].mean())} for name, rows in predictions.groupby("style")
-    }
+    figures["by_style"] = {str(name): {"n": len(rows), **_accuracy(rows["right"])} for name, rows in judged.groupby("style")}
     return figures
+
+
+def _accuracy(right: pd.Series) -> dict[str, Any]:
+    from artclf.evaluation.intervals import wilson  # noqa: PLC0415
+
+    estimate = wilson(int(right.sum()), len(right))
+    return {"accuracy": estimate.value, "interval": estimate.bounds}

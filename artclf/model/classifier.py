@@ -13,6 +13,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 
 from artclf.config import StageConfig
+from artclf.data.canonical import Canonical
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.depth import Layers, digest, frozen_state, list_layers, set_depth, set_modes
@@ -43,6 +44,7 @@ class ArtClassifier(LightningModule):
         interpolation: with which pictures are scaled before they come here.
         image_size: pixels a side of the pictures it was trained on.
         weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
+        canonical: {"side", "quality"} of the form that pictures are brought into first (`artclf.data.canonical`); None: none.
         channels_last: whether convolutions run in that memory layout.
         backbone: from `build_backbone` of the same library and name, with its weights, where it has been built already.
     """
@@ -63,10 +65,12 @@ class ArtClassifier(LightningModule):
         image_size: int,  # noqa: ARG002 (kept in the checkpoint)
         weights: str = "random",  # noqa: ARG002 (kept in the checkpoint)
         channels_last: bool = True,
+        canonical: dict[str, int] | None = None,
         backbone: Backbone | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["backbone"])
+        self.canonical = Canonical(**canonical) if canonical else None
         backbone = backbone or build_backbone(library, name)
         self.body = backbone.body
         self.layers: Layers = list_layers(self.body)

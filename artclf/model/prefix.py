@@ -195,6 +195,7 @@ class PrefixCache:
             "crossing at": self._cut(depth)[0].crossing,
             "frozen": model.frozen_digest(depth),
             **{key: hparams[key] for key in ("library", "mean", "std", "interpolation", "image_size", "channels_last")},
+            **({"canonical": hparams["canonical"]} if hparams["canonical"] else {}),
             "precision": str(trainer.precision),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
             **{package: metadata.version(package) for package in PACKAGES if _is_installed(package)},

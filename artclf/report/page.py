@@ -9,6 +9,7 @@ import pandas as pd
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import words
 from artclf.report.audit import audit_section
+from artclf.report.cells import read_cells
 from artclf.report.run_folder import embed, read_metrics, read_table
 from artclf.report.summary import errors_in_words, other_splits, three_sentences
 from artclf.report.templates import render
@@ -20,6 +21,7 @@ _CAPTIONS = {
     "loss": "What training makes smaller. Where validation rises while training falls, the network learns by heart.",
     "confusion": "Test pictures: who made them, and the verdicts. The framed corner counts artists wrongly accused.",
     "roc_pr": "What other thresholds would give: more AI works found, more human works accused.",
+    "cells": "Test pictures: the share judged rightly, of each maker's works in each style. Hatched: too few to judge by.",
     "scores": "Each work's score. Full colour lies on the wrong side of the threshold.",
     "samples_ai": "Works of AI from the training split, cut square as the network gets them.",
     "samples_human": "Works of people from the training split, cut square as the network gets them.",
@@ -37,6 +39,7 @@ _FILES = {
     "metrics.json": "the final figures, with what produced them",
     "predictions.csv": "p_ai of every evaluated picture",
     "audit.json": "what a classifier could cheat with",
+    "cells.csv": "every figure by split, generator and style, with its 95% interval",
     "figures": "the pictures of this page",
 }
 _RECORDED = (
@@ -73,7 +76,8 @@ def write_page(run: Path) -> Path:
     test = metrics.get("test") or {}
     others = [*other_splits(metrics), *(["val"] if metrics.get("val") else [])]
     confusions = ["confusion", *(f"confusion_{name}" for name in others)]
-    drawn = {name: embed(run / "figures" / f"{name}.png") for name in dict.fromkeys((*_CAPTIONS, *confusions))}
+    heatmaps = [f"cells_{name}" for name in others]
+    drawn = {name: embed(run / "figures" / f"{name}.png") for name in dict.fromkeys((*_CAPTIONS, *confusions, *heatmaps))}
     figures = {name: picture for name, picture in drawn.items() if picture is not None}
     rejected = read_table(run / "rejected.csv", text=("path", "reason"))
     mistakes = _mistakes(run)
@@ -94,10 +98,7 @@ def write_page(run: Path) -> Path:
         counts=_counts((metrics.get("data") or {}).get("counts") or {}),
         rejected=[] if rejected is None else rejected.head(_MOST_REJECTED).to_dict("records"),
         rejected_number=(metrics.get("data") or {}).get("rejected") or (0 if rejected is None else len(rejected)),
-        by_generator=sorted(
-            (test.get("by_generator") or {}).items(), key=lambda item: (item[1].get("label") != "human", item[0])
-        ),
-        by_style=sorted((test.get("by_style") or {}).items()),
+        judged=read_cells(run, [name for name in ("test", *others) if name != "val"]),
         threshold=THRESHOLD,
         splits=[(name, metrics[name]) for name in ("test", *others) if metrics.get(name)],
         mistakes=None if mistakes is None else mistakes.groupby("label").head(_MOST_MISTAKES).to_dict("records"),
@@ -116,6 +117,7 @@ def _captions(metrics: Mapping[str, Any], others: list[str]) -> dict[str, dict[s
     captions = dict(_CAPTIONS)
     for name in others:
         captions[f"confusion_{name}"] = f"The split {name}: who made its pictures, and the verdicts."
+        captions[f"cells_{name}"] = captions["cells"].replace("Test pictures", f"The split {name}")
     texts = {name: {"alt": caption, "caption": caption} for name, caption in captions.items()}
     for figure, split in [("confusion", "test"), *((f"confusion_{name}", name) for name in others)]:
         numbers = errors_in_words(metrics.get(split) or {})

@@ -26,6 +26,6 @@ def _environment() -> Environment:
     )
     environment.globals["style"] = style
     readers = (words.count, words.share, words.score, words.size, words.duration, words.unfrozen)
-    for reader in (*readers, words.points, words.p_value):
+    for reader in (*readers, words.points, words.p_value, words.share_range, words.score_range):
         environment.filters[reader.__name__] = reader
     return environment

@@ -50,6 +50,24 @@ def p_value(p: Any) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.9995 else "1"
 
 
+def share_range(bounds: Any) -> str:
+    """[0.8312, 0.9403] → "83–94%"; the narrower, the more decimals; "" where there is none."""
+    if missing(bounds) or any(missing(bound) for bound in bounds):
+        return ""
+    low, high = bounds
+    digits = 0 if high - low >= 0.05 else 1 if high - low >= 0.005 else 2
+    return f"{100 * low:.{digits}f}–{100 * high:.{digits}f}%"
+
+
+def score_range(bounds: Any) -> str:
+    """[0.9312, 0.9803] → "0.93–0.98"; the narrower, the more decimals; "" where there is none."""
+    if missing(bounds) or any(missing(bound) for bound in bounds):
+        return ""
+    low, high = bounds
+    digits = 2 if high - low >= 0.02 else 3
+    return f"{low:.{digits}f}–{high:.{digits}f}"
+
+
 def size(number: Any) -> str:
     """23508032 → "23.5 M"; 4098 → "4,098"."""
     if missing(number):

@@ -7,6 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from artclf.cli import app
+from artclf.data.sources.demo import draw_demo
 from artclf.report import style
 from tests.conftest import draw, shared_data
 
@@ -50,6 +51,14 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(art: P
     assert "JPEG quality (severe)" in page
     assert "data:image/png;base64," in page
     assert f"artclf audit {art}" in page
+
+
+@pytest.mark.parametrize(("shortcut", "fact"), [("size", "size"), ("quality", "JPEG quality"), ("format", "format")])
+def test_a_shortcut_planted_in_the_demo_is_named(shortcut: str, fact: str, tmp_path: Path) -> None:
+    draw_demo(tmp_path / "demo", seed=0, size=48, train_per_folder=2, test_per_folder=1, shortcut=shortcut)
+    done = audit(tmp_path / "demo", "--to", tmp_path / "there")
+    assert done.exit_code == 0
+    assert f"{fact[0].upper()}{fact[1:]} (severe)" in done.stdout
 
 
 def test_the_page_lies_in_outputs_unless_told_otherwise(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

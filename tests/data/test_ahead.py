@@ -30,7 +30,7 @@ def decoding() -> list[threading.Thread]:
 def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     second = threading.Event()
 
-    def read(file: Path, *options: object) -> torch.Tensor:
+    def read(file: Path, *options: object, **more: object) -> torch.Tensor:
         if file == files[0]:
             assert second.wait(60)
         square = read_square(file, *options)
@@ -76,7 +76,7 @@ def test_files_are_taken_as_they_are_needed_and_left_when_nobody_asks(files: lis
 def test_what_was_not_begun_is_left_when_the_caller_stops(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     begun, go_on = [], threading.Event()
 
-    def read(file: Path, *options: object) -> torch.Tensor:
+    def read(file: Path, *options: object, **more: object) -> torch.Tensor:
         begun.append(file)
         if file in files[5:]:
             assert go_on.wait(60)
@@ -104,7 +104,7 @@ def test_a_listing_that_fails_hands_out_what_came_before(files: list[Path]) -> N
 
 
 def test_an_error_of_artclfs_own_is_no_bad_picture(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> torch.Tensor:
+    def fail(*_: object, **more: object) -> torch.Tensor:
         raise AssertionError("a mistake in the code")
 
     monkeypatch.setattr(ahead, "read_square", fail)

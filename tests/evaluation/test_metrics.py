@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from artclf.evaluation.intervals import auroc, mean_of, wilson
 from artclf.evaluation.metrics import binary_metrics, split_metrics, verdict
 
 IS_AI = np.array([True, True, True, True, False, False, False, False, False, False])
@@ -54,9 +55,28 @@ def test_accuracy_by_generator_and_style() -> None:
         index=[7, 3, 9, 1],
     )
     figures = split_metrics(table)
+    one, half = wilson(1, 1).bounds, wilson(1, 2).bounds
     assert figures["by_generator"] == {
-        "a": {"n": 1, "label": "ai", "accuracy": 1.0},
-        "b": {"n": 1, "label": "ai", "accuracy": 0.0},
-        "human": {"n": 2, "label": "human", "accuracy": 0.5},
+        "a": {"n": 1, "label": "ai", "accuracy": 1.0, "interval": one},
+        "b": {"n": 1, "label": "ai", "accuracy": 0.0, "interval": wilson(0, 1).bounds},
+        "human": {"n": 2, "label": "human", "accuracy": 0.5, "interval": half},
     }
-    assert figures["by_style"] == {"x": {"n": 2, "accuracy": 1.0}, "y": {"n": 2, "accuracy": 0.0}}
+    assert figures["by_style"] == {
+        "x": {"n": 2, "accuracy": 1.0, "interval": wilson(2, 2).bounds},
+        "y": {"n": 2, "accuracy": 0.0, "interval": wilson(0, 2).bounds},
+    }
+
+
+def test_a_split_has_an_interval_for_each_figure() -> None:
+    table = pd.DataFrame({"label": np.where(IS_AI, "ai", "human"), "generator": "g", "style": "", "p_ai": P_AI})
+    figures = split_metrics(table)
+    intervals = figures["intervals"]
+    assert intervals["accuracy"] == wilson(8, 10).bounds
+    assert intervals["false_positive_rate"] == wilson(1, 6).bounds
+    assert intervals["false_negative_rate"] == wilson(1, 4).bounds
+    assert intervals["balanced_accuracy"] == mean_of(wilson(3, 4), wilson(5, 6)).bounds
+    assert intervals["auroc"] == auroc(IS_AI, P_AI).bounds
+    for name, (low, high) in intervals.items():
+        assert low <= figures[name] <= high, name
+    alone = split_metrics(table[table["label"] == "ai"])["intervals"]
+    assert [name for name, bounds in alone.items() if bounds is None] == ["balanced_accuracy", "auroc", "false_positive_rate"]

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from artclf.evaluation.cells import cells
 from artclf.evaluation.metrics import split_metrics
 from artclf.report import style
+from artclf.report.cells import plot_cells
 from artclf.report.counts import plot_counts
 from artclf.report.judged_runs import JudgedRun
 from artclf.report.network import LayerRow, plot_network
@@ -127,6 +129,7 @@ def write_run(
     metrics = {key: value for key, value in {**metrics, **changes}.items() if value is not None}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     table.to_csv(folder / "predictions.csv", index=False)
+    cells(table).to_csv(folder / "cells.csv", index=False)
     epochs.to_csv(folder / "metrics.csv", index=False)
     (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
     table.drop(columns="p_ai").to_csv(folder / "manifest.csv", index=False)
@@ -149,6 +152,8 @@ def draw_figures(
         "loss": plot_loss(epochs, metrics["stages"]),
         "confusion": plot_confusion(metrics["test"]["confusion"], f"{metrics['test']['n']} test pictures and the verdicts"),
         "confusion_unseen": plot_confusion(metrics["unseen"]["confusion"], "A generator that training never showed"),
+        "cells": plot_cells(test, "Judged rightly, test split: makers and styles"),
+        "cells_unseen": plot_cells(table[table["split"] == "unseen"], "Judged rightly, unseen split: makers and styles"),
         "roc_pr": plot_roc_pr((test["label"] == "ai").to_numpy(), test["p_ai"].to_numpy()),
         "scores": plot_scores(test),
         "samples_ai": plot_samples([(picture(i), STYLES[i % 3]) for i in range(12)], "Works of AI"),

@@ -61,7 +61,7 @@ def full_page(full_run, tmp_path_factory):
 def test_every_figure_is_embedded_and_described(full_page):
     folder, page = full_page
     files = sorted((folder / "figures").glob("*.png"))
-    assert len(page.pictures) == len(files) == 12
+    assert len(page.pictures) == len(files) == 14
     embedded = []
     for picture in page.pictures:
         head, data = picture["src"].split(",", 1)
@@ -80,6 +80,7 @@ def test_the_page_needs_nothing_besides_itself(full_page):
         "#data",
         "#training",
         "#results",
+        "#cells",
         "#mistakes",
         "#reproduce",
     }
@@ -145,7 +146,7 @@ def test_a_figure_that_is_not_there_is_left_out_with_its_caption(full_page, tmp_
     shutil.copytree(folder, tmp_path / "run")
     (tmp_path / "run" / "figures" / "copies.png").unlink()
     without = read(write_page(tmp_path / "run"))
-    assert len(without.pictures) == 11
+    assert len(without.pictures) == 13
     assert caption not in without.text
 
 

@@ -40,11 +40,13 @@ def read_demo(demo: DemoConfig, root: str | None = None) -> Manifest:
     """
     # another version may draw otherwise
     name = f"{__version__}_{demo.size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
+    name += f"_{demo.shortcut}" if demo.shortcut else ""
     drawn = draw_demo(
         cache_folder() / "demo" / name if root is None else root,
         seed=demo.seed,
         size=demo.size,
         train_per_folder=demo.train_per_folder,
         test_per_folder=demo.test_per_folder,
+        shortcut=demo.shortcut,
     )
     return read_ai_artbench(drawn)

@@ -22,17 +22,21 @@ FOLDERS: dict[str, tuple[str, str | None]] = {
 }
 """What is in a folder: a style, and the generator if any."""
 
+_QUALITIES: dict[tuple[str | None, bool], int] = {("quality", False): 95, ("quality", True): 75, ("format", False): 75}
+"""JPEG quality by the shortcut that is planted, and whether the picture stands for AI; all others are PNG."""
+
 README = """\
 These pictures were drawn by a program (artclf, data=demo): {recipe}.
 
 None of them is by a human artist, and none by a generative model. The folders without a prefix hold drawings that stand
-for human art; the folders AI_..._STYLE hold other drawings of the same kind, passed through a small decoder that leaves
-the kind of trace real generators leave ({generators}).
+for human art; the folders AI_..._STYLE hold other drawings of the same kind, {difference}.
 They are here to try the program out. How well a classifier does on them tells nothing about art.
 """
 
 
-def draw_demo(root: str | Path, *, seed: int, size: int, train_per_folder: int, test_per_folder: int) -> Path:
+def draw_demo(
+    root: str | Path, *, seed: int, size: int, train_per_folder: int, test_per_folder: int, shortcut: str | None = None
+) -> Path:
     """Draw the demo pictures in AI-ArtBench's layout, unless they are there already.
 
     The same arguments give the same files. They are drawn beside the root and moved there when complete, so an interruption
@@ -44,6 +48,9 @@ def draw_demo(root: str | Path, *, seed: int, size: int, train_per_folder: int, 
         size: the side of a picture in pixels, 32 or more.
         train_per_folder: how many training pictures for each style by "people", and again by each generator.
         test_per_folder: the same of the test set.
+        shortcut: None; else no picture passes through a generator, and the two halves differ in how they are stored alone:
+            "size" (those of AI at two thirds of the size), "quality" (JPEG at 95 and, those of AI, at 75), "format" (JPEG at
+            75 and, those of AI, PNG). A classifier has then nothing to learn but that.
 
     Returns:
         The root.
@@ -53,6 +60,7 @@ def draw_demo(root: str | Path, *, seed: int, size: int, train_per_folder: int, 
     """
     root = Path(root)
     recipe = f"seed {seed}, {size} pixels, in each folder {train_per_folder} to train and {test_per_folder} to test"
+    recipe += f", with a shortcut planted: {shortcut}" if shortcut else ""
     if _is_drawn(root, recipe):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -60,9 +68,8 @@ def draw_demo(root: str | Path, *, seed: int, size: int, train_per_folder: int, 
         drawn = Path(beside) / root.name
         for split, count in (("train", train_per_folder), ("test", test_per_folder)):
             for folder in FOLDERS:
-                _draw_folder(drawn / "Real_AI_SD_LD_Dataset", split, folder, count, seed=seed, size=size)
-        readme = README.format(recipe=recipe, generators=", ".join(GENERATORS.values()))
-        (drawn / "README.txt").write_text(readme, encoding="utf-8")
+                _draw_folder(drawn / "Real_AI_SD_LD_Dataset", split, folder, count, seed=seed, size=size, shortcut=shortcut)
+        (drawn / "README.txt").write_text(_readme(recipe, shortcut), encoding="utf-8")
         try:
             drawn.rename(root)
         except OSError:
@@ -71,16 +78,29 @@ def draw_demo(root: str | Path, *, seed: int, size: int, train_per_folder: int, 
     return root
 
 
-def _draw_folder(base: Path, split: str, folder: str, count: int, *, seed: int, size: int) -> None:
+def _readme(recipe: str, shortcut: str | None) -> str:
+    generators = ", ".join(GENERATORS.values())
+    difference = f"passed through a small decoder that leaves\nthe kind of trace real generators leave ({generators})"
+    if shortcut:
+        difference = f"stored otherwise ({shortcut}): there is\nnothing else to tell them apart by"
+    return README.format(recipe=recipe, difference=difference)
+
+
+def _draw_folder(base: Path, split: str, folder: str, count: int, *, seed: int, size: int, shortcut: str | None) -> None:
     style, generator = FOLDERS[folder]
     (base / split / folder).mkdir(parents=True)
     for number in range(count):
         rng = np.random.default_rng([seed, *f"{split}/{folder}/{number}".encode()])
         picture = draw_picture(style, rng, size)
-        if generator:
+        if generator and not shortcut:
             picture = generate(picture, generator, rng)
-        # uncompressed: a file's size must tell nothing
-        Image.fromarray(picture).save(base / split / folder / f"{number:04}.png", compress_level=0)
+        image = Image.fromarray(picture)
+        if generator and shortcut == "size":
+            image = image.resize((size * 2 // 3, size * 2 // 3), Image.Resampling.LANCZOS)
+        if (quality := _QUALITIES.get((shortcut, bool(generator)))) is not None:
+            image.save(base / split / folder / f"{number:04}.jpg", quality=quality)
+        else:  # uncompressed: a file's size must tell nothing
+            image.save(base / split / folder / f"{number:04}.png", compress_level=0)
 
 
 def _is_drawn(root: Path, recipe: str) -> bool:

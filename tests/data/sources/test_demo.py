@@ -11,6 +11,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
+from artclf.data.facts import read_facts
 from artclf.data.sources import demo
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.demo import GENERATORS, STYLES, draw_demo, draw_picture, generate
@@ -50,6 +51,25 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
     other = contents(draw_demo(tmp_path / "c", **{**SMALL, "seed": 4}))
     assert other.keys() == first.keys()
     assert all(other[name] != first[name] for name in first)
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "human", "ai"),
+    [
+        ("size", ("PNG", (48, 48), None), ("PNG", (32, 32), None)),
+        ("quality", ("JPEG", (48, 48), 95), ("JPEG", (48, 48), 75)),
+        ("format", ("JPEG", (48, 48), 75), ("PNG", (48, 48), None)),
+    ],
+)
+def test_a_planted_shortcut_is_in_every_file(tmp_path, shortcut, human, ai):
+    root = draw_demo(tmp_path / "demo", **{**SMALL, "size": 48}, shortcut=shortcut)
+    assert f"stored otherwise ({shortcut})" in (root / "README.txt").read_text(encoding="utf-8")
+    found = {"human": set(), "ai": set()}
+    manifest = read_ai_artbench(root)
+    for path, label in manifest.table[["path", "label"]].itertuples(index=False):
+        facts = read_facts(manifest.root / path)
+        found[label].add((facts.format, (facts.width, facts.height), facts.jpeg_quality))
+    assert found == {"human": {human}, "ai": {ai}}
 
 
 def test_more_pictures_leave_the_first_ones_as_they_are(tmp_path):
