@@ -108,7 +108,7 @@ def write_run(
     began: float,
     audited: int,
 ) -> None:
-    """Write what a finished run leaves: predictions, cells.csv, the audit of its pictures, figures, metrics.json and the report.
+    """Write what a finished run leaves: predictions, cells.csv, the audit, figures, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.
