@@ -84,7 +84,7 @@ class Judged:
         accuracy: share judged rightly.
         balanced_accuracy: both classes count alike.
         auroc: of its scores. Intervals are those of fixed scores; where nothing differs, nine of ten hold the truth.
-        p: of that by chance, corrected with all facts that were looked at.
+        p: of that by chance, corrected for all sets of facts that were looked at (Holm).
         facts: each by itself, the most telling first.
     """
 
@@ -140,16 +140,16 @@ def _coded(values: pd.Series) -> Floats:
 
 
 def judge(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int, trees: int) -> dict[str, Judged]:
-    """Judge each set of facts together, and each fact by itself; p-values are corrected over all that is looked at."""
+    """Judge each set of facts together, and each fact by itself; p-values are corrected over all sets, and over all facts."""
     together = {group: _together(facts, is_ai, folds, seed, trees) for group, facts in sets.items()}
     alone = {
         (group, name): _alone(values, named, is_ai, folds, seed)
         for group, facts in sets.items()
         for name, (values, named) in facts.items()
     }
-    chances = [_held_out_by_chance(p_ai, is_ai, folds) for p_ai in together.values()] + [p for _, p in alone.values()]
-    corrected = iter(holm(chances))
-    p_together = {group: float(next(corrected)) for group in together}
+    chances = holm([_held_out_by_chance(p_ai, is_ai, folds) for p_ai in together.values()])
+    p_together = dict(zip(together, chances.tolist(), strict=True))
+    corrected = holm([p for _, p in alone.values()])
     facts: dict[str, list[Fact]] = {group: [] for group in sets}
     for ((group, name), (scores, _)), p in zip(alone.items(), corrected, strict=True):
         values, named = sets[group][name]

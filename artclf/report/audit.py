@@ -190,7 +190,11 @@ def _bounds(part: Json) -> str:
 
 def _together(what: str, part: Json) -> str:
     if not part["notable"]:
-        return f"{what} do not tell the classes apart better than chance may: {_bounds(part)}."
+        beyond = part["auroc_interval"][0] > 0.5
+        told = (
+            f"reach {_bounds(part)}, which may still be chance" if beyond else f"tell nothing of the classes: {_bounds(part)}"
+        )
+        return f"{what} {told}."
     right = words.share(part["balanced_accuracy"])
     return f"{what} tell the classes apart with {_bounds(part)} and a balanced accuracy of {right}."
 
