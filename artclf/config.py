@@ -186,6 +186,20 @@ class AuditConfig(Section):
     pictures: NotNegative = 1000
 
 
+class CalibrationConfig(Section):
+    """How scores become probabilities and verdicts, by the validation split.
+
+    Attributes:
+        method: what makes p_ai a probability; auto: the lowest cross-validated log loss.
+        false_positive_rate: human works called ai that can be borne.
+        false_negative_rate: AI works called human that can be borne.
+    """
+
+    method: Literal["auto", "temperature", "platt", "isotonic", "none"] = "auto"
+    false_positive_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.01
+    false_negative_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+
+
 class MonitorConfig(Section):
     """By what the best weights are chosen."""
 
@@ -210,6 +224,18 @@ class PruningConfig(Section):
 
     storage: str
     trial: NotNegative
+
+
+class HoldoutConfig(Section):
+    """What is left out of training, to be tested unseen.
+
+    Attributes:
+        by: which column of the manifest tells it.
+        leave: the generator's or the style's name; None: a run for each of them in turn.
+    """
+
+    by: Literal["generator", "style"]
+    leave: Annotated[str, Field(min_length=1)] | None
 
 
 class Target(BaseModel):
@@ -239,10 +265,12 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
+    calibration: CalibrationConfig = CalibrationConfig()  # what is read of a run of before there was one has none
     cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
     audit: AuditConfig = AuditConfig()  # the same
     resume: str | None
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
+    holdout: HoldoutConfig | None = None  # likewise
 
     @field_validator("stages")
     @classmethod

@@ -24,7 +24,9 @@ from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
 from artclf.epochs import EpochTable
 from artclf.errors import ArtclfError
+from artclf.evaluation.judge import with_verdicts
 from artclf.evaluation.metrics import split_metrics
+from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.mistakes import part_mistakes, schema_mistakes, target_mistakes, validate
 from artclf.model.backbones import Backbone, build_backbone, load_weights
 from artclf.model.classifier import ArtClassifier
@@ -33,7 +35,16 @@ from artclf.model.losses import LOSSES
 from artclf.model.prefix import PrefixCache
 from artclf.precision import resolve_precision
 from artclf.progress import Progress, begin
-from artclf.record import balance_facts, data_facts, device_name, git_commit, tested_predictions, versions, write_run
+from artclf.record import (
+    balance_facts,
+    data_facts,
+    device_name,
+    git_commit,
+    save_judge,
+    tested_predictions,
+    versions,
+    write_run,
+)
 from artclf.report.multirun_folder import PROGRESS_FILE
 from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
 from artclf.writing import CheckpointFiles, write_text
@@ -96,7 +107,15 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
     backbone = _load_backbone(config, progress)
-    data = ArtData(config.data, config.augment, config.balance.name, config.seed, backbone.interpolation, config.cache)
+    data = ArtData(
+        config.data,
+        config.augment,
+        config.balance.name,
+        config.seed,
+        backbone.interpolation,
+        config.cache,
+        config.holdout,
+    )
     data.read(folder if is_main_process() else None)
     data.tell()
     model = _build_model(config, backbone, data.plan.pos_weight, data.canonical)
@@ -160,8 +179,11 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         frozen.offer(max(record.layers for record in records[: records.index(winner) + 1]), trainer)
         trainer.test(model, datamodule=data, verbose=False)
     predictions = tested_predictions(model, data)
+    judge = fit_to_validation(predictions, **config.calibration.model_dump())
+    predictions = with_verdicts(predictions, judge)
     metrics = {
         **{split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
+        **judgement(predictions, judge),
         "stages": [record.to_json() for record in records],
         "best": {"stage": winner.name, "epoch": winner.best_epoch, config.monitor.metric: winner.score},
         "model": {
@@ -180,9 +202,10 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         "resumed": progress.resumed,
         "versions": now,
         "git": git_commit(),
-        "fallbacks": [*fallbacks, *data.fallbacks],
+        "fallbacks": [*fallbacks, *data.fallbacks, *judge.shortfalls()],
     }
     if is_main_process():
+        save_judge(folder, judge)
         write_run(folder, metrics, data, model, records, predictions, began, config.audit.pictures)
         (folder / PROGRESS_FILE).unlink()
     return metrics

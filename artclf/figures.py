@@ -19,6 +19,7 @@ from artclf.data.images import read_pixels
 from artclf.data.module import ArtData
 from artclf.data.transforms import to_square
 from artclf.model.classifier import ArtClassifier
+from artclf.report.calibration import plot_reliability
 from artclf.report.cells import plot_cells
 from artclf.report.counts import plot_counts
 from artclf.report.network import LayerRow, plot_network
@@ -76,7 +77,7 @@ def draw_verdicts(folder: Path, *, root: Path, max_pixels: int, predictions: pd.
         folder: where to; it is there.
         root: the folder that the paths of the predictions are relative to.
         max_pixels: a picture with more is refused.
-        predictions: predictions.csv.
+        predictions: predictions.csv, with calibrated and verdict.
         metrics: metrics.json, which holds the figures of each split of the predictions.
     """
     for split, works in predictions.groupby("split", sort=False):
@@ -90,6 +91,7 @@ def draw_verdicts(folder: Path, *, root: Path, max_pixels: int, predictions: pd.
     if 0 < is_ai.sum() < len(is_ai):  # the curves need both classes
         save(plot_roc_pr(is_ai, tested["p_ai"].to_numpy(dtype=float)), folder / "roc_pr.png")
     save(plot_scores(tested), folder / "scores.png")
+    save(plot_reliability(tested), folder / "reliability.png")
     save(plot_mistakes(_mistakes(root, max_pixels, tested)), folder / "mistakes.png")
 
 

@@ -81,11 +81,12 @@ def launch(composed: DictConfig) -> float | None:
         The monitored figure of the best weights, for sweepers; None where a run of a multirun failed, or a search stopped it.
 
     Raises:
-        SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun a failed run leaves error.txt
-            in its folder, and the others go on.
+        SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun, and where each generator or
+            style is left out in turn, a failed run leaves error.txt in its folder, and the others go on.
     """
     _load()
     from artclf.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
+    from artclf.holdout import leaves_each_out  # noqa: PLC0415
     from artclf.progress import alone  # noqa: PLC0415
     from artclf.stages import is_main_process  # noqa: PLC0415
 
@@ -95,13 +96,13 @@ def launch(composed: DictConfig) -> float | None:
     command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not concerns_search(word))])
     if multirun and not hydra.job.chdir and Path(hydra.runtime.cwd).is_dir():
         os.chdir(hydra.runtime.cwd)  # a cluster's workers begin elsewhere, and data.root=pictures means where it was typed
-    for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)  # their news about themselves
-    if not is_main_process():
-        logging.getLogger().setLevel(logging.WARNING)  # the first of several processes speaks for all
+    _lower_voices(first=is_main_process())
     began = time.perf_counter()
     try:
         with alone(folder) as fallbacks:
+            if leaves_each_out(composed, folder):
+                _leave_each_out(composed, folder, command, fallbacks)
+                return None
             metrics = run(composed, folder, command, fallbacks)
     except ArtclfError as error:
         for line in str(error).splitlines():
@@ -128,6 +129,30 @@ def launch(composed: DictConfig) -> float | None:
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of a run that failed, and went on
         _tell(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+
+
+def _lower_voices(*, first: bool) -> None:
+    """Let others' news about themselves be, and let the first of several processes speak for all."""
+    for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if not first:
+        logging.getLogger().setLevel(logging.WARNING)
+
+
+def _leave_each_out(composed: DictConfig, folder: Path, command: str, fallbacks: list[str]) -> None:
+    """A run for each generator or style that is left out, and what they say.
+
+    Raises:
+        SystemExit: with code 2, where one of them failed.
+    """
+    from artclf.holdout import run_each, tell  # noqa: PLC0415 (loads torch and lightning)
+
+    if _processes_from_outside() > 1:
+        raise ArtclfError("+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one")
+    holdout = run_each(composed, folder, command, fallbacks)
+    tell(holdout, folder)
+    if holdout.failed:
+        raise SystemExit(USAGE_ERROR)
 
 
 @cache

@@ -91,6 +91,7 @@ def _line(item: Any, schema: type[BaseModel]) -> str:
             return f"{key}: unknown key{nearest(key, siblings) or _namesake(steps[-1], known_keys(schema, steps))}"
         case "missing":
             hint = f" (a stage comes whole: from conf/stages, or +finetune={steps[1]})" if steps[0] == "stages" else ""
+            hint = " (type +holdout=generator or +holdout=style too)" if steps[0] == "holdout" else hint
             return f"{key}: is missing{hint}"
         case "value_error":  # raised here: what is wrong with a whole section names its keys itself
             return str(item["ctx"]["error"]) if isinstance(item["input"], dict) else f"{key}: {item['ctx']['error']}"

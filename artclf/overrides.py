@@ -22,9 +22,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from artclf.errors import ArtclfError, nearest
+from artclf.several import several_mistakes
 from artclf.sweep.space import search_space, setting, space_mistakes
 
-APPENDED = ("finetune",)  # groups that are no part of the defaults list
+APPENDED = ("finetune", "holdout")  # groups that are no part of the defaults list
 APPENDING = (  # what Hydra says of them → what to type
     (r"Multiple values for (\w+)\.", "the experiment has one already; replace it, without the plus: {0}=NAME"),
     (r"Could not override '(\w+)'\. No match", "the experiment has none; it is appended, with a plus: +{0}=NAME"),
@@ -237,6 +238,8 @@ def _group_mistakes(override: Override, *, replaces: bool) -> list[str]:
     else:
         value = override.value()
         values = [str(item) for item in value] if isinstance(value, list) else [str(value)]
+        if group == "holdout" and isinstance(value, list):
+            return [f"{override.input_line}: one at a time is left out: +holdout={' or +holdout='.join(options)}"]
     return [
         f"{group}: got {value!r}; allowed: {', '.join(options)}{nearest(value, options)}"
         for value in values
@@ -266,12 +269,5 @@ def _job_mistakes(
         targets = [target for target in (job.get("callbacks") or {}).values() if target]
         if not any("ModelCheckpoint" in str(target.get("_target_")) and target.get("monitor") for target in targets):
             mistakes.append("callbacks: sweep=optuna needs one that keeps the best weights, as callbacks=default has")
-    one = {"strategy": "auto", "devices": 1, "num_nodes": 1}
-    several = [f"trainer.{key}={got}" for key, value in one.items() if (got := job.trainer.get(key, value)) != value]
-    if multirun and several:
-        mistakes.append(
-            f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "
-            "type the runs one by one without -m, or sweep with one device for each run: trainer=gpu (docs/sweeps.md: several "
-            "such runs at once)"
-        )
-    return mistakes
+    swept = any(override.key_or_group.split(".")[0] == "holdout" for override in searched)
+    return [*mistakes, *several_mistakes(job, multirun=multirun, swept=swept)]

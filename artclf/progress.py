@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from artclf.errors import ArtclfError
-from artclf.report.multirun_folder import PROGRESS_FILE, PRUNED_FILE, is_finished
+from artclf.report.multirun_folder import PROGRESS_FILE, PRUNED_FILE, is_finished, is_finished_holdout
 from artclf.resuming import resume_command
 from artclf.stages import StageRecord, is_main_process
 from artclf.writing import write_text
@@ -124,7 +124,8 @@ def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig,
     progress = Progress(command, str(Path.cwd()))
     if is_main_process():
         if (folder / "config.yaml").exists():
-            also = "" if is_finished(folder) else f", which has not finished; {resume_command(folder)} goes on with it"
+            over = is_finished(folder) or is_finished_holdout(folder)
+            also = "" if over else f", which has not finished; {resume_command(folder)} goes on with it"
             raise ArtclfError(
                 f"hydra.run.dir={folder}: holds another run already{also}; choose another folder, or remove that one"
             )
@@ -183,8 +184,10 @@ def unfinished(run: Path) -> Path:
         raise ArtclfError(f"resume={run}: a search has stopped this run as hopeless; it does not go on")
     if is_finished(run):
         raise ArtclfError(f"resume={run}: this run has finished; its report is {run / 'report.html'}")
+    if is_finished_holdout(run):
+        raise ArtclfError(f"resume={run}: all runs in this folder have finished; their page is {run / 'holdout.html'}")
     return run
 
 
 def _is_over(run: Path) -> bool:
-    return is_finished(run) or (run / PRUNED_FILE).exists()
+    return is_finished(run) or is_finished_holdout(run) or (run / PRUNED_FILE).exists()

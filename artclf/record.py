@@ -1,6 +1,7 @@
 """What is written down of a run: with what it ran, and what came out."""
 
 import json
+import logging
 import platform
 import subprocess
 import time
@@ -9,19 +10,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch import Trainer
 
 from artclf.audit import audit_run
 from artclf.data.module import ArtData
+from artclf.evaluation.calibrators import as_stored
 from artclf.evaluation.cells import cells
+from artclf.evaluation.judge import Judge
 from artclf.figures import draw_figures
+from artclf.model.checkpoint import write_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.report.page import write_page
 from artclf.stages import StageRecord
 from artclf.writing import write_text
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
 
@@ -62,9 +67,17 @@ def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
     """predictions.csv: the manifest's columns and p_ai, a row for each picture that was tested."""
     rows, p_ai = model.tested()
     table = data.manifest.table.loc[rows.numpy()].copy()
-    # seven digits are what 32-bit numbers hold; certainty itself is not among them
-    table["p_ai"] = np.clip(np.round(p_ai.double().numpy(), 7), 1e-7, 1 - 1e-7)
+    table["p_ai"] = as_stored(p_ai.double().numpy())
     return table
+
+
+def save_judge(folder: Path, judge: Judge) -> None:
+    """Say what the verdicts can't promise, and save them with the run's best weights where these are kept."""
+    for line in judge.shortfalls():
+        log.warning("%s", line)
+    checkpoint = folder / "checkpoints" / "best.ckpt"
+    if checkpoint.is_file():
+        write_judge(checkpoint, judge)
 
 
 def data_facts(data: ArtData) -> dict[str, Any]:
@@ -78,6 +91,7 @@ def data_facts(data: ArtData) -> dict[str, Any]:
         "counts": data.manifest.counts(),
         "rejected": len(data.rejected),
         "duplicates": asdict(data.duplicates),
+        "left_out": asdict(data.left_out) if data.left_out else None,
     }
 
 

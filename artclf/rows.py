@@ -221,6 +221,8 @@ class RowStore(Rows):
             raise RuntimeError("rows are added within building()")
         if rows.shape != (len(keys), self.row_bytes) or any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"got rows {rows.shape} for {len(keys)} keys; a row has {self.row_bytes} bytes, a key {KEY_BYTES}")
+        if not keys:  # of a batch, all that is asked for may be there: a run of the head alone kept it
+            return
         try:
             self._new.write(keys, rows)
         except OSError as error:

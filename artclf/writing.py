@@ -12,7 +12,7 @@ def write_text(file: Path, text: str) -> None:
     """Write a text file under another name, then put it in place."""
     new = _beside(file)
     new.write_text(text, encoding="utf-8", newline="\n")
-    _put_in_place(new, file)
+    put_in_place(new, file)
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -34,14 +34,15 @@ class CheckpointFiles(TorchCheckpointIO):
         file.parent.mkdir(parents=True, exist_ok=True)
         new = _beside(file)
         torch.save(checkpoint, new)
-        _put_in_place(new, file)
+        put_in_place(new, file)
 
 
 def _beside(file: Path) -> Path:
     return file.with_name(f"{file.name}.new")
 
 
-def _put_in_place(new: Path, file: Path) -> None:
+def put_in_place(new: Path, file: Path) -> None:
+    """Give a file that has been written its final name, in place of an older one."""
     with new.open("r+b") as written:  # Windows flushes only what is open for writing
         os.fsync(written.fileno())  # else a power cut may leave an empty file under the final name
     new.replace(file)

@@ -31,12 +31,13 @@ def test_every_choice_of_every_group_composes_to_a_valid_configuration() -> None
         "logger",
         "augment",
         "finetune",
+        "holdout",
         "sweep",
     ):
         for file in sorted((CONF / group).glob("[!_]*.yaml")):
             if file.stem in ("tensorboard", "wandb", "mlflow"):
                 continue  # they name the run folder, which Hydra knows only in a run: see test_overrides
-            words = [f"{'+' if group == 'finetune' else ''}{group}={file.stem}", *needs.get(file.stem, [])]
+            words = [f"{'+' if group in ('finetune', 'holdout') else ''}{group}={file.stem}", *needs.get(file.stem, [])]
             if words[0] == "augment=none":
                 words.append("balance=none")
             assert not mistakes(composed(*words)), words

@@ -4,10 +4,10 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows", "several"],
     ["data"],
-    ["model"],
     ["evaluation"],
+    ["model"],
     ["report"],
     ["epochs", "multirun", "resuming"],
     ["sweep"],
@@ -16,6 +16,7 @@ ROOMS = [
     ["audit", "figures", "progress"],
     ["record"],
     ["experiment"],
+    ["holdout"],
     ["launch"],
     ["cli"],  # whatever is done from the terminal: nobody asks it for anything
 ]

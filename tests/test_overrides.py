@@ -17,6 +17,8 @@ def wrong(*words: str, multirun: bool = False) -> list[str]:
         ["model=efficientnet_b0", "seed=3"],
         ["+finetune=last10", "stages.last10.unfreeze=25", "stages.last10.optim.lr=1e-4"],
         ["+finetune=[last10,all]"],
+        ["+holdout=generator"],
+        ["+holdout=style", "holdout.leave=art nouveau", "+finetune=all", "trainer=ddp"],
         ["callbacks=none", "hydra.run.dir=/tmp/x"],
         ["logger=tensorboard"],
         ["logger=mlflow"],
@@ -40,6 +42,12 @@ def test_sound_words_pass(words: list[str]) -> None:
         (["modle=resnet50"], "modle: unknown key; did you mean model?"),
         (["head=linear", "head.hidden=3"], "head.hidden: unknown key"),
         (["a=[1"], "no viable alternative"),
+        (["holdout=generator"], "holdout is appended, with a plus: +holdout=generator"),
+        (["+holdout=generater"], "holdout: got 'generater'; allowed: generator, style; did you mean generator?"),
+        (["+holdout=[generator,style]"], "one at a time is left out: +holdout=generator or +holdout=style"),
+        (["holdout.leave=alpha"], "holdout.by: is missing (type +holdout=generator or +holdout=style too)"),
+        (["+holdout=generator", "holdout.leve=alpha"], "holdout.leve: unknown key; did you mean holdout.leave?"),
+        (["+holdout=generator", "trainer=ddp"], "every process would start all runs again; type them one by one with"),
         (["+finetune=last01"], "finetune: got 'last01'; allowed: all, last10, last_block; did you mean last10?"),
     ],
 )
@@ -47,6 +55,16 @@ def test_a_mistake_is_one_clear_line(words: list[str], said: str) -> None:
     found = wrong(*words)
     assert len(found) == 1
     assert said in found[0]
+
+
+def test_what_is_left_out_is_one_in_all_runs_of_a_sweep() -> None:
+    assert wrong("+holdout=generator", "holdout.leave=alpha", "seed=0,1", multirun=True) == []
+    (line,) = wrong("+holdout=generator", "seed=0,1", multirun=True)
+    assert line.startswith("+holdout=generator trains a run for each generator by itself, and leaves a page of its own")
+    (line,) = wrong("+holdout=style", "holdout.leave=a,b", multirun=True)
+    assert line.startswith("holdout can't be swept: runs are compared on the same pictures")
+    (line,) = wrong("+holdout=generator,style", "holdout.leave=a", multirun=True)
+    assert line.startswith("holdout can't be swept")
 
 
 def test_every_value_of_a_sweep_is_checked() -> None:

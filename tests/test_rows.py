@@ -57,6 +57,15 @@ def test_memory_holds_rows_alike() -> None:
     assert np.array_equal(rows.read(np.array([1, 0])), content([1, 3]))
 
 
+def test_a_batch_may_have_nothing_new(folder: Path) -> None:
+    for store in (opened(folder), MemoryRows(5)):
+        with store.building():
+            store.append([], np.empty((0, 5), dtype=np.uint8))
+            store.append([key(1)], content([1]))
+            store.append([], np.empty((0, 5), dtype=np.uint8))
+        assert np.array_equal(store.read(store.find([key(1)])), content([1]))
+
+
 def test_what_an_error_breaks_off_is_kept_and_what_was_half_written_is_not(folder: Path) -> None:
     store = opened(folder)
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from artclf.cli import app
 from artclf.evaluation.metrics import split_metrics
+from artclf.model.checkpoint import read_judge
 from tests.conftest import REPOSITORY, TINY, Outcome, draw, shared_data
 
 SMALL = [*TINY, "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu"]
@@ -54,7 +55,17 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
     figures = {path.stem for path in (finished / "figures").glob("*.png")}
     assert figures == {
         *("accuracy", "loss", "network", "counts", "samples_ai", "samples_human", "copies", "mistakes"),
-        *("confusion", "confusion_val", "confusion_unseen", "cells", "cells_unseen", "roc_pr", "scores", "audit"),
+        *(
+            "confusion",
+            "confusion_val",
+            "confusion_unseen",
+            "cells",
+            "cells_unseen",
+            "roc_pr",
+            "scores",
+            "reliability",
+            "audit",
+        ),
     }
     for figure in (finished / "figures").glob("*.png"):
         with Image.open(figure) as image:
@@ -65,7 +76,7 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
 def test_metrics_json_is_what_predictions_csv_gives(finished: Path) -> None:
     metrics = metrics_of(finished)
     predictions = pd.read_csv(finished / "predictions.csv")
-    assert list(predictions) == ["path", "label", "generator", "style", "split", "p_ai"]
+    assert list(predictions) == ["path", "label", "generator", "style", "split", "p_ai", "calibrated", "verdict"]
     assert predictions["split"].value_counts().to_dict() == {"test": 12, "val": 3, "unseen": 4}
     for split in ("test", "val", "unseen"):
         again = split_metrics(predictions[predictions["split"] == split])
@@ -126,11 +137,38 @@ def test_predict_repeats_what_the_test_said(finished: Path, pictures: Path) -> N
     paths = [str(pictures / path) for path in predictions["path"]]
     done = CliRunner().invoke(app, ["predict", str(finished), *paths])
     assert done.exit_code == 0, done.output
-    rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()[1:]]
-    assert [row[2] for row in rows] == paths
+    rows = [line.split(maxsplit=3) for line in done.stdout.splitlines()[1:]]
+    assert [row[3] for row in rows] == paths
     # in the precision of the test; batches of another size may round otherwise
     assert [float(row[0]) for row in rows] == pytest.approx(predictions["p_ai"].tolist(), abs=2e-3)
-    assert [row[1] for row in rows] == ["ai" if float(row[0]) >= 0.5 else "human" for row in rows]
+    assert [float(row[1]) for row in rows] == pytest.approx(predictions["calibrated"].tolist(), abs=2e-3)
+    assert [row[2] for row in rows] == predictions["verdict"].tolist()
+    assert not done.stderr
+
+
+def test_the_judge_stands_in_metrics_json_and_in_the_checkpoints(finished: Path) -> None:
+    metrics = metrics_of(finished)
+    told = {key: value for key, value in metrics["judge"].items() if key != "verdicts"}
+    judge = read_judge(finished / "checkpoints" / "best.ckpt")
+    assert judge is not None
+    assert judge.to_json() == told
+    assert (judge.n_human, judge.n_ai) == (1, 2)
+    assert sum(sum(counts.values()) for counts in metrics["judge"]["verdicts"]["test"].values()) == 12
+    assert metrics["calibration"]["method"] == "none"  # three works choose nothing
+    assert [point["enough"] for point in metrics["operating_points"]] == [False, False, False]
+    stage = finished / "checkpoints" / f"{metrics['best']['stage']}.ckpt"
+    assert stage.samefile(finished / "checkpoints" / "best.ckpt")  # the weights are not there twice
+    assert "Verdicts and calibration" in (finished / "report.html").read_text(encoding="utf-8")
+
+
+def test_what_validation_is_too_small_to_promise_is_said(train, pictures: Path, tmp_path: Path) -> None:
+    words = [*SMALL, "stages.head.max_epochs=1", "callbacks=none", "calibration.false_positive_rate=0.01"]
+    done = train("data=folder", f"data.root={pictures}", *words, f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.code == 0, done.printed
+    (line,) = metrics_of(tmp_path / "run")["fallbacks"]
+    assert line.startswith("1 human work in validation can promise 50% called AI at best, not 1%; artclf calibrate RUN")
+    assert done.lines(f"warning: {line}")
+    assert line in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_same_command_gives_the_same_figures(finished: Path, pictures: Path, train, tmp_path: Path) -> None:

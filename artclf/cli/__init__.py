@@ -1,5 +1,6 @@
 """`artclf …`: commands on finished runs and on pictures. Heavy libraries are loaded where a command needs them."""
 
+import json
 import sys
 from contextlib import closing
 from enum import StrEnum
@@ -34,6 +35,16 @@ class Precision(StrEnum):
     FP16 = "16-mixed"
 
 
+class Calibration(StrEnum):
+    """What `--method` allows."""
+
+    AUTO = "auto"
+    TEMPERATURE = "temperature"
+    PLATT = "platt"
+    ISOTONIC = "isotonic"
+    NONE = "none"
+
+
 @app.callback()
 def main() -> None:
     """Tell AI-generated art from human-made art. Training: python train.py --help."""
@@ -54,13 +65,13 @@ def predict(
         typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
     ] = Precision.AUTO,
 ) -> None:
-    """Print p_ai, the probability of AI, and the verdict for each picture.
+    """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each picture.
 
     A picture that can't be read is named, and the others go on; the exit code is then 1.
     """
     unread = 0
     with mistakes_told():
-        typer.echo("p_ai    verdict  picture")
+        typer.echo("p_ai    calibrated  verdict  picture")
         wait_asleep()
         with garbage_left_alone():
             from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
@@ -70,8 +81,48 @@ def predict(
                     unread += 1
                     typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
                 else:
-                    typer.echo(f"{prediction.p_ai:.4f}  {prediction.verdict:<7}  {prediction.path}")
+                    figures = f"{prediction.p_ai:.4f}  {prediction.calibrated:<10.4f}"
+                    typer.echo(f"{figures}  {prediction.verdict:<7}  {prediction.path}")
     if unread:
+        raise typer.Exit(1)
+
+
+@app.command()
+def calibrate(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
+    images: Annotated[Path, typer.Option(help="Labelled pictures: a folder with ai/ and human/, AI-ArtBench, or a CSV file.")],
+    false_positive_rate: Annotated[float, typer.Option(help="Human works called ai that you can bear.")] = 0.01,
+    false_negative_rate: Annotated[float, typer.Option(help="AI works called human that you can bear.")] = 0.05,
+    method: Annotated[Calibration, typer.Option(help="auto: what is best on works held back.")] = Calibration.AUTO,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell it alone: save nothing.")] = False,
+) -> None:
+    """Fit a model's probabilities and verdicts anew to about a hundred labelled pictures, and save them with it.
+
+    The network stays as it is. A picture that can't be read is named, and the others go on; the exit code is then 1.
+    """
+    with mistakes_told():
+        wait_asleep()
+        with garbage_left_alone():
+            from artclf.cli.calibrate import calibrate as calibrate_run  # noqa: PLC0415 (loads torch)
+            from artclf.cli.calibrate import told  # noqa: PLC0415
+        done = calibrate_run(
+            run,
+            images,
+            method=method.value,
+            false_positive_rate=false_positive_rate,
+            false_negative_rate=false_negative_rate,
+            dry_run=dry_run,
+        )
+    for picture in done.unreadable:
+        typer.echo(f"error: {picture.path}: {picture.reason}", err=True)
+    for line in told(done):
+        typer.echo(line, err=line.startswith("warning: "))
+    if done.replaced is not None:
+        typer.echo(f"it {'would replace' if dry_run else 'replaces'} {json.dumps(done.replaced.to_json())}")
+    typer.echo(f"saved in {done.checkpoint}" if done.saved else "nothing was saved (--dry-run)")
+    if done.report is not None:
+        typer.echo(f"all of it: {done.report}")
+    if done.unreadable:
         raise typer.Exit(1)
 
 

@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from artclf.data.ahead import read_ahead
 from artclf.data.sources.walk import pictures as pictures_below
-from artclf.evaluation.metrics import verdict
+from artclf.evaluation.judge import Judge, judge_by_half
 from artclf.memory import keep_freed_memory
-from artclf.model.checkpoint import find_checkpoint, load_classifier
+from artclf.model.checkpoint import find_checkpoint, load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.precision import PRECISIONS, autocast, resolve_precision
 
@@ -30,34 +31,43 @@ class Prediction:
 
     Attributes:
         path: the picture.
-        p_ai: the probability of AI; NaN where the picture can't be read.
-        verdict: "ai" or "human"; "" where it can't be read.
+        p_ai: the network's score, from 0 (surely human) to 1; NaN where the picture can't be read.
+        calibrated: the probability of AI that it stands for; NaN likewise.
+        verdict: "ai", "human" or "unsure"; "" where it can't be read.
         reason: why it can't be read; "" where it can.
     """
 
     path: Path
     p_ai: float
+    calibrated: float
     verdict: str
     reason: str = ""
 
 
-def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto") -> Generator[Prediction]:
+def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto", *, tell: bool = True) -> Generator[Prediction]:
     """Predict pictures with a run's best weights, in the order given; folders stand for the pictures below them.
 
     Args:
         run: a run folder or a checkpoint.
         paths: pictures and folders.
         precision: as in `choose_precision`.
+        tell: whether to warn where the checkpoint has no thresholds.
 
     Raises:
         ArtclfError: where the run has no checkpoint.
     """
     keep_freed_memory()
     checkpoint = find_checkpoint(run)
-    model = load_classifier(checkpoint)
+    model, judge = load_classifier(checkpoint), read_judge(checkpoint)
+    if judge is None and tell:
+        log.warning(
+            "%s holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on; "
+            "artclf calibrate RUN --images FOLDER sets them",
+            checkpoint,
+        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     files = (file for path in paths for file in (pictures_below(path) if path.is_dir() else [path]))
-    yield from predict_files(model.to(device), files, choose_precision(checkpoint, precision, device))
+    yield from predict_files(model.to(device), files, choose_precision(checkpoint, precision, device), judge)
 
 
 def choose_precision(checkpoint: Path, asked: str, device: str) -> str:
@@ -98,14 +108,18 @@ def _tested_precision(checkpoint: Path) -> str | None:
     return precision if isinstance(precision, str) and precision in PRECISIONS else None
 
 
-def predict_files(model: ArtClassifier, files: Iterable[Path], precision: str) -> Generator[Prediction]:
+def predict_files(
+    model: ArtClassifier, files: Iterable[Path], precision: str, judge: Judge | None = None
+) -> Generator[Prediction]:
     """Predict picture files, in the order given. A batch's files are told of when all of it has been computed.
 
     Args:
         model: in eval mode, on its device.
         files: the files; taken as they are needed.
         precision: one of PRECISIONS.
+        judge: of the scores; None: threshold 0.5.
     """
+    judge = judge or judge_by_half("nothing")
     device = model.device
     squares = read_ahead(
         files,
@@ -120,8 +134,11 @@ def predict_files(model: ArtClassifier, files: Iterable[Path], precision: str) -
         for batch in squares:
             with autocast(precision, device.type):
                 scores = model.p_ai(batch.pixels.to(device, non_blocking=True)).tolist()
-            for file, score, reason in zip(batch.files, scores, batch.reasons, strict=True):
+            calibrated, verdicts = judge.calibrator.apply(np.array(scores)).tolist(), judge.verdicts(np.array(scores))
+            for file, score, probability, verdict, reason in zip(
+                batch.files, scores, calibrated, verdicts, batch.reasons, strict=True
+            ):
                 if reason:
-                    yield Prediction(file, float("nan"), "", reason)
+                    yield Prediction(file, float("nan"), float("nan"), "", reason)
                 else:
-                    yield Prediction(file, score, verdict(score))
+                    yield Prediction(file, score, probability, verdict)

@@ -11,10 +11,11 @@ import pandas as pd
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from artclf.config import AugmentConfig, CacheConfig, DataConfig
+from artclf.config import AugmentConfig, CacheConfig, DataConfig, HoldoutConfig
 from artclf.data.balance import Plan, plan_balance
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
+from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.inspection import check_share, inspect_files
 from artclf.data.manifest import Manifest
 from artclf.data.sources import read_source
@@ -37,11 +38,13 @@ class ArtData(LightningDataModule):
         seed: of order, balancing and alterations.
         interpolation: with which pictures are scaled; it belongs to the model's weights.
         cache: whether their pixels are kept, and how many.
+        holdout: the generator or style that is left out of training; None where all are trained on.
 
     Attributes:
         manifest: the pictures that can be read, each with its split.
         rejected: those that can't, with the columns `path` and `reason`.
         duplicates: how many files are the same.
+        left_out: what was left out of training; None where nothing was.
         plan: what a training epoch is made of.
         digests: the SHA-256 of each picture's file, 32 bytes, in the order of the manifest.
         canonical: the form that every picture is brought into first; None: none.
@@ -64,6 +67,7 @@ class ArtData(LightningDataModule):
         seed: int,
         interpolation: str = "bilinear",
         cache: CacheConfig | None = None,
+        holdout: HoldoutConfig | None = None,
     ) -> None:
         super().__init__()
         self.config = config
@@ -73,6 +77,8 @@ class ArtData(LightningDataModule):
         self.interpolation = interpolation
         self.cache = cache or CacheConfig(pixels=False, prefix=False)
         self.canonical = Canonical.of(config)
+        self.holdout = holdout
+        self.left_out: LeftOut | None = None
         self.store: PixelStore | None = None
         self.fallbacks: list[str] = []
         self.stand_ins: dict[str, Dataset[Any]] = {}
@@ -85,10 +91,12 @@ class ArtData(LightningDataModule):
             run: the run folder, in which rejected.csv is written where anything was rejected.
 
         Raises:
-            ArtclfError: as the source, the inspection and the splitting do.
+            ArtclfError: as the source, the inspection, the splitting and the leaving out do.
         """
         config = self.config
         listed = read_source(config)
+        if self.holdout:
+            check_leave(listed.table, self.holdout.by, self.holdout.leave)
         looks = self._inspect(listed)
         bad = looks["reason"] != ""
         self.rejected = pd.DataFrame({"path": listed.table["path"][bad], "reason": looks["reason"][bad]})
@@ -101,6 +109,8 @@ class ArtData(LightningDataModule):
             test_fraction=config.test_fraction,
             seed=config.split_seed,
         )
+        if self.holdout:
+            table, self.left_out = hold_out(table, self.holdout.by, self.holdout.leave)
         self.manifest = Manifest(listed.root, table)
         if any(asdict(self.duplicates).values()):
             log.warning(
@@ -173,6 +183,12 @@ class ArtData(LightningDataModule):
         log.info("pictures from %s: %s", self.manifest.root, splits)
         if self.config.source == "demo":
             log.info("these pictures are drawn by artclf itself: scores on them tell nothing about art")
+        if self.left_out:
+            log.info(
+                "%(by)s %(leave)s is left out: %(untrained)d pictures of train and val; its %(tested)d test pictures are the "
+                "split %(split)s",
+                asdict(self.left_out),
+            )
         train = self.counts_after()
         log.info(
             "balance=%s: an epoch has %d AI and %d human pictures (%d of them augmented copies)",

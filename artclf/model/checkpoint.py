@@ -1,11 +1,17 @@
-"""A classifier from a checkpoint alone: no run folder, no configuration, no download."""
+"""A classifier, and the judge of its scores, from a checkpoint alone: no run folder, no configuration, no download."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.judge import Judge
 from artclf.model.classifier import FROZEN, ArtClassifier
+from artclf.writing import CheckpointFiles, put_in_place
+
+JUDGE = "judge"  # the key of a checkpoint under which it is kept
 
 
 def find_checkpoint(run: Path) -> Path:
@@ -31,7 +37,7 @@ def load_classifier(file: Path) -> ArtClassifier:
         ArtclfError: where the file is no checkpoint of artclf's.
     """
     try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
+        content = _read(file)
         if FROZEN in content:
             raise ArtclfError(f"{file}: holds what a stage trains alone, for resume= to go on from; use best.ckpt")
         model = ArtClassifier(**content["hyper_parameters"])
@@ -39,6 +45,55 @@ def load_classifier(file: Path) -> ArtClassifier:
     except ArtclfError:
         raise  # said already; a backbone that needs timm, say
     except Exception as error:  # whatever a broken or a foreign file raises, it is no checkpoint of artclf's
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}") from error
+        raise _foreign(file, error) from error
     return model.eval()
+
+
+def read_judge(file: Path) -> Judge | None:
+    """Read the judge that was saved with a model; None where there is none, as in checkpoints of before there was one.
+
+    Raises:
+        ArtclfError: where the file is no checkpoint of artclf's.
+    """
+    try:
+        content = _read(file, mapped=True).get(JUDGE)
+        return None if content is None else Judge.from_json(content)
+    except Exception as error:  # as above
+        raise _foreign(file, error) from error
+
+
+def write_judge(file: Path, judge: Judge) -> None:
+    """Save a judge with a model, in place of an earlier one. All else in the checkpoint stays.
+
+    The file is replaced whole. What is the same file under another name in the same folder (a stage's, of which best.ckpt is
+    a hard link) stays the same file, so that the weights are not on the disk twice.
+
+    Raises:
+        ArtclfError: where the file is no checkpoint of artclf's, or can't be written.
+    """
+    try:
+        content = _read(file)
+        names = [other for other in file.parent.glob("*.ckpt") if other != file and other.samefile(file)]
+        content[JUDGE] = judge.to_json()
+    except Exception as error:  # as above
+        raise _foreign(file, error) from error
+    try:
+        CheckpointFiles().save_checkpoint(content, file)
+        for name in names:
+            beside = name.with_name(f"{name.name}.new")
+            beside.unlink(missing_ok=True)
+            os.link(file, beside)
+            put_in_place(beside, name)
+    except OSError as error:
+        raise ArtclfError(f"{file}: the verdicts' thresholds can't be saved with the model ({error})") from error
+
+
+def _read(file: Path, *, mapped: bool = False) -> dict[str, Any]:
+    """What a checkpoint holds. Mapped, the weights are not read from the disk before they are asked for."""
+    content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+    return content
+
+
+def _foreign(file: Path, error: Exception) -> ArtclfError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")

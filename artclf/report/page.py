@@ -9,6 +9,7 @@ import pandas as pd
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import words
 from artclf.report.audit import audit_section
+from artclf.report.calibration import CAPTION, calibration_section
 from artclf.report.cells import read_cells
 from artclf.report.run_folder import embed, read_metrics, read_table
 from artclf.report.summary import errors_in_words, other_splits, three_sentences
@@ -23,6 +24,7 @@ _CAPTIONS = {
     "roc_pr": "What other thresholds would give: more AI works found, more human works accused.",
     "cells": "Test pictures: the share judged rightly, of each maker's works in each style. Hatched: too few to judge by.",
     "scores": "Each work's score. Full colour lies on the wrong side of the threshold.",
+    "reliability": CAPTION,
     "samples_ai": "Works of AI from the training split, cut square as the network gets them.",
     "samples_human": "Works of people from the training split, cut square as the network gets them.",
     "copies": "One training picture and the altered copies that training sees beside it.",
@@ -37,9 +39,9 @@ _FILES = {
     "checkpoints": "the weights: best.ckpt and last.ckpt",
     "metrics.csv": "an epoch a row",
     "metrics.json": "the final figures, with what produced them",
-    "predictions.csv": "p_ai of every evaluated picture",
     "audit.json": "what a classifier could cheat with",
     "cells.csv": "every figure by split, generator and style, with its 95% interval",
+    "predictions.csv": "p_ai, calibrated probability and verdict of every evaluated picture",
     "figures": "the pictures of this page",
 }
 _RECORDED = (
@@ -100,6 +102,7 @@ def write_page(run: Path) -> Path:
         rejected_number=(metrics.get("data") or {}).get("rejected") or (0 if rejected is None else len(rejected)),
         judged=read_cells(run, [name for name in ("test", *others) if name != "val"]),
         threshold=THRESHOLD,
+        calibration=calibration_section(metrics),
         splits=[(name, metrics[name]) for name in ("test", *others) if metrics.get(name)],
         mistakes=None if mistakes is None else mistakes.groupby("label").head(_MOST_MISTAKES).to_dict("records"),
         mistakes_number={} if mistakes is None else mistakes["label"].value_counts().to_dict(),

@@ -1,9 +1,11 @@
 import importlib
 import json
 import math
+import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -11,38 +13,15 @@ from typer.testing import CliRunner
 from artclf.cli import app
 from artclf.cli.predict import choose_precision, predict_files, predict_pictures
 from artclf.data.transforms import read_square
-from artclf.model.checkpoint import load_classifier
+from artclf.evaluation.calibrators import Platt
+from artclf.evaluation.judge import Judge, Promise
+from artclf.model.checkpoint import load_classifier, write_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.precision import autocast
+from tests.cli.conftest import SIZE
 from tests.conftest import draw
 
 predict = importlib.import_module("artclf.cli.predict")  # artclf.cli has a function of that name
-SIZE = 32
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with a checkpoint of random weights alone."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("run")
-    model = ArtClassifier(
-        "timm",
-        "resnet10t",
-        head={"name": "linear"},
-        loss={"name": "bce"},
-        mean=[0.5, 0.4, 0.3],
-        std=[0.2, 0.3, 0.2],
-        interpolation="bicubic",
-        image_size=SIZE,
-    )
-    with torch.no_grad():  # without the statistics of some noise, all pictures get the same
-        for _ in range(20):
-            model.body(torch.randn(16, 3, SIZE, SIZE))
-    (folder / "checkpoints").mkdir()
-    torch.save(
-        {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}, folder / "checkpoints" / "best.ckpt"
-    )
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +47,37 @@ def test_p_ai_is_the_models_own(run: Path, files: list[Path], precision: str) ->
     assert [prediction.verdict for prediction in predictions] == ["ai" if score >= 0.5 else "human" for score in scores]
 
 
+def test_a_judge_saved_with_the_model_gives_the_verdicts(run: Path, files: list[Path], tmp_path: Path) -> None:
+    words = ["predict", "--precision", "32-true", str(run), *map(str, files)]
+    without = CliRunner().invoke(app, words)
+    assert without.exit_code == 0, without.output
+    rows = [line.split(maxsplit=3) for line in without.stdout.splitlines()[1:]]
+    assert [row[1] for row in rows] == [row[0] for row in rows]
+    assert {row[2] for row in rows} <= {"ai", "human"}
+    scores = sorted(prediction.p_ai for prediction in predict_pictures(run, files, precision="32-true"))
+    promise = Promise(scores[15], 0.1, 0.1, 0.0, 0.2)
+    judge = Judge(Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, promise, promise, (promise,), "tests", 10, 10, {})
+    judged = tmp_path / "judged.ckpt"
+    shutil.copy(run / "checkpoints" / "best.ckpt", judged)
+    write_judge(judged, judge)
+    done = CliRunner().invoke(app, ["predict", "--precision", "32-true", str(judged), *map(str, files)])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert lines[0] == "p_ai    calibrated  verdict  picture"
+    rows = [line.split(maxsplit=3) for line in lines[1:]]
+    assert [row[3] for row in rows] == [str(file) for file in files]
+    p_ai = np.array([float(row[0]) for row in rows])
+    assert [float(row[1]) for row in rows] == pytest.approx(Platt(1.0, 2.0).apply(p_ai), abs=2e-4)
+    verdicts = [row[2] for row in rows]
+    assert [verdicts.count(verdict) for verdict in ("human", "unsure", "ai")] == [4, 11, 4]
+    assert all((verdict == "ai") == (p >= scores[15] - 2e-4) for verdict, p in zip(verdicts, p_ai, strict=True))
+
+
+def test_a_checkpoint_without_a_judge_is_told_of(run: Path, files: list[Path], caplog: pytest.LogCaptureFixture) -> None:
+    list(predict_pictures(run, files[:1]))
+    assert "holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on" in caplog.text
+
+
 def test_unreadable_pictures_are_named_where_they_stand(run: Path, files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     mixed = [tmp_path / "gone.png", *files[:2], tmp_path / "text.jpg", *files[2:]]
@@ -89,7 +99,7 @@ def test_unreadable_pictures_are_named_where_they_stand(run: Path, files: list[P
 def test_a_batch_without_one_readable_picture(run: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["predict", str(run), str(tmp_path / "gone.png")])
     assert done.exit_code == 1
-    assert done.stdout.splitlines() == ["p_ai    verdict  picture"]
+    assert done.stdout.splitlines() == ["p_ai    calibrated  verdict  picture"]
     assert "gone.png: no such file or directory" in done.stderr
 
 

@@ -81,3 +81,11 @@ def test_recall_at_covers_the_truth() -> None:
     truth = norm.sf(norm.isf(0.05) - 1.5)
     estimates = [recall_at(is_ai, rng.normal(size=300) + 1.5 * is_ai, 0.05, resamples=200) for _ in range(150)]
     assert 0.88 < coverage(truth, estimates) <= 1.0
+
+
+@pytest.mark.parametrize(("ai", "value"), [(0.9, 1.0), (0.1, 0.0)])
+def test_recall_that_is_whole_or_none_is_not_certain(ai: float, value: float) -> None:
+    is_ai = np.repeat([True, False], [10, 40])
+    found = recall_at(is_ai, np.where(is_ai, ai, 0.5), 0.05)
+    assert found == Estimate(value, *((0.0, found.high) if value == 0 else (found.low, 1.0)))
+    assert found.width == pytest.approx(wilson(10, 10).width)

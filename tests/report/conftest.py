@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 
 from artclf.evaluation.cells import cells
+from artclf.evaluation.judge import with_verdicts
 from artclf.evaluation.metrics import split_metrics
+from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.report import style
+from artclf.report.calibration import plot_reliability
 from artclf.report.cells import plot_cells
 from artclf.report.counts import plot_counts
 from artclf.report.judged_runs import JudgedRun
@@ -86,6 +89,8 @@ def write_run(
     """Write a run folder; `changes` replace keys of metrics.json (None leaves a key out)."""
     folder.mkdir(parents=True, exist_ok=True)
     table = predictions(seed) if predicted is None else predicted
+    fitted = fit_to_validation(table)
+    table = with_verdicts(table, fitted)
     epochs = history({"head": 6, "last10": 5}, seed)
     splits = {str(name): split_metrics(rows) for name, rows in table.groupby("split", sort=False)}
     stages = [
@@ -95,6 +100,7 @@ def write_run(
     train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
         **splits,
+        **judgement(table, fitted),
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
         "model": {"name": "resnet50", "weights": "imagenet", "parameters": 23510081},
@@ -132,7 +138,7 @@ def write_run(
     cells(table).to_csv(folder / "cells.csv", index=False)
     epochs.to_csv(folder / "metrics.csv", index=False)
     (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
-    table.drop(columns="p_ai").to_csv(folder / "manifest.csv", index=False)
+    table.drop(columns=["p_ai", "calibrated", "verdict"]).to_csv(folder / "manifest.csv", index=False)
     (folder / "rejected.csv").write_text("path,reason\na.png,truncated\nb.png,no picture\n", encoding="utf-8")
     if figures:
         draw_figures(folder / "figures", metrics, table, epochs, picture)
@@ -156,6 +162,7 @@ def draw_figures(
         "cells_unseen": plot_cells(table[table["split"] == "unseen"], "Judged rightly, unseen split: makers and styles"),
         "roc_pr": plot_roc_pr((test["label"] == "ai").to_numpy(), test["p_ai"].to_numpy()),
         "scores": plot_scores(test),
+        "reliability": plot_reliability(test),
         "samples_ai": plot_samples([(picture(i), STYLES[i % 3]) for i in range(12)], "Works of AI"),
         "samples_human": plot_samples([(picture(i), STYLES[i % 3]) for i in range(100, 112)], "Works of people"),
         "copies": plot_copies(picture(100), [picture(100)[:, ::-1], picture(100)[::-1]], "A picture and its altered copies"),

@@ -8,8 +8,10 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit
 from artclf.report import style
 from artclf.report.audit import audit_section, free_auroc, in_words, plot_audit
+from artclf.report.page import write_page
 from artclf.report.templates import render
 from tests.evaluation.audited import pictures
+from tests.report.conftest import write_run
 
 AI = np.arange(200) >= 100
 
@@ -82,3 +84,13 @@ def test_the_section_is_made_of_what_was_written(unequal: dict, tmp_path: Path, 
     (tmp_path / "audit.json").write_text("{")
     with pytest.raises(ArtclfError, match=r"audit\.json: is no JSON"):
         audit_section(tmp_path)
+
+
+def test_a_run_that_was_audited_has_the_section_in_its_page(unequal: dict, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    assert 'id="audit"' not in write_page(run).read_text(encoding="utf-8")
+    (run / "audit.json").write_text(json.dumps(unequal))
+    page = write_page(run).read_text(encoding="utf-8")
+    assert 'href="#audit"' in page
+    assert 'id="audit"' in page
+    assert "Colour saturation (moderate)" in page

@@ -16,6 +16,7 @@ def test_what_has_not_finished_is_told_and_what_a_search_stopped_is_not(tmp_path
         ("1", ("config.yaml",)),
         ("2", ("config.yaml", "metrics.json", "progress.json")),  # killed before its report
         ("3", ("config.yaml", "pruned.json")),
+        ("5", ("config.yaml", "holdout.json")),  # runs that left something out each, with a page of their own
         ("4", ("config.yaml", "metrics.json", ERROR_FILE)),  # it failed once, and went on
     ):
         (tmp_path / name).mkdir()

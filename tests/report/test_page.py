@@ -61,7 +61,7 @@ def full_page(full_run, tmp_path_factory):
 def test_every_figure_is_embedded_and_described(full_page):
     folder, page = full_page
     files = sorted((folder / "figures").glob("*.png"))
-    assert len(page.pictures) == len(files) == 14
+    assert len(page.pictures) == len(files) == 15
     embedded = []
     for picture in page.pictures:
         head, data = picture["src"].split(",", 1)
@@ -146,7 +146,7 @@ def test_a_figure_that_is_not_there_is_left_out_with_its_caption(full_page, tmp_
     shutil.copytree(folder, tmp_path / "run")
     (tmp_path / "run" / "figures" / "copies.png").unlink()
     without = read(write_page(tmp_path / "run"))
-    assert len(without.pictures) == 13
+    assert len(without.pictures) == 14
     assert caption not in without.text
 
 
