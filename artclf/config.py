@@ -181,6 +181,12 @@ class CacheConfig(Section):
     max_gb: Annotated[float, Field(gt=0.0)] | None = None
 
 
+class AuditConfig(Section):
+    """How many pictures, drawn by lot, a run looks at for what a classifier could cheat with; 0: none."""
+
+    pictures: NotNegative = 1000
+
+
 class CalibrationConfig(Section):
     """How scores become probabilities and verdicts, by the validation split.
 
@@ -262,6 +268,7 @@ class Config(Section):
     monitor: MonitorConfig
     calibration: CalibrationConfig = CalibrationConfig()  # what is read of a run of before there was one has none
     cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
+    audit: AuditConfig = AuditConfig()  # the same
     resume: str | None
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
     holdout: HoldoutConfig | None = None  # likewise

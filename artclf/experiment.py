@@ -206,7 +206,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     }
     if is_main_process():
         save_judge(folder, judge)
-        write_run(folder, metrics, data, model, records, predictions, began)
+        write_run(folder, metrics, data, model, records, predictions, began, config.audit.pictures)
         (folder / PROGRESS_FILE).unlink()
     return metrics
 

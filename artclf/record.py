@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from lightning.pytorch import Trainer
 
+from artclf.audit import audit_run
 from artclf.data.module import ArtData
 from artclf.evaluation.calibrators import as_stored
 from artclf.evaluation.cells import cells
@@ -119,8 +120,9 @@ def write_run(
     records: list[StageRecord],
     predictions: pd.DataFrame,
     began: float,
+    audited: int,
 ) -> None:
-    """Write what a finished run leaves: predictions, cells.csv, figures, metrics.json and the report.
+    """Write what a finished run leaves: predictions, cells.csv, the audit, figures, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.
@@ -130,9 +132,11 @@ def write_run(
         records: of the stages.
         predictions: from `tested_predictions`.
         began: when the run began, by `time.perf_counter`.
+        audited: how many pictures are looked at for what a classifier could cheat with; 0 leaves the audit out.
     """
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
     cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
+    audit_run(folder, data, audited, predictions)
     history = pd.read_csv(folder / "metrics.csv")
     draw_figures(
         folder / "figures",

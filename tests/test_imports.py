@@ -13,7 +13,7 @@ ROOMS = [
     ["sweep"],
     ["overrides"],
     ["stages"],
-    ["figures", "progress", "scoring", "subject"],
+    ["audit", "figures", "progress", "scoring", "subject"],
     ["altered"],
     ["forms"],
     ["record"],

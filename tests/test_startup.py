@@ -34,7 +34,15 @@ def test_help_of_the_command_loads_next_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["version"], ["predict", "--help"], ["evaluate", "--help"], ["compare", "--help"], ["data", "show", "--help"]]
+    "words",
+    [
+        ["version"],
+        ["predict", "--help"],
+        ["evaluate", "--help"],
+        ["audit", "--help"],
+        ["compare", "--help"],
+        ["data", "show", "--help"],
+    ],
 )
 def test_what_a_command_needs_is_loaded_when_it_runs(words: list[str]) -> None:
     assert not artclf(*words) & (TRAINING | TABLES_AND_FIGURES | {"hydra", "omegaconf"} | EXTRAS)  # typer loads pydantic
@@ -50,6 +58,12 @@ def test_a_comparison_needs_no_torch() -> None:
     found = loaded("-c", "import artclf.cli.compare, artclf.report.comparison, artclf.report.page")
     assert "matplotlib" in found
     assert not found & (TRAINING | CONFIGURATION)
+
+
+def test_an_audit_needs_no_torch() -> None:
+    found = loaded("-c", "import artclf.cli.audit")
+    assert "sklearn" in found
+    assert not found & {"torch", "torchvision", "lightning", "hydra"}
 
 
 def test_a_run_loads_no_extra_that_it_has_not_asked_for() -> None:

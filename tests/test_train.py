@@ -48,13 +48,24 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         "predictions.csv",
         "cells.csv",
         "report.html",
+        "audit.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
     }
     figures = {path.stem for path in (finished / "figures").glob("*.png")}
     assert figures == {
         *("accuracy", "loss", "network", "counts", "samples_ai", "samples_human", "copies", "mistakes"),
-        *("confusion", "confusion_val", "confusion_unseen", "cells", "cells_unseen", "roc_pr", "scores", "reliability"),
+        *(
+            "confusion",
+            "confusion_val",
+            "confusion_unseen",
+            "cells",
+            "cells_unseen",
+            "roc_pr",
+            "scores",
+            "reliability",
+            "audit",
+        ),
     }
     for figure in (finished / "figures").glob("*.png"):
         with Image.open(figure) as image:

@@ -175,3 +175,29 @@ def compare(
 
     with mistakes_told():
         show_comparison(*compare_folders(runs, to), Console(width=None if sys.stdout.isatty() else 160))
+
+
+@app.command()
+def audit(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"
+        ),
+    ],
+    json: Annotated[Path | None, typer.Option("--json", help="Also write what was found to this file.", metavar="FILE")] = None,
+    to: Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/audit/NAME.")] = None,
+    read_all: Annotated[bool, typer.Option("--all", help="Look at every picture, not only at a sample.")] = False,
+    sample: Annotated[int | None, typer.Option(min=1, help="How many pictures are looked at; default: 5000.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample, and of what is tried on it.")] = 0,
+) -> None:
+    """Tell what a classifier could cheat with: file facts, overall looks and duplicates that give the classes away.
+
+    A picture that can't be read is named, and the others go on; the exit code is then 1.
+    """
+    from artclf.cli.audit import audit_data  # noqa: PLC0415 (loads scikit-learn and matplotlib)
+
+    with mistakes_told():
+        unread = audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed)
+    if unread:
+        raise typer.Exit(1)

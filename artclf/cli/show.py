@@ -55,8 +55,12 @@ def show_data(what: str, to: Path | None, *, sample: int | None, read_all: bool,
     return len(survey.unreadable)
 
 
-def read_source_or_path(what: str) -> Manifest:
+def read_source_or_path(what: str, command: str = "data show") -> Manifest:
     """List the pictures of a source by its name, or of a path.
+
+    Args:
+        what: the name or the path.
+        command: that was typed, for the message.
 
     Raises:
         ArtclfError: as `read_any`, and where a source can't be found by its name alone.
@@ -68,7 +72,7 @@ def read_source_or_path(what: str) -> Manifest:
         if fetched is None:
             raise ArtclfError(
                 f"{AI_ARTBENCH}: is not (or not wholly) in {kaggle_cache()}; type artclf data fetch {AI_ARTBENCH}, or where it "
-                "lies: artclf data show FOLDER"
+                f"lies: artclf {command} FOLDER"
             )
         return read_ai_artbench(fetched)
     return read_any(what)
@@ -94,7 +98,7 @@ def _demo_settings() -> DemoConfig:
 
 
 def _print(survey: Survey, seed: int, page: Path) -> None:
-    screen, errors = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
+    screen = Console(highlight=False, soft_wrap=True)
     counts = count_pictures(survey.manifest.table)
     table = Table(title=headline(survey), title_justify="left")
     for heading in ("split", "made by", "generator"):
@@ -112,11 +116,17 @@ def _print(survey: Survey, seed: int, page: Path) -> None:
     screen.print(table)
     screen.print(describe(survey, seed)[1], markup=False)
     screen.print(warn_of_shortcuts(survey, find_shortcuts(survey.facts)), markup=False)
+    name_unreadable(survey, page.parent)
+    screen.print(f"page: {page}", markup=False)
+
+
+def name_unreadable(survey: Survey, folder: Path) -> None:
+    """Print the first files that can't be read on stderr; `folder` holds unreadable.csv with all of them."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     named = survey.unreadable.head(_MOST_LINES)
     for path, reason in zip(named["path"], named["reason"], strict=True):
         errors.print(f"error: {survey.manifest.root / path}: {reason}", markup=False)
     if len(survey.unreadable) > _MOST_LINES:
         errors.print(
-            f"error: and {len(survey.unreadable) - _MOST_LINES:,} more, all in {page.parent / 'unreadable.csv'}", markup=False
+            f"error: and {len(survey.unreadable) - _MOST_LINES:,} more, all in {folder / 'unreadable.csv'}", markup=False
         )
-    screen.print(f"page: {page}", markup=False)

@@ -8,10 +8,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL.ExifTags import Base as Tag
 from PIL.JpegImagePlugin import JpegImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from artclf.data.images import DEFAULT_MAX_PIXELS, open_image
-from artclf.data.jpeg import estimate_quality, subsampling
+from artclf.data.jpeg import estimate_quality, name_tables, subsampling
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,9 @@ class FileFacts:
         jpeg_quality: 1 to 100 on libjpeg's scale (see `artclf.data.jpeg`); None for other formats.
         quality_exact: whether the tables are exactly those of that quality, or only nearest to them; None for other formats.
         subsampling: of a JPEG's colour, such as "4:2:0"; None for grey and for other formats.
+        tables: eight letters that stand for a JPEG's quantisation tables (`artclf.data.jpeg.name_tables`); None for other
+            formats.
+        exif: whether the file carries EXIF: what camera or program wrote it, and how. A TIFF: whether it has that directory.
     """
 
     width: int
@@ -37,6 +42,8 @@ class FileFacts:
     jpeg_quality: int | None = None
     quality_exact: bool | None = None
     subsampling: str | None = None
+    tables: str | None = None
+    exif: bool = False
 
 
 def read_facts(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FileFacts:
@@ -55,6 +62,7 @@ def read_facts(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Fil
         assert image.fp is not None  # open until the `with` ends
         size = os.fstat(image.fp.fileno()).st_size
         facts = (image.width, image.height, image.format or "", image.mode, size)
+        exif = Tag.ExifOffset in image.tag_v2 if isinstance(image, TiffImageFile) else "exif" in image.info
         if not isinstance(image, JpegImageFile):
-            return FileFacts(*facts)
-        return FileFacts(*facts, *estimate_quality(image), subsampling(image))
+            return FileFacts(*facts, exif=exif)
+        return FileFacts(*facts, *estimate_quality(image), subsampling(image), name_tables(image), exif)

@@ -1,5 +1,7 @@
 """What a JPEG's header tells of how it was written: the quality setting, and how coarsely colour is sampled."""
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 from PIL.JpegImagePlugin import JpegImageFile
@@ -79,6 +81,22 @@ def estimate_quality(image: JpegImageFile) -> tuple[int, bool]:
         if all(table in {luminance, chrominance} for table in tables):
             return quality, True
     return 1 + int(np.abs(_LADDER - np.array(luminance)).sum(axis=1).argmin()), False
+
+
+def name_tables(image: JpegImageFile) -> str:
+    """Give the quantisation tables a short name: files with the same tables, component by component, have the same one.
+
+    Args:
+        image: an opened JPEG; its pixels need not be loaded.
+
+    Returns:
+        The first eight letters of the tables' SHA-256.
+
+    Raises:
+        LookupError: the file names a table that it does not hold.
+    """
+    tables = [list(image.quantization[component[3]]) for component in image.layer]
+    return hashlib.sha256(str(tables).encode()).hexdigest()[:8]
 
 
 def subsampling(image: JpegImageFile) -> str | None:

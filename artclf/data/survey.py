@@ -49,6 +49,7 @@ def survey_files(
     seed: int = 0,
     threads: int = 4,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    quiet: bool = False,
 ) -> Survey:
     """Read the facts of a manifest's files, or of a sample of them.
 
@@ -58,6 +59,7 @@ def survey_files(
         seed: of the sample.
         threads: how many at a time. A disk that has to seek is waited for less; from memory, more threads bring nothing.
         max_pixels: a picture with more counts as unreadable.
+        quiet: show no progress.
     """
     table = manifest.table
     if sample is not None and sample < len(table):
@@ -76,7 +78,7 @@ def survey_files(
 
     starts = range(0, len(paths), _CHUNK)
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        bar = Console(stderr=True)  # what is printed may be piped elsewhere
+        bar = Console(stderr=True, quiet=quiet)  # what is printed may be piped elsewhere
         chunks = track(pool.map(look, starts), "Reading headers", total=len(starts), transient=True, console=bar)
         looks = [look for chunk in chunks for look in chunk]
     read = np.array([isinstance(look, FileFacts) for look in looks], dtype=bool)

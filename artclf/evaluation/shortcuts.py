@@ -108,10 +108,12 @@ def _judge(name: str, values: pd.Series, is_ai: NDArray[np.bool_], typical: dict
 
 
 def _commonest(values: pd.Series, labels: pd.Series) -> dict[str, str]:
-    typical = {}
-    for label in ("human", "ai"):
-        shares = values[labels == label].value_counts(normalize=True)
-        # the commonest of many that differ says nothing of the others
-        scattered = shares.iloc[0] < _COMMON and len(shares) > 1
-        typical[label] = f"{len(shares):,} different" if scattered else f"{shares.index[0]} ({shares.iloc[0]:.0%})"
-    return typical
+    return {label: commonest(values[labels == label]) for label in ("human", "ai")}
+
+
+def commonest(values: pd.Series) -> str:
+    """The commonest value and its share, in words; how many there are where none is common."""
+    shares = values.value_counts(normalize=True)
+    # the commonest of many that differ says nothing of the others
+    scattered = shares.iloc[0] < _COMMON and len(shares) > 1
+    return f"{len(shares):,} different" if scattered else f"{shares.index[0]} ({shares.iloc[0]:.0%})"

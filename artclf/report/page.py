@@ -8,6 +8,7 @@ import pandas as pd
 
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import words
+from artclf.report.audit import audit_section
 from artclf.report.calibration import CAPTION, calibration_section
 from artclf.report.cells import read_cells
 from artclf.report.robustness import section as robustness_section
@@ -39,6 +40,7 @@ _FILES = {
     "checkpoints": "the weights: best.ckpt and last.ckpt",
     "metrics.csv": "an epoch a row",
     "metrics.json": "the final figures, with what produced them",
+    "audit.json": "what a classifier could cheat with",
     "cells.csv": "every figure by split, generator and style, with its 95% interval",
     "predictions.csv": "p_ai, calibrated probability and verdict of every evaluated picture",
     "robustness.csv": "p_ai of a sample of the test pictures, altered in all ways",
@@ -89,6 +91,7 @@ def write_page(run: Path) -> Path:
         "page.html",
         over=_over(run, metrics),
         robustness=robustness_section(run),
+        audit=audit_section(run),
         title=f"{model or 'A network'}{f' on {source}' if source else ''}: made by AI, or by people?",
         metrics=metrics,
         test=test,

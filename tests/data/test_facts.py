@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from artclf.data.facts import FileFacts, read_facts
 from artclf.data.images import UnreadableImage
@@ -38,9 +39,24 @@ def test_formats_without_a_quality(tmp_path: Path, file_format: str, mode: str) 
 def test_a_jpeg_has_its_settings_too(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     noise().save(path, "JPEG", quality=83, subsampling="4:2:2")
-    assert read_facts(str(path)) == FileFacts(24, 18, "JPEG", "RGB", path.stat().st_size, 83, True, "4:2:2")
+    colour = read_facts(str(path))
+    assert colour == FileFacts(24, 18, "JPEG", "RGB", path.stat().st_size, 83, True, "4:2:2", colour.tables)
     noise("L").save(path, "JPEG", quality=95)
-    assert read_facts(path) == FileFacts(24, 18, "JPEG", "L", path.stat().st_size, 95, True, None)
+    grey = read_facts(path)
+    assert grey == FileFacts(24, 18, "JPEG", "L", path.stat().st_size, 95, True, None, grey.tables)
+    assert len(colour.tables or "") == len(grey.tables or "") == 8
+    assert colour.tables != grey.tables
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_exif_is_told(tmp_path: Path, file_format: str) -> None:
+    exif, directory = Image.Exif(), ImageFileDirectory_v2()
+    exif[0x0110] = "a camera"
+    directory[0x8769] = {0x9003: "2026:01:01 00:00:00"}
+    noise().save(tmp_path / "with", file_format, **({"tiffinfo": directory} if file_format == "TIFF" else {"exif": exif}))
+    noise().save(tmp_path / "without", file_format)
+    assert read_facts(tmp_path / "with").exif
+    assert not read_facts(tmp_path / "without").exif
 
 
 def test_sizes_are_those_stored(tmp_path: Path) -> None:
@@ -56,7 +72,9 @@ def test_pixels_are_not_decoded(tmp_path: Path) -> None:
     whole = read_facts(path)
     data = path.read_bytes()
     path.write_bytes(data[: data.index(b"\xff\xda") + 16])  # the header of the scan, and no more
-    assert read_facts(path) == FileFacts(24, 18, "JPEG", "RGB", path.stat().st_size, *(whole.jpeg_quality, True, "4:2:0"))
+    assert read_facts(path) == FileFacts(
+        24, 18, "JPEG", "RGB", path.stat().st_size, *(whole.jpeg_quality, True, "4:2:0", whole.tables)
+    )
 
 
 def test_what_gives_no_picture_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from artclf.data.jpeg import estimate_quality, subsampling
+from artclf.data.jpeg import estimate_quality, name_tables, subsampling
 
 QUALITIES = range(1, 101)
 
@@ -36,6 +36,13 @@ def test_pillows_settings_come_back_exactly(sampling: str) -> None:
 def test_so_they_do_for_every_kind_of_jpeg(mode: str, options: dict[str, bool]) -> None:
     for quality in QUALITIES:
         assert estimate_quality(opened(encoded(mode, quality=quality, **options))) == (quality, True)
+
+
+def test_the_same_tables_have_the_same_name() -> None:
+    assert name_tables(opened(encoded(quality=80))) == name_tables(opened(encoded(quality=80, subsampling="4:4:4")))
+    names = {name_tables(opened(encoded(quality=quality))) for quality in QUALITIES}
+    assert len(names) == 100
+    assert name_tables(opened(encoded("L", quality=80))) not in names
 
 
 def test_grey_has_no_colour_to_sample_and_cmyk_none_that_is_sampled_less() -> None:

@@ -1,0 +1,130 @@
+"""An audit of pictures from first to last: of what a path holds, or of what a run trains and tests on."""
+
+import hashlib
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from artclf.data.images import DEFAULT_MAX_PIXELS
+from artclf.data.manifest import Manifest
+from artclf.data.statistics import Canonical, measure_files
+from artclf.data.survey import Survey, survey_files
+from artclf.evaluation.audit import audit
+from artclf.evaluation.intervals import auroc
+from artclf.report import style
+from artclf.report.audit import AUDIT_FILE, FIGURE, plot_audit
+
+if TYPE_CHECKING:  # it loads torch, which `artclf audit` has no use of
+    from artclf.data.module import ArtData
+
+_kept: dict[Hashable, dict[str, Any]] = {}  # what was audited → what was found: most runs of a sweep have the same pictures
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What was found in some pictures.
+
+    Attributes:
+        survey: their files' facts, and those that can't be read.
+        found: audit.json.
+    """
+
+    survey: Survey
+    found: dict[str, Any]
+
+
+def audit_pictures(
+    manifest: Manifest,
+    *,
+    sample: int | None,
+    seed: int = 0,
+    make_canonical: Canonical | None = None,
+    canonical: bool = False,
+    threads: int = 4,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    quiet: bool = False,
+) -> Audited:
+    """Audit the pictures of a manifest, or some of them by lot.
+
+    Args:
+        manifest: the pictures.
+        sample: how many at most; None for all.
+        seed: of the lots, the folds and the forests.
+        make_canonical: what makes a picture canonical, where statistics of canonical pictures are asked for too.
+        canonical: whether the pictures are read with data.canonical=true.
+        threads: how many files at a time.
+        max_pixels: a picture with more counts as unreadable.
+        quiet: show no progress.
+    """
+    survey = survey_files(manifest, sample=sample, seed=seed, threads=threads, max_pixels=max_pixels, quiet=quiet)
+    survey, measured, after = measure_files(
+        survey, canonical=make_canonical, threads=threads, max_pixels=max_pixels, quiet=quiet
+    )
+    result = audit(pd.concat([survey.facts, measured], axis=1), after, canonical=canonical, seed=seed)
+    total = len(manifest.table)
+    found = {
+        **result.to_json(),
+        "pictures": total,
+        "drawn_of": total if survey.looked_at < total else None,
+        "unreadable": len(survey.unreadable),
+        "seed": seed,
+        "manifest_sha256": manifest.sha256,
+    }
+    return Audited(survey, found)
+
+
+def write_audit(folder: Path, found: dict[str, Any], network: tuple[float, float, float] | None = None) -> None:
+    """Write audit.json and, where there is something to draw, figures/audit.png.
+
+    Args:
+        folder: where to; made where it is missing.
+        found: of an audit.
+        network: a trained network's AUROC on test pictures and the bounds of its interval.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_found(folder / AUDIT_FILE, found)
+    figure = plot_audit(found, network)
+    picture = folder / "figures" / FIGURE
+    picture.unlink(missing_ok=True)  # of an earlier audit
+    if figure is not None:
+        style.save(figure, picture)
+
+
+def write_found(file: Path, found: dict[str, Any]) -> None:
+    """Write what was found for machines."""
+    file.write_text(json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def audit_run(folder: Path, data: "ArtData", pictures: int, predictions: pd.DataFrame) -> None:
+    """Audit what a run trained and was tested on, and write it beside its other results.
+
+    Args:
+        folder: the run folder.
+        data: the run's data, read.
+        pictures: how many are audited at most, by lot; 0 writes nothing.
+        predictions: from `artclf.record.tested_predictions`.
+    """
+    if not pictures:
+        return
+    form = data.canonical
+    digest = hashlib.sha256(b"".join(data.digests)).hexdigest()
+    key = (str(data.manifest.root), data.manifest.sha256, digest, pictures, form, data.config.max_pixels)
+    if key not in _kept:
+        _kept[key] = audit_pictures(
+            data.manifest,
+            sample=pictures,
+            make_canonical=form,  # what the network never sees needs no look
+            canonical=form is not None,
+            threads=max(2, data.config.num_workers),
+            max_pixels=data.config.max_pixels,
+            quiet=True,
+        ).found
+    test = predictions[predictions["split"] == "test"]
+    reached = auroc((test["label"] == "ai").to_numpy(dtype=bool), test["p_ai"].to_numpy(dtype=np.float64))
+    bounds = (reached.value, reached.low, reached.high)
+    write_audit(folder, _kept[key], None if None in bounds else bounds)  # type: ignore[arg-type]

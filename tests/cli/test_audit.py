@@ -1,0 +1,131 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from artclf.cli import app
+from artclf.data.sources.demo import draw_demo
+from artclf.report import style
+from tests.conftest import draw, shared_data
+
+
+@pytest.fixture(autouse=True)
+def _coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "DPI", 40)  # quick to draw
+
+
+def audit(*words: object) -> Result:
+    return CliRunner().invoke(app, ["audit", *map(str, words)])
+
+
+@pytest.fixture
+def art(tmp_path: Path) -> Path:
+    """Noise, alike but for the quality of the JPEGs."""
+    for label, quality in (("human", 95), ("ai", 60)):
+        folder = tmp_path / "art" / "train" / label
+        folder.mkdir(parents=True)
+        for number in range(12):
+            pixels = np.random.default_rng([number, quality]).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=quality)
+    return tmp_path / "art"
+
+
+def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(art: Path, tmp_path: Path) -> None:
+    done = audit(art, "--to", tmp_path / "there", "--json", tmp_path / "found.json")
+    assert done.exit_code == 0
+    assert "JPEG quality (severe): alone AUROC 1.000" in done.stdout
+    assert "data.canonical=true: every picture is encoded anew at one quality" in done.stdout
+    assert "judged against 1.00, not against 0.50" in done.stdout
+    assert f"page: {tmp_path / 'there' / 'audit.html'}" in done.stdout
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["file_facts"])
+    assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["pixel_statistics"])
+    assert {"exact", "near"} <= set(found["duplicates"])
+    assert found["file_facts"]["auroc"] == 1.0
+    assert {"fact", "severity", "remedy"} <= set(found["shortcuts"][0])
+    assert json.loads((tmp_path / "there" / "audit.json").read_text(encoding="utf-8")) == found
+    page = (tmp_path / "there" / "audit.html").read_text(encoding="utf-8")
+    assert "JPEG quality (severe)" in page
+    assert "data:image/png;base64," in page
+    assert f"artclf audit {art}" in page
+
+
+@pytest.mark.parametrize(("shortcut", "fact"), [("size", "size"), ("quality", "JPEG quality"), ("format", "format")])
+def test_a_shortcut_planted_in_the_demo_is_named(shortcut: str, fact: str, tmp_path: Path) -> None:
+    draw_demo(tmp_path / "demo", seed=0, size=48, train_per_folder=2, test_per_folder=1, shortcut=shortcut)
+    done = audit(tmp_path / "demo", "--to", tmp_path / "there")
+    assert done.exit_code == 0
+    assert f"{fact[0].upper()}{fact[1:]} (severe)" in done.stdout
+
+
+def test_the_page_lies_in_outputs_unless_told_otherwise(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = audit("art", "--sample", 20, "--seed", 3)
+    assert done.exit_code == 0
+    assert "Of 24 files 20 were looked at, drawn by lot (seed 3)" in done.stdout
+    page = (tmp_path / "outputs" / "audit" / "art" / "audit.html").read_text(encoding="utf-8")
+    assert "artclf audit art --sample 20 --seed 3" in page
+
+
+def test_unreadable_pictures_are_named_and_the_others_audited(art: Path, tmp_path: Path) -> None:
+    data = (art / "train" / "ai" / "0.jpg").read_bytes()
+    (art / "train" / "ai" / "cut.jpg").write_bytes(data[: len(data) // 2])
+    (art / "train" / "ai" / "empty.jpg").write_bytes(b"")
+    done = audit(art, "--to", tmp_path / "there")
+    assert done.exit_code == 1
+    assert "empty.jpg: empty file" in done.stderr
+    assert "cut.jpg: truncated" in done.stderr
+    assert "JPEG quality (severe)" in done.stdout
+    assert len((tmp_path / "there" / "unreadable.csv").read_text(encoding="utf-8").splitlines()) == 1 + 2
+
+
+def test_one_class_has_nothing_to_be_compared_with_and_copies_all_the_same(tmp_path: Path) -> None:
+    for number in (0, 1):
+        draw(tmp_path / "art" / "ai" / "sd" / f"{number}.png", "ai", 5)
+    done = audit(tmp_path / "art", "--to", tmp_path / "there")
+    assert done.exit_code == 0
+    assert "Nothing could be compared: there are AI works alone" in done.stdout
+    assert "Exact duplicates (files with the same bytes): 1 group, 2 pictures in all" in done.stdout
+    assert not (tmp_path / "there" / "figures" / "audit.png").exists()
+
+
+def test_what_contradicts_itself_is_one_clear_line(art: Path, tmp_path: Path) -> None:
+    for words, reason in [
+        ((art, "--all", "--sample", 4), "error: --all and --sample 4: got both"),
+        ((art, "--json", tmp_path), f"error: --json {tmp_path}: is a folder; give a file"),
+        ((art, "--json", tmp_path / "no" / "file"), "its folder does not exist"),
+        (("ai_artbench",), "or where it lies: artclf audit FOLDER"),
+        ((art, "--to", art / "page"), "lies in the folder of the pictures"),
+    ]:
+        done = audit(*words)
+        assert done.exit_code == 2
+        (line,) = done.stderr.strip().splitlines()
+        assert reason in line
+
+
+def found_in(name: str, tmp_path: Path) -> dict:
+    folder = shared_data(name)
+    if folder is None:
+        pytest.skip("no real pictures beside this checkout")
+    assert audit(folder, "--to", tmp_path / "there").exit_code == 0
+    return json.loads((tmp_path / "there" / "audit.json").read_text(encoding="utf-8"))
+
+
+def test_ai_artbench_as_published_gives_its_makers_away(tmp_path: Path) -> None:
+    found = found_in("ai_artbench_native", tmp_path)
+    assert found["shortcuts"][0]["fact"] == "JPEG quality"
+    assert (found["file_facts"]["accuracy"], found["file_facts"]["auroc"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(("name", "files", "looks"), [("ai_artbench_mini", 0.74, 0.86), ("cezanne", 0.60, 0.63)])
+def test_where_all_is_stored_alike_only_weight_and_looks_differ(name: str, files: float, looks: float, tmp_path: Path) -> None:
+    """The figures are those that were found by other means before there was an audit."""
+    found = found_in(name, tmp_path)
+    told = {row["fact"] for row in found["shortcuts"]}
+    assert not told & {"size", "aspect", "format", "colour mode", "JPEG quality", "JPEG tables", "chroma subsampling", "EXIF"}
+    assert "bytes per pixel" in told
+    assert found["file_facts"]["auroc"] == pytest.approx(files, abs=0.07)
+    assert found["pixel_statistics"]["auroc"] == pytest.approx(looks, abs=0.07)

@@ -1,0 +1,79 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from artclf.evaluation.duplicates import find_duplicates, near_pairs
+
+
+def table(*rows: tuple[str, str, str, int | None]) -> pd.DataFrame:
+    """Rows of label, split, file's bytes, and hash."""
+    hashes = ["" if bits is None else f"{bits:016x}" for *_, bits in rows]
+    found = pd.DataFrame([row[:3] for row in rows], columns=["label", "split", "sha256"])
+    return found.assign(path=[f"{number}.png" for number in range(len(found))], hash=hashes)
+
+
+def flipped(bits: int, *places: int) -> int:
+    for place in places:
+        bits ^= 1 << place
+    return bits
+
+
+FIRST, SECOND = 0xDEADBEEF12345678, 0x0123456789ABCDEF
+
+
+@pytest.mark.parametrize("most", [0, 1, 4, 7])
+def test_pairs_are_those_of_comparing_all_with_all(most: int) -> None:
+    rng = np.random.default_rng(most)
+    bits = rng.integers(0, 2**63, 60, dtype=np.uint64)
+    for number in range(60, 300):  # copies with some bits flipped, in chains
+        mask = sum(1 << int(place) for place in rng.choice(64, rng.integers(0, 9), replace=False))
+        bits = np.append(bits, bits[rng.integers(0, number)] ^ np.uint64(mask))
+    expected = {
+        (one, other)
+        for one in range(300)
+        for other in range(one)
+        if int(bits[one] ^ bits[other]).bit_count() <= most and bits[one] != bits[other]
+    }
+    first = {int(value): int(np.flatnonzero(bits == value)[0]) for value in bits}
+    expected = {
+        (max(first[int(bits[a])], first[int(bits[b])]), min(first[int(bits[a])], first[int(bits[b])])) for a, b in expected
+    }
+    found = near_pairs(np.arange(300), bits, most)
+    assert {(max(a, b), min(a, b)) for a, b in found.tolist() if bits[a] != bits[b]} == expected
+    assert all(bits[a] == bits[b] for a, b in found.tolist() if int(bits[a] ^ bits[b]).bit_count() == 0)
+
+
+def test_exact_and_near_copies_are_told_apart() -> None:
+    found = find_duplicates(
+        table(
+            ("ai", "train", "a", FIRST),
+            ("ai", "test", "a", FIRST),  # the same bytes, in another split
+            ("human", "train", "b", SECOND),
+            ("human", "test", "c", flipped(SECOND, 1, 20, 40, 63)),  # near
+            ("human", "train", "d", flipped(SECOND, 1, 2, 3, 4, 5)),  # one bit too many
+            ("ai", "val", "e", None),  # of one shade
+            ("ai", "val", "f", None),
+        )
+    )
+    assert found.group[0] == found.group[1]
+    assert found.group[2] == found.group[3]
+    assert len(set(found.group.tolist())) == 5
+    assert (found.exact.groups, found.exact.files, found.exact.across_splits, found.exact.test_files) == (1, 2, 1, 1)
+    assert (found.near.groups, found.near.files, found.near.across_labels) == (1, 2, 0)
+    assert found.near.examples == [{"files": 2, "paths": ["2.png", "3.png"], "splits": ["test", "train"], "labels": ["human"]}]
+
+
+def test_copies_across_labels_are_named_first() -> None:
+    rows = [("ai", "train", f"s{number // 2}", FIRST ^ (0xFFFF << (number // 2))) for number in range(14)]
+    found = find_duplicates(table(*rows, ("ai", "train", "x", SECOND), ("human", "train", "y", SECOND)))
+    assert found.near.across_labels == 1
+    assert found.near.examples[0]["labels"] == ["ai", "human"]
+    assert found.exact.groups == 7
+    assert len(found.exact.examples) == 5  # the first few
+
+
+def test_nothing_is_a_copy_of_nothing() -> None:
+    found = find_duplicates(table(("ai", "", "a", FIRST), ("human", "", "b", SECOND)))
+    assert (found.exact.groups, found.near.groups) == (0, 0)
+    assert found.to_json()["near"]["examples"] == []
+    assert find_duplicates(table(("ai", "", "a", FIRST)).head(0)).exact.files == 0

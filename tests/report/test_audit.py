@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artclf.errors import ArtclfError
+from artclf.evaluation.audit import audit
+from artclf.report import style
+from artclf.report.audit import audit_section, free_auroc, in_words, plot_audit
+from artclf.report.page import write_page
+from artclf.report.templates import render
+from tests.evaluation.audited import pictures
+from tests.report.conftest import write_run
+
+AI = np.arange(200) >= 100
+
+
+@pytest.fixture(scope="module")
+def unequal() -> dict:
+    table = pictures(
+        jpeg_quality=np.where(AI, 75, 95),
+        saturation=np.random.default_rng(0).normal(0.8 * AI, 1.0),
+        exif=AI,
+        split=np.where(np.arange(200) % 2, "test", "train"),
+    )
+    table.loc[1, "hash"] = table.loc[0, "hash"]
+    return audit(table, trees=5).to_json()
+
+
+@pytest.fixture(scope="module")
+def equal() -> dict:
+    return audit(pictures(60), trees=5).to_json()
+
+
+def test_words_tell_what_how_bad_and_what_helps(unequal: dict) -> None:
+    text = "\n".join(in_words(unequal))
+    assert "A network that learns from these pictures is to be judged against 1.00, not against 0.50." in text
+    assert "JPEG quality (severe): alone AUROC 1.000 (95% interval 0.963 to 1.000); human works 95 (100%), AI works 75" in text
+    assert "Colour saturation (moderate)" in text
+    assert "EXIF (none for this network)" in text
+    assert "metadata never reaches the network" in text
+    assert "Near duplicates across splits (moderate): 1 picture outside of train (1.0%) have one in train" in text
+    assert "The same in all files: format and colour mode." in text
+    assert text.count("What helps against") == 4
+
+
+def test_where_there_is_nothing_it_is_said(equal: dict) -> None:
+    lines = in_words(equal)
+    assert "No shortcut was found: a network is to be judged against guessing, an AUROC of 0.50." in lines
+    assert lines[-1] == "No duplicates were found, exact or near."
+    assert free_auroc(equal) is None
+
+
+def test_what_is_read_canonically_is_judged_against_canonical_looks(unequal: dict) -> None:
+    after = {**unequal["pixel_statistics"], "auroc": 0.61, "notable": True}
+    assert free_auroc({**unequal, "canonical_pixel_statistics": after, "canonical": True}) == 0.61
+    assert free_auroc({**unequal, "canonical_pixel_statistics": after}) == 1.0
+
+
+def test_the_figure_has_the_network_beside_the_facts(unequal: dict) -> None:
+    figure = plot_audit(unequal, (0.97, 0.95, 0.99))
+    assert figure is not None
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names[:3] == ["this network, test pictures", "file facts together", "picture statistics together"]
+    assert "JPEG quality alone" in names
+    assert "0.970" in {text.get_text() for text in figure.axes[0].texts}
+    assert plot_audit(audit(pictures(20, label="ai")).to_json()) is None
+
+
+def test_the_section_is_made_of_what_was_written(unequal: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "DPI", 40)
+    assert audit_section(tmp_path) is None
+    (tmp_path / "audit.json").write_text(json.dumps(unequal))
+    figure = plot_audit(unequal)
+    assert figure is not None
+    style.save(figure, tmp_path / "figures" / "audit.png")
+    section = audit_section(tmp_path)
+    page = render("audit.html", name="x", title="y", audit=section)
+    assert "JPEG quality (severe)" in page
+    assert "data:image/png;base64," in page
+    assert "reaches no network" in page
+    assert "0.jpg<br>1.jpg" in page
+    (tmp_path / "audit.json").write_text("{")
+    with pytest.raises(ArtclfError, match=r"audit\.json: is no JSON"):
+        audit_section(tmp_path)
+
+
+def test_a_run_that_was_audited_has_the_section_in_its_page(unequal: dict, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    assert 'id="audit"' not in write_page(run).read_text(encoding="utf-8")
+    (run / "audit.json").write_text(json.dumps(unequal))
+    page = write_page(run).read_text(encoding="utf-8")
+    assert 'href="#audit"' in page
+    assert 'id="audit"' in page
+    assert "Colour saturation (moderate)" in page
