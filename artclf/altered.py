@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 
@@ -16,6 +15,7 @@ from artclf.data.images import UnreadableImage, read_image
 from artclf.data.manifest import COLUMNS
 from artclf.data.survey import draw_sample
 from artclf.data.transforms import as_square
+from artclf.evaluation.calibrators import as_stored
 from artclf.model.classifier import ArtClassifier
 from artclf.precision import autocast
 from artclf.scoring import MOST_THREADS
@@ -115,9 +115,4 @@ def score_versions(
         ],
         ignore_index=True,
     )
-    return table.assign(p_ai=rounded(np.array(scores).reshape(-1, len(listed)).T.ravel())), refused
-
-
-def rounded(p_ai: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Scores as tables hold them: seven digits are what 32-bit numbers hold, and certainty is not among them."""
-    return np.clip(np.round(p_ai, 7), 1e-7, 1 - 1e-7)
+    return table.assign(p_ai=as_stored(np.array(scores).reshape(-1, len(listed)).T.ravel())), refused

@@ -8,10 +8,16 @@ from typing import Any
 import pandas as pd
 import torch
 
+from artclf.audit import audit_beside
+from artclf.data.canonical import Canonical
 from artclf.data.images import DEFAULT_MAX_PIXELS
+from artclf.evaluation.cells import cells
+from artclf.evaluation.judge import Judge, with_verdicts
 from artclf.evaluation.metrics import THRESHOLD, split_metrics
 from artclf.evaluation.robustness import Robustness, measure_robustness
+from artclf.evaluation.thresholds import judgement
 from artclf.figures import draw_verdicts
+from artclf.forms import judge_both_forms
 from artclf.model.classifier import ArtClassifier
 from artclf.record import git_commit, versions, write_json
 from artclf.report.page import write_page
@@ -19,26 +25,47 @@ from artclf.report.robustness import draw_robustness
 from artclf.subject import Selection, Subject
 from artclf.writing import write_text
 
+PICTURES = 1000
+"""How many, by lot, are audited and judged in both forms."""
 
-def assess(folder: Path, selection: Selection, predictions: pd.DataFrame, threshold: float) -> dict[str, Any]:
+
+def assess(
+    folder: Path,
+    selection: Selection,
+    model: ArtClassifier,
+    judge: Judge,
+    predictions: pd.DataFrame,
+    precision: str,
+    seed: int,
+) -> dict[str, Any]:
     """Compute and draw all that is told of the verdicts: the one place for what is asked of a finished model.
 
     Args:
-        folder: the evaluation's, in which figures/ is made.
+        folder: the evaluation's, in which predictions.csv, cells.csv, audit.json and figures/ are made.
         selection: the pictures.
-        predictions: predictions.csv.
-        threshold: from which p_ai on the verdict is AI.
+        model: the classifier, in eval mode on its device.
+        judge: what gives its verdicts.
+        predictions: the manifest's columns and p_ai.
+        precision: what was computed in.
+        seed: of lots and bootstraps.
 
     Returns:
-        The figures of each split, for metrics.json.
+        The figures of each split, what the judge says, and both forms, for metrics.json.
     """
+    predictions = with_verdicts(predictions, judge)
+    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
     ordered = sorted(predictions["split"].unique(), key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
-    metrics = {split: split_metrics(predictions[predictions["split"] == split], threshold) for split in ordered}
+    metrics = {split: split_metrics(predictions[predictions["split"] == split]) for split in ordered}
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     root = selection.manifest.root
     draw_verdicts(figures, root=root, max_pixels=DEFAULT_MAX_PIXELS, predictions=predictions, metrics=metrics)
-    return metrics
+    form = model.canonical or Canonical.for_size(int(model.hparams["image_size"]))
+    canonical = model.canonical is not None
+    audit_beside(folder, selection.manifest, predictions, pictures=PICTURES, form=form, canonical=canonical)
+    forms = judge_both_forms(model, root, predictions, form, precision, pictures=PICTURES, seed=seed)
+    return {**metrics, **judgement(predictions, judge), "forms": forms}
 
 
 def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, image_size: int, seed: int) -> Robustness:
@@ -73,6 +100,7 @@ def write_evaluation(
     predictions: pd.DataFrame,
     rejected: pd.DataFrame,
     altered: pd.DataFrame | None,
+    judge: Judge,
     precision: str,
     seed: int,
     command: str,
@@ -89,6 +117,7 @@ def write_evaluation(
         predictions: predictions.csv: the manifest's columns and p_ai.
         rejected: what could not be read: path, reason.
         altered: from `score_versions`; None where robustness is not asked for.
+        judge: what gives its verdicts.
         precision: what was computed in.
         seed: of the sample for robustness, of noise and of the bootstrap.
         command: the command line.
@@ -100,10 +129,9 @@ def write_evaluation(
     """
     manifest = selection.manifest
     write_text(folder / "manifest.csv", manifest.to_csv())
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
     if len(rejected):
         rejected.to_csv(folder / "rejected.csv", index=False)
-    figures = assess(folder, selection, predictions, threshold)
+    figures = assess(folder, selection, model, judge, predictions, precision, seed)
     size = int(model.hparams["image_size"])
     if altered is not None:
         assess_robustness(folder, altered, threshold, image_size=size, seed=seed)
@@ -126,6 +154,7 @@ def write_evaluation(
             "source": selection.name,
             "root": str(manifest.root),
             "image_size": size,
+            "canonical": model.canonical.to_json() if model.canonical else None,
             "manifest_sha256": manifest.sha256,
             "counts": manifest.counts(),
             "rejected": len(rejected),
@@ -136,7 +165,7 @@ def write_evaluation(
         "command": command,
         "versions": versions(),
         "git": git_commit(),
-        "fallbacks": selection.notes,
+        "fallbacks": [*selection.notes, *judge.shortfalls()],
         "seconds": round(time.perf_counter() - began, 2),
     }
     write_json(folder / "metrics.json", metrics)

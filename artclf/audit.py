@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from artclf.data.canonical import Canonical
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
-from artclf.data.statistics import Canonical, measure_files
+from artclf.data.statistics import measure_files
 from artclf.data.survey import Survey, survey_files
 from artclf.evaluation.audit import audit
 from artclf.evaluation.intervals import auroc
@@ -100,6 +101,54 @@ def write_found(file: Path, found: dict[str, Any]) -> None:
     file.write_text(json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def audit_beside(
+    folder: Path,
+    manifest: Manifest,
+    predictions: pd.DataFrame,
+    *,
+    pictures: int,
+    form: Canonical,
+    canonical: bool,
+    stands_for: str = "",
+    threads: int = 2,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> dict[str, Any]:
+    """Audit what a network was trained or tested on, and write it beside its other results.
+
+    Args:
+        folder: of a run or an evaluation.
+        manifest: the pictures.
+        predictions: predictions.csv, for the network's own AUROC beside that of the facts.
+        pictures: how many are audited at most, by lot.
+        form: the canonical one.
+        canonical: whether the network is shown pictures in it.
+        stands_for: what changes when a file does: pictures that this process has audited are not audited again; "" always does.
+        threads: how many files at a time.
+        max_pixels: a picture with more counts as unreadable.
+
+    Returns:
+        What audit.json holds.
+    """
+    key = (str(manifest.root), manifest.sha256, stands_for, pictures, form, canonical, max_pixels)
+    found = _kept.get(key) if stands_for else None
+    if found is None:
+        found = audit_pictures(
+            manifest,
+            sample=pictures,
+            make_canonical=form,
+            canonical=canonical,
+            threads=threads,
+            max_pixels=max_pixels,
+            quiet=True,
+        ).found
+        _kept[key] = found
+    test = predictions[predictions["split"] == "test"]
+    reached = auroc((test["label"] == "ai").to_numpy(dtype=bool), test["p_ai"].to_numpy(dtype=np.float64))
+    bounds = (reached.value, reached.low, reached.high)
+    write_audit(folder, found, None if None in bounds else bounds)  # type: ignore[arg-type]
+    return found
+
+
 def audit_run(folder: Path, data: "ArtData", pictures: int, predictions: pd.DataFrame) -> None:
     """Audit what a run trained and was tested on, and write it beside its other results.
 
@@ -109,22 +158,15 @@ def audit_run(folder: Path, data: "ArtData", pictures: int, predictions: pd.Data
         pictures: how many are audited at most, by lot; 0 writes nothing.
         predictions: from `artclf.record.tested_predictions`.
     """
-    if not pictures:
-        return
-    form = data.canonical
-    digest = hashlib.sha256(b"".join(data.digests)).hexdigest()
-    key = (str(data.manifest.root), data.manifest.sha256, digest, pictures, form, data.config.max_pixels)
-    if key not in _kept:
-        _kept[key] = audit_pictures(
+    if pictures:
+        audit_beside(
+            folder,
             data.manifest,
-            sample=pictures,
-            make_canonical=form,  # what the network never sees needs no look
-            canonical=form is not None,
+            predictions,
+            pictures=pictures,
+            form=Canonical.described(data.config),
+            canonical=data.canonical is not None,
+            stands_for=hashlib.sha256(b"".join(data.digests)).hexdigest(),
             threads=max(2, data.config.num_workers),
             max_pixels=data.config.max_pixels,
-            quiet=True,
-        ).found
-    test = predictions[predictions["split"] == "test"]
-    reached = auroc((test["label"] == "ai").to_numpy(dtype=bool), test["p_ai"].to_numpy(dtype=np.float64))
-    bounds = (reached.value, reached.low, reached.high)
-    write_audit(folder, _kept[key], None if None in bounds else bounds)  # type: ignore[arg-type]
+        )

@@ -27,6 +27,7 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.judge import with_verdicts
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.thresholds import fit_to_validation, judgement
+from artclf.forms import judge_both_forms
 from artclf.mistakes import part_mistakes, schema_mistakes, target_mistakes, validate
 from artclf.model.backbones import Backbone, build_backbone, load_weights
 from artclf.model.classifier import ArtClassifier
@@ -205,6 +206,16 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         "fallbacks": [*fallbacks, *data.fallbacks, *judge.shortfalls()],
     }
     if is_main_process():
+        if config.audit.pictures:
+            metrics["forms"] = judge_both_forms(
+                model.to(trainer.strategy.root_device).eval(),
+                data.manifest.root,
+                predictions,
+                Canonical.described(config.data),
+                precision,
+                pictures=config.audit.pictures,
+                seed=config.seed,
+            )
         save_judge(folder, judge)
         write_run(folder, metrics, data, model, records, predictions, began, config.audit.pictures)
         (folder / PROGRESS_FILE).unlink()

@@ -40,8 +40,8 @@ def judge_both_forms(
         seed: of the lots and of the bootstrap.
 
     Returns:
-        What metrics.json tells under `forms`: see `compare_forms`, with trained_on ("as_stored" or "canonical") and canonical
-        (the form); None where there are no test pictures.
+        What metrics.json tells under `forms`: see `compare_forms`, with trained_on ("as_stored" or "canonical") and form
+        (side and quality of the canonical one); None where there are no test pictures.
     """
     if not (predictions["split"] == "test").any():
         return None
@@ -60,6 +60,6 @@ def judge_both_forms(
     plain, formed = (others, own) if model.canonical else (own, others)
     return {
         "trained_on": "canonical" if model.canonical else "as_stored",
-        "canonical": (model.canonical or canonical).to_json(),
+        "form": (model.canonical or canonical).to_json(),
         **compare_forms(is_ai, plain, formed, seed=seed),
     }

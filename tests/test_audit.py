@@ -19,7 +19,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_of(pictures: Path, digests: bytes = b"a", canonical: Canonical | None = None) -> SimpleNamespace:
     """What an audit asks of a run's data."""
-    config = SimpleNamespace(num_workers=0, max_pixels=10_000)
+    config = SimpleNamespace(num_workers=0, max_pixels=10_000, image_size=32, canonical_side=None, canonical_quality=75)
     return SimpleNamespace(manifest=read_folder(pictures), digests=[digests], config=config, canonical=canonical)
 
 
@@ -37,12 +37,12 @@ def test_a_run_has_its_audit_written(pictures: Path, tmp_path: Path) -> None:
     assert (tmp_path / "figures" / "audit.png").is_file()
 
 
-def test_canonical_pictures_are_looked_at_where_a_run_reads_them_so(pictures: Path, tmp_path: Path) -> None:
+def test_pictures_are_looked_at_in_both_forms(pictures: Path, tmp_path: Path) -> None:
     audit.audit_run(tmp_path / "plain", run_of(pictures), 20, predictions(pictures))
     audit.audit_run(tmp_path / "form", run_of(pictures, canonical=Canonical(24, 75)), 20, predictions(pictures))
     plain, form = (json.loads((tmp_path / name / "audit.json").read_text(encoding="utf-8")) for name in ("plain", "form"))
-    assert (plain["canonical"], plain["canonical_pixel_statistics"]) == (False, None)
-    assert form["canonical"]
+    assert (plain["canonical"], form["canonical"]) == (False, True)
+    assert form["canonical_pixel_statistics"] == plain["canonical_pixel_statistics"]
     assert form["canonical_pixel_statistics"]["top"]
     assert form["pixel_statistics"]["auroc"] == plain["pixel_statistics"]["auroc"]
 

@@ -18,7 +18,7 @@ from artclf.report.audit import audit_section, how_it_was_done, in_words
 from artclf.report.dataset import headline
 from artclf.report.templates import render
 
-_SIDE, _DEMO_SIDE, _QUALITY = 168, 72, 75  # of canonical pictures, as conf/data has them: three quarters of image_size
+_SIZE, _DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical pictures are made for
 
 
 def audit_data(what: str, to: Path | None, *, json: Path | None, sample: int | None, read_all: bool, seed: int) -> int:
@@ -46,7 +46,7 @@ def audit_data(what: str, to: Path | None, *, json: Path | None, sample: int | N
     path = Path(what).expanduser().resolve()
     name = what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
     folder = free_folder(to or Path("outputs") / "audit" / name, path)
-    form = Canonical(_DEMO_SIDE if what == DEMO else _SIDE, _QUALITY)
+    form = Canonical.for_size(_DEMO_SIZE if what == DEMO else _SIZE)
     chosen = None if read_all else sample or DEFAULT_SAMPLE
     audited = audit_pictures(manifest, sample=chosen, seed=seed, make_canonical=form)
     survey, found = audited.survey, audited.found

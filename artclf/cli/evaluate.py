@@ -18,13 +18,15 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from artclf.altered import SAMPLE, draw_pictures_to_alter, rounded, score_versions
+from artclf.altered import SAMPLE, draw_pictures_to_alter, score_versions
 from artclf.assessment import write_evaluation
 from artclf.cli.predict import choose_precision, predict_files
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, read_source_or_path
 from artclf.errors import ArtclfError
+from artclf.evaluation.calibrators import as_stored
+from artclf.evaluation.judge import judge_by_half
 from artclf.memory import keep_freed_memory
-from artclf.model.checkpoint import load_classifier
+from artclf.model.checkpoint import load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.report import words
 from artclf.report.robustness import in_words, read_robustness
@@ -89,6 +91,9 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> 
     keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_classifier(subject.checkpoint).to(device)
+    judge = read_judge(subject.checkpoint)
+    if judge is None:
+        judge = judge_by_half("its checkpoint, which holds no thresholds,")
     precision = choose_precision(subject.checkpoint, wish.precision, device)
     screen = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -108,6 +113,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> 
         predictions=predictions,
         rejected=rejected,
         altered=altered,
+        judge=judge,
         precision=precision,
         seed=wish.seed,
         command=shlex.join(["artclf", *sys.argv[1:]]),
@@ -144,7 +150,7 @@ def _predict(model: ArtClassifier, selection: Selection, precision: str, errors:
         raise ArtclfError(
             f"{selection.name}: none of its {len(files):,} pictures can be read (first: {files[0]}: {reasons[0]})"
         )
-    p_ai = rounded(np.array([prediction.p_ai for prediction in told if not prediction.reason], dtype=np.float64))
+    p_ai = as_stored(np.array([prediction.p_ai for prediction in told if not prediction.reason], dtype=np.float64))
     rejected = pd.DataFrame({"path": table["path"][~read], "reason": reasons[~read]})
     return table[read].assign(p_ai=p_ai).reset_index(drop=True), rejected.reset_index(drop=True)
 

@@ -11,6 +11,7 @@ from artclf.report import words
 from artclf.report.audit import audit_section
 from artclf.report.calibration import CAPTION, calibration_section
 from artclf.report.cells import read_cells
+from artclf.report.forms import forms_section
 from artclf.report.robustness import section as robustness_section
 from artclf.report.run_folder import embed, read_metrics, read_table
 from artclf.report.summary import errors_in_words, other_splits, three_sentences
@@ -107,6 +108,7 @@ def write_page(run: Path) -> Path:
         judged=read_cells(run, [name for name in ("test", *others) if name != "val"]),
         threshold=THRESHOLD,
         calibration=calibration_section(metrics),
+        forms=forms_section(metrics),
         splits=[(name, metrics[name]) for name in ("test", *others) if metrics.get(name)],
         mistakes=None if mistakes is None else mistakes.groupby("label").head(_MOST_MISTAKES).to_dict("records"),
         mistakes_number={} if mistakes is None else mistakes["label"].value_counts().to_dict(),

@@ -69,6 +69,8 @@ def test_the_runs_own_test_pictures(run: Path, pictures: Path, tmp_path: Path) -
     (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", folder.name)
     assert {path.name for path in folder.iterdir()} == {
+        "audit.json",
+        "cells.csv",
         "figures",
         "manifest.csv",
         "metrics.json",

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from artclf.evaluation.forms import compare_forms
+from artclf.evaluation.metrics import binary_metrics
+
+IS_AI = np.array([False] * 4 + [True] * 4)
+STORED = np.array([0.1, 0.2, 0.3, 0.6, 0.9, 0.8, 0.7, 0.4])
+FORMED = np.array([0.1, 0.7, 0.3, 0.4, 0.9, 0.2, 0.7, 0.6])
+
+
+def test_both_forms_are_what_their_scores_say() -> None:
+    told = compare_forms(IS_AI, STORED, FORMED)
+    assert (told["n_ai"], told["n_human"]) == (4, 4)
+    for form, p_ai in (("as_stored", STORED), ("canonical", FORMED)):
+        figures = binary_metrics(IS_AI, p_ai)
+        for name in ("balanced_accuracy", "false_positive_rate", "auroc"):
+            value, low, high = told[form][name]
+            assert value == pytest.approx(figures[name])
+            assert low <= value <= high
+    assert told["flips"] == {"human": {"to_ai": 1, "to_human": 1}, "ai": {"to_ai": 1, "to_human": 1}}
+    assert told["auroc_lost"][0] == pytest.approx(told["as_stored"]["auroc"][0] - told["canonical"]["auroc"][0])
+
+
+def test_the_same_scores_lose_nothing() -> None:
+    told = compare_forms(IS_AI, STORED, STORED)
+    assert told["auroc_lost"] == [0.0, 0.0, 0.0]
+    assert told["flips"] == {"human": {"to_ai": 0, "to_human": 0}, "ai": {"to_ai": 0, "to_human": 0}}
+
+
+def test_a_class_that_is_absent_has_no_figures() -> None:
+    told = compare_forms(IS_AI[4:], STORED[4:], FORMED[4:])
+    assert told["as_stored"]["recall"][0] == 0.75
+    assert told["as_stored"]["false_positive_rate"] is None
+    assert told["canonical"]["auroc"] is None
+    assert told["auroc_lost"] is None
+
+
+def test_each_picture_needs_two_scores() -> None:
+    with pytest.raises(ValueError, match="two scores"):
+        compare_forms(IS_AI, STORED, FORMED[1:])
