@@ -62,7 +62,7 @@ def forms_in_words(forms: Mapping[str, Any]) -> list[str]:
     human, ai = flips["human"], flips["ai"]
     sentences.append(
         f"Verdicts that turn from as stored to canonical: of {words.plural(forms['n_human'], 'human work')} "
-        f"{human['to_ai']} to AI and {human['to_human']} to human, of {words.plural(forms['n_ai'], 'AI work')} {ai['to_ai']} to AI and "
-        f"{ai['to_human']} to human."
+        f"{human['to_ai']} to AI and {human['to_human']} to human, of {words.plural(forms['n_ai'], 'AI work')} "
+        f"{ai['to_ai']} to AI and {ai['to_human']} to human."
     )
     return sentences
