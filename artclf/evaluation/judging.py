@@ -131,10 +131,15 @@ def deal_folds(is_ai: Booleans, groups: Indices, seed: int) -> Indices:
 
 
 def _coded(values: pd.Series) -> Floats:
-    """Names as numbers by how common they are, without a look at the classes; those that one file alone has are one."""
+    """Names as numbers by how common they are, without a look at the classes; those that one file alone has are one.
+
+    Of equally common ones the alphabet decides: tables list one class after the other, so that the order in which names come
+    up would tell the class.
+    """
     counts = values.map(values.value_counts())
     known = values.where(counts > 1, "a value of its own")
-    places = {name: float(place) for place, name in enumerate(known.value_counts().index)}
+    commonest_first = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    places = {name: float(place) for place, name in enumerate(commonest_first.index)}
     coded: Floats = known.map(places).to_numpy(dtype=float)
     return coded
 
