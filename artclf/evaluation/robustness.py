@@ -33,6 +33,7 @@ from artclf.evaluation.significance import (
 NOTHING = "none"  # what stands in `distortion` and `first` where nothing is done
 WHO = ("both", "ai", "human")  # whose pictures are altered
 _VERSION = ["first", "distortion", "level"]
+_FEWEST = 5  # works of each class below which resamples are too much alike for anything to be beyond chance
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Altered:
         flips: against the same pictures without the distortion.
         p: McNemar's exact test of right verdicts without and with it (both classes altered), by Holm's correction over the
             levels of all distortions with the same `first`; None for what is not altered.
-        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class is absent.
+        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class has under five works.
         biased: "ai" where altering makes works look more like AI's (with human works alone altered, AUROC is lower, beyond
             chance, than with AI's alone, and than before), "human" where it makes them look more like people's (the other way
             round); "" for neither; None as above.
@@ -152,6 +153,7 @@ def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0,
     judged = np.array(mixed)
     drawn = bootstrap(is_ai, judged, judged >= threshold, resamples=resamples, seed=seed)
     corrected = _mcnemar(versions, p_ai, unaltered, is_ai, threshold)
+    few = min(int(is_ai.sum()), int((~is_ai).sum())) < _FEWEST
     levels = []
     for row, (first, distortion, level) in enumerate(versions):
         start = rows[NOTHING, NOTHING, None] if distortion == NOTHING else rows[first, NOTHING, None]
@@ -165,7 +167,7 @@ def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0,
                 auroc={who: _auroc(drawn, 3 * row + place, is_ai) for place, who in enumerate(WHO)},
                 flips=_flips(is_ai, p_ai[start] >= threshold, p_ai[row] >= threshold),
                 p=corrected.get((first, distortion, level)),
-                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or is_ai.all() or not is_ai.any() else told),
+                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or few else told),
             )
         )
     return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)

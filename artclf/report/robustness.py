@@ -104,7 +104,7 @@ def _accused(found: Robustness, levels: Sequence[Altered]) -> str:
 
 def _kinds(levels: Sequence[Altered]) -> list[str]:
     if all(level.fragile is None for level in levels):
-        return []
+        return []  # of one class, or too few works
     to_ai, to_human = (_listed([level for level in levels if level.biased == who]) for who in ("ai", "human"))
     fragile, shifted = (
         _listed([level for level in levels if level.fragile]),
@@ -118,7 +118,7 @@ def _kinds(levels: Sequence[Altered]) -> list[str]:
     if fragile:
         lines.append(f"Fragility: what it looks for is lost under {fragile}.")
     if shifted:
-        lines.append(f"The order of the scores holds under {shifted}, but the threshold is in the wrong place then.")
+        lines.append(f"No loss of the scores' order was found under {shifted}, but the threshold is in the wrong place then.")
     return lines or ["Neither bias nor fragility beyond chance under anything that was tried on these pictures."]
 
 

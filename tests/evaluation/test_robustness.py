@@ -163,6 +163,15 @@ def test_one_class_alone_has_rates_and_flips_and_no_more() -> None:
     assert (jpeg.fragile, jpeg.biased, jpeg.shifted) == (None, None, None)
 
 
+def test_of_a_handful_nothing_is_beyond_chance() -> None:
+    """One work of each class, whose order is turned round: every resample says the same."""
+    clean = np.where(LABELS == "ai", 3.0, -3.0)
+    scores = table(clean=clean, jpeg_30=-clean)
+    of_each = scores.groupby(["label", "distortion"])
+    assert level(measure_robustness(of_each.head(4), 0.5), "jpeg").fragile is None
+    assert level(measure_robustness(of_each.head(5), 0.5), "jpeg").fragile
+
+
 def test_gaps_are_refused() -> None:
     scores = table(clean=logits(), jpeg_30=logits())
     with pytest.raises(ValueError, match="140 pictures in 2 versions are 280 scores; got 279"):
