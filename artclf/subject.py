@@ -180,7 +180,9 @@ def _selected(selection: Selection, split: str | None) -> Selection:
     notes = selection.notes
     if "test" not in there:
         named = max(there, key=lambda name: (name not in {"train", "val"}, (table["split"] == name).sum()))
-        notes = [*notes, f"what is called test here is the split {named} of {selection.name}"]
+        chose = named == "val"  # weights and thresholds
+        flatters = "; where the model was validated on it, it chose the weights and set the thresholds, and flatters"
+        notes = [*notes, f"what is called test here is the split {named} of {selection.name}{flatters if chose else ''}"]
         table = table.assign(split=table["split"].replace(named, "test"))
     manifest = Manifest(selection.manifest.root, table.reset_index(drop=True))
     return replace(selection, manifest=manifest, notes=notes)

@@ -68,6 +68,7 @@ def test_a_split_alone_is_the_test(make_run: Callable[..., Path]) -> None:
     chosen = own_pictures(subject, "unseen")
     assert splits(chosen.manifest) == {"test": 4}
     assert chosen.notes == ["what is called test here is the split unseen of folder"]
+    assert "set the thresholds, and flatters" in own_pictures(subject, "val").notes[0]
     with pytest.raises(ArtclfError, match="--split train: the model was trained on these pictures; allowed: test, val, unseen"):
         own_pictures(subject, "train")
     with pytest.raises(ArtclfError, match=r"--split unsen: folder has no such split; it has .*; did you mean unseen"):

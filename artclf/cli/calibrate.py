@@ -118,7 +118,7 @@ def calibrate(
         method=method,
         false_positive_rate=false_positive_rate,
         false_negative_rate=false_negative_rate,
-        fitted_on=str(images),
+        fitted_on=str(images.expanduser().absolute()),
     )
     low, high = threshold_interval(1 - p_ai[is_ai], judge.false_negatives.kept or false_negative_rate)
     done = Recalibration(
@@ -153,8 +153,9 @@ def told(done: Recalibration) -> Iterator[str]:
         (HUMAN, "below", judge.human_below, done.human_below, judge.false_negatives, "AI works called human"),
     ):
         kept, low, high, asked = (_percent(rate) for rate in (promise.kept, promise.low, promise.high, promise.asked))
+        own = "" if threshold == promise.threshold else f" of {promise.threshold:.4f}, which would do"  # where the two cross
         yield (
-            f"verdict {verdict:<5} {side:<5} p_ai {threshold:.4f} (95% interval {_interval(*bounds)}); "
+            f"verdict {verdict:<5} {side:<5} p_ai {threshold:.4f} (95% interval{own} {_interval(*bounds)}); "
             f"{error}: {kept} promised ({low} to {high}), {asked} asked"
         )
     zone = judge.ai_from > judge.human_below

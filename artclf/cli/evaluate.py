@@ -94,6 +94,9 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> 
     judge = read_judge(subject.checkpoint)
     if judge is None:
         judge = judge_by_half("its checkpoint, which holds no thresholds,")
+    if what is not None and Path(judge.fitted_on) == Path(what).expanduser().absolute():
+        note = f"calibration and thresholds were set by the pictures of {what} themselves, and flatter: give it others"
+        selection = replace(selection, notes=[*selection.notes, note])
     precision = choose_precision(subject.checkpoint, wish.precision, device)
     screen = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=True)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)

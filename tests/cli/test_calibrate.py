@@ -80,6 +80,18 @@ def test_pictures_of_ones_own_set_the_verdicts(judged: Path, labelled: Path) -> 
     assert content["intervals"]["human_below"][0] <= judge.false_negatives.threshold <= content["intervals"]["human_below"][1]
 
 
+def test_who_evaluates_on_what_set_the_verdicts_is_told(run: Path, labelled: Path, tmp_path: Path) -> None:
+    alone = Path(shutil.copy(run / "checkpoints" / "best.ckpt", tmp_path / "alone.ckpt"))
+    assert command(alone, labelled).exit_code == 0
+    done = CliRunner().invoke(app, ["evaluate", str(alone), str(labelled), "--to", str(tmp_path / "evaluation")])
+    assert done.exit_code == 0, done.output
+    assert "thresholds were set by the pictures of" in done.stderr
+    assert any(
+        "flatter: give it others" in line
+        for line in json.loads((tmp_path / "evaluation/metrics.json").read_text())["fallbacks"]
+    )
+
+
 def test_a_dry_run_changes_nothing(judged: Path, labelled: Path) -> None:
     before = {file: file.read_bytes() for file in judged.rglob("*") if file.is_file()}
     done = command(judged, labelled, "--dry-run", "--method", "isotonic")
@@ -139,6 +151,11 @@ def test_scores_that_separate_leave_no_verdict_unsure(judged: Path, labelled: Pa
     scored(lambda path: (0.8 if "ai" in path.parts else 0.1) + int(path.stem) / 200)
     done = command(judged, labelled, "--dry-run", "--false-positive-rate", "0.1", "--false-negative-rate", "0.2")
     assert "one threshold keeps both promises: no verdict is unsure" in done.stdout
+    (ai_from, kept, low, high) = re.search(
+        r"verdict ai .* p_ai ([\d.]+) \(95% interval of ([\d.]+), .* ([\d.]+) to ([\d.]+)\)", done.stdout
+    ).groups()
+    assert float(low) <= float(kept) <= float(high)
+    assert float(kept) < float(ai_from)
     assert "so 10 of 10 AI works" in done.stdout
     assert "guessing" not in done.stderr
     assert "on these pictures, the verdicts that the model had call 0 of 20 human works (0%" in done.stdout

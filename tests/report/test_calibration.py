@@ -64,6 +64,8 @@ def test_the_section_tells_verdicts_calibration_and_operating_points(judged):
     for name in ("test", "unseen", "val"):
         assert f"{parts['calibration']['splits'][name]['after']['log_loss']:.3f}" in html
     assert "val fitted the calibration" in html
+    elsewhere = {**parts, "judge": {**parts["judge"], "fitted_on": "pictures of one's own"}}
+    assert "val fitted the calibration" not in page(elsewhere)
 
 
 def test_without_human_works_nothing_is_promised(make_predictions):
