@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from artclf.evaluation.intervals import auroc, mean_of, wilson
+from artclf.evaluation.intervals import auroc, mean_of, of_difference, wilson
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import CONFIDENCE, Booleans, Floats, bootstrap
+from artclf.evaluation.significance import Booleans, Floats, bootstrap
 
 FORMS = ("as_stored", "canonical")
 
@@ -53,7 +53,10 @@ def compare_forms(
         }
     told["auroc_lost"] = None
     if both:
-        lost = bootstrap(is_ai, scores, called, seed=seed).difference("auroc", 0, 1, CONFIDENCE)
+        drawn = bootstrap(is_ai, scores, called, seed=seed)
+        stored, formed = drawn.observed["auroc"].tolist()
+        differences = drawn.resampled["auroc"][0] - drawn.resampled["auroc"][1]
+        lost = of_difference(stored - formed, differences, min(told["n_ai"], told["n_human"]))
         told["auroc_lost"] = [lost.difference, lost.low, lost.high]
     told["flips"] = {
         label: {

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, mean_of, recall_at, wilson
+from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, mean_of, of_difference, recall_at, wilson
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import CONFIDENCE, Booleans, Floats, Interval, bootstrap
+from artclf.evaluation.significance import Booleans, Floats, Interval, bootstrap
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
 """At the threshold: the share of AI works found, that of human works accused, balanced accuracy. Over all thresholds: AUROC,
@@ -194,10 +194,7 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
 
 
 def _lost(is_ai: Booleans, p_ai: Floats, thresholds: Floats, resamples: int, seed: int) -> dict[str, Interval]:
-    """The first network's figures minus the mean of the others', with the percentile interval of a paired bootstrap.
-
-    Where all resamples say the same, as where no two networks differ on any work, the interval would be a point, however few
-    works there are. It then reaches as far as Wilson's for none of the works of the rarer class.
+    """The first network's figures minus the mean of the others', with the interval of a paired bootstrap (`of_difference`).
 
     Args:
         is_ai: [N], the truth.
@@ -215,9 +212,5 @@ def _lost(is_ai: Booleans, p_ai: Floats, thresholds: Floats, resamples: int, see
         observed, resampled = drawn.observed[figure], drawn.resampled[figure]
         difference = float(sign * (observed[0] - observed[1:].mean())) + 0.0  # never -0.0
         differences = sign * (resampled[0] - resampled[1:].mean(axis=0))
-        low, high = np.quantile(differences, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]).tolist()
-        if np.ptp(differences) < 1e-12:
-            reach = wilson(0, min(int(is_ai.sum()), int((~is_ai).sum()))).high or 0.0
-            low, high = max(-1.0, difference - reach), min(1.0, difference + reach)
-        lost[name] = Interval(difference, low, high)
+        lost[name] = of_difference(difference, differences, min(int(is_ai.sum()), int((~is_ai).sum())))
     return lost

@@ -49,7 +49,7 @@ def forms_in_words(forms: Mapping[str, Any]) -> list[str]:
         lost, low, high = forms["auroc_lost"]
         change = f"{lost:+.3f} (95% interval {low:+.3f} to {high:+.3f})".replace("-", "−")
         if low <= 0 <= high:
-            meaning = "no more than chance explains: what it sees is there in both forms"
+            meaning = "no more than chance explains on so many works, though as much as the interval spans can be there"
         elif (lost > 0) == (forms["trained_on"] == "as_stored"):
             meaning = (
                 "it judges better in the form that it knows. That may be how files were stored, or that it is not used to the "
