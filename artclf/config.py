@@ -182,7 +182,7 @@ class CacheConfig(Section):
 
 
 class AuditConfig(Section):
-    """How many pictures, drawn by lot, a run looks at for what a classifier could cheat with; 0: none."""
+    """How many pictures, by lot, a run looks at for what a classifier could cheat with, and judges in both forms; 0: none."""
 
     pictures: NotNegative = 1000
 

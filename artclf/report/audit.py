@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.significance import LEVEL
 from artclf.report import style, words
 from artclf.report.run_folder import embed
 
@@ -71,7 +72,7 @@ def audit_section(folder: Path) -> dict[str, Any] | None:
 def in_words(found: Json) -> list[str]:
     """What the audit found, in plain words: a sentence or two each."""
     if found["unjudged"]:
-        return [f"Nothing could be compared: {found['unjudged']}.", *_copies_in_words(found["duplicates"])]
+        return [f"Nothing could be compared: {found['unjudged']}.", *_copies_in_words(found)]
     lines = [
         _together("File facts alone (size, format, how it was written; not one pixel)", found["file_facts"]),
         _together("Statistics of the whole picture alone (brightness, contrast, colour; no detail)", found["pixel_statistics"]),
@@ -88,12 +89,15 @@ def in_words(found: Json) -> list[str]:
         facts = [row["fact"] for row in found["shortcuts"] if row["remedy"] == remedy]
         lines.append(f"What helps against {words.listed(facts)}: {remedy}.")
     same = [row["fact"] for row in found["file_facts"]["top"] if row["constant"]]
-    chance = [row["fact"] for row in found["file_facts"]["top"] if not row["constant"] and row["severity"] == "none"]
+    chance = [row["fact"] for row in found["file_facts"]["top"] if not row["constant"] and row["p"] >= LEVEL]
+    small = [row["fact"] for row in found["file_facts"]["top"] if row["p"] < LEVEL and row["severity"] == "none"]
     if same:
         lines.append(f"The same in all files: {words.listed(same)}.")
     if chance:
         lines.append(f"No difference that could not be chance: {words.listed(chance)}.")
-    return [*lines, *_copies_in_words(found["duplicates"])]
+    if small:
+        lines.append(f"A difference, too small to matter: {words.listed(small)}.")
+    return [*lines, *_copies_in_words(found)]
 
 
 def free_auroc(found: Json) -> float | None:
@@ -190,11 +194,8 @@ def _bounds(part: Json) -> str:
 
 def _together(what: str, part: Json) -> str:
     if not part["notable"]:
-        beyond = part["auroc_interval"][0] > 0.5
-        told = (
-            f"reach {_bounds(part)}, which may still be chance" if beyond else f"tell nothing of the classes: {_bounds(part)}"
-        )
-        return f"{what} {told}."
+        close = "which is hardly more than guessing" if part["p"] < LEVEL else "which may be chance"
+        return f"{what} reach {_bounds(part)}, {close}."
     right = words.share(part["balanced_accuracy"])
     return f"{what} tell the classes apart with {_bounds(part)} and a balanced accuracy of {right}."
 
@@ -210,8 +211,8 @@ def _shortcut_in_words(row: Json) -> str:
     return f"{start}: {words.plural(row['groups'], 'group')}."
 
 
-def _copies_in_words(duplicates: Json) -> list[str]:
-    lines = []
+def _copies_in_words(found: Json) -> list[str]:
+    duplicates, lines = found["duplicates"], []
     for kind, what in (("exact", "files with the same bytes"), ("near", "pictures that look nearly the same")):
         copies = duplicates[kind]
         if copies["groups"]:
@@ -223,4 +224,12 @@ def _copies_in_words(duplicates: Json) -> list[str]:
             number = f"{words.plural(copies['groups'], 'group')}, {words.plural(copies['files'], 'picture')} in all"
             where = words.listed(crossing) if crossing else "none across splits or labels"
             lines.append(f"{kind.capitalize()} duplicates ({what}): {number}; {where}.")
-    return lines or ["No duplicates were found, exact or near."]
+    lines = lines or ["No duplicates were found, exact or near."]
+    if found.get("drawn_of"):
+        looked_at = sum(row["pictures"] for row in found["makers"])
+        odds = round((found["drawn_of"] / max(looked_at, 1)) ** 2)
+        lines.append(
+            f"Copies are found only where both were drawn, which of {words.plural(odds, 'pair')} is about one: there may be "
+            "many more (artclf audit PATH --all looks at every picture)."
+        )
+    return lines

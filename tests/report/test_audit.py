@@ -50,6 +50,21 @@ def test_where_there_is_nothing_it_is_said(equal: dict) -> None:
     assert "No shortcut was found: a network is to be judged against guessing, an AUROC of 0.50." in lines
     assert lines[-1] == "No duplicates were found, exact or near."
     assert free_auroc(equal) is None
+    assert sum("which may be chance" in line for line in lines) == 2  # sixty pictures do not show that there is nothing
+
+
+def test_what_is_sure_and_small_is_not_called_chance(equal: dict) -> None:
+    size = {**equal["file_facts"]["top"][0], "fact": "size", "p": 0.001, "severity": "none", "constant": False}
+    lines = in_words({**equal, "file_facts": {**equal["file_facts"], "p": 0.001, "top": [size]}})
+    assert "hardly more than guessing" in lines[0]
+    assert "A difference, too small to matter: size." in lines
+    assert not any(line.startswith("No difference that could not be chance") for line in lines)
+
+
+def test_a_sample_says_how_many_copies_it_misses(equal: dict) -> None:
+    assert in_words({**equal, "drawn_of": 600})[-1].startswith(
+        "Copies are found only where both were drawn, which of 100 pairs"
+    )
 
 
 def test_what_is_read_canonically_is_judged_against_canonical_looks(unequal: dict) -> None:
