@@ -115,8 +115,9 @@ def recall_at(
     """Return the share of AI works found where the threshold accuses at most this share of these human works.
 
     The point of the ROC curve, without interpolation, and the percentile interval of a stratified bootstrap, in each resample
-    of which the threshold is found anew. With fewer human works than 1 / rate, the threshold lies above all of them. Where all
-    AI works are found, or none, resamples hardly differ, and the interval is at least as wide as Wilson's, as for `auroc`.
+    of which the threshold is found anew. With fewer human works than 1 / rate, the threshold lies above all of them, and the
+    one that accuses so few of all such works may lie above any AI work: the interval then begins at 0. Where all AI works are
+    found, or none, resamples hardly differ, and the interval is at least as wide as Wilson's, as for `auroc`.
 
     Args:
         is_ai: [N], the truth.
@@ -144,7 +145,7 @@ def recall_at(
         rarer = min(len(ai), len(human))
         whole = wilson(rarer if value else 0, rarer, confidence)
         low, high = min(low, whole.low or 0.0), max(high, whole.high or 0.0)
-    return Estimate(value, min(low, value), max(high, value))
+    return Estimate(value, min(low, value) if allowed else 0.0, max(high, value))
 
 
 def of_difference(difference: float, resampled: Floats, rarer: int, confidence: float = CONFIDENCE) -> Interval:

@@ -83,6 +83,15 @@ def test_recall_at_covers_the_truth() -> None:
     assert 0.88 < coverage(truth, estimates) <= 1.0
 
 
+def test_recall_at_a_rate_that_so_few_human_works_cannot_show_covers_the_truth_too() -> None:
+    """The highest of fifty is, as a rule, below the score that one in a hundred exceeds."""
+    rng = np.random.default_rng(0)
+    is_ai = np.arange(100) < 50
+    truth = norm.sf(norm.isf(0.01) - 2.0)
+    estimates = [recall_at(is_ai, rng.normal(size=100) + 2.0 * is_ai, 0.01, resamples=200) for _ in range(100)]
+    assert coverage(truth, estimates) > 0.9
+
+
 @pytest.mark.parametrize(("ai", "value"), [(0.9, 1.0), (0.1, 0.0)])
 def test_recall_that_is_whole_or_none_is_not_certain(ai: float, value: float) -> None:
     is_ai = np.repeat([True, False], [10, 40])
