@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from artclf.data.manifest import Manifest
+from artclf.data.splits import check_names
 from artclf.errors import ArtclfError, nearest
 from artclf.model.checkpoint import find_checkpoint
 from artclf.report.run_folder import read_metrics
@@ -146,7 +147,7 @@ def choose_pictures(subject: Subject, manifest: Manifest, name: str, split: str 
         split: the only one to take; None for all.
 
     Raises:
-        ArtclfError: where nothing is left, or there is no such split.
+        ArtclfError: where nothing is left, or there is no such split, and as `check_names`.
     """
     own = subject.splits()
     places = _places(manifest.root, manifest.table)
@@ -158,6 +159,7 @@ def choose_pictures(subject: Subject, manifest: Manifest, name: str, split: str 
             "it is; give pictures that it has not seen"
         )
     table = manifest.table.assign(split=known.where(known != "", manifest.table["split"]).replace("", "test"))
+    check_names(table["split"].unique())
     notes = []
     if learned.any():
         notes.append(f"{int(learned.sum()):,} pictures of {name} are left out: the model was trained on them")

@@ -14,6 +14,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from artclf.cli import app
+from artclf.data.splits import TAKEN
 from artclf.evaluation.metrics import split_metrics
 from artclf.model.checkpoint import read_judge
 from tests.conftest import REPOSITORY, TINY, Outcome, draw, shared_data
@@ -87,6 +88,7 @@ def test_metrics_json_is_what_predictions_csv_gives(finished: Path) -> None:
 
 def test_metrics_json_tells_what_produced_it(finished: Path) -> None:
     metrics = metrics_of(finished)
+    assert {name for name in metrics if name not in ("test", "val", "unseen")} <= TAKEN
     assert [stage["name"] for stage in metrics["stages"]] == ["head", "last10"]
     assert [stage["unfreeze"] for stage in metrics["stages"]] == ["auto", 10]
     assert [stage["layers"] for stage in metrics["stages"]] == [0, 10]

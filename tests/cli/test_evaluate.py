@@ -14,6 +14,7 @@ from artclf.cli import app
 from artclf.data.distortions import list_versions
 from artclf.data.manifest import Manifest
 from artclf.data.sources.folder import read_folder
+from artclf.data.splits import TAKEN
 from artclf.data.transforms import read_square
 from artclf.evaluation.metrics import split_metrics
 from artclf.model.checkpoint import load_classifier
@@ -86,6 +87,7 @@ def test_the_runs_own_test_pictures(run: Path, pictures: Path, tmp_path: Path) -
     tested = table[table["split"] == "test"]
     assert metrics["test"] == split_metrics(tested)
     assert list(metrics)[:2] == ["test", "unseen"]
+    assert set(metrics) - {"test", "unseen"} <= TAKEN
     checkpoint = run / "checkpoints" / "best.ckpt"
     told = metrics["evaluation"]
     assert told["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
