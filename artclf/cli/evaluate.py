@@ -93,7 +93,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> 
     model = load_classifier(subject.checkpoint).to(device)
     judge = read_judge(subject.checkpoint)
     if judge is None:
-        judge = judge_by_half("its checkpoint, which holds no thresholds,")
+        judge = judge_by_half("its checkpoint")
     if what is not None and Path(judge.fitted_on) == Path(what).expanduser().absolute():
         note = f"calibration and thresholds were set by the pictures of {what} themselves, and flatter: give it others"
         selection = replace(selection, notes=[*selection.notes, note])

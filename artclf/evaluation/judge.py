@@ -76,9 +76,10 @@ class Judge:
     def shortfalls(self) -> list[str]:
         """Say what was asked and can't be promised, a line each; none where all can."""
         if not self.n_human or not self.n_ai:
-            absent = "human" if not self.n_human else "AI"
+            absent = "human work" if not self.n_human else "AI work"
+            absent = absent if self.n_human or self.n_ai else "thresholds"  # nothing was fitted at all
             return [
-                f"{self.fitted_on} has no {absent} work: scores are not calibrated, nothing is promised of false accusations, "
+                f"{self.fitted_on} has no {absent}: scores are not calibrated, nothing is promised of false accusations, "
                 f"and the verdict is ai from {THRESHOLD} on; artclf calibrate RUN --images FOLDER sets both by other pictures"
             ]
         short = [

@@ -94,7 +94,9 @@ def test_the_runs_own_test_pictures(run: Path, pictures: Path, tmp_path: Path) -
     assert (told["own_data"], told["left_out"], told["threshold"]) == (True, 36, 0.5)
     assert metrics["command"].startswith("artclf ")
     assert metrics["data"]["manifest_sha256"] == Manifest(pictures, table.drop(columns="p_ai")).sha256
-    assert metrics["fallbacks"] == []
+    (fallback,) = metrics["fallbacks"]
+    assert fallback.startswith("its checkpoint has no thresholds: scores are not calibrated")
+    assert "Its checkpoint has no thresholds: nothing is promised" in (folder / "report.html").read_text()
     assert metrics["versions"]["torch"]
     assert f"page: outputs/evaluate/{folder.name}/report.html" in done.stdout
     page = (folder / "report.html").read_text()

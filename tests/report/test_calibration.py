@@ -72,7 +72,7 @@ def test_without_human_works_nothing_is_promised(make_predictions):
     table = make_predictions().query("split != 'val'")
     judge = fit_to_validation(table)
     html = page(judgement(with_verdicts(table, judge), judge))
-    assert "did not have works of both classes: nothing is promised" in html
+    assert "Validation has no thresholds: nothing is promised" in html
     assert "that one can bear" not in html
 
 
