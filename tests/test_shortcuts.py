@@ -3,6 +3,7 @@
 The two halves of these data sets are drawn alike, so that whatever is scored above chance is how the files are stored.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.conftest import Outcome
 
 MODEL = ["model=efficientnet_lite0", "head=linear", "balance=none", "stages.head.max_epochs=15", "stages.head.optim.lr=1e-2"]
 DEMO = ["data.demo.train_per_folder=20", "data.demo.test_per_folder=12", "stages.head.patience=null"]
+FACTS = {"size": "size", "quality": "JPEG quality", "format": "format"}
 
 
 def judged(run: Path) -> Estimate:
@@ -31,6 +33,9 @@ def test_plain_training_falls_for_it_and_canonical_training_does_not(
     assert train(*words, "hydra.run.dir=plain").code == 0
     assert train(*words, "data.canonical=true", *form, "hydra.run.dir=canonical").code == 0
     plain, canonical = judged(tmp_path / "plain"), judged(tmp_path / "canonical")
+    named = {row["fact"]: row for row in json.loads((tmp_path / "plain" / "audit.json").read_text())["shortcuts"]}
+    assert named[FACTS[shortcut]]["severity"] == "severe"
+    assert "data.canonical=true" in named[FACTS[shortcut]]["remedy"]
     assert plain.low > 0.55
     assert canonical.low < 0.5
     assert canonical.value < 0.6

@@ -4,6 +4,7 @@ What a small classifier reaches on facts of the files, and on statistics of the 
 network is to be judged against that.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ STATISTICS = {
 """Column → name, of the statistics of the whole picture that are judged."""
 
 _FEWEST = 5  # works of each class below which nothing is judged
+_USUAL_QUALITY = 75  # of canonical pictures, where no JPEG says otherwise
 _NO_NETWORK = "none for this network"  # the severity of what it never sees
 _TRAINED_ON = ("", "train", "val", "test")
 
@@ -126,13 +128,14 @@ def audit(
     later = judged.get("canonical")
     seen = later if canonical and later else judged["pixel"]
     alone = [*judged["file"].facts, *seen.facts, *exif]
+    how = {"canonical": canonical, **_coarsest(rows)}
     return Audit(
         file_facts=judged["file"],
         pixel_statistics=judged["pixel"],
         canonical=later,
         exif=exif[0] if exif else None,
         duplicates=duplicates,
-        shortcuts=[*_shortcuts(alone, canonical), *_copies(duplicates, table, canonical)],
+        shortcuts=[*_shortcuts(alone, how), *_copies(duplicates, table, how)],
         compared={label: int((is_ai == (label == "ai")).sum()) for label in ("human", "ai")},
         left_out=int(used.sum()) - len(kept),
         splits=sorted(table["split"][used].unique().tolist()),
@@ -173,6 +176,16 @@ def _file_facts(rows: pd.DataFrame) -> Facts:
     }
 
 
+def _coarsest(rows: pd.DataFrame) -> dict[str, int]:
+    """What a canonical form has to be no finer than; of outliers, a hundredth is left aside."""
+    shorter = rows[["width", "height"]].min(axis=1)
+    quality = rows["jpeg_quality"].dropna()
+    return {
+        "side": int(0.75 * shorter.quantile(0.01)) if len(rows) else 0,
+        "quality": int(quality.astype(float).quantile(0.01)) if len(quality) else _USUAL_QUALITY,
+    }
+
+
 def _exif(rows: pd.DataFrame) -> Facts:
     return {remedies.EXIF: (rows["exif"].map({True: "with", False: "without"}), True)}
 
@@ -181,7 +194,7 @@ def _statistics(rows: pd.DataFrame) -> Facts:
     return {name: (rows[column], False) for column, name in STATISTICS.items()}
 
 
-def _shortcuts(facts: list[Fact], canonical: bool) -> list[dict[str, Any]]:
+def _shortcuts(facts: list[Fact], how: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What is notable, the most telling first; the JPEG's tables only where they tell more than its quality."""
     known = {fact.name: fact for fact in facts}
     quality = known.get("JPEG quality")
@@ -196,13 +209,13 @@ def _shortcuts(facts: list[Fact], canonical: bool) -> list[dict[str, Any]]:
         {
             **fact.to_json(),
             "severity": _NO_NETWORK if fact.name == remedies.EXIF else fact.severity,
-            "remedy": remedies.remedy(fact.name, canonical=canonical),
+            "remedy": remedies.remedy(fact.name, **how),
         }
         for fact in notable
     ]
 
 
-def _copies(duplicates: Duplicates, table: pd.DataFrame, canonical: bool) -> list[dict[str, Any]]:
+def _copies(duplicates: Duplicates, table: pd.DataFrame, how: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Copies that make figures flatter, or that nothing can be learnt from."""
     found = []
     held_out = int((table["split"] != "train").sum())
@@ -215,7 +228,7 @@ def _copies(duplicates: Duplicates, table: pd.DataFrame, canonical: bool) -> lis
     contradictory = duplicates.near.across_labels + duplicates.exact.across_labels
     if contradictory:
         found.append({"fact": remedies.BOTH_LABELS, "severity": "moderate", "groups": contradictory})
-    return [{**row, "remedy": remedies.remedy(str(row["fact"]), canonical=canonical)} for row in found]
+    return [{**row, "remedy": remedies.remedy(str(row["fact"]), **how)} for row in found]
 
 
 def describe_makers(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from artclf.evaluation.intervals import auroc, mean_of, of_difference, wilson
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import Booleans, Floats, bootstrap
+from artclf.evaluation.significance import Booleans, Floats, bootstrap, mcnemar
 
 FORMS = ("as_stored", "canonical")
 
@@ -26,7 +26,8 @@ def compare_forms(
     Returns:
         n_ai and n_human; for each of `FORMS`: recall, false_positive_rate, balanced_accuracy and auroc, each [value, low, high]
         (None where a class is absent); auroc_lost, AUROC as stored minus canonical with the interval of a paired bootstrap;
-        and flips, how many verdicts differ: of human works to_ai and to_human, of AI works the same.
+        and flips, how many verdicts differ: of human works to_ai and to_human, of AI works the same, with p
+        of McNemar's exact test: whether as many turn one way as the other.
 
     Raises:
         ValueError: where the shapes differ.
@@ -62,6 +63,7 @@ def compare_forms(
         label: {
             "to_ai": int((of_label & ~called[0] & called[1]).sum()),
             "to_human": int((of_label & called[0] & ~called[1]).sum()),
+            "p": mcnemar(called[1][of_label], called[0][of_label]).p,
         }
         for label, of_label in (("human", ~is_ai), ("ai", is_ai))
     }

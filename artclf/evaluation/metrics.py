@@ -12,11 +12,6 @@ import pandas as pd
 THRESHOLD = 0.5
 
 
-def verdict(p_ai: float, threshold: float = THRESHOLD) -> str:
-    """Return "ai" from the threshold on, else "human"."""
-    return "ai" if p_ai >= threshold else "human"
-
-
 def binary_metrics(is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], threshold: float = THRESHOLD) -> dict[str, Any]:
     """Compute the figures of one split.
 

@@ -8,14 +8,14 @@ BOTH_LABELS = "the same picture under both labels"
 
 _CANONICAL = {
     "size": "every picture is scaled to one size alike, so that all have been through the same resampling "
-    "(data.canonical_side, which is to be below the smallest picture's side)",
+    "(data.canonical_side, no more than {side}: three quarters of the smallest pictures' side, so that none is enlarged)",
     "aspect": "pictures are made square alike; a class of another shape loses more at its edges, which nothing but pictures "
     "of like shapes removes",
     "format": "every picture is encoded anew alike",
     "colour mode": "every picture becomes RGB and is encoded anew alike; grey pictures stay grey to look at: leave them out, "
     "or make both classes grey",
-    "JPEG quality": "every picture is encoded anew at one quality (data.canonical_quality, which is to be no higher than the "
-    "lowest in the data: coarser traces would show through)",
+    "JPEG quality": "every picture is encoded anew at one quality (data.canonical_quality, no more than {quality}, the lowest "
+    "here: coarser traces would show through)",
     "JPEG tables": "every picture is encoded anew with the same tables",
     "chroma subsampling": "every picture is encoded anew with the same sampling of colour",
     DENSITY: "how a file was written no longer shows; what of it comes from the picture (a smooth one compresses better) "
@@ -34,15 +34,18 @@ _COPIES = {
 }
 
 
-def remedy(fact: str, *, canonical: bool) -> str:
+def remedy(fact: str, *, canonical: bool, side: int, quality: int) -> str:
     """What removes a shortcut, or weakens it.
 
     Args:
         fact: as the audit names it.
         canonical: whether the pictures are read with data.canonical=true already.
+        side: three quarters of the shorter side of the smallest pictures.
+        quality: the lowest JPEG quality; 75 where there are no JPEGs.
     """
     if fact in _COPIES:
         return _COPIES[fact]
     if fact in _CANONICAL:
-        return f"data.canonical=true{', as this run has it' if canonical else ''}: {_CANONICAL[fact]}"
+        how = _CANONICAL[fact].format(side=side, quality=quality)
+        return f"data.canonical=true{', as this run has it' if canonical else ''}: {how}"
     return _COLOUR

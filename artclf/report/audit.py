@@ -64,6 +64,7 @@ def audit_section(folder: Path) -> dict[str, Any] | None:
             {"kind": kind, **example} for kind in ("exact", "near") for example in found["duplicates"][kind]["examples"]
         ],
         "how": how_it_was_done(found),
+        "free": free_auroc(found),
         "figure": embed(folder / "figures" / FIGURE),
         "caption": _CAPTION,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from artclf.evaluation.significance import LEVEL
 from artclf.report import words
 
 ROWS = {
@@ -65,4 +66,14 @@ def forms_in_words(forms: Mapping[str, Any]) -> list[str]:
         f"{human['to_ai']} to AI and {human['to_human']} to human, of {words.plural(forms['n_ai'], 'AI work')} "
         f"{ai['to_ai']} to AI and {ai['to_human']} to human."
     )
+    for label, name in (("human", "human"), ("ai", "AI")):
+        turned = flips[label]
+        if turned["p"] < LEVEL:
+            way = "AI" if turned["to_ai"] > turned["to_human"] else "human"
+            p = f"p {'' if turned['p'] < 0.001 else '= '}{words.p_value(turned['p'])}"
+            sentences.append(
+                f"More {name} works are called {way} in canonical form than chance explains (McNemar's exact test, {p}): the "
+                "threshold does not carry over, whatever the order of the scores does. It is to be set on pictures stored like "
+                "those that are judged (artclf calibrate)."
+            )
     return sentences

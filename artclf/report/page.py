@@ -78,7 +78,7 @@ def write_page(run: Path) -> Path:
     Raises:
         ArtclfError: where metrics.json is missing, or one of the files is not what a run writes.
     """
-    metrics = read_metrics(run)
+    metrics, audit = read_metrics(run), audit_section(run)
     test = metrics.get("test") or {}
     others = [*other_splits(metrics), *(["val"] if metrics.get("val") else [])]
     confusions = ["confusion", *(f"confusion_{name}" for name in others)]
@@ -92,11 +92,11 @@ def write_page(run: Path) -> Path:
         "page.html",
         over=_over(run, metrics),
         robustness=robustness_section(run),
-        audit=audit_section(run),
+        audit=audit,
         title=f"{model or 'A network'}{f' on {source}' if source else ''}: made by AI, or by people?",
         metrics=metrics,
         test=test,
-        sentences=three_sentences(metrics),
+        sentences=three_sentences(metrics, audit["free"] if audit else None),
         accused=_fraction(test, "human", "ai"),
         missed=_fraction(test, "ai", "human"),
         figures=figures,

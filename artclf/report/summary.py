@@ -9,11 +9,16 @@ from artclf.report import words
 _FEW = 2000  # test pictures; above, the uncertainty of an accuracy is under about ±2 points
 
 
-def three_sentences(metrics: Mapping[str, Any]) -> list[str]:
-    """Put a run's metrics.json into three sentences; what was not recorded is left out of them."""
+def three_sentences(metrics: Mapping[str, Any], free: float | None = None) -> list[str]:
+    """Put a run into three sentences; what was not recorded is left out of them.
+
+    Args:
+        metrics: metrics.json.
+        free: the AUROC that the audit says the data gives away without a look at the art; None where that is chance.
+    """
     evaluation = metrics.get("evaluation") or {}
     unknown = bool(evaluation) and evaluation.get("left_out") is None
-    return [_trained(metrics), _measured(metrics.get("test") or {}, unknown=unknown), _doubts(metrics)]
+    return [_trained(metrics), _measured(metrics.get("test") or {}, unknown=unknown), _doubts(metrics, free)]
 
 
 def errors_in_words(split: Mapping[str, Any]) -> str:
@@ -81,7 +86,7 @@ def _measured(test: Mapping[str, Any], *, unknown: bool) -> str:
     return f"{good}: {mistakes}." if mistakes else f"{good}."
 
 
-def _doubts(metrics: Mapping[str, Any]) -> str:
+def _doubts(metrics: Mapping[str, Any], free: float | None) -> str:
     data, test = metrics.get("data") or {}, metrics.get("test") or {}
     doubts = []
     if data.get("source") == "demo":
@@ -91,6 +96,13 @@ def _doubts(metrics: Mapping[str, Any]) -> str:
         known = len(trained_on) <= 4 and "ai" not in trained_on  # "ai": the data does not tell which generator it was
         named = words.listed(trained_on) if known else "the generators of its training data"
         doubts.append(f"it has learned from {named} alone, and works of other generators may pass for human")
+    if free is not None:
+        reached = test.get("auroc")
+        its = f", its own being {words.score(reached)}" if reached is not None else ""
+        doubts.append(
+            f"how the pictures are stored, or their brightness and colours alone, tell makers apart with an AUROC of {free:.2f}"
+            f"{its}, so part of what it has learned may be that"
+        )
     for name in other_splits(metrics):
         mistakes = errors_in_words(metrics[name])
         if mistakes:

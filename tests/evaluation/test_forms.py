@@ -19,7 +19,7 @@ def test_both_forms_are_what_their_scores_say() -> None:
             value, low, high = told[form][name]
             assert value == pytest.approx(figures[name])
             assert low <= value <= high
-    assert told["flips"] == {"human": {"to_ai": 1, "to_human": 1}, "ai": {"to_ai": 1, "to_human": 1}}
+    assert told["flips"] == {label: {"to_ai": 1, "to_human": 1, "p": 1.0} for label in ("human", "ai")}
     assert told["auroc_lost"][0] == pytest.approx(told["as_stored"]["auroc"][0] - told["canonical"]["auroc"][0])
 
 
@@ -27,7 +27,13 @@ def test_the_same_scores_lose_nothing() -> None:
     told = compare_forms(IS_AI, STORED, STORED)
     reach = wilson(0, 4).high  # four works of each class do not show that nothing at all is lost
     assert told["auroc_lost"] == [0.0, -reach, reach]
-    assert told["flips"] == {"human": {"to_ai": 0, "to_human": 0}, "ai": {"to_ai": 0, "to_human": 0}}
+    assert told["flips"] == {label: {"to_ai": 0, "to_human": 0, "p": 1.0} for label in ("human", "ai")}
+
+
+def test_flips_are_tested_for_going_one_way() -> None:
+    people = np.zeros(10, dtype=bool)
+    flips = compare_forms(people, np.full(10, 0.4), np.full(10, 0.6))["flips"]["human"]
+    assert flips == {"to_ai": 10, "to_human": 0, "p": pytest.approx(2 / 2**10)}
 
 
 def test_a_class_that_is_absent_has_no_figures() -> None:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from artclf.evaluation.intervals import auroc, mean_of, wilson
-from artclf.evaluation.metrics import binary_metrics, split_metrics, verdict
+from artclf.evaluation.metrics import binary_metrics, split_metrics
 
 IS_AI = np.array([True, True, True, True, False, False, False, False, False, False])
 P_AI = np.array([0.9, 0.8, 0.5, 0.2, 0.6, 0.4, 0.3, 0.2, 0.1, 0.1])
@@ -21,12 +21,6 @@ def test_figures_by_hand() -> None:
     wins = sum((a > h) + 0.5 * (a == h) for a in P_AI[IS_AI] for h in P_AI[~IS_AI])
     assert figures["auroc"] == pytest.approx(wins / 24)
     assert figures["loss"] == pytest.approx(-np.mean(np.log(np.where(IS_AI, P_AI, 1 - P_AI))))
-
-
-def test_the_threshold_itself_is_a_verdict_of_ai() -> None:
-    assert verdict(0.5) == "ai"
-    assert verdict(0.49999) == "human"
-    assert verdict(0.8, threshold=0.9) == "human"
 
 
 def test_one_class_alone_has_no_figures_that_need_both() -> None:

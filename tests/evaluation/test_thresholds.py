@@ -95,7 +95,9 @@ def test_what_few_works_can_not_promise_is_said() -> None:
     assert fit_judge(*drawn(16, 16), false_positive_rate=0.06, false_negative_rate=0.06).shortfalls() == []
 
 
-@pytest.mark.parametrize(("n_human", "n_ai", "said"), [(5, 0, "has no AI work"), (0, 5, "has no human work"), (0, 0, "no thresholds")])
+@pytest.mark.parametrize(
+    ("n_human", "n_ai", "said"), [(5, 0, "has no AI work"), (0, 5, "has no human work"), (0, 0, "has no thresholds")]
+)
 def test_one_class_alone_sets_no_threshold(n_human: int, n_ai: int, said: str) -> None:
     judge = fit_judge(*drawn(n_human, n_ai), method="platt")
     assert judge.ai_from == judge.human_below == 0.5

@@ -28,11 +28,17 @@ def test_nothing_is_said_where_nothing_was_compared() -> None:
     ],
 )
 def test_what_the_other_form_costs(stored, formed, trained_on, said) -> None:
-    first, lost, flips = section(stored, formed, trained_on)["sentences"]
+    first, lost, flips, *_ = section(stored, formed, trained_on)["sentences"]
     assert f"trained on {'canonical pictures' if trained_on == 'canonical' else 'pictures as they are stored'}" in first
     assert "200 test pictures twice" in first
     assert said in lost
     assert flips.startswith("Verdicts that turn")
+
+
+def test_a_threshold_that_does_not_carry_over_is_told() -> None:
+    turned = section(GOOD, np.where(IS_AI, GOOD, GOOD + 0.3))["sentences"]
+    assert "More human works are called AI in canonical form than chance explains" in turned[3]
+    assert len(section(GOOD, GOOD)["sentences"]) == 3
 
 
 def test_rows_hold_both_forms() -> None:

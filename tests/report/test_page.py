@@ -81,6 +81,7 @@ def test_the_page_needs_nothing_besides_itself(full_page):
         "#training",
         "#results",
         "#cells",
+        "#calibration",
         "#mistakes",
         "#reproduce",
     }

@@ -43,6 +43,14 @@ def test_demo_pictures_tell_nothing_about_art(metrics):
     assert "nothing about art" in three_sentences(metrics)[2]
 
 
+def test_what_the_data_gives_away_is_held_against_it(metrics):
+    doubts = three_sentences(metrics, 0.873)[2]
+    assert (
+        f"an AUROC of 0.87, its own being {metrics['test']['auroc']:.3f}, so part of what it has learned may be that" in doubts
+    )
+    assert "brightness" not in three_sentences(metrics)[2]
+
+
 def test_an_empty_run_still_gives_three_sentences():
     assert three_sentences({}) == [
         "The network was trained.",
