@@ -63,6 +63,7 @@ def test_the_section_tells_verdicts_calibration_and_operating_points(judged):
     assert f'{recall["value"]:.1%} <span class="quiet">({recall["low"]:.1%} to {recall["high"]:.1%})' in html
     for name in ("test", "unseen", "val"):
         assert f"{parts['calibration']['splits'][name]['after']['log_loss']:.3f}" in html
+    assert "where AI works are as frequent as there (50.0%)" in html
     assert "val fitted the calibration" in html
     elsewhere = {**parts, "judge": {**parts["judge"], "fitted_on": "pictures of one's own"}}
     assert "val fitted the calibration" not in page(elsewhere)
