@@ -91,7 +91,13 @@ class Judge:
             )
             if promise.kept is not None and not promise.is_kept
         ]
-        return [f"{' and '.join(short)}; artclf calibrate RUN --images FOLDER sets the verdicts by more"] if short else []
+        lines = [f"{' and '.join(short)}; artclf calibrate RUN --images FOLDER sets the verdicts by more"] if short else []
+        if self.ai_from > as_stored(np.ones(1))[0]:
+            lines.append(
+                f"a human work in {self.fitted_on} has the highest score that there is, so that no work is ever called ai: "
+                "look at it, or artclf calibrate RUN --images FOLDER"
+            )
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""

@@ -35,6 +35,16 @@ def test_a_score_is_judged_as_it_is_stored() -> None:
     assert fitted.verdicts(np.round(human, 7)) == fitted.verdicts(human)
 
 
+def test_a_model_that_never_says_ai_says_so() -> None:
+    is_ai = np.arange(240) < 120
+    sure = np.where(is_ai, 0.9, 0.1)
+    assert fit_judge(is_ai, sure).shortfalls() == []
+    sure[-1] = 1.0  # a human work
+    never = fit_judge(is_ai, sure, false_positive_rate=0.001)
+    assert "ai" not in never.verdicts(np.ones(3))
+    assert any("no work is ever called ai" in line for line in never.shortfalls())
+
+
 def test_it_comes_back_from_json() -> None:
     rng = np.random.default_rng(0)
     is_ai = np.arange(60) < 25
