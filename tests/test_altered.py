@@ -19,6 +19,7 @@ class Brightness(nn.Module):
     """Stands for a classifier: the brighter a picture and the more its pixels differ, the more it is AI's."""
 
     device = torch.device("cpu")
+    canonical = None
 
     def __init__(self) -> None:
         super().__init__()

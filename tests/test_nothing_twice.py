@@ -9,6 +9,7 @@ import pytest
 from artclf import experiment, rows
 from artclf.data import images, store
 from artclf.data.images import open_image
+from artclf.forms import judge_both_forms
 from artclf.record import write_run
 from tests.conftest import TINY, draw
 from tests.test_train import metrics_of
@@ -42,8 +43,13 @@ def test_a_second_run_opens_no_picture_and_says_the_same(
         opened.append("the report, which shows some")
         write_run(*args, **options)
 
+    def both_forms(*args: object, **options: object) -> object:
+        opened.append("the report, which shows some")  # and judges some in the other form
+        return judge_both_forms(*args, **options)
+
     monkeypatch.setattr(images, "open_image", noted)
     monkeypatch.setattr(experiment, "write_run", report)
+    monkeypatch.setattr(experiment, "judge_both_forms", both_forms)
     first = train(*words, "hydra.run.dir=first")
     assert first.code == 0, first.printed
     assert len(first.lines("decoding")) == len(first.lines("computing the frozen layers")) == 1

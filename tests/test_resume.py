@@ -34,7 +34,7 @@ WORDS = [
 MOMENTS = {
     "in the first epoch": ("artclf.model.classifier:ArtClassifier.training_step", 2, "before"),
     "while the first checkpoint is being written": ("artclf.writing:torch.save", 1, "half"),
-    "between the checkpoints of the best and of the last epoch": ("artclf.writing:_put_in_place", 3, "before"),
+    "between the checkpoints of the best and of the last epoch": ("artclf.writing:put_in_place", 3, "before"),
     "in a validation": ("artclf.model.classifier:ArtClassifier.validation_step", 2, "before"),
     "after metrics.csv, before its checkpoint": ("artclf.epochs:write_text", 3, "after"),
     "at the end of a stage, before it is written down": ("artclf.stages:_publish", 1, "before"),
