@@ -15,7 +15,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from artclf.evaluation.intervals import Estimate, auroc, mean_of, wilson
+from artclf.evaluation.intervals import Estimate, auroc, rates
 from artclf.evaluation.shortcuts import commonest
 from artclf.evaluation.significance import LEVEL, Booleans, Floats, Indices, holm
 
@@ -164,11 +164,10 @@ def judge(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int,
         facts[group].append(Fact(name, estimate, float(p), human, ai, constant))
     judged = {}
     for group, p_ai in together.items():
-        right = (p_ai >= 0.5) == is_ai
-        found, spared = (wilson(int(right[side].sum()), int(side.sum())) for side in (is_ai, ~is_ai))
+        verdicts = rates(is_ai, p_ai >= 0.5)
         judged[group] = Judged(
-            wilson(int(right.sum()), len(right)),
-            mean_of(found, spared),
+            verdicts.accuracy,
+            verdicts.balanced_accuracy,
             auroc(is_ai, p_ai, seed=seed) if len(np.unique(p_ai)) > 1 else Estimate(0.5, 0.5, 0.5),
             p_together[group],
             sorted(facts[group], key=lambda fact: -(fact.auroc.value or 0.0)),

@@ -11,7 +11,6 @@ that are unlike those that the thresholds were set by.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from scipy.stats import beta, binom
 
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.calibrators import DIGITS, as_stored
-from artclf.evaluation.intervals import Estimate, wilson
+from artclf.evaluation.intervals import Estimate, rates
 from artclf.evaluation.judge import VERDICTS, Judge, Promise, judge_by_half, truth
 from artclf.evaluation.significance import CONFIDENCE, Booleans, Floats
 
@@ -199,8 +198,11 @@ def judgement(predictions: pd.DataFrame, judge: Judge) -> dict[str, Any]:
 
 def _operating(rows: pd.DataFrame, threshold: float) -> dict[str, dict[str, Any]]:
     is_ai, p_ai = truth(rows)
-    called: Sequence[tuple[str, Booleans]] = (("false_positive_rate", ~is_ai), ("recall", is_ai))
-    return {name: _plain(wilson(int((p_ai[of] >= threshold).sum()), int(of.sum())), int(of.sum())) for name, of in called}
+    verdicts = rates(is_ai, p_ai >= threshold)
+    return {
+        "false_positive_rate": _plain(verdicts.false_positive_rate, verdicts.n_human),
+        "recall": _plain(verdicts.recall, verdicts.n_ai),
+    }
 
 
 def _plain(estimate: Estimate, n: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, mean_of, of_difference, recall_at, wilson
+from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, of_difference, rates, recall_at
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import Booleans, Floats, Interval, bootstrap
 
@@ -106,18 +106,15 @@ def judged(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = 
         resamples: of each bootstrap.
         seed: of the drawing.
     """
-    called_ai = p_ai >= threshold
-    n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
-    recall = wilson(int((called_ai & is_ai).sum()), n_ai)
-    spared = wilson(int((~called_ai & ~is_ai).sum()), n_human)
+    verdicts = rates(is_ai, p_ai >= threshold)
     options = {"resamples": resamples, "seed": seed}
     return Judged(
-        n_ai,
-        n_human,
+        verdicts.n_ai,
+        verdicts.n_human,
         {
-            "recall": recall,
-            "false_positive_rate": wilson(int((called_ai & ~is_ai).sum()), n_human),
-            "balanced_accuracy": mean_of(recall, spared),
+            "recall": verdicts.recall,
+            "false_positive_rate": verdicts.false_positive_rate,
+            "balanced_accuracy": verdicts.balanced_accuracy,
             "auroc": auroc(is_ai, p_ai, **options),
             "recall_at_1": recall_at(is_ai, p_ai, 0.01, **options),
             "recall_at_5": recall_at(is_ai, p_ai, 0.05, **options),
