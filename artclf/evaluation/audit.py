@@ -13,8 +13,8 @@ import pandas as pd
 
 from artclf.evaluation import remedies
 from artclf.evaluation.duplicates import Duplicates, find_duplicates
+from artclf.evaluation.giveaways import SEVERITIES, TREES, Fact, Facts, Giveaway, deal_folds, weigh
 from artclf.evaluation.intervals import UNDEFINED
-from artclf.evaluation.judging import SEVERITIES, TREES, Fact, Facts, Judged, deal_folds, judge
 from artclf.evaluation.shortcuts import bytes_per_pixel, commonest, kinds, qualities
 from artclf.evaluation.significance import Booleans
 
@@ -56,9 +56,9 @@ class Audit:
         read_canonical: whether the pictures are read with data.canonical=true.
     """
 
-    file_facts: Judged
-    pixel_statistics: Judged
-    canonical: Judged | None
+    file_facts: Giveaway
+    pixel_statistics: Giveaway
+    canonical: Giveaway | None
     exif: Fact | None
     duplicates: Duplicates
     shortcuts: list[dict[str, Any]]
@@ -117,21 +117,21 @@ def audit(
     is_ai = (rows["label"] == "ai").to_numpy(dtype=bool)
     folds = deal_folds(is_ai, duplicates.group[kept], seed)
     unjudged = _why_not(is_ai, int(folds.max(initial=-1)) + 1)
-    judged = {name: Judged(UNDEFINED, UNDEFINED, UNDEFINED, 1.0, []) for name in ("file", "pixel")}
+    weighed = {name: Giveaway(UNDEFINED, UNDEFINED, UNDEFINED, 1.0, []) for name in ("file", "pixel")}
     exif: list[Fact] = []
     if not unjudged:
         sets = {"file": _file_facts(rows), "exif": _exif(rows), "pixel": _statistics(rows)}
         if after is not None:
             sets["canonical"] = _statistics(after.iloc[kept].reset_index(drop=True))
-        judged = judge(sets, is_ai, folds, seed, trees)
-        exif = judged.pop("exif").facts
-    later = judged.get("canonical")
-    seen = later if canonical and later else judged["pixel"]
-    alone = [*judged["file"].facts, *seen.facts, *exif]
+        weighed = weigh(sets, is_ai, folds, seed, trees)
+        exif = weighed.pop("exif").facts
+    later = weighed.get("canonical")
+    seen = later if canonical and later else weighed["pixel"]
+    alone = [*weighed["file"].facts, *seen.facts, *exif]
     how = {"canonical": canonical, **_coarsest(rows)}
     return Audit(
-        file_facts=judged["file"],
-        pixel_statistics=judged["pixel"],
+        file_facts=weighed["file"],
+        pixel_statistics=weighed["pixel"],
         canonical=later,
         exif=exif[0] if exif else None,
         duplicates=duplicates,

@@ -42,18 +42,18 @@ class HoldoutRun:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How some works were judged.
+class Figures:
+    """How some works were judged, in figures.
 
     Attributes:
         ai: number of AI works.
         human: number of human works.
-        figures: each of `FIGURES`, with its interval; of several runs the means.
+        estimates: each of `FIGURES`, with its interval; of several runs the means.
     """
 
     ai: int
     human: int
-    figures: dict[str, Estimate]
+    estimates: dict[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Unseen:
     """
 
     leave: str
-    unseen: Judged
-    others: Judged | None
-    seen: Judged | None
+    unseen: Figures
+    others: Figures | None
+    seen: Figures | None
     seen_by: int
     lost: dict[str, Interval]
 
@@ -96,7 +96,7 @@ def unseen_figures(
     return [_unseen(run, [other for other in runs if other is not run], by, resamples, seed) for run in runs]
 
 
-def judged(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = RESAMPLES, seed: int = 0) -> Judged:
+def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = RESAMPLES, seed: int = 0) -> Figures:
     """Compute all of `FIGURES`; those that need a class that is absent are `UNDEFINED`.
 
     Args:
@@ -108,7 +108,7 @@ def judged(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = 
     """
     verdicts = rates(is_ai, p_ai >= threshold)
     options = {"resamples": resamples, "seed": seed}
-    return Judged(
+    return Figures(
         verdicts.n_ai,
         verdicts.n_human,
         {
@@ -127,11 +127,11 @@ def _unseen(run: HoldoutRun, others: Sequence[HoldoutRun], by: str, resamples: i
     rows = _of_left_out(run, by)
     is_ai = (rows["label"] == "ai").to_numpy(dtype=bool)
     p_ai = rows["p_ai"].to_numpy(dtype=float)
-    unseen = judged(is_ai, p_ai, run.threshold, resamples=resamples, seed=seed)
+    unseen = figures_of(is_ai, p_ai, run.threshold, resamples=resamples, seed=seed)
 
     tested = run.predictions[run.predictions["split"] == "test"]
     trained_on = (
-        judged(
+        figures_of(
             (tested["label"] == "ai").to_numpy(dtype=bool),
             tested["p_ai"].to_numpy(dtype=float),
             run.threshold,
@@ -145,10 +145,10 @@ def _unseen(run: HoldoutRun, others: Sequence[HoldoutRun], by: str, resamples: i
     if not scores:
         return Unseen(run.leave, unseen, trained_on, None, 0, {})
     each = [
-        judged(is_ai, score, other.threshold, resamples=resamples, seed=seed)
+        figures_of(is_ai, score, other.threshold, resamples=resamples, seed=seed)
         for score, other in zip(scores, others, strict=True)
     ]
-    seen = Judged(unseen.ai, unseen.human, {name: _mean([run.figures[name] for run in each]) for name in FIGURES})
+    seen = Figures(unseen.ai, unseen.human, {name: _mean([run.estimates[name] for run in each]) for name in FIGURES})
     thresholds = [run.threshold, *(other.threshold for other in others)]
     lost = _lost(is_ai, np.stack([p_ai, *scores]), np.array(thresholds), resamples, seed)
     return Unseen(run.leave, unseen, trained_on, seen, len(others), lost)

@@ -77,7 +77,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Giveaway:
     """What a small classifier reaches on some facts, on held-out pictures; figures undefined where there are too few.
 
     Attributes:
@@ -144,8 +144,19 @@ def _coded(values: pd.Series) -> Floats:
     return coded
 
 
-def judge(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int, trees: int) -> dict[str, Judged]:
-    """Judge each set of facts together, and each fact by itself; p-values are corrected over all sets, and over all facts."""
+def weigh(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int, trees: int) -> dict[str, Giveaway]:
+    """Weigh each set of facts together, and each fact by itself; p-values are corrected over all sets, and over all facts.
+
+    Args:
+        sets: name → facts of the same N pictures.
+        is_ai: [N], the truth; both classes must be there.
+        folds: [N], from `deal_folds`; two at least.
+        seed: of the forests and trees.
+        trees: of each forest.
+
+    Returns:
+        What each set gives away, by its name.
+    """
     together = {group: _together(facts, is_ai, folds, seed, trees) for group, facts in sets.items()}
     alone = {
         (group, name): _alone(values, named, is_ai, folds, seed)
@@ -162,17 +173,17 @@ def judge(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int,
         estimate = Estimate(0.5, 0.5, 0.5) if constant else auroc(is_ai, scores, seed=seed)
         human, ai = (_typical(values[side], named, name) for side in (~is_ai, is_ai))
         facts[group].append(Fact(name, estimate, float(p), human, ai, constant))
-    judged = {}
+    weighed = {}
     for group, p_ai in together.items():
         verdicts = rates(is_ai, p_ai >= 0.5)
-        judged[group] = Judged(
+        weighed[group] = Giveaway(
             verdicts.accuracy,
             verdicts.balanced_accuracy,
             auroc(is_ai, p_ai, seed=seed) if len(np.unique(p_ai)) > 1 else Estimate(0.5, 0.5, 0.5),
             p_together[group],
             sorted(facts[group], key=lambda fact: -(fact.auroc.value or 0.0)),
         )
-    return judged
+    return weighed
 
 
 def _together(facts: Facts, is_ai: Booleans, folds: Indices, seed: int, trees: int) -> Floats:
