@@ -1,7 +1,6 @@
 """`artclf calibrate`: the probabilities and verdicts of a trained model, fitted anew to labelled pictures of one's own."""
 
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -14,10 +13,10 @@ import numpy as np
 from artclf.cli.predict import Prediction, predict_pictures
 from artclf.data.sources.detect import read_any
 from artclf.errors import ArtclfError
+from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.calibration import errors
 from artclf.evaluation.intervals import Estimate, auroc, wilson
-from artclf.evaluation.judge import AI, HUMAN, UNSURE, Judge
-from artclf.evaluation.significance import Booleans, Floats
+from artclf.evaluation.judge import AI, HUMAN, UNSURE, Judge, percent
 from artclf.evaluation.thresholds import fit_judge, needed, threshold_interval
 from artclf.model.checkpoint import read_judge, write_judge
 from artclf.record import write_json
@@ -154,7 +153,7 @@ def told(done: Recalibration) -> Iterator[str]:
         (AI, "from", judge.ai_from, done.ai_from, judge.false_positives, "human works called ai"),
         (HUMAN, "below", judge.human_below, done.human_below, judge.false_negatives, "AI works called human"),
     ):
-        kept, low, high, asked = (_percent(rate) for rate in (promise.kept, promise.low, promise.high, promise.asked))
+        kept, low, high, asked = (percent(rate) for rate in (promise.kept, promise.low, promise.high, promise.asked))
         own = "" if threshold == promise.threshold else f" of {promise.threshold:.4f}, which would do"  # where the two cross
         yield (
             f"verdict {verdict:<5} {side:<5} p_ai {threshold:.4f} (95% interval{own} {_interval(*bounds)}); "
@@ -188,13 +187,13 @@ def _warnings(done: Recalibration) -> Iterator[str]:
         if not promise.is_kept:
             more = needed(promise.asked) - n
             yield (
-                f"warning: {n} {kind} works can promise {_percent(promise.kept)} at best: {words.plural(more, 'more', 'more')} "
-                f"would be needed for {_percent(promise.asked)}"
+                f"warning: {n} {kind} works can promise {percent(promise.kept)} at best: {words.plural(more, 'more', 'more')} "
+                f"would be needed for {percent(promise.asked)}"
             )
         if bounds[1] - bounds[0] > _WIDE or (promise.high or 0) > _FAR * promise.asked:
             yield (
                 f"warning: these {kind} works leave the threshold open ({_interval(*bounds)}), and the rate may be "
-                f"{_percent(promise.high)} in truth; more of them narrow it"
+                f"{percent(promise.high)} in truth; more of them narrow it"
             )
 
 
@@ -219,12 +218,8 @@ def _errors_of(judge: Judge, is_ai: Booleans, p_ai: Floats) -> tuple[int, int]:
 
 def _share(errors: int, n: int, kind: str) -> str:
     rate: Estimate = wilson(errors, n)
-    value, low, high = (_percent(figure) for figure in (rate.value, rate.low, rate.high))
+    value, low, high = (percent(figure) for figure in (rate.value, rate.low, rate.high))
     return f"{errors} of {words.plural(n, kind)} ({value}, 95% interval {low} to {high})"
-
-
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2g}%" if rate < 0.995 else f"{100 * rate:.4g}%"
 
 
 def _interval(low: float, high: float) -> str:

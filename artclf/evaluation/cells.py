@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import fisher_exact, norm
 
+from artclf.evaluation.arrays import Booleans
 from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, rates, wilson
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import CONFIDENCE, Booleans, holm
+from artclf.evaluation.significance import CONFIDENCE, holm
 
 FIGURES = ("accuracy", "recall", "false_positive_rate", "balanced_accuracy", "auroc")
 COLUMNS = (

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import roc_curve
 
-from artclf.evaluation.significance import CONFIDENCE, Booleans, Floats, Interval, Resampled, bootstrap
+from artclf.evaluation.arrays import Booleans, Floats
+from artclf.evaluation.significance import CONFIDENCE, Interval, Resampled, bootstrap
 
 RESAMPLES = 1000
 

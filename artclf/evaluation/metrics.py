@@ -5,14 +5,14 @@ scikit-learn computes what it knows; here is only what is put together from it.
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
+
+from artclf.evaluation.arrays import Booleans, Floats
 
 THRESHOLD = 0.5
 
 
-def binary_metrics(is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], threshold: float = THRESHOLD) -> dict[str, Any]:
+def binary_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) -> dict[str, Any]:
     """Compute the figures of one split.
 
     Args:

@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artclf.data.distortions import NOTHING
+from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.intervals import Estimate, rates, resampled_auroc
-from artclf.evaluation.significance import LEVEL, RESAMPLES, Booleans, Floats, Resampled, bootstrap, holm, mcnemar
+from artclf.evaluation.significance import LEVEL, RESAMPLES, Resampled, bootstrap, holm, mcnemar
 
-NOTHING = "none"  # what stands in `distortion` and `first` where nothing is done
 WHO = ("both", "ai", "human")  # whose pictures are altered
 _VERSION = ["first", "distortion", "level"]
 _FEWEST = 5  # works of each class below which resamples are too much alike for anything to be beyond chance

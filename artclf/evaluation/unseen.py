@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, of_difference, rates, recall_at
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import Booleans, Floats, Interval, bootstrap
+from artclf.evaluation.significance import Interval, bootstrap
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
 """At the threshold: the share of AI works found, that of human works accused, balanced accuracy. Over all thresholds: AUROC,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from artclf.evaluation.calibrators import Temperature
-from artclf.evaluation.judge import Judge, Promise, judge_by_half, with_verdicts
+from artclf.evaluation.judge import Judge, Promise, judge_by_half, percent, with_verdicts
 from artclf.evaluation.thresholds import fit_judge
 
 
@@ -33,6 +33,23 @@ def test_a_score_is_judged_as_it_is_stored() -> None:
     fitted = fit_judge(np.array([False] * 3 + [True] * 3), np.concatenate([human, [0.5, 0.6, 1.0]]), false_positive_rate=0.25)
     assert "ai" not in fitted.verdicts(human)
     assert fitted.verdicts(np.round(human, 7)) == fitted.verdicts(human)
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (0.0588, "5.9%"),
+        (0.01, "1%"),
+        (0.0005, "0.05%"),
+        (0.0, "0%"),
+        (0.998, "99.8%"),
+        (1.0, "100%"),
+        (None, "–"),
+        (np.nan, "–"),
+    ],
+)
+def test_rates_of_errors_in_words(rate: float | None, said: str) -> None:
+    assert percent(rate) == said
 
 
 def test_it_comes_back_from_json() -> None:
