@@ -26,6 +26,8 @@ _MOST_TO_A_TREE = 2_000  # pictures: more make a forest slower, and hardly bette
 _LEAST_AUROC = 0.55  # below which a difference is not worth a word, however sure
 SEVERITIES = (("severe", 0.75), ("moderate", 0.6))
 """Words, and what the lower bound of AUROC's interval is at least."""
+MET = "met by the canonical form"
+"""The severity of what the network is not shown, since all pictures are brought into one form."""
 
 Facts = dict[str, tuple[pd.Series, bool]]
 """Name → values, and whether they are names rather than numbers."""
@@ -42,6 +44,7 @@ class Fact:
         human: what is typical of human works, in words.
         ai: the same of AI works.
         constant: whether it is the same for all pictures.
+        met: whether the canonical form in which pictures are read takes it away.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Fact:
     human: str
     ai: str
     constant: bool
+    met: bool = False
 
     @property
     def notable(self) -> bool:
@@ -58,9 +62,11 @@ class Fact:
 
     @property
     def severity(self) -> str:
-        """One of severe, moderate and slight, by what AUROC is at least; none where it is not notable."""
+        """One of severe, moderate and slight, by what AUROC is at least; `MET`; none where it is not notable."""
         if not self.notable:
             return "none"
+        if self.met:
+            return MET
         return next((word for word, least in SEVERITIES if (self.auroc.low or 0.0) >= least), "slight")
 
     def to_json(self) -> dict[str, Any]:
