@@ -13,7 +13,6 @@ from artclf.data.ahead import read_ahead
 from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import UnreadableImage, read_image
 from artclf.data.manifest import COLUMNS
-from artclf.data.survey import draw_sample
 from artclf.data.transforms import as_square
 from artclf.evaluation.calibrators import as_stored
 from artclf.model.classifier import ArtClassifier
@@ -22,21 +21,6 @@ from artclf.scoring import MOST_THREADS
 
 SAMPLE = 300
 """Pictures that are judged where no other number is asked for: each in nearly thirty versions."""
-
-
-def draw_pictures_to_alter(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
-    """Draw test pictures by lot: as many of either class where there are so many, each generator and style in its share.
-
-    Args:
-        table: of a manifest, or predictions.csv.
-        sample: how many at most.
-        seed: of the lots.
-    """
-    tested = table[table["split"] == "test"]
-    people, ai = tested[tested["label"] == "human"], tested[tested["label"] == "ai"]
-    of_people = min(len(people), max(sample // 2, sample - len(ai)))
-    parts = ((people, of_people), (ai, min(len(ai), sample - of_people)))
-    return pd.concat([rows.iloc[draw_sample(rows, number, seed)] for rows, number in parts if number])
 
 
 def score_versions(

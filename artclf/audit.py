@@ -57,7 +57,7 @@ def audit_pictures(
         sample: how many at most; None for all.
         seed: of the lots, the folds and the forests.
         make_canonical: what makes a picture canonical, where statistics of canonical pictures are asked for too.
-        canonical: whether the pictures are read with data.canonical=true.
+        canonical: whether the pictures are read so, with data.canonical=true.
         threads: how many files at a time.
         max_pixels: a picture with more counts as unreadable.
         quiet: show no progress.
@@ -66,7 +66,8 @@ def audit_pictures(
     survey, measured, after = measure_files(
         survey, canonical=make_canonical, threads=threads, max_pixels=max_pixels, quiet=quiet
     )
-    result = audit(pd.concat([survey.facts, measured], axis=1), after, canonical=canonical, seed=seed)
+    form = make_canonical.to_json() if canonical and make_canonical else None
+    result = audit(pd.concat([survey.facts, measured], axis=1), after, canonical=form, seed=seed)
     total = len(manifest.table)
     found = {
         **result.to_json(),

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from artclf.altered import draw_pictures_to_alter
 from artclf.data.canonical import Canonical
+from artclf.data.survey import draw_test_pictures
 from artclf.evaluation.calibrators import as_stored
 from artclf.evaluation.forms import compare_forms
 from artclf.model.classifier import ArtClassifier
@@ -45,7 +45,7 @@ def judge_both_forms(
     """
     if not (predictions["split"] == "test").any():
         return None
-    rows = draw_pictures_to_alter(predictions, pictures, seed)
+    rows = draw_test_pictures(predictions, pictures, seed)
     form = None if model.canonical else canonical
     other: list[float] = []
     with closing(score_files(model, [root / path for path in rows["path"]], precision, form)) as batches:

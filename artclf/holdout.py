@@ -139,8 +139,8 @@ def tell(holdout: Holdout, folder: Path) -> None:
         cells = []
         for name in ("recall", "false_positive_rate", "balanced_accuracy", "auroc"):
             said = words.score if name == "auroc" else words.share
-            seen = f" ({said(result.seen.figures[name].value)})" if result.seen else ""
-            cells.append(f"{said(result.unseen.figures[name].value)}{seen}")
+            seen = f" ({said(result.seen.estimates[name].value)})" if result.seen else ""
+            cells.append(f"{said(result.unseen.estimates[name].value)}{seen}")
         table.add_row(escape(result.leave), words.count(result.unseen.ai), *cells)
     console = Console()
     console.print(table)

@@ -12,7 +12,7 @@ from artclf.data.manifest import Manifest
 from artclf.data.splits import check_names
 from artclf.errors import ArtclfError, nearest
 from artclf.model.checkpoint import find_checkpoint
-from artclf.report.run_folder import read_metrics
+from artclf.report.run_folder import read_metrics, read_table
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,17 @@ class Subject:
         return dict(zip(_places(self.root, table), table["split"], strict=True))
 
     def manifest(self) -> pd.DataFrame:
-        """The run's manifest.csv."""
+        """The run's manifest.csv.
+
+        Raises:
+            ArtclfError: where it is empty, or lacks a column.
+        """
         assert self.run is not None
-        return pd.read_csv(self.run / "manifest.csv", dtype=str, keep_default_na=False)
+        file = self.run / "manifest.csv"
+        table = read_table(file, ("path", "split"))
+        if table is None:
+            raise ArtclfError(f"{file}: is empty; run the training again")
+        return table
 
 
 @dataclass(frozen=True)
@@ -135,10 +143,27 @@ def _places(root: Path, table: pd.DataFrame) -> list[str]:
     return places
 
 
+def splits_of(subject: Subject, manifest: Manifest) -> "pd.Series[str]":
+    """In which split of the model's own run each of these pictures was; "" where in none, or that is not known.
+
+    A picture is known by the place of its file, through links: a copy elsewhere is not recognised.
+
+    Args:
+        subject: the model.
+        manifest: the pictures.
+
+    Returns:
+        One for each row of the manifest's table, with its index.
+    """
+    own = subject.splits()
+    places = _places(manifest.root, manifest.table) if own else [""] * len(manifest.table)
+    return pd.Series([own.get(place, "") for place in places], index=manifest.table.index, dtype=object)
+
+
 def choose_pictures(subject: Subject, manifest: Manifest, name: str, split: str | None = None) -> Selection:
     """Select, of any pictures, those that the model was not trained on; those that it was validated on are `val`.
 
-    A picture is known by the place of its file, through links: a copy elsewhere is not recognised.
+    See `splits_of` for how a picture is known.
 
     Args:
         subject: the model.
@@ -149,9 +174,7 @@ def choose_pictures(subject: Subject, manifest: Manifest, name: str, split: str 
     Raises:
         ArtclfError: where nothing is left, or there is no such split, and as `check_names`.
     """
-    own = subject.splits()
-    places = _places(manifest.root, manifest.table)
-    known = pd.Series([own.get(place, "") for place in places], index=manifest.table.index)
+    known = splits_of(subject, manifest)
     learned = known == "train"
     if learned.all():
         raise ArtclfError(
@@ -163,9 +186,9 @@ def choose_pictures(subject: Subject, manifest: Manifest, name: str, split: str 
     notes = []
     if learned.any():
         notes.append(f"{int(learned.sum()):,} pictures of {name} are left out: the model was trained on them")
-    if not own:
+    if subject.root is None:
         notes.append(f"what {subject.given} was trained on is not known: pictures of {name} that it has seen would flatter it")
-    left_out = int(learned.sum()) if own else None
+    left_out = None if subject.root is None else int(learned.sum())
     return _selected(Selection(name, Manifest(manifest.root, table[~learned]), False, left_out, notes), split)
 
 

@@ -1,12 +1,11 @@
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from artclf.altered import draw_pictures_to_alter, score_versions
+from artclf.altered import score_versions
+from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import UnreadableImage, read_image
 from artclf.data.sources.folder import read_folder
@@ -19,7 +18,7 @@ class Brightness(nn.Module):
     """Stands for a classifier: the brighter a picture and the more its pixels differ, the more it is AI's."""
 
     device = torch.device("cpu")
-    canonical = None
+    canonical: Canonical | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,6 +58,18 @@ def test_each_picture_has_the_scores_of_its_versions(pictures: Path) -> None:
     assert scores.groupby("distortion")["level"].count()["none"] == 0
 
 
+def test_a_network_of_canonical_pictures_sees_each_version_in_its_form(pictures: Path) -> None:
+    manifest = read_folder(pictures)
+    rows = manifest.table[manifest.table["split"] == "test"].head(1)
+    model = Brightness()
+    model.canonical = Canonical(side=8, quality=20)
+    scores, _ = score_versions(model, manifest.root, rows, "32-true", seed=3, all_alike=False)
+    path = rows["path"].iloc[0]
+    made = make_versions(read_image(manifest.root / path), path=path, seed=3, all_alike=False)
+    squares = torch.stack([as_square(model.canonical(image), SIZE, "bicubic") for image in made])
+    assert scores["p_ai"].to_numpy() == pytest.approx(model.p_ai(squares).numpy(), abs=1e-6)
+
+
 def test_a_picture_that_can_not_be_altered_is_named(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = read_folder(pictures)
     rows = manifest.table[manifest.table["split"] == "test"].head(3)
@@ -74,26 +85,3 @@ def test_a_picture_that_can_not_be_altered_is_named(pictures: Path, monkeypatch:
     assert refused.to_dict("records") == [{"path": broken, "reason": "gone"}]
     assert list(scores["path"].unique()) == [rows["path"].iloc[0], rows["path"].iloc[2]]
     assert not scores["p_ai"].isna().any()
-
-
-@pytest.mark.parametrize(("sample", "people", "ai"), [(20, 10, 10), (300, 30, 90), (100, 30, 70), (2, 1, 1)])
-def test_the_sample_takes_as_many_of_both_classes_as_it_can(sample: int, people: int, ai: int) -> None:
-    labels = np.repeat(["human", "ai"], [30, 90])
-    table = pd.DataFrame({"path": [f"{i:03d}" for i in range(120)], "label": labels, "style": "x"})
-    table["generator"] = np.where(labels == "human", "human", np.where(np.arange(120) % 2 == 0, "a", "b"))
-    other = table.assign(split="val", path="val/" + table["path"])
-    everything = pd.concat([table.assign(split="test"), other], ignore_index=True)
-    drawn = draw_pictures_to_alter(everything, sample, seed=0)
-    assert dict(drawn["label"].value_counts()) == {"human": people, "ai": ai}
-    assert set(drawn["split"]) == {"test"}
-    assert not drawn["path"].duplicated().any()
-    if ai > 1:
-        assert abs((drawn["generator"] == "a").sum() - ai / 2) <= 1
-    assert drawn.equals(draw_pictures_to_alter(everything, sample, seed=0))
-    if sample < 120:
-        assert not drawn.equals(draw_pictures_to_alter(everything, sample, seed=1))
-
-
-def test_one_class_alone_fills_the_sample() -> None:
-    table = pd.DataFrame({"path": list("abcdef"), "label": "ai", "style": "x", "generator": "g", "split": "test"})
-    assert len(draw_pictures_to_alter(table, 4, seed=0)) == 4

@@ -33,9 +33,13 @@ def test_plain_training_falls_for_it_and_canonical_training_does_not(
     assert train(*words, "hydra.run.dir=plain").code == 0
     assert train(*words, "data.canonical=true", *form, "hydra.run.dir=canonical").code == 0
     plain, canonical = judged(tmp_path / "plain"), judged(tmp_path / "canonical")
-    named = {row["fact"]: row for row in json.loads((tmp_path / "plain" / "audit.json").read_text())["shortcuts"]}
+    named, met = (
+        {row["fact"]: row for row in json.loads((tmp_path / run / "audit.json").read_text())["shortcuts"]}
+        for run in ("plain", "canonical")
+    )
     assert named[FACTS[shortcut]]["severity"] == "severe"
     assert "data.canonical=true" in named[FACTS[shortcut]]["remedy"]
+    assert met[FACTS[shortcut]]["severity"] == "met by the canonical form"
     assert plain.low > 0.55
     assert canonical.low < 0.5
     assert canonical.value < 0.6

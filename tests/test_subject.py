@@ -10,7 +10,7 @@ from artclf.data.manifest import Manifest
 from artclf.data.sources.csv import read_csv
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
-from artclf.subject import choose_pictures, find_subject, own_pictures
+from artclf.subject import choose_pictures, find_subject, own_pictures, splits_of
 
 
 @pytest.fixture
@@ -96,6 +96,17 @@ def test_what_it_was_trained_on_is_left_out_however_it_is_given(
     learned = subject.manifest().query("split == 'train'")
     with pytest.raises(ArtclfError, match="was trained on each of these 27 pictures"):
         choose_pictures(subject, Manifest(pictures, learned), "art")
+
+
+def test_the_own_split_of_each_picture_is_known_by_its_place(
+    make_run: Callable[..., Path], pictures: Path, tmp_path: Path
+) -> None:
+    subject = find_subject(make_run())
+    manifest = read_folder(pictures)
+    own = subject.manifest().set_index("path")["split"]
+    assert splits_of(subject, manifest).tolist() == own[manifest.table["path"]].tolist()
+    other = read_folder(shutil.copytree(pictures, tmp_path / "other"))
+    assert set(splits_of(subject, other)) == {""}
 
 
 def test_other_pictures_are_taken_whole(make_run: Callable[..., Path], pictures: Path, tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """`artclf calibrate`: the probabilities and verdicts of a trained model, fitted anew to labelled pictures of one's own."""
 
-import json
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -11,20 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from artclf.cli.predict import Prediction, predict_pictures
-from artclf.data.manifest import Manifest
 from artclf.data.sources.detect import read_any
 from artclf.errors import ArtclfError
+from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.calibration import errors
 from artclf.evaluation.intervals import Estimate, auroc, wilson
-from artclf.evaluation.judge import AI, HUMAN, UNSURE, Judge
-from artclf.evaluation.significance import Booleans, Floats
+from artclf.evaluation.judge import AI, HUMAN, UNSURE, Judge, percent
 from artclf.evaluation.thresholds import fit_judge, needed, threshold_interval
-from artclf.model.checkpoint import find_checkpoint, read_judge, write_judge
+from artclf.model.checkpoint import read_judge, write_judge
 from artclf.record import write_json
 from artclf.report import words
+from artclf.subject import find_subject, splits_of
 
 log = logging.getLogger(__name__)
 
@@ -91,15 +88,19 @@ def calibrate(
         dry_run: whether to write nothing.
 
     Raises:
-        ArtclfError: where there is no checkpoint, a rate is none, or there are fewer than five readable pictures of a class.
+        ArtclfError: where there is no checkpoint, a file of its run is damaged, a rate is none, or there are fewer than five
+            readable pictures of a class.
     """
     for option, rate in (("--false-positive-rate", false_positive_rate), ("--false-negative-rate", false_negative_rate)):
         if not 0 < rate < 1:
             raise ArtclfError(f"{option}: got {rate:g}; allowed: a share between 0 and 1, such as 0.01 for 1%")
-    checkpoint = find_checkpoint(run)
-    replaced = read_judge(checkpoint)
+    subject = find_subject(run)
+    replaced = read_judge(subject.checkpoint)
     manifest = read_any(images)
-    table, left_out = _without_trained(manifest, checkpoint)
+    if subject.root is None:  # a checkpoint that was copied away has no run beside it
+        log.info("which pictures trained this model is not known: %s is in no run folder", subject.checkpoint)
+    trained = splits_of(subject, manifest) == "train"
+    table, left_out = manifest.table[~trained], int(trained.sum())
     with closing(predict_pictures(run, [manifest.root / path for path in table["path"]], precision, tell=False)) as found:
         predictions = list(found)
     readable = np.array([not prediction.reason for prediction in predictions], dtype=bool)
@@ -122,7 +123,7 @@ def calibrate(
     )
     low, high = threshold_interval(1 - p_ai[is_ai], judge.false_negatives.kept or false_negative_rate)
     done = Recalibration(
-        checkpoint=checkpoint,
+        checkpoint=subject.checkpoint,
         images=images,
         judge=judge,
         replaced=replaced,
@@ -152,7 +153,7 @@ def told(done: Recalibration) -> Iterator[str]:
         (AI, "from", judge.ai_from, done.ai_from, judge.false_positives, "human works called ai"),
         (HUMAN, "below", judge.human_below, done.human_below, judge.false_negatives, "AI works called human"),
     ):
-        kept, low, high, asked = (_percent(rate) for rate in (promise.kept, promise.low, promise.high, promise.asked))
+        kept, low, high, asked = (percent(rate) for rate in (promise.kept, promise.low, promise.high, promise.asked))
         own = "" if threshold == promise.threshold else f" of {promise.threshold:.4f}, which would do"  # where the two cross
         yield (
             f"verdict {verdict:<5} {side:<5} p_ai {threshold:.4f} (95% interval{own} {_interval(*bounds)}); "
@@ -186,13 +187,13 @@ def _warnings(done: Recalibration) -> Iterator[str]:
         if not promise.is_kept:
             more = needed(promise.asked) - n
             yield (
-                f"warning: {n} {kind} works can promise {_percent(promise.kept)} at best: {words.plural(more, 'more', 'more')} "
-                f"would be needed for {_percent(promise.asked)}"
+                f"warning: {n} {kind} works can promise {percent(promise.kept)} at best: {words.plural(more, 'more', 'more')} "
+                f"would be needed for {percent(promise.asked)}"
             )
         if bounds[1] - bounds[0] > _WIDE or (promise.high or 0) > _FAR * promise.asked:
             yield (
                 f"warning: these {kind} works leave the threshold open ({_interval(*bounds)}), and the rate may be "
-                f"{_percent(promise.high)} in truth; more of them narrow it"
+                f"{percent(promise.high)} in truth; more of them narrow it"
             )
 
 
@@ -217,30 +218,12 @@ def _errors_of(judge: Judge, is_ai: Booleans, p_ai: Floats) -> tuple[int, int]:
 
 def _share(errors: int, n: int, kind: str) -> str:
     rate: Estimate = wilson(errors, n)
-    value, low, high = (_percent(figure) for figure in (rate.value, rate.low, rate.high))
+    value, low, high = (percent(figure) for figure in (rate.value, rate.low, rate.high))
     return f"{errors} of {words.plural(n, kind)} ({value}, 95% interval {low} to {high})"
-
-
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2g}%" if rate < 0.995 else f"{100 * rate:.4g}%"
 
 
 def _interval(low: float, high: float) -> str:
     return f"{low:.4f} to {high:.4f}"
-
-
-def _without_trained(manifest: Manifest, checkpoint: Path) -> tuple[pd.DataFrame, int]:
-    """The pictures that did not train the model, by their paths, and how many did."""
-    folder = checkpoint.absolute().parent.parent
-    try:
-        root = Path(json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["data"]["root"])
-        rows = pd.read_csv(folder / "manifest.csv", dtype=str, keep_default_na=False)
-        trained = {str((root / path).resolve()) for path in rows.loc[rows["split"] == "train", "path"]}
-    except (OSError, ValueError, LookupError, TypeError):  # a checkpoint that was copied away has no run beside it
-        log.info("which pictures trained this model is not known: %s is in no run folder", checkpoint)
-        return manifest.table, 0
-    known = np.array([str((manifest.root / path).resolve()) in trained for path in manifest.table["path"]], dtype=bool)
-    return manifest.table[~known], int(known.sum())
 
 
 def _saved(done: Recalibration) -> Recalibration:

@@ -18,10 +18,11 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from artclf.altered import SAMPLE, draw_pictures_to_alter, score_versions
+from artclf.altered import SAMPLE, score_versions
 from artclf.assessment import write_evaluation
 from artclf.cli.predict import choose_precision, predict_files
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, read_source_or_path
+from artclf.data.survey import draw_test_pictures
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibrators import as_stored
 from artclf.evaluation.judge import judge_by_half
@@ -162,7 +163,7 @@ def _alter(
     model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, wish: Wish, errors: Console
 ) -> tuple[pd.DataFrame, list[str]]:
     """Scores of a sample of the test pictures in all versions, and what is to be told of those that have none."""
-    rows = draw_pictures_to_alter(predictions, SAMPLE if wish.sample is None else wish.sample, wish.seed)
+    rows = draw_test_pictures(predictions, SAMPLE if wish.sample is None else wish.sample, wish.seed)
     if rows.empty:
         raise ArtclfError(f"--robustness: not one test picture of {selection.name} can be read")
     ticks = _counted(range(len(rows)), "Judging them altered", len(rows), errors)

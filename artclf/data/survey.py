@@ -115,6 +115,21 @@ def draw_sample(table: pd.DataFrame, number: int, seed: int) -> npt.NDArray[np.i
     return np.sort(chosen.to_numpy(dtype=np.int64))
 
 
+def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
+    """Draw test pictures by lot: as many of either class where there are so many, each generator and style in its share.
+
+    Args:
+        table: of a manifest, or predictions.csv.
+        sample: how many at most.
+        seed: of the lots.
+    """
+    tested = table[table["split"] == "test"]
+    people, ai = tested[tested["label"] == "human"], tested[tested["label"] == "ai"]
+    of_people = min(len(people), max(sample // 2, sample - len(ai)))
+    parts = ((people, of_people), (ai, min(len(ai), sample - of_people)))
+    return pd.concat([rows.iloc[draw_sample(rows, number, seed)] for rows, number in parts if number])
+
+
 def draw_pictures(
     root: Path, rows: pd.DataFrame, *, number: int, side: int, seed: int = 0
 ) -> tuple[list[tuple[npt.NDArray[np.uint8], str]], list[tuple[str, str]]]:

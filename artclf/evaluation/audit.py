@@ -5,18 +5,18 @@ network is to be judged against that.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from artclf.evaluation import remedies
+from artclf.evaluation.arrays import Booleans
 from artclf.evaluation.duplicates import Duplicates, find_duplicates
+from artclf.evaluation.giveaways import MET, SEVERITIES, TREES, Fact, Facts, Giveaway, deal_folds, weigh
 from artclf.evaluation.intervals import UNDEFINED
-from artclf.evaluation.judging import SEVERITIES, TREES, Fact, Facts, Judged, deal_folds, judge
 from artclf.evaluation.shortcuts import bytes_per_pixel, commonest, kinds, qualities
-from artclf.evaluation.significance import Booleans
 
 STATISTICS = {
     "brightness": "brightness",
@@ -45,7 +45,7 @@ class Audit:
         canonical: the same on canonical pictures; None where these were not measured.
         exif: the one fact that no network sees; None where there is nothing to compare.
         duplicates: copies among all pictures.
-        shortcuts: fact, severity, remedy and what is typical, the most severe first.
+        shortcuts: fact, severity, remedy and what is typical, the most severe first; last what does not reach the network.
         compared: how many human and AI works were compared.
         left_out: copies of others that were not.
         splits: the splits that they are of.
@@ -56,9 +56,9 @@ class Audit:
         read_canonical: whether the pictures are read with data.canonical=true.
     """
 
-    file_facts: Judged
-    pixel_statistics: Judged
-    canonical: Judged | None
+    file_facts: Giveaway
+    pixel_statistics: Giveaway
+    canonical: Giveaway | None
     exif: Fact | None
     duplicates: Duplicates
     shortcuts: list[dict[str, Any]]
@@ -92,7 +92,12 @@ class Audit:
 
 
 def audit(
-    table: pd.DataFrame, after: pd.DataFrame | None = None, *, canonical: bool = False, seed: int = 0, trees: int = TREES
+    table: pd.DataFrame,
+    after: pd.DataFrame | None = None,
+    *,
+    canonical: Mapping[str, int] | None = None,
+    seed: int = 0,
+    trees: int = TREES,
 ) -> Audit:
     """Find what a classifier could cheat with.
 
@@ -103,7 +108,8 @@ def audit(
         table: a row a picture: path, label, generator, style, split; the facts of the file (`artclf.data.facts.FileFacts`);
             sha256, hash, and the columns of `STATISTICS`.
         after: [same rows] the columns of `STATISTICS` of the canonical pictures; None where they were not measured.
-        canonical: whether the pictures are read with data.canonical=true.
+        canonical: side and quality of the form in which the pictures are read (data.canonical=true); None where they are read
+            as they are stored.
         seed: of the folds and the forests.
         trees: of each forest.
     """
@@ -117,25 +123,28 @@ def audit(
     is_ai = (rows["label"] == "ai").to_numpy(dtype=bool)
     folds = deal_folds(is_ai, duplicates.group[kept], seed)
     unjudged = _why_not(is_ai, int(folds.max(initial=-1)) + 1)
-    judged = {name: Judged(UNDEFINED, UNDEFINED, UNDEFINED, 1.0, []) for name in ("file", "pixel")}
+    weighed = {name: Giveaway(UNDEFINED, UNDEFINED, UNDEFINED, 1.0, []) for name in ("file", "pixel")}
     exif: list[Fact] = []
     if not unjudged:
         sets = {"file": _file_facts(rows), "exif": _exif(rows), "pixel": _statistics(rows)}
         if after is not None:
             sets["canonical"] = _statistics(after.iloc[kept].reset_index(drop=True))
-        judged = judge(sets, is_ai, folds, seed, trees)
-        exif = judged.pop("exif").facts
-    later = judged.get("canonical")
-    seen = later if canonical and later else judged["pixel"]
-    alone = [*judged["file"].facts, *seen.facts, *exif]
-    how = {"canonical": canonical, **_coarsest(rows)}
+        weighed = weigh(sets, is_ai, folds, seed, trees)
+        exif = weighed.pop("exif").facts
+    coarsest = _coarsest(rows)
+    met = _met(canonical, coarsest) if canonical else set()
+    of_files = replace(weighed["file"], facts=[replace(fact, met=fact.name in met) for fact in weighed["file"].facts])
+    later = weighed.get("canonical")
+    seen = later if canonical and later else weighed["pixel"]
+    how = {"canonical": canonical is not None, **coarsest}
+    shortcuts = [*_shortcuts([*of_files.facts, *seen.facts, *exif], how), *_copies(duplicates, table, how)]
     return Audit(
-        file_facts=judged["file"],
-        pixel_statistics=judged["pixel"],
+        file_facts=of_files,
+        pixel_statistics=weighed["pixel"],
         canonical=later,
         exif=exif[0] if exif else None,
         duplicates=duplicates,
-        shortcuts=[*_shortcuts(alone, how), *_copies(duplicates, table, how)],
+        shortcuts=sorted(shortcuts, key=lambda row: row["severity"] in {MET, _NO_NETWORK}),
         compared={label: int((is_ai == (label == "ai")).sum()) for label in ("human", "ai")},
         left_out=int(used.sum()) - len(kept),
         splits=sorted(table["split"][used].unique().tolist()),
@@ -143,7 +152,7 @@ def audit(
         folds=0 if unjudged else int(folds.max()) + 1,
         unjudged=unjudged,
         makers=describe_makers(table),
-        read_canonical=canonical,
+        read_canonical=canonical is not None,
     )
 
 
@@ -184,6 +193,13 @@ def _coarsest(rows: pd.DataFrame) -> dict[str, int]:
         "side": int(0.75 * shorter.quantile(0.01)) if len(rows) else 0,
         "quality": int(quality.astype(float).quantile(0.01)) if len(quality) else _USUAL_QUALITY,
     }
+
+
+def _met(form: Mapping[str, int], coarsest: Mapping[str, int]) -> set[str]:
+    """The facts that a canonical form takes away: those of size where it enlarges none, those of JPEG where it is no finer."""
+    sizes = {"size"} if form["side"] <= coarsest["side"] else set()
+    how_stored = {"format", "JPEG quality", "JPEG tables", "chroma subsampling"}
+    return sizes | (how_stored if form["quality"] <= coarsest["quality"] else set())
 
 
 def _exif(rows: pd.DataFrame) -> Facts:

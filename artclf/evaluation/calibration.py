@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import minimize, minimize_scalar
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold
 
+from artclf.evaluation.arrays import Booleans, Floats, Indices
 from artclf.evaluation.calibrators import Calibrator, Isotonic, NoCalibration, Platt, Temperature, as_stored, logits, sigmoid
 from artclf.evaluation.intervals import Estimate, wilson
-from artclf.evaluation.significance import Booleans, Floats
 
 METHODS = ("auto", "temperature", "platt", "isotonic", "none")
 BINS = 10
@@ -208,7 +207,7 @@ def best_method(cross_validated: Mapping[str, Mapping[str, float]]) -> str:
     return min(cross_validated, key=lambda name: cross_validated[name]["log_loss"], default="none")
 
 
-def _bins(p_ai: Floats, bins: int | None) -> npt.NDArray[np.int64]:
+def _bins(p_ai: Floats, bins: int | None) -> Indices:
     """Which bin each score stands in, [N]."""
     bins = bins or max(1, min(BINS, len(p_ai) // IN_A_BIN))
     edges = np.unique(np.quantile(p_ai, np.linspace(0, 1, bins + 1)[1:-1]))

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
+from artclf.evaluation.arrays import Floats
 
 CERTAIN = 1e-7  # no score is nearer to 0 or 1: certainty is not among the probabilities
 DIGITS = 7  # after the point: what 32-bit numbers hold

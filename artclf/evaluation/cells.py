@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import fisher_exact, norm
 
-from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, mean_of, wilson
+from artclf.evaluation.arrays import Booleans
+from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, rates, wilson
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import CONFIDENCE, Booleans, holm
+from artclf.evaluation.significance import CONFIDENCE, holm
 
 FIGURES = ("accuracy", "recall", "false_positive_rate", "balanced_accuracy", "auroc")
 COLUMNS = (
@@ -89,17 +90,18 @@ def cells(predictions: pd.DataFrame, threshold: float = THRESHOLD, *, resamples:
         works = predictions[predictions["split"] == split]
         is_ai = (works["label"] == "ai").to_numpy(dtype=bool)
         p_ai = works["p_ai"].to_numpy(dtype=float)
-        right = (p_ai >= threshold) == is_ai
+        called_ai = p_ai >= threshold
+        right = called_ai == is_ai
         for cell in _cells_of(works, is_ai):
             ai, human = cell.own & is_ai, cell.own & ~is_ai
             alike = is_ai if not human.any() else ~is_ai if not ai.any() else np.ones_like(is_ai)
             compared = ai | cell.against
-            found, accused = _rate(right, ai), _rate(~right, human)
+            own = rates(is_ai[cell.own], called_ai[cell.own])
             figures = (
-                _rate(right, cell.own),
-                found,
-                accused,
-                mean_of(found, _rate(right, cell.against)),
+                own.accuracy,
+                own.recall,
+                own.false_positive_rate,
+                rates(is_ai[compared], called_ai[compared]).balanced_accuracy,
                 auroc(is_ai[compared], p_ai[compared], resamples=resamples) if ai.any() else UNDEFINED,
             )
             rows.append(
@@ -156,17 +158,17 @@ def worst_cell(table: pd.DataFrame, label: Literal["ai", "human"], split: str = 
     n = looked_at[number].to_numpy(dtype=int)
     share = looked_at[figure].to_numpy(dtype=float)
     mistakes = np.rint(n * (1 - share if label == "ai" else share)).astype(int)
-    rates = [wilson(int(wrong), int(of)) for wrong, of in zip(mistakes, n, strict=True)]
+    shares = [wilson(int(wrong), int(of)) for wrong, of in zip(mistakes, n, strict=True)]
     wrong_in_all = round(overall * total)
     p = holm([_chance(int(wrong), int(of), wrong_in_all, total) for wrong, of in zip(mistakes, n, strict=True)])
-    worst = max(range(len(n)), key=lambda i: (rates[i].low, rates[i].value))
+    worst = max(range(len(n)), key=lambda i: (shares[i].low, shares[i].value))
     cell = looked_at.iloc[worst]
     return Worst(
         generator=None if label == "human" or cell["cell"] == "style" else str(cell["generator"]),
         style=None if cell["cell"] == "generator" else str(cell["style"]),
         mistakes=int(mistakes[worst]),
         n=int(n[worst]),
-        rate=rates[worst],
+        rate=shares[worst],
         overall=overall,
         looked_at=len(n),
         p=float(p[worst]),
@@ -189,10 +191,6 @@ def _cells_of_ai(of_split: pd.DataFrame) -> pd.DataFrame:
 def _chance(wrong: int, n: int, wrong_in_all: int, total: int) -> float:
     rest = [wrong_in_all - wrong, total - n - (wrong_in_all - wrong)]
     return float(fisher_exact([[wrong, n - wrong], rest]).pvalue)
-
-
-def _rate(of: Booleans, among: Booleans) -> Estimate:
-    return wilson(int((of & among).sum()), int(among.sum()))
 
 
 def _cells_of(works: pd.DataFrame, is_ai: Booleans) -> Iterator[_Cell]:

@@ -10,6 +10,8 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from artclf.evaluation.arrays import Indices
+
 NEAR = 4
 """Bits of 64 by which the hashes of near duplicates may differ.
 
@@ -23,7 +25,6 @@ replica, were copies indeed; two pairs of 300 by Stable Diffusion, drawn from on
 _EXAMPLES = 5
 _NAMES = 4  # files named of a group
 
-Indices = npt.NDArray[np.int64]
 _ONES = np.array([bin(value).count("1") for value in range(256)], dtype=np.uint8)  # np.bitwise_count came with NumPy 2
 
 

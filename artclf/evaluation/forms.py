@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from artclf.evaluation.intervals import auroc, mean_of, of_difference, wilson
+from artclf.evaluation.arrays import Booleans, Floats
+from artclf.evaluation.intervals import auroc, of_difference, rates
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import Booleans, Floats, bootstrap, mcnemar
+from artclf.evaluation.significance import bootstrap, mcnemar
 
 FORMS = ("as_stored", "canonical")
 
@@ -39,13 +40,11 @@ def compare_forms(
     both = bool(is_ai.any() and not is_ai.all())
     told: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum())}
     for form, p_ai, called_ai in zip(FORMS, scores, called, strict=True):
-        recall = wilson(int((called_ai & is_ai).sum()), told["n_ai"])
-        accused = wilson(int((called_ai & ~is_ai).sum()), told["n_human"])
-        spared = wilson(int((~called_ai & ~is_ai).sum()), told["n_human"])
+        verdicts = rates(is_ai, called_ai)
         estimates = {
-            "recall": recall,
-            "false_positive_rate": accused,
-            "balanced_accuracy": mean_of(recall, spared),
+            "recall": verdicts.recall,
+            "false_positive_rate": verdicts.false_positive_rate,
+            "balanced_accuracy": verdicts.balanced_accuracy,
             "auroc": auroc(is_ai, p_ai, seed=seed),
         }
         told[form] = {

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import roc_curve
 
-from artclf.evaluation.significance import CONFIDENCE, Booleans, Floats, Interval, bootstrap
+from artclf.evaluation.arrays import Booleans, Floats
+from artclf.evaluation.significance import CONFIDENCE, Interval, Resampled, bootstrap
 
 RESAMPLES = 1000
 
@@ -76,6 +77,59 @@ def mean_of(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value, max(0.0, value - below), min(1.0, value + above))
 
 
+@dataclass(frozen=True)
+class Rates:
+    """How often verdicts are right and wrong, each rate with Wilson's interval; `UNDEFINED` where its class is absent.
+
+    Attributes:
+        found: AI works called AI.
+        n_ai: of how many.
+        accused: human works called AI.
+        n_human: of how many.
+    """
+
+    found: int
+    n_ai: int
+    accused: int
+    n_human: int
+
+    @property
+    def accuracy(self) -> Estimate:
+        """The share of all works that is judged rightly."""
+        return wilson(self.found + self.n_human - self.accused, self.n_ai + self.n_human)
+
+    @property
+    def recall(self) -> Estimate:
+        """The share of AI works that is called AI."""
+        return wilson(self.found, self.n_ai)
+
+    @property
+    def false_positive_rate(self) -> Estimate:
+        """The share of human works that is called AI."""
+        return wilson(self.accused, self.n_human)
+
+    @property
+    def false_negative_rate(self) -> Estimate:
+        """The share of AI works that is called human."""
+        return wilson(self.n_ai - self.found, self.n_ai)
+
+    @property
+    def balanced_accuracy(self) -> Estimate:
+        """The mean of both classes' recalls, with the interval of `mean_of`."""
+        return mean_of(self.recall, wilson(self.n_human - self.accused, self.n_human))
+
+
+def rates(is_ai: Booleans, called_ai: Booleans) -> Rates:
+    """Count how verdicts came out.
+
+    Args:
+        is_ai: [N], the truth.
+        called_ai: [N], whether the verdict is AI.
+    """
+    found, accused = int((called_ai & is_ai).sum()), int((called_ai & ~is_ai).sum())
+    return Rates(found, int(is_ai.sum()), accused, int((~is_ai).sum()))
+
+
 def auroc(
     is_ai: Booleans, p_ai: Floats, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = CONFIDENCE
 ) -> Estimate:
@@ -95,11 +149,24 @@ def auroc(
     if not n_ai or not n_human:
         return UNDEFINED
     drawn = bootstrap(is_ai, p_ai[None], p_ai[None] >= 0.5, resamples=resamples, seed=seed)
-    value = float(drawn.observed["auroc"][0])
+    return resampled_auroc(drawn, 0, min(n_ai, n_human), confidence)
+
+
+def resampled_auroc(drawn: Resampled, classifier: int, rarer: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Return AUROC of one of several classifiers that were resampled together, with the interval of `auroc`.
+
+    Args:
+        drawn: from `bootstrap`.
+        classifier: its index.
+        rarer: works of the class that has the fewer.
+        confidence: of the interval.
+    """
+    value = float(drawn.observed["auroc"][classifier])
+    if math.isnan(value):
+        return UNDEFINED
     if value in (0.0, 1.0):
-        rarer = min(n_ai, n_human)
         return wilson(rarer if value else 0, rarer, confidence)
-    low, high = np.quantile(drawn.resampled["auroc"][0], [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(drawn.resampled["auroc"][classifier], [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, float(low), float(high))
 
 

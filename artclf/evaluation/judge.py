@@ -1,5 +1,6 @@
 """From a score to a verdict: ai, human, or unsure, by two thresholds, with what they can promise. Needs numpy alone."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from artclf.evaluation.calibrators import Booleans, Calibrator, Floats, NoCalibration, as_stored, calibrator_from_json
+from artclf.evaluation.arrays import Booleans, Floats
+from artclf.evaluation.calibrators import Calibrator, NoCalibration, as_stored, calibrator_from_json
 from artclf.evaluation.metrics import THRESHOLD
 
 AI, HUMAN, UNSURE = "ai", "human", "unsure"
@@ -83,8 +85,8 @@ class Judge:
                 f"and the verdict is ai from {THRESHOLD} on; artclf calibrate RUN --images FOLDER sets both by other pictures"
             ]
         short = [
-            f"{n} {kind} work{'s' if n > 1 else ''} in {self.fitted_on} can promise {_percent(promise.kept)} {error} at best, "
-            f"not {_percent(promise.asked)}"
+            f"{n} {kind} work{'s' if n > 1 else ''} in {self.fitted_on} can promise {percent(promise.kept)} {error} at best, "
+            f"not {percent(promise.asked)}"
             for n, kind, promise, error in (
                 (self.n_human, "human", self.false_positives, "called AI"),
                 (self.n_ai, "AI", self.false_negatives, "called human"),
@@ -127,9 +129,9 @@ class Judge:
             raise ValueError(f"is no judge of artclf's, or of another version: {error}") from error
 
 
-def _percent(rate: float) -> str:
-    """0.0588 → "5.9%", 0.01 → "1%"."""
-    return f"{100 * rate:.2g}%"
+def percent(rate: float | None) -> str:
+    """A rate of errors, of which small ones matter: 0.0588 → "5.9%", 0.01 → "1%", 0.0005 → "0.05%"; "–" where there is none."""
+    return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2g}%" if rate < 0.995 else f"{100 * rate:.4g}%"
 
 
 def judge_by_half(fitted_on: str, n_human: int = 0, n_ai: int = 0, rates: tuple[float, float] = (0.01, 0.05)) -> Judge:

@@ -5,14 +5,14 @@ scikit-learn computes what it knows; here is only what is put together from it.
 
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
+
+from artclf.evaluation.arrays import Booleans, Floats
 
 THRESHOLD = 0.5
 
 
-def binary_metrics(is_ai: npt.NDArray[np.bool_], p_ai: npt.NDArray[np.float64], threshold: float = THRESHOLD) -> dict[str, Any]:
+def binary_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) -> dict[str, Any]:
     """Compute the figures of one split.
 
     Args:
@@ -70,19 +70,19 @@ def split_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> di
         What `binary_metrics` does; and intervals: figure → [low, high], or None where the figure is (Wilson's for rates,
         the bootstrap's for AUROC); by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
     """
-    from artclf.evaluation.intervals import auroc, mean_of, wilson  # noqa: PLC0415 (scikit-learn, as above)
+    from artclf.evaluation.intervals import auroc, rates  # noqa: PLC0415 (scikit-learn, as above)
 
     is_ai = (predictions["label"] == "ai").to_numpy(dtype=bool)
     p_ai = predictions["p_ai"].to_numpy(dtype=float)
     figures = binary_metrics(is_ai, p_ai, threshold)
-    right = (p_ai >= threshold) == is_ai
-    found, spared = (wilson(int(right[of].sum()), int(of.sum())) for of in (is_ai, ~is_ai))
+    called_ai = p_ai >= threshold
+    right, verdicts = called_ai == is_ai, rates(is_ai, called_ai)
     estimates = {
-        "accuracy": wilson(int(right.sum()), len(right)),
-        "balanced_accuracy": mean_of(found, spared),
+        "accuracy": verdicts.accuracy,
+        "balanced_accuracy": verdicts.balanced_accuracy,
         "auroc": auroc(is_ai, p_ai),
-        "false_positive_rate": wilson(int((~right & ~is_ai).sum()), int((~is_ai).sum())),
-        "false_negative_rate": wilson(int((~right & is_ai).sum()), int(is_ai.sum())),
+        "false_positive_rate": verdicts.false_positive_rate,
+        "false_negative_rate": verdicts.false_negative_rate,
     }
     figures["intervals"] = {name: estimate.bounds for name, estimate in estimates.items()}
     judged = pd.DataFrame({name: predictions[name].to_numpy() for name in ("label", "generator", "style")}).assign(right=right)

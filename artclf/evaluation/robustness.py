@@ -17,20 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from artclf.evaluation.intervals import UNDEFINED, Estimate, mean_of, wilson
-from artclf.evaluation.significance import (
-    CONFIDENCE,
-    LEVEL,
-    RESAMPLES,
-    Booleans,
-    Floats,
-    Resampled,
-    bootstrap,
-    holm,
-    mcnemar,
-)
+from artclf.data.distortions import NOTHING
+from artclf.evaluation.arrays import Booleans, Floats
+from artclf.evaluation.intervals import Estimate, rates, resampled_auroc
+from artclf.evaluation.significance import LEVEL, RESAMPLES, Resampled, bootstrap, holm, mcnemar
 
-NOTHING = "none"  # what stands in `distortion` and `first` where nothing is done
 WHO = ("both", "ai", "human")  # whose pictures are altered
 _VERSION = ["first", "distortion", "level"]
 _FEWEST = 5  # works of each class below which resamples are too much alike for anything to be beyond chance
@@ -151,23 +142,27 @@ def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0,
     for (first, _, _), altered in zip(versions, p_ai, strict=True):
         mixed += [altered, np.where(is_ai, altered, unaltered[first]), np.where(is_ai, unaltered[first], altered)]
     judged = np.array(mixed)
-    drawn = bootstrap(is_ai, judged, judged >= threshold, resamples=resamples, seed=seed)
+    called_ai = judged >= threshold
+    drawn = bootstrap(is_ai, judged, called_ai, resamples=resamples, seed=seed)
     corrected = _mcnemar(versions, p_ai, unaltered, is_ai, threshold)
-    few = min(int(is_ai.sum()), int((~is_ai).sum())) < _FEWEST
+    rarer = min(int(is_ai.sum()), int((~is_ai).sum()))
     levels = []
     for row, (first, distortion, level) in enumerate(versions):
         start = rows[NOTHING, NOTHING, None] if distortion == NOTHING else rows[first, NOTHING, None]
+        verdicts = {who: rates(is_ai, called_ai[3 * row + place]) for place, who in enumerate(WHO)}
         told = _told(drawn, 3 * row, 3 * start, sum(key[0] == first and key[1] != NOTHING for key in versions))
         levels.append(
             Altered(
                 first,
                 distortion,
                 level,
-                **_rates(is_ai, p_ai[row], unaltered[first], threshold),
-                auroc={who: _auroc(drawn, 3 * row + place, is_ai) for place, who in enumerate(WHO)},
+                false_positive_rate=verdicts["both"].false_positive_rate,
+                recall=verdicts["both"].recall,
+                balanced_accuracy={who: verdicts[who].balanced_accuracy for who in WHO},
+                auroc={who: resampled_auroc(drawn, 3 * row + place, rarer) for place, who in enumerate(WHO)},
                 flips=_flips(is_ai, p_ai[start] >= threshold, p_ai[row] >= threshold),
                 p=corrected.get((first, distortion, level)),
-                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or few else told),
+                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or rarer < _FEWEST else told),
             )
         )
     return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)
@@ -191,37 +186,6 @@ def _as_arrays(scores: pd.DataFrame) -> tuple[list[tuple[str, str, float | None]
     if len(scores) != p_ai.size or np.isnan(p_ai).any():
         raise ValueError(f"{len(column)} pictures in {len(versions)} versions are {p_ai.size} scores; got {len(scores)}")
     return versions, pictures["label"].to_numpy(), p_ai
-
-
-def _rates(is_ai: Booleans, altered: Floats, unaltered: Floats, threshold: float) -> dict[str, Any]:
-    def called_ai(p_ai: Floats, mask: Booleans) -> Estimate:
-        return wilson(int((p_ai[mask] >= threshold).sum()), int(mask.sum()))
-
-    def called_human(p_ai: Floats) -> Estimate:
-        return wilson(int((p_ai[~is_ai] < threshold).sum()), int((~is_ai).sum()))
-
-    found = called_ai(altered, is_ai)
-    return {
-        "false_positive_rate": called_ai(altered, ~is_ai),
-        "recall": found,
-        "balanced_accuracy": {
-            "both": mean_of(found, called_human(altered)),
-            "ai": mean_of(found, called_human(unaltered)),
-            "human": mean_of(called_ai(unaltered, is_ai), called_human(altered)),
-        },
-    }
-
-
-def _auroc(drawn: Resampled, row: int, is_ai: Booleans) -> Estimate:
-    """As `intervals.auroc`: Wilson's interval where all pairs are ordered alike, and every resample says the same."""
-    value = float(drawn.observed["auroc"][row])
-    if np.isnan(value):
-        return UNDEFINED
-    if value in {0.0, 1.0}:
-        rarer = int(min(is_ai.sum(), (~is_ai).sum()))
-        return wilson(rarer if value else 0, rarer)
-    low, high = np.quantile(drawn.resampled["auroc"][row], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(value, float(low), float(high))
 
 
 def _told(drawn: Resampled, row: int, start: int, tests: int) -> dict[str, Any]:

@@ -10,19 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.stats import binom, binomtest
+
+from artclf.evaluation.arrays import Booleans, Floats, Indices
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
 LEVEL = 0.05  # below it a difference is called larger than chance explains
 CONFIDENCE = 0.95  # of the intervals
 RESAMPLES = 2000
 _CHUNK = 2_000_000  # numbers held at once in each array of a bootstrap: 16 MB
-
-Booleans = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

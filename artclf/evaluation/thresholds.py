@@ -11,18 +11,18 @@ that are unlike those that the thresholds were set by.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import beta, binom
 
+from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.calibrators import DIGITS, as_stored
-from artclf.evaluation.intervals import Estimate, wilson
+from artclf.evaluation.intervals import Estimate, rates
 from artclf.evaluation.judge import VERDICTS, Judge, Promise, judge_by_half, truth
-from artclf.evaluation.significance import CONFIDENCE, Booleans, Floats
+from artclf.evaluation.significance import CONFIDENCE
 
 RATES = (0.001, 0.01, 0.05)  # false positives, of the operating points that every report tells
 _HALF_A_STEP = 0.5 * 10**-DIGITS  # scores have so many digits: half a step above one is above it, and below the next
@@ -199,8 +199,11 @@ def judgement(predictions: pd.DataFrame, judge: Judge) -> dict[str, Any]:
 
 def _operating(rows: pd.DataFrame, threshold: float) -> dict[str, dict[str, Any]]:
     is_ai, p_ai = truth(rows)
-    called: Sequence[tuple[str, Booleans]] = (("false_positive_rate", ~is_ai), ("recall", is_ai))
-    return {name: _plain(wilson(int((p_ai[of] >= threshold).sum()), int(of.sum())), int(of.sum())) for name, of in called}
+    verdicts = rates(is_ai, p_ai >= threshold)
+    return {
+        "false_positive_rate": _plain(verdicts.false_positive_rate, verdicts.n_human),
+        "recall": _plain(verdicts.recall, verdicts.n_ai),
+    }
 
 
 def _plain(estimate: Estimate, n: int) -> dict[str, Any]:

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, mean_of, of_difference, recall_at, wilson
+from artclf.evaluation.arrays import Booleans, Floats
+from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, of_difference, rates, recall_at
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import Booleans, Floats, Interval, bootstrap
+from artclf.evaluation.significance import Interval, bootstrap
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
 """At the threshold: the share of AI works found, that of human works accused, balanced accuracy. Over all thresholds: AUROC,
@@ -42,18 +43,18 @@ class HoldoutRun:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """How some works were judged.
+class Figures:
+    """How some works were judged, in figures.
 
     Attributes:
         ai: number of AI works.
         human: number of human works.
-        figures: each of `FIGURES`, with its interval; of several runs the means.
+        estimates: each of `FIGURES`, with its interval; of several runs the means.
     """
 
     ai: int
     human: int
-    figures: dict[str, Estimate]
+    estimates: dict[str, Estimate]
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class Unseen:
     """
 
     leave: str
-    unseen: Judged
-    others: Judged | None
-    seen: Judged | None
+    unseen: Figures
+    others: Figures | None
+    seen: Figures | None
     seen_by: int
     lost: dict[str, Interval]
 
@@ -96,7 +97,7 @@ def unseen_figures(
     return [_unseen(run, [other for other in runs if other is not run], by, resamples, seed) for run in runs]
 
 
-def judged(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = RESAMPLES, seed: int = 0) -> Judged:
+def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = RESAMPLES, seed: int = 0) -> Figures:
     """Compute all of `FIGURES`; those that need a class that is absent are `UNDEFINED`.
 
     Args:
@@ -106,18 +107,15 @@ def judged(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = 
         resamples: of each bootstrap.
         seed: of the drawing.
     """
-    called_ai = p_ai >= threshold
-    n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
-    recall = wilson(int((called_ai & is_ai).sum()), n_ai)
-    spared = wilson(int((~called_ai & ~is_ai).sum()), n_human)
+    verdicts = rates(is_ai, p_ai >= threshold)
     options = {"resamples": resamples, "seed": seed}
-    return Judged(
-        n_ai,
-        n_human,
+    return Figures(
+        verdicts.n_ai,
+        verdicts.n_human,
         {
-            "recall": recall,
-            "false_positive_rate": wilson(int((called_ai & ~is_ai).sum()), n_human),
-            "balanced_accuracy": mean_of(recall, spared),
+            "recall": verdicts.recall,
+            "false_positive_rate": verdicts.false_positive_rate,
+            "balanced_accuracy": verdicts.balanced_accuracy,
             "auroc": auroc(is_ai, p_ai, **options),
             "recall_at_1": recall_at(is_ai, p_ai, 0.01, **options),
             "recall_at_5": recall_at(is_ai, p_ai, 0.05, **options),
@@ -130,11 +128,11 @@ def _unseen(run: HoldoutRun, others: Sequence[HoldoutRun], by: str, resamples: i
     rows = _of_left_out(run, by)
     is_ai = (rows["label"] == "ai").to_numpy(dtype=bool)
     p_ai = rows["p_ai"].to_numpy(dtype=float)
-    unseen = judged(is_ai, p_ai, run.threshold, resamples=resamples, seed=seed)
+    unseen = figures_of(is_ai, p_ai, run.threshold, resamples=resamples, seed=seed)
 
     tested = run.predictions[run.predictions["split"] == "test"]
     trained_on = (
-        judged(
+        figures_of(
             (tested["label"] == "ai").to_numpy(dtype=bool),
             tested["p_ai"].to_numpy(dtype=float),
             run.threshold,
@@ -148,10 +146,10 @@ def _unseen(run: HoldoutRun, others: Sequence[HoldoutRun], by: str, resamples: i
     if not scores:
         return Unseen(run.leave, unseen, trained_on, None, 0, {})
     each = [
-        judged(is_ai, score, other.threshold, resamples=resamples, seed=seed)
+        figures_of(is_ai, score, other.threshold, resamples=resamples, seed=seed)
         for score, other in zip(scores, others, strict=True)
     ]
-    seen = Judged(unseen.ai, unseen.human, {name: _mean([run.figures[name] for run in each]) for name in FIGURES})
+    seen = Figures(unseen.ai, unseen.human, {name: _mean([run.estimates[name] for run in each]) for name in FIGURES})
     thresholds = [run.threshold, *(other.threshold for other in others)]
     lost = _lost(is_ai, np.stack([p_ai, *scores]), np.array(thresholds), resamples, seed)
     return Unseen(run.leave, unseen, trained_on, seen, len(others), lost)

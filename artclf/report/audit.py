@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.giveaways import MET
 from artclf.evaluation.significance import LEVEL
 from artclf.report import style, words
 from artclf.report.run_folder import embed
@@ -82,13 +83,17 @@ def in_words(found: Json) -> list[str]:
         lines.append(_together("The same statistics of canonical pictures", found["canonical_pixel_statistics"]))
     free = free_auroc(found)
     if free is None:
-        lines.append("No shortcut was found: a network is to be judged against guessing, an AUROC of 0.50.")
+        of_files = found.get("canonical") and any("auroc" in row for row in found["shortcuts"])
+        start = "In canonical form, looks alone give nothing away" if of_files else "No shortcut was found"
+        lines.append(f"{start}: a network is to be judged against guessing, an AUROC of 0.50.")
     else:
         lines.append(f"A network that learns from these pictures is to be judged against {free:.2f}, not against 0.50.")
     lines += [_shortcut_in_words(row) for row in found["shortcuts"]]
     for remedy in dict.fromkeys(row["remedy"] for row in found["shortcuts"]):
-        facts = [row["fact"] for row in found["shortcuts"] if row["remedy"] == remedy]
-        lines.append(f"What helps against {words.listed(facts)}: {remedy}.")
+        rows = [row for row in found["shortcuts"] if row["remedy"] == remedy]
+        facts = words.listed([row["fact"] for row in rows])
+        met = all(row["severity"] == MET for row in rows)
+        lines.append(f"What keeps {facts} from this network: {remedy}." if met else f"What helps against {facts}: {remedy}.")
     same = [row["fact"] for row in found["file_facts"]["top"] if row["constant"]]
     chance = [row["fact"] for row in found["file_facts"]["top"] if not row["constant"] and row["p"] >= LEVEL]
     small = [row["fact"] for row in found["file_facts"]["top"] if row["p"] < LEVEL and row["severity"] == "none"]
@@ -132,6 +137,11 @@ def how_it_was_done(found: Json) -> str:
             "corrected for all facts together (Holm), with an AUROC of 0.55 at least: severe where the interval begins at 0.75 "
             "or above, moderate at 0.6, else slight."
         )
+        if found.get("canonical"):
+            text += (
+                " What the canonical form takes away before the network sees a picture is said to be met by it; aspect, colour "
+                "mode and bytes per pixel are not."
+            )
     return text
 
 
@@ -149,7 +159,7 @@ def plot_audit(found: Json, network: tuple[float, float, float] | None = None) -
         return None
     rows = [(name, part["auroc"], *part["auroc_interval"], style.INK) for name, part in _judged(found)]
     facts = [row for row in found["shortcuts"] if row.get("auroc") is not None][:_MOST_FACTS]
-    rows += [(f"{row['fact']} alone", row["auroc"], *row["auroc_interval"], style.MUTED) for row in facts]
+    rows += [(_alone(row), row["auroc"], *row["auroc_interval"], style.MUTED) for row in facts]
     if network:
         rows.insert(0, ("this network, test pictures", *network, style.STAGES[0]))
     figure = style.paper(style.WIDE, 1.3 + 0.34 * len(rows))
@@ -186,6 +196,11 @@ def _judged(found: Json) -> list[tuple[str, Json]]:
         ("statistics of canonical pictures", "canonical_pixel_statistics"),
     )
     return [(name, found[key]) for name, key in named if found[key] and found[key]["auroc"] is not None]
+
+
+def _alone(row: Json) -> str:
+    """A fact by itself, as the figure names it."""
+    return f"{row['fact']} ({MET.replace('canonical ', '')})" if row["severity"] == MET else f"{row['fact']} alone"
 
 
 def _bounds(part: Json) -> str:

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from artclf.errors import ArtclfError
 from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.unseen import FIGURES, HoldoutRun, Judged, Unseen, unseen_figures
+from artclf.evaluation.unseen import FIGURES, Figures, HoldoutRun, Unseen, unseen_figures
 from artclf.report import style, words
 from artclf.report.multirun_folder import HOLDOUT_FILE
 from artclf.report.run_folder import embed, read_metrics, read_table
@@ -91,7 +91,7 @@ def read_holdout(
         raise ArtclfError(f"+holdout={by}: no run finished, so there is nothing to tell{reasons}")
     metrics = {name: read_metrics(run) for name, run in runs.items()}
     results = unseen_figures([_read(name, run, metrics[name], threshold) for name, run in runs.items()], by)
-    worst_first = sorted(results, key=lambda result: (_order(result.unseen.figures["recall"]), result.leave))
+    worst_first = sorted(results, key=lambda result: (_order(result.unseen.estimates["recall"]), result.leave))
     return Holdout(by, tuple(worst_first), dict(runs), metrics, threshold, command, failed, aside)
 
 
@@ -141,8 +141,8 @@ def plot_unseen(results: Sequence[Unseen], by: str) -> Figure:
     for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
         for row, result in enumerate(results):
             if result.seen is not None:
-                _dot(axes, result.seen.figures[name], -row - 0.16, style.INK, filled=False)
-            _dot(axes, result.unseen.figures[name], -row + 0.16, style.AI, filled=True)
+                _dot(axes, result.seen.estimates[name], -row - 0.16, style.INK, filled=False)
+            _dot(axes, result.unseen.estimates[name], -row + 0.16, style.AI, filled=True)
         style.tidy(axes, "x")
         style.title(axes, title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
     panels[0].set_yticks([-row for row in range(len(results))], [style.plain(result.leave, 22) for result in results])
@@ -185,7 +185,7 @@ def _order(recall: Estimate) -> float:
 
 def _missed_most(holdout: Holdout) -> str:
     worst = holdout.results[0]
-    recall, accused = worst.unseen.figures["recall"], worst.unseen.figures["false_positive_rate"]
+    recall, accused = worst.unseen.estimates["recall"], worst.unseen.estimates["false_positive_rate"]
     if recall.value is None:
         return f"No {holdout.by} that was left out has AI works to test, so it is not known which would be missed."
     said = f"finds {words.share(recall.value)} of its {words.plural(worst.unseen.ai, 'AI work')} {_between(recall)}"
@@ -196,7 +196,7 @@ def _missed_most(holdout: Holdout) -> str:
     if number == 1:
         return f"{worst.leave} was left out: a network that has never seen a picture of it {said}."
     which = f"Of {words.plural(number, holdout.by)} left out in turn,"
-    if len({result.unseen.figures["recall"].value for result in holdout.results}) == 1:
+    if len({result.unseen.estimates["recall"].value for result in holdout.results}) == 1:
         return f"{which} none is missed more than another: a network that has never seen a picture of {worst.leave} {said}."
     return f"{which} {worst.leave} is missed most: a network that has never seen a picture of it {said}."
 
@@ -208,13 +208,13 @@ def _costs(holdout: Holdout) -> str:
             f"What that costs is not known: no other run that was trained on {worst.leave} has finished, or it has works of "
             "one class only."
         )
-    lost, seen = worst.lost["recall"], worst.seen.figures["recall"]
+    lost, seen = worst.lost["recall"], worst.seen.estimates["recall"]
     another = next((result.leave for result in holdout.results if result is not worst), "another one")
     by = f"networks trained on it find (mean of {worst.seen_by})"
     by = f"a network trained on it, without {another}, finds" if worst.seen_by == 1 else by
     said = f"Of the same works, {by} {words.share(seen.value)}"
     points = f"{words.points(lost.difference)} points ({words.points(lost.low)} to {words.points(lost.high)})"
-    others = worst.others.figures["recall"] if worst.others else None
+    others = worst.others.estimates["recall"] if worst.others else None
     beside = (
         f"; of what it was trained on, the network that has never seen it finds {words.share(others.value)}"
         if others is not None and others.value is not None
@@ -250,27 +250,27 @@ def _link(run: Path, folder: Path) -> str:
     return quote(os.path.relpath(report, folder)) if report.is_file() else ""
 
 
-def _cases(result: Unseen) -> list[tuple[str, Judged, int]]:
+def _cases(result: Unseen) -> list[tuple[str, Figures, int]]:
     """Which works by which networks: the name of the case, the figures, and how many runs they are of."""
     cases = [("unseen", result.unseen, 1), ("seen", result.seen, result.seen_by), ("others", result.others, 1)]
-    return [(name, judged, runs) for name, judged, runs in cases if judged is not None]
+    return [(name, figures, runs) for name, figures, runs in cases if figures is not None]
 
 
 def _rows(result: Unseen) -> list[dict[str, Any]]:
     rows = []
-    for works, judged, runs in _cases(result):
-        row: dict[str, Any] = {"left_out": result.leave, "works": works, "ai": judged.ai, "human": judged.human, "runs": runs}
-        for name, estimate in judged.figures.items():
+    for works, figures, runs in _cases(result):
+        row: dict[str, Any] = {"left_out": result.leave, "works": works, "ai": figures.ai, "human": figures.human, "runs": runs}
+        for name, estimate in figures.estimates.items():
             row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
         rows.append(row)
     return rows
 
 
 def _to_json(holdout: Holdout) -> dict[str, Any]:
-    def judged(one: Judged | None) -> dict[str, Any] | None:
+    def plain(one: Figures | None) -> dict[str, Any] | None:
         if one is None:
             return None
-        return {"ai": one.ai, "human": one.human, **{name: asdict(estimate) for name, estimate in one.figures.items()}}
+        return {"ai": one.ai, "human": one.human, **{name: asdict(estimate) for name, estimate in one.estimates.items()}}
 
     return {
         "by": holdout.by,
@@ -280,10 +280,10 @@ def _to_json(holdout: Holdout) -> dict[str, Any]:
             {
                 "name": result.leave,
                 "run": holdout.runs[result.leave].name,
-                "unseen": judged(result.unseen),
-                "seen": judged(result.seen),
+                "unseen": plain(result.unseen),
+                "seen": plain(result.seen),
                 "seen_by": result.seen_by,
-                "others": judged(result.others),
+                "others": plain(result.others),
                 "lost": {name: asdict(interval) for name, interval in result.lost.items()},
             }
             for result in holdout.results

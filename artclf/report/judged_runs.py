@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.metrics import THRESHOLD, binary_metrics
 from artclf.report import words
 from artclf.report.run_folder import read_metrics, read_table
@@ -40,18 +41,18 @@ class JudgedRun:
     metrics: Mapping[str, Any]
     overrides: tuple[str, ...] | None
     paths: npt.NDArray[np.object_]
-    is_ai: npt.NDArray[np.bool_]
-    p_ai: npt.NDArray[np.float64]
+    is_ai: Booleans
+    p_ai: Floats
 
     @property
-    def called_ai(self) -> npt.NDArray[np.bool_]:
+    def called_ai(self) -> Booleans:
         """[N] the verdicts."""
         return self.p_ai >= THRESHOLD
 
     @property
-    def right(self) -> npt.NDArray[np.bool_]:
+    def right(self) -> Booleans:
         """[N] whether each verdict is."""
-        right: npt.NDArray[np.bool_] = self.called_ai == self.is_ai
+        right: Booleans = self.called_ai == self.is_ai
         return right
 
     @property

@@ -116,6 +116,32 @@ def test_unreadable_pictures_are_named_and_trained_ones_left_out(judged: Path, l
     assert (judge.n_human, judge.n_ai) == (17, 10)
 
 
+def test_all_pictures_that_trained_it_are_too_few(judged: Path, labelled: Path, tmp_path: Path) -> None:
+    images = shutil.copytree(labelled, tmp_path / "images")
+    rows = [{"path": f"images/{file.relative_to(images)}", "split": "train"} for file in images.rglob("*.png")]
+    pd.DataFrame(rows).to_csv(judged / "manifest.csv", index=False)
+    done = command(judged, images)
+    assert done.exit_code == 2
+    assert "holds 0 pictures by people and 0 by AI that can be used (30 more trained this model)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "said"),
+    [
+        ("metrics.json", '{"data": ', "metrics.json: is no JSON"),
+        ("manifest.csv", "", "manifest.csv: is empty; run the training again"),
+        ("manifest.csv", "path,label\n", "manifest.csv: has no column split"),
+    ],
+)
+def test_a_damaged_run_is_not_taken_for_none(judged: Path, labelled: Path, file: str, content: str, said: str) -> None:
+    """Pictures that trained the model would set its verdicts, and flatter."""
+    (judged / file).write_text(content)
+    done = command(judged, labelled)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert read_judge(judged / "checkpoints" / "best.ckpt") == EARLIER
+
+
 def test_a_checkpoint_alone_can_be_calibrated(run: Path, labelled: Path, tmp_path: Path) -> None:
     alone = tmp_path / "here" / "alone.ckpt"
     alone.parent.mkdir()

@@ -7,7 +7,7 @@ from PIL import Image
 
 from artclf.data.manifest import Manifest
 from artclf.data.sources.folder import read_folder
-from artclf.data.survey import draw_pictures, draw_sample, survey_files
+from artclf.data.survey import draw_pictures, draw_sample, draw_test_pictures, survey_files
 from tests.conftest import draw
 
 
@@ -136,3 +136,26 @@ def test_grey_pictures_are_drawn_in_rgb(tmp_path: Path) -> None:
     ((pixels, _),), _ = draw_pictures(tmp_path, read_folder(tmp_path).table, number=3, side=50)
     assert pixels.shape == (10, 20, 3)
     assert (pixels == 77).all()
+
+
+@pytest.mark.parametrize(("sample", "people", "ai"), [(20, 10, 10), (300, 30, 90), (100, 30, 70), (2, 1, 1)])
+def test_pictures_of_both_classes_are_as_many_as_can_be(sample: int, people: int, ai: int) -> None:
+    labels = np.repeat(["human", "ai"], [30, 90])
+    table = pd.DataFrame({"path": [f"{i:03d}" for i in range(120)], "label": labels, "style": "x"})
+    table["generator"] = np.where(labels == "human", "human", np.where(np.arange(120) % 2 == 0, "a", "b"))
+    other = table.assign(split="val", path="val/" + table["path"])
+    everything = pd.concat([table.assign(split="test"), other], ignore_index=True)
+    drawn = draw_test_pictures(everything, sample, seed=0)
+    assert dict(drawn["label"].value_counts()) == {"human": people, "ai": ai}
+    assert set(drawn["split"]) == {"test"}
+    assert not drawn["path"].duplicated().any()
+    if ai > 1:
+        assert abs((drawn["generator"] == "a").sum() - ai / 2) <= 1
+    assert drawn.equals(draw_test_pictures(everything, sample, seed=0))
+    if sample < 120:
+        assert not drawn.equals(draw_test_pictures(everything, sample, seed=1))
+
+
+def test_pictures_of_one_class_alone_are_as_many_as_asked_for() -> None:
+    table = pd.DataFrame({"path": list("abcdef"), "label": "ai", "style": "x", "generator": "g", "split": "test"})
+    assert len(draw_test_pictures(table, 4, seed=0)) == 4

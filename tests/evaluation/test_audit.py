@@ -8,6 +8,7 @@ from artclf.evaluation.audit import audit
 from tests.evaluation.audited import pictures
 
 AI = np.arange(200) >= 100
+FORM = {"side": 64, "quality": 75}  # no larger than three quarters of these pictures, and no finer
 
 
 def severities(table: pd.DataFrame, **settings: object) -> dict[str, str]:
@@ -99,7 +100,57 @@ def test_canonical_pictures_are_judged_beside_the_others() -> None:
     assert found.canonical is not None
     assert not found.canonical.notable
     assert [row["fact"] for row in found.shortcuts] == ["colour saturation"]
-    assert audit(table, after, canonical=True, trees=4).shortcuts == []
+    assert audit(table, after, canonical=FORM, trees=4).shortcuts == []
+
+
+@pytest.mark.parametrize(
+    ("planted", "fact"),
+    [
+        ({"width": np.where(AI, 768, 256), "height": 256}, "size"),
+        ({"format": np.where(AI, "PNG", "JPEG")}, "format"),
+        ({"jpeg_quality": np.where(AI, 75, 95)}, "JPEG quality"),
+        ({"tables": np.where(AI, "aaaa", "bbbb")}, "JPEG tables"),
+        ({"subsampling": np.where(AI, "4:2:0", "4:4:4")}, "chroma subsampling"),
+    ],
+)
+def test_what_the_canonical_form_takes_away_is_met_by_it(planted: dict[str, object], fact: str) -> None:
+    table = pictures(**planted)
+    assert severities(table)[fact] == "severe"
+    found = audit(table, canonical=FORM, trees=4)
+    assert {row["fact"]: row["severity"] for row in found.shortcuts}[fact] == "met by the canonical form"
+    assert {row["fact"]: row["severity"] for row in found.to_json()["file_facts"]["top"]}[fact] == "met by the canonical form"
+    assert found.file_facts.auroc.value > 0.9  # of the files it is as true as before
+
+
+@pytest.mark.parametrize(
+    ("planted", "fact"),
+    [
+        ({"width": np.where(AI, 512, 256), "height": np.where(AI, 256, 512)}, "aspect"),
+        ({"mode": np.where(AI, "L", "RGB")}, "colour mode"),
+        ({"width": 256, "height": 256, "bytes": np.where(AI, 20_000, 60_000)}, "bytes per pixel"),
+    ],
+)
+def test_what_it_leaves_is_as_severe_as_ever(planted: dict[str, object], fact: str) -> None:
+    assert severities(pictures(**planted), canonical=FORM)[fact] == "severe"
+
+
+@pytest.mark.parametrize(
+    ("planted", "fact", "form"),
+    [
+        ({"width": np.where(AI, 768, 256), "height": 256}, "size", {"side": 224, "quality": 75}),
+        ({"jpeg_quality": np.where(AI, 75, 95)}, "JPEG quality", {"side": 64, "quality": 90}),
+    ],
+)
+def test_a_form_that_is_too_fine_does_not_meet_it(planted: dict[str, object], fact: str, form: dict[str, int]) -> None:
+    assert severities(pictures(**planted), canonical=form)[fact] == "severe"
+
+
+def test_what_does_not_reach_the_network_is_last() -> None:
+    table = pictures(jpeg_quality=np.where(AI, 75, 95), exif=AI, brightness=np.random.default_rng(0).normal(AI * 0.6, 1.0))
+    assert list(severities(table)) == ["JPEG quality", "brightness", "EXIF"]
+    met = list(severities(table, canonical=FORM))
+    assert met[0] == "brightness"
+    assert set(met[1:]) == {"JPEG quality", "EXIF"}
 
 
 def test_the_remedy_names_a_setting() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from artclf.evaluation.intervals import UNDEFINED, Estimate, auroc, mean_of, recall_at, wilson
+from artclf.evaluation.intervals import UNDEFINED, Estimate, auroc, mean_of, rates, recall_at, resampled_auroc, wilson
+from artclf.evaluation.significance import bootstrap
 
 
 def coverage(truth: float, estimates: list[Estimate]) -> float:
@@ -46,6 +47,36 @@ def test_balanced_accuracy_covers_the_truth(ai: float, human: float) -> None:
     rng = np.random.default_rng(0)
     drawn = zip(rng.binomial(48, ai, 1500), rng.binomial(70, human, 1500), strict=True)
     assert 0.93 < coverage((ai + human) / 2, [mean_of(wilson(int(a), 48), wilson(int(h), 70)) for a, h in drawn]) < 0.985
+
+
+def test_rates_are_those_of_their_class() -> None:
+    is_ai = np.array([1, 1, 1, 1, 0, 0, 0], dtype=bool)
+    called_ai = np.array([1, 1, 1, 0, 1, 0, 0], dtype=bool)
+    verdicts = rates(is_ai, called_ai)
+    assert (verdicts.found, verdicts.n_ai, verdicts.accused, verdicts.n_human) == (3, 4, 1, 3)
+    assert verdicts.accuracy == wilson(5, 7)
+    assert verdicts.recall == wilson(3, 4)
+    assert verdicts.false_negative_rate == wilson(1, 4)
+    assert verdicts.false_positive_rate == wilson(1, 3)
+    assert verdicts.balanced_accuracy == mean_of(wilson(3, 4), wilson(2, 3))
+
+
+def test_rates_of_a_class_that_is_absent_are_undefined() -> None:
+    people = rates(np.zeros(3, dtype=bool), np.array([True, False, False]))
+    assert people.accuracy == wilson(2, 3)
+    assert people.false_positive_rate == wilson(1, 3)
+    assert people.recall == people.false_negative_rate == people.balanced_accuracy == UNDEFINED
+
+
+def test_auroc_of_several_is_that_of_each() -> None:
+    rng = np.random.default_rng(0)
+    is_ai = np.arange(40) < 25
+    scores = np.stack([rng.random(40), is_ai.astype(float), 1 - is_ai.astype(float)])
+    drawn = bootstrap(is_ai, scores, scores >= 0.5, resamples=50, seed=3)
+    for place, p_ai in enumerate(scores):
+        assert resampled_auroc(drawn, place, rarer=15) == auroc(is_ai, p_ai, resamples=50, seed=3)
+    people = bootstrap(is_ai[25:], scores[:, 25:], scores[:, 25:] >= 0.5, resamples=5)
+    assert resampled_auroc(people, 0, rarer=0) == UNDEFINED
 
 
 @pytest.mark.parametrize("distance", [0.0, 1.0, 2.0])

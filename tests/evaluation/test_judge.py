@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from artclf.evaluation.calibrators import Temperature
-from artclf.evaluation.judge import Judge, Promise, judge_by_half, with_verdicts
+from artclf.evaluation.judge import Judge, Promise, judge_by_half, percent, with_verdicts
 from artclf.evaluation.thresholds import fit_judge
 
 
@@ -43,6 +43,23 @@ def test_a_model_that_never_says_ai_says_so() -> None:
     never = fit_judge(is_ai, sure, false_positive_rate=0.001)
     assert "ai" not in never.verdicts(np.ones(3))
     assert any("no work is ever called ai" in line for line in never.shortfalls())
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (0.0588, "5.9%"),
+        (0.01, "1%"),
+        (0.0005, "0.05%"),
+        (0.0, "0%"),
+        (0.998, "99.8%"),
+        (1.0, "100%"),
+        (None, "–"),
+        (np.nan, "–"),
+    ],
+)
+def test_rates_of_errors_in_words(rate: float | None, said: str) -> None:
+    assert percent(rate) == said
 
 
 def test_it_comes_back_from_json() -> None:

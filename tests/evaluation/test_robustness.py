@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
+from artclf.data.distortions import NOTHING
 from artclf.evaluation.intervals import wilson
-from artclf.evaluation.robustness import NOTHING, Flips, Robustness, measure_robustness
+from artclf.evaluation.robustness import Flips, Robustness, measure_robustness
 
 PEOPLE, AI = 60, 80
 LABELS = np.repeat(["human", "ai"], [PEOPLE, AI])

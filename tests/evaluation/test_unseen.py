@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.intervals import wilson
-from artclf.evaluation.unseen import FIGURES, HoldoutRun, judged, unseen_figures
+from artclf.evaluation.unseen import FIGURES, HoldoutRun, figures_of, unseen_figures
 
 HUMAN = np.linspace(0.01, 0.45, 20)  # no human work is accused at 0.5
 
@@ -45,13 +45,13 @@ def three_runs() -> list[HoldoutRun]:
 def test_unseen_seen_and_others_are_told_apart() -> None:
     alpha, beta, gamma = unseen_figures(three_runs(), "generator", resamples=100)
     assert [result.leave for result in (alpha, beta, gamma)] == ["alpha", "beta", "gamma"]
-    assert beta.unseen.figures["recall"] == wilson(5, 10)
-    assert gamma.unseen.figures["recall"].value == 0
+    assert beta.unseen.estimates["recall"] == wilson(5, 10)
+    assert gamma.unseen.estimates["recall"].value == 0
     assert (gamma.unseen.ai, gamma.unseen.human) == (10, 20)
-    assert beta.seen.figures["recall"].value == 1.0
-    assert gamma.seen.figures["recall"].value == pytest.approx((0.5 + 1.0) / 2)  # by the runs without alpha, without beta
+    assert beta.seen.estimates["recall"].value == 1.0
+    assert gamma.seen.estimates["recall"].value == pytest.approx((0.5 + 1.0) / 2)  # by the runs without alpha, without beta
     assert gamma.seen_by == 2
-    assert alpha.others.figures["recall"] == wilson(15, 20)  # beta and gamma in the run without alpha
+    assert alpha.others.estimates["recall"] == wilson(15, 20)  # beta and gamma in the run without alpha
     assert alpha.others.ai == 20
     assert gamma.lost["recall"].difference == pytest.approx(-0.75)
     assert beta.lost["balanced_accuracy"].difference == pytest.approx(-0.25)
@@ -62,7 +62,7 @@ def test_unseen_seen_and_others_are_told_apart() -> None:
 def test_means_of_seen_have_the_means_of_the_bounds() -> None:
     gamma = unseen_figures(three_runs(), "generator", resamples=100)[2]
     half, whole = wilson(5, 10), wilson(10, 10)
-    mean = gamma.seen.figures["recall"]
+    mean = gamma.seen.estimates["recall"]
     assert (mean.low, mean.high) == (pytest.approx((half.low + whole.low) / 2), pytest.approx((half.high + whole.high) / 2))
 
 
@@ -75,7 +75,7 @@ def test_the_difference_is_paired() -> None:
         HoldoutRun("beta", predictions("beta", {"alpha": one_more, "beta": half})),
     ]
     alpha, beta = unseen_figures(runs, "generator", resamples=500)
-    assert alpha.unseen.figures["recall"].width > 0.25
+    assert alpha.unseen.estimates["recall"].width > 0.25
     assert alpha.lost["recall"].difference == pytest.approx(-1 / 40)
     assert (alpha.lost["recall"].low, alpha.lost["recall"].high) == (pytest.approx(-3 / 40), pytest.approx(0))
     # that the two never differ on 40 works does not rule out that they would on others like these
@@ -87,7 +87,7 @@ def test_figures_are_those_that_scikit_learn_gives() -> None:
     rng = np.random.default_rng(1)
     is_ai = np.repeat([True, False], [60, 200])
     p_ai = np.clip(rng.normal(np.where(is_ai, 0.6, 0.4), 0.15), 0, 1)
-    figures = judged(is_ai, p_ai, 0.5, resamples=50).figures
+    figures = figures_of(is_ai, p_ai, 0.5, resamples=50).estimates
     assert tuple(figures) == FIGURES
     assert figures["auroc"].value == pytest.approx(roc_auc_score(is_ai, p_ai))
     recall, accused = np.mean(p_ai[is_ai] >= 0.5), np.mean(p_ai[~is_ai] >= 0.5)
@@ -107,8 +107,8 @@ def test_each_run_is_judged_by_its_own_threshold() -> None:
         HoldoutRun("beta", predictions("beta", {"alpha": scores, "beta": scores}), threshold=0.5),
     ]
     alpha, beta = unseen_figures(runs, "generator", resamples=50)
-    assert (alpha.unseen.figures["recall"].value, alpha.seen.figures["recall"].value) == (0, 1)
-    assert (beta.unseen.figures["recall"].value, beta.seen.figures["recall"].value) == (1, 0)
+    assert (alpha.unseen.estimates["recall"].value, alpha.seen.estimates["recall"].value) == (0, 1)
+    assert (beta.unseen.estimates["recall"].value, beta.seen.estimates["recall"].value) == (1, 0)
     assert (alpha.lost["recall"].difference, beta.lost["recall"].difference) == (-1, 1)
 
 
@@ -125,13 +125,13 @@ def test_a_style_is_held_against_human_works_of_the_same_style() -> None:
 
     plain, rough = unseen_figures([run("plain"), run("rough")], "style", resamples=50)
     assert (plain.unseen.ai, plain.unseen.human) == (6, 6)
-    assert (plain.unseen.figures["auroc"].value, rough.unseen.figures["auroc"].value) == (1, 0)
-    assert (plain.unseen.figures["false_positive_rate"].value, rough.unseen.figures["false_positive_rate"].value) == (0, 1)
-    assert plain.others.figures["false_positive_rate"].value == 1
+    assert (plain.unseen.estimates["auroc"].value, rough.unseen.estimates["auroc"].value) == (1, 0)
+    assert (plain.unseen.estimates["false_positive_rate"].value, rough.unseen.estimates["false_positive_rate"].value) == (0, 1)
+    assert plain.others.estimates["false_positive_rate"].value == 1
 
 
 def test_one_class_alone_gives_what_it_can() -> None:
-    figures = judged(np.zeros(10, dtype=bool), np.linspace(0, 0.9, 10), 0.5).figures
+    figures = figures_of(np.zeros(10, dtype=bool), np.linspace(0, 0.9, 10), 0.5).estimates
     assert figures["false_positive_rate"].value == 0.5
     assert all(figures[name].value is None for name in FIGURES if name != "false_positive_rate")
 

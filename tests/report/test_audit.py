@@ -45,6 +45,29 @@ def test_words_tell_what_how_bad_and_what_helps(unequal: dict) -> None:
     assert text.count("What helps against") == 4
 
 
+def test_what_the_canonical_form_meets_is_no_warning(tmp_path: Path) -> None:
+    table = pictures(jpeg_quality=np.where(AI, 75, 95), bytes=50_000, width=400, height=400)
+    for form, warned in ((None, True), ({"side": 64, "quality": 75}, False)):
+        found = audit(table, table if form else None, canonical=form, trees=5).to_json()
+        (tmp_path / "audit.json").write_text(json.dumps(found))
+        section = audit_section(tmp_path)
+        assert section is not None
+        assert section["severe"] is warned
+        assert ('<div class="box" id="audit-words">' in render("audit.html", name="x", title="y", audit=section)) is warned
+    text = "\n".join(in_words(found))
+    assert "JPEG quality (met by the canonical form): alone AUROC 1.000" in text
+    assert (
+        "What keeps JPEG quality from this network: data.canonical=true, as this run has it: every picture is encoded" in text
+    )
+    assert "What helps against" not in text
+    assert "In canonical form, looks alone give nothing away: a network is to be judged against guessing" in text
+    assert "No shortcut was found" not in text
+    assert "is said to be met by it" in section["how"]
+    figure = plot_audit(found)
+    assert figure is not None
+    assert "JPEG quality (met by the form)" in [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+
 def test_where_there_is_nothing_it_is_said(equal: dict) -> None:
     lines = in_words(equal)
     assert "No shortcut was found: a network is to be judged against guessing, an AUROC of 0.50." in lines

@@ -75,6 +75,7 @@ def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Pat
     assert f"{COMMAND}</pre>" in page
     assert "holdout.leave=alpha" in page
     assert "1% of 20 is less than one work" in page
+    assert page.count('25.0%<br><span class="quiet">11.2 to 46.9</span>') == 1  # found by the network that has not seen it
     assert "Demo data" not in page
     assert "http" not in page.replace("http-equiv", "")
     with Image.open(tmp_path / "holdout.png") as image:

@@ -15,9 +15,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from artclf.evaluation.intervals import Estimate, auroc, mean_of, wilson
+from artclf.evaluation.arrays import Booleans, Floats, Indices
+from artclf.evaluation.intervals import Estimate, auroc, rates
 from artclf.evaluation.shortcuts import commonest
-from artclf.evaluation.significance import LEVEL, Booleans, Floats, Indices, holm
+from artclf.evaluation.significance import LEVEL, holm
 
 TREES = 40
 FOLDS = 5
@@ -25,6 +26,8 @@ _MOST_TO_A_TREE = 2_000  # pictures: more make a forest slower, and hardly bette
 _LEAST_AUROC = 0.55  # below which a difference is not worth a word, however sure
 SEVERITIES = (("severe", 0.75), ("moderate", 0.6))
 """Words, and what the lower bound of AUROC's interval is at least."""
+MET = "met by the canonical form"
+"""The severity of what the network is not shown, since all pictures are brought into one form."""
 
 Facts = dict[str, tuple[pd.Series, bool]]
 """Name → values, and whether they are names rather than numbers."""
@@ -41,6 +44,7 @@ class Fact:
         human: what is typical of human works, in words.
         ai: the same of AI works.
         constant: whether it is the same for all pictures.
+        met: whether the canonical form in which pictures are read takes it away.
     """
 
     name: str
@@ -49,6 +53,7 @@ class Fact:
     human: str
     ai: str
     constant: bool
+    met: bool = False
 
     @property
     def notable(self) -> bool:
@@ -57,9 +62,11 @@ class Fact:
 
     @property
     def severity(self) -> str:
-        """One of severe, moderate and slight, by what AUROC is at least; none where it is not notable."""
+        """One of severe, moderate and slight, by what AUROC is at least; `MET`; none where it is not notable."""
         if not self.notable:
             return "none"
+        if self.met:
+            return MET
         return next((word for word, least in SEVERITIES if (self.auroc.low or 0.0) >= least), "slight")
 
     def to_json(self) -> dict[str, Any]:
@@ -77,7 +84,7 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Giveaway:
     """What a small classifier reaches on some facts, on held-out pictures; figures undefined where there are too few.
 
     Attributes:
@@ -144,8 +151,19 @@ def _coded(values: pd.Series) -> Floats:
     return coded
 
 
-def judge(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int, trees: int) -> dict[str, Judged]:
-    """Judge each set of facts together, and each fact by itself; p-values are corrected over all sets, and over all facts."""
+def weigh(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int, trees: int) -> dict[str, Giveaway]:
+    """Weigh each set of facts together, and each fact by itself; p-values are corrected over all sets, and over all facts.
+
+    Args:
+        sets: name → facts of the same N pictures.
+        is_ai: [N], the truth; both classes must be there.
+        folds: [N], from `deal_folds`; two at least.
+        seed: of the forests and trees.
+        trees: of each forest.
+
+    Returns:
+        What each set gives away, by its name.
+    """
     together = {group: _together(facts, is_ai, folds, seed, trees) for group, facts in sets.items()}
     alone = {
         (group, name): _alone(values, named, is_ai, folds, seed)
@@ -162,18 +180,17 @@ def judge(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int,
         estimate = Estimate(0.5, 0.5, 0.5) if constant else auroc(is_ai, scores, seed=seed)
         human, ai = (_typical(values[side], named, name) for side in (~is_ai, is_ai))
         facts[group].append(Fact(name, estimate, float(p), human, ai, constant))
-    judged = {}
+    weighed = {}
     for group, p_ai in together.items():
-        right = (p_ai >= 0.5) == is_ai
-        found, spared = (wilson(int(right[side].sum()), int(side.sum())) for side in (is_ai, ~is_ai))
-        judged[group] = Judged(
-            wilson(int(right.sum()), len(right)),
-            mean_of(found, spared),
+        verdicts = rates(is_ai, p_ai >= 0.5)
+        weighed[group] = Giveaway(
+            verdicts.accuracy,
+            verdicts.balanced_accuracy,
             auroc(is_ai, p_ai, seed=seed) if len(np.unique(p_ai)) > 1 else Estimate(0.5, 0.5, 0.5),
             p_together[group],
             sorted(facts[group], key=lambda fact: -(fact.auroc.value or 0.0)),
         )
-    return judged
+    return weighed
 
 
 def _together(facts: Facts, is_ai: Booleans, folds: Indices, seed: int, trees: int) -> Floats:
