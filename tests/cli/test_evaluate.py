@@ -58,6 +58,7 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["artclf", "evaluate", "my run"])  # the command line, which reports tell
 
 
 def evaluate(*words: object) -> Result:
@@ -92,7 +93,7 @@ def test_the_runs_own_test_pictures(run: Path, pictures: Path, tmp_path: Path) -
     told = metrics["evaluation"]
     assert told["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert (told["own_data"], told["left_out"], told["threshold"]) == (True, 36, 0.5)
-    assert metrics["command"].startswith("artclf ")
+    assert metrics["command"] == "artclf evaluate 'my run'"
     assert metrics["data"]["manifest_sha256"] == Manifest(pictures, table.drop(columns="p_ai")).sha256
     (fallback,) = metrics["fallbacks"]
     assert fallback.startswith("its checkpoint has no thresholds: scores are not calibrated")
