@@ -127,7 +127,7 @@ def warn_of_shortcuts(survey: Survey, shortcuts: Sequence[Shortcut]) -> str:
     if not notable:
         return (
             "Neither JPEG quality, size, format nor bytes per pixel, each alone, tells the two classes apart clearly better "
-            "than guessing. Other shortcuts (colour, motif, traces of scaling) were not looked for."
+            "than guessing. Other shortcuts (colour, motif, traces of scaling) were not looked for; artclf audit looks at more."
         )
     first, *others = notable
     right = f"{words.share(first.balanced_accuracy)} of cases (balanced; guessing gives 50%)"
