@@ -1,6 +1,5 @@
 """Pictures judged as they are and in all ways in which they may be altered."""
 
-import os
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +16,7 @@ from artclf.data.transforms import as_square
 from artclf.evaluation.calibrators import as_stored
 from artclf.model.classifier import ArtClassifier
 from artclf.precision import autocast
-from artclf.scoring import MOST_THREADS
+from artclf.scoring import decoding_threads
 
 SAMPLE = 300
 """Pictures that are judged where no other number is asked for: each in nearly thirty versions."""
@@ -69,7 +68,7 @@ def score_versions(
         size=size,
         interpolation=interpolation,
         batch=2 if device.type == "cuda" else 1,
-        threads=min(MOST_THREADS, max(2, os.cpu_count() or 1)),
+        threads=decoding_threads(),
         pinned=device.type == "cuda",
         versions=len(listed),
         read=read,

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from artclf.audit import audit_beside
+from artclf.config import AuditConfig
 from artclf.data.canonical import Canonical
 from artclf.data.images import DEFAULT_MAX_PIXELS
-from artclf.evaluation.cells import cells
 from artclf.evaluation.judge import Judge, with_verdicts
 from artclf.evaluation.metrics import THRESHOLD, split_metrics
 from artclf.evaluation.robustness import Robustness, measure_robustness
@@ -19,14 +18,11 @@ from artclf.evaluation.thresholds import judgement
 from artclf.figures import draw_verdicts
 from artclf.forms import judge_both_forms
 from artclf.model.classifier import ArtClassifier
-from artclf.record import git_commit, versions, write_json
+from artclf.record import device_name, git_commit, model_facts, versions, write_json, write_tables
 from artclf.report.page import write_page
 from artclf.report.robustness import draw_robustness
 from artclf.subject import Selection, Subject
 from artclf.writing import write_text
-
-PICTURES = 1000
-"""How many, by lot, are audited and judged in both forms."""
 
 
 def assess(
@@ -53,8 +49,7 @@ def assess(
         The figures of each split, what the judge says, and both forms, for metrics.json.
     """
     predictions = with_verdicts(predictions, judge)
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
+    write_tables(folder, predictions)
     ordered = sorted(predictions["split"].unique(), key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
     metrics = {split: split_metrics(predictions[predictions["split"] == split]) for split in ordered}
     figures = folder / "figures"
@@ -63,8 +58,9 @@ def assess(
     draw_verdicts(figures, root=root, max_pixels=DEFAULT_MAX_PIXELS, predictions=predictions, metrics=metrics)
     form = model.canonical or Canonical.for_size(int(model.hparams["image_size"]))
     canonical = model.canonical is not None
-    audit_beside(folder, selection.manifest, predictions, pictures=PICTURES, form=form, canonical=canonical)
-    forms = judge_both_forms(model, root, predictions, form, precision, pictures=PICTURES, seed=seed)
+    pictures = AuditConfig().pictures  # as in a run that says nothing of it
+    audit_beside(folder, selection.manifest, metrics.get("test") or {}, pictures=pictures, form=form, canonical=canonical)
+    forms = judge_both_forms(model, root, predictions, form, precision, pictures=pictures, seed=seed)
     return {**metrics, **judgement(predictions, judge), "forms": forms}
 
 
@@ -149,7 +145,7 @@ def write_evaluation(
             "trained_on": ((run.get("data") or {}).get("counts") or {}).get("train"),
             "threshold": threshold,
         },
-        "model": run.get("model") or _model_facts(model),
+        "model": run.get("model") or model_facts(model),
         "data": {
             "source": selection.name,
             "root": str(manifest.root),
@@ -161,7 +157,7 @@ def write_evaluation(
         },
         "seed": seed,
         "precision": precision,
-        "device": torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type,
+        "device": device_name(model.device),
         "command": command,
         "versions": versions(),
         "git": git_commit(),
@@ -171,14 +167,3 @@ def write_evaluation(
     write_json(folder / "metrics.json", metrics)
     write_page(folder)
     return metrics
-
-
-def _model_facts(model: ArtClassifier) -> dict[str, Any]:
-    """What metrics.json tells of a model, from its checkpoint alone."""
-    return {
-        "name": model.hparams["name"],
-        "weights": model.hparams["weights"],
-        "head": model.hparams["head"]["name"],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "layers": len(model.layers),
-    }

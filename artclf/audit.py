@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from artclf.data.canonical import Canonical
@@ -16,7 +15,6 @@ from artclf.data.manifest import Manifest
 from artclf.data.statistics import measure_files
 from artclf.data.survey import Survey, survey_files
 from artclf.evaluation.audit import audit
-from artclf.evaluation.intervals import auroc
 from artclf.report import style
 from artclf.report.audit import AUDIT_FILE, FIGURE, plot_audit
 
@@ -105,7 +103,7 @@ def write_found(file: Path, found: dict[str, Any]) -> None:
 def audit_beside(
     folder: Path,
     manifest: Manifest,
-    predictions: pd.DataFrame,
+    test: Mapping[str, Any],
     *,
     pictures: int,
     form: Canonical,
@@ -113,22 +111,19 @@ def audit_beside(
     stands_for: str = "",
     threads: int = 2,
     max_pixels: int = DEFAULT_MAX_PIXELS,
-) -> dict[str, Any]:
+) -> None:
     """Audit what a network was trained or tested on, and write it beside its other results.
 
     Args:
         folder: of a run or an evaluation.
         manifest: the pictures.
-        predictions: predictions.csv, for the network's own AUROC beside that of the facts.
+        test: the network's figures on test pictures, whose AUROC is shown beside that of the facts (see `split_metrics`).
         pictures: how many are audited at most, by lot.
         form: the canonical one.
         canonical: whether the network is shown pictures in it.
         stands_for: what changes when a file does: pictures that this process has audited are not audited again; "" always does.
         threads: how many files at a time.
         max_pixels: a picture with more counts as unreadable.
-
-    Returns:
-        What audit.json holds.
     """
     key = (str(manifest.root), manifest.sha256, stands_for, pictures, form, canonical, max_pixels)
     found = _kept.get(key) if stands_for else None
@@ -142,28 +137,26 @@ def audit_beside(
             max_pixels=max_pixels,
             quiet=True,
         ).found
-        _kept[key] = found
-    test = predictions[predictions["split"] == "test"]
-    reached = auroc((test["label"] == "ai").to_numpy(dtype=bool), test["p_ai"].to_numpy(dtype=np.float64))
-    bounds = (reached.value, reached.low, reached.high)
-    write_audit(folder, found, None if None in bounds else bounds)  # type: ignore[arg-type]
-    return found
+        if stands_for:
+            _kept[key] = found
+    reached = test.get("auroc")
+    write_audit(folder, found, None if reached is None else (reached, *test["intervals"]["auroc"]))
 
 
-def audit_run(folder: Path, data: "ArtData", pictures: int, predictions: pd.DataFrame) -> None:
+def audit_run(folder: Path, data: "ArtData", pictures: int, test: Mapping[str, Any]) -> None:
     """Audit what a run trained and was tested on, and write it beside its other results.
 
     Args:
         folder: the run folder.
         data: the run's data, read.
         pictures: how many are audited at most, by lot; 0 writes nothing.
-        predictions: from `artclf.record.tested_predictions`.
+        test: as in `audit_beside`.
     """
     if pictures:
         audit_beside(
             folder,
             data.manifest,
-            predictions,
+            test,
             pictures=pictures,
             form=Canonical.described(data.config),
             canonical=data.canonical is not None,

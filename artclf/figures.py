@@ -167,17 +167,14 @@ def _layer_rows(model: ArtClassifier, records: Sequence[StageRecord]) -> list[La
     return [*rows, LayerRow("head", type(model.head).__name__, head, records[0].name)]
 
 
-def _decoded(file: str | Path, max_pixels: int) -> torch.Tensor:
-    return torch.from_numpy(read_pixels(file, max_pixels=max_pixels)).permute(2, 0, 1)
-
-
 def _to_array(pixels: torch.Tensor) -> Pixels:
     array: Pixels = pixels.permute(1, 2, 0).numpy()
     return array
 
 
 def _thumbnail(file: Path, max_pixels: int) -> Pixels:
-    return _to_array(to_square(_decoded(file, max_pixels), THUMBNAIL))
+    pixels = torch.from_numpy(read_pixels(file, max_pixels=max_pixels)).permute(2, 0, 1)
+    return _to_array(to_square(pixels, THUMBNAIL))
 
 
 def _samples(data: ArtData, label: str) -> list[tuple[str, str]]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from lightning.pytorch import Trainer
 
 from artclf.audit import audit_run
 from artclf.data.module import ArtData
@@ -106,10 +105,26 @@ def balance_facts(data: ArtData) -> dict[str, Any]:
     }
 
 
-def device_name(trainer: Trainer) -> str:
+def model_facts(model: ArtClassifier) -> dict[str, Any]:
+    """What metrics.json tells of the model."""
+    return {
+        "name": model.hparams["name"],
+        "weights": model.hparams["weights"],
+        "head": model.hparams["head"]["name"],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "layers": len(model.layers),
+    }
+
+
+def device_name(device: torch.device) -> str:
     """The GPU's name, or "cpu"."""
-    device = trainer.strategy.root_device
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def write_tables(folder: Path, predictions: pd.DataFrame) -> None:
+    """Write predictions.csv, and cells.csv, which is computed of it."""
+    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
 
 
 def write_run(
@@ -134,9 +149,8 @@ def write_run(
         began: when the run began, by `time.perf_counter`.
         audited: how many pictures are looked at for what a classifier could cheat with; 0 leaves the audit out.
     """
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
-    audit_run(folder, data, audited, predictions)
+    write_tables(folder, predictions)
+    audit_run(folder, data, audited, metrics.get("test") or {})
     history = pd.read_csv(folder / "metrics.csv")
     draw_figures(
         folder / "figures",

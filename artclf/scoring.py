@@ -12,7 +12,12 @@ from artclf.model.classifier import ArtClassifier
 from artclf.precision import autocast
 
 BATCH = {"cpu": 16, "cuda": 64}
-MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold a picture of half a gigabyte
+_MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold a picture of half a gigabyte
+
+
+def decoding_threads() -> int:
+    """How many threads read and decode pictures while a network computes."""
+    return min(_MOST_THREADS, max(2, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def score_files(model: ArtClassifier, files: Iterable[Path], precision: str, can
         interpolation=str(model.hparams["interpolation"]),
         canonical=canonical,
         batch=BATCH[device.type],
-        threads=min(MOST_THREADS, max(2, os.cpu_count() or 1)),
+        threads=decoding_threads(),
         pinned=device.type == "cuda",
     )
     with closing(squares):

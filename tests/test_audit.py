@@ -1,13 +1,14 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-import pandas as pd
 import pytest
 
 from artclf import audit
 from artclf.data.canonical import Canonical
 from artclf.data.sources.folder import read_folder
+from artclf.evaluation.metrics import split_metrics
 from artclf.report import style
 
 
@@ -23,13 +24,15 @@ def run_of(pictures: Path, digests: bytes = b"a", canonical: Canonical | None = 
     return SimpleNamespace(manifest=read_folder(pictures), digests=[digests], config=config, canonical=canonical)
 
 
-def predictions(pictures: Path) -> pd.DataFrame:
+def figures_of(pictures: Path) -> dict[str, Any]:
+    """The figures of a network that is always right."""
     table = read_folder(pictures).table
-    return table.assign(p_ai=[0.9 if label == "ai" else 0.1 for label in table["label"]])
+    table = table.assign(p_ai=[0.9 if label == "ai" else 0.1 for label in table["label"]])
+    return split_metrics(table[table["split"] == "test"])
 
 
 def test_a_run_has_its_audit_written(pictures: Path, tmp_path: Path) -> None:
-    audit.audit_run(tmp_path, run_of(pictures), 1000, predictions(pictures))
+    audit.audit_run(tmp_path, run_of(pictures), 1000, figures_of(pictures))
     found = json.loads((tmp_path / "audit.json").read_text(encoding="utf-8"))
     assert found["compared"] == {"human": 16, "ai": 32}
     assert found["other_splits"] == ["unseen"]
@@ -38,8 +41,8 @@ def test_a_run_has_its_audit_written(pictures: Path, tmp_path: Path) -> None:
 
 
 def test_pictures_are_looked_at_in_both_forms(pictures: Path, tmp_path: Path) -> None:
-    audit.audit_run(tmp_path / "plain", run_of(pictures), 20, predictions(pictures))
-    audit.audit_run(tmp_path / "form", run_of(pictures, canonical=Canonical(24, 75)), 20, predictions(pictures))
+    audit.audit_run(tmp_path / "plain", run_of(pictures), 20, figures_of(pictures))
+    audit.audit_run(tmp_path / "form", run_of(pictures, canonical=Canonical(24, 75)), 20, figures_of(pictures))
     plain, form = (json.loads((tmp_path / name / "audit.json").read_text(encoding="utf-8")) for name in ("plain", "form"))
     assert (plain["canonical"], form["canonical"]) == (False, True)
     assert form["canonical_pixel_statistics"] == plain["canonical_pixel_statistics"]
@@ -57,23 +60,23 @@ def test_the_same_pictures_are_audited_once(pictures: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(audit, "audit_pictures", counted)
     for folder in ("one", "two"):
-        audit.audit_run(tmp_path / folder, run_of(pictures), 20, predictions(pictures))
+        audit.audit_run(tmp_path / folder, run_of(pictures), 20, figures_of(pictures))
     assert len(looked) == 1
     assert (tmp_path / "one" / "audit.json").read_text() == (tmp_path / "two" / "audit.json").read_text()
     assert json.loads((tmp_path / "one" / "audit.json").read_text())["drawn_of"] == 52
-    audit.audit_run(tmp_path / "three", run_of(pictures, b"other bytes"), 20, predictions(pictures))
+    audit.audit_run(tmp_path / "three", run_of(pictures, b"other bytes"), 20, figures_of(pictures))
     assert len(looked) == 2
 
 
 def test_none_is_written_where_none_is_asked_for(pictures: Path, tmp_path: Path) -> None:
-    audit.audit_run(tmp_path, run_of(pictures), 0, predictions(pictures))
+    audit.audit_run(tmp_path, run_of(pictures), 0, figures_of(pictures))
     assert not list(tmp_path.iterdir())
 
 
 def test_a_picture_that_is_gone_does_not_stop_a_run(pictures: Path, tmp_path: Path) -> None:
     run = run_of(pictures)
     run.manifest = type(run.manifest)(tmp_path / "moved", run.manifest.table)
-    audit.audit_run(tmp_path / "run", run, 10, predictions(pictures))
+    audit.audit_run(tmp_path / "run", run, 10, figures_of(pictures))
     found = json.loads((tmp_path / "run" / "audit.json").read_text(encoding="utf-8"))
     assert found["unreadable"] == 10
     assert "no picture could be read" in found["unjudged"]

@@ -80,7 +80,6 @@ class ArtDataset(Dataset[Batch]):
         self.rows = np.arange(len(self.files)) if rows is None else rows
         self.copies = np.zeros_like(self.rows) if copies is None else copies
         self.size = size
-        self.max_pixels = max_pixels
         self.interpolation = interpolation
         self.augmentation = augmentation
         self.each_epoch = each_epoch

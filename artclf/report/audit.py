@@ -1,17 +1,15 @@
 """What a classifier could cheat with, in words and as a figure, from an audit's plain values."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from artclf.errors import ArtclfError
 from artclf.evaluation.giveaways import MET
 from artclf.evaluation.significance import LEVEL
 from artclf.report import style, words
-from artclf.report.run_folder import embed
+from artclf.report.run_folder import embed, read_json
 
 AUDIT_FILE = "audit.json"
 FIGURE = "audit.png"
@@ -45,13 +43,9 @@ def audit_section(folder: Path) -> dict[str, Any] | None:
     Raises:
         ArtclfError: where audit.json is no JSON.
     """
-    file = folder / AUDIT_FILE
-    if not file.is_file():
+    found = read_json(folder / AUDIT_FILE, "delete it, and the page goes without it")
+    if found is None:
         return None
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ArtclfError(f"{file}: is no JSON ({error}); delete it, and the page goes without it") from error
     return {
         "sentences": in_words(found),
         "severe": any(row["severity"] in {"severe", "moderate"} for row in found["shortcuts"]),

@@ -1,6 +1,5 @@
 """How verdicts hold when pictures are altered: in words, in two figures, and in the page's section."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.robustness import Altered, Robustness, from_json
 from artclf.report import style, words
-from artclf.report.run_folder import embed
+from artclf.report.run_folder import embed, read_json
 
 _COLUMNS = 3
 _NAMED = {distortion.name: distortion for distortion in DISTORTIONS}
@@ -45,13 +44,7 @@ def read_robustness(folder: Path) -> Robustness | None:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    file = folder / "robustness.json"
-    if not file.is_file():
-        return None
-    try:
-        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ArtclfError(f"{file}: is no JSON ({error}); evaluate again") from error
+    content: dict[str, Any] | None = read_json(folder / "robustness.json", "evaluate again")
     return content
 
 

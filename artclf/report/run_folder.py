@@ -29,15 +29,30 @@ def read_metrics(run: Path) -> dict[str, Any]:
         ArtclfError: where it is missing (the run has not finished) or is not what a run writes.
     """
     path = run / "metrics.json"
-    if not path.is_file():
+    metrics = read_json(path, "run the training again")
+    if metrics is None and not path.is_file():
         raise ArtclfError(f"{run}: no metrics.json in this folder; give the folder of a run that has finished")
-    try:
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ArtclfError(f"{path}: is no JSON ({error}); run the training again") from error
     if not isinstance(metrics, dict):
         raise ArtclfError(f"{path}: got a {type(metrics).__name__}, a run writes an object with the key test")
     return metrics
+
+
+def read_json(file: Path, remedy: str) -> Any:
+    """Read a JSON file; None where there is none.
+
+    Args:
+        file: the file.
+        remedy: what to do where it is damaged, in words.
+
+    Raises:
+        ArtclfError: where it is no JSON.
+    """
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ArtclfError(f"{file}: is no JSON ({error}); {remedy}") from error
 
 
 def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> pd.DataFrame | None:

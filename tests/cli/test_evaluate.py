@@ -18,32 +18,15 @@ from artclf.data.splits import TAKEN
 from artclf.data.transforms import read_square
 from artclf.evaluation.metrics import split_metrics
 from artclf.model.checkpoint import load_classifier
-from artclf.model.classifier import ArtClassifier
-
-SIZE = 32
+from tests.cli.conftest import SIZE, save_tiny_classifier
 
 
 @pytest.fixture(scope="module")
 def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run as it ends, with random weights: its checkpoint, manifest and metrics."""
-    torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("runs") / "tiny"
-    model = ArtClassifier(
-        "timm",
-        "resnet10t",
-        head={"name": "linear"},
-        loss={"name": "bce"},
-        mean=[0.5, 0.4, 0.3],
-        std=[0.2, 0.3, 0.2],
-        interpolation="bicubic",
-        image_size=SIZE,
-    )
+    save_tiny_classifier(folder)
     manifest = read_folder(pictures)
-    with torch.no_grad():  # the statistics of noise, and a head that lies between what it gets
-        for _ in range(20):
-            model.body(torch.randn(16, 3, SIZE, SIZE))
-    (folder / "checkpoints").mkdir(parents=True)
-    torch.save({"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}, folder / "checkpoints/best.ckpt")
     (folder / "manifest.csv").write_text(manifest.to_csv())
     metrics = {
         "precision": "32-true",
