@@ -29,13 +29,12 @@ from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.forms import judge_both_forms
 from artclf.mistakes import part_mistakes, schema_mistakes, target_mistakes, validate
-from artclf.model.backbones import Backbone, build_backbone, load_weights
-from artclf.model.classifier import ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.model.prefix import PrefixCache
+from artclf.network import build_model, load_backbone, told_fallbacks
 from artclf.precision import resolve_precision
-from artclf.progress import Progress, begin
+from artclf.progress import begin
 from artclf.record import (
     balance_facts,
     data_facts,
@@ -108,7 +107,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     _require_accelerator(config.trainer.accelerator)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
-    backbone = _load_backbone(config, progress)
+    backbone = load_backbone(config, progress)
     data = ArtData(
         config.data,
         config.augment,
@@ -120,7 +119,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     )
     data.read(folder if is_main_process() else None)
     data.tell()
-    model = _build_model(config, backbone, data.plan.pos_weight, data.canonical)
+    model = build_model(config, backbone, data.plan.pos_weight, data.canonical)
     depths = {
         name: model.layers.resolve(
             stage.unfreeze,
@@ -131,7 +130,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         for name, stage in config.stages.items()
     }
     now = versions()
-    fallbacks = [*fallbacks, *_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
+    fallbacks = [*fallbacks, *told_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     if is_main_process():
         layout = "channels-last" if config.trainer.channels_last else "channels-first"
@@ -226,57 +225,9 @@ def _compiler_told() -> Iterator[None]:
         raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
 
 
-def _load_backbone(config: Config, progress: Progress) -> Backbone:
-    """The backbone with its weights; for a run that goes on, with those it began with."""
-    library, name = config.model.library, config.model.name
-    body = build_backbone(library, name)
-    if progress.weights is None:
-        return load_weights(body, library, name, config.model.weights)
-    asked = {"random": "none"}.get(progress.weights, progress.weights)
-    return replace(load_weights(body, library, name, asked), fallback=progress.fallback)
-
-
 def _require_accelerator(accelerator: str) -> None:
     if accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise ArtclfError("trainer.accelerator=gpu: there is no GPU that torch can use here; type trainer=cpu or trainer=auto")
-
-
-def _build_model(config: Config, backbone: Backbone, pos_weight: float | None, canonical: Canonical | None) -> ArtClassifier:
-    loss = config.loss.model_dump()
-    if pos_weight is not None:
-        loss["pos_weight"] = pos_weight
-    return ArtClassifier(
-        config.model.library,
-        config.model.name,
-        head=config.head.model_dump(),
-        loss=loss,
-        mean=backbone.mean,
-        std=backbone.std,
-        interpolation=backbone.interpolation,
-        image_size=config.data.image_size,
-        weights=backbone.weights,
-        channels_last=config.trainer.channels_last,
-        canonical=canonical.to_json() if canonical else None,
-        backbone=backbone,
-    )
-
-
-def _fallbacks(config: Config, backbone: Backbone, depths: dict[str, int]) -> list[str]:
-    """What the run does otherwise than asked, or than wise: said in the log, and kept in metrics.json and the report."""
-    lines = []
-    if backbone.fallback:
-        line = f"ImageNet weights of {config.model.name} can't be had ({backbone.fallback}): it starts from random weights"
-        everything = [name for name, stage in config.stages.items() if stage.unfreeze == "auto"]
-        lines.append(f"{line}, and stage {', '.join(everything)} trains all layers" if everything else line)
-    first = next(iter(config.stages))
-    if backbone.weights == "random" and depths[first] == 0:
-        lines.append(
-            f"stages.{first}.unfreeze=0 on random weights: a frozen random backbone learns nothing, only its head does; "
-            f"stages.{first}.unfreeze=auto or all trains all layers"
-        )
-    for line in lines:
-        log.warning("%s", line)
-    return lines
 
 
 def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | None, precision: str) -> Trainer:

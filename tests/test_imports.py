@@ -14,7 +14,7 @@ ROOMS = [
     ["overrides"],
     ["stages"],
     ["audit", "figures", "progress", "scoring", "subject"],
-    ["altered", "forms"],
+    ["altered", "forms", "network"],
     ["record"],
     ["assessment"],
     ["experiment"],
