@@ -3,10 +3,21 @@
 pydantic checks it, because it collects all errors, where a structured OmegaConf config stops at the first.
 """
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from artclf.cache import kaggle_ai_artbench, kaggle_cache
 
@@ -16,6 +27,8 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI works
 Quality = Annotated[int, Field(ge=1, le=100)]
+METRICS = {"val/loss": "min", "val/accuracy": "max", "val/auroc": "max", "train/loss": "min", "train/accuracy": "max"}
+"""What is logged in each epoch, and whether it is better when it is minimal or maximal."""
 
 
 def _number_or(lowest: int, *words: str) -> BeforeValidator:
@@ -29,6 +42,15 @@ def _number_or(lowest: int, *words: str) -> BeforeValidator:
         raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} on, {', '.join(words)}")
 
     return BeforeValidator(check)
+
+
+def _absolute(path: str) -> str:
+    """A path as it is meant wherever it is read again: typed relative, it starts in today's working directory."""
+    return path and str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 (which leaves an unknown ~name as it is)
+
+
+Location = Annotated[str, AfterValidator(_absolute)]
+Weights = Annotated[str, AfterValidator(lambda words: words if words in ("auto", "imagenet", "none") else _absolute(words))]
 
 
 class Section(BaseModel):
@@ -51,8 +73,8 @@ class DataConfig(Section):
     """Where the pictures come from and how they are read. Sizes in pixels."""
 
     source: Literal["demo", "ai_artbench", "folder", "csv"]
-    root: str | None
-    csv: str | None
+    root: Location | None
+    csv: Location | None
     image_size: Annotated[int, Field(ge=32, le=2048)]
     batch_size: Positive
     num_workers: NotNegative
@@ -119,7 +141,7 @@ class ModelConfig(Section):
 
     library: Literal["torchvision", "timm"]
     name: str
-    weights: str
+    weights: Weights
 
 
 class NamedPart(BaseModel):
@@ -209,7 +231,7 @@ class MonitorConfig(Section):
 
     @model_validator(mode="after")
     def _direction(self) -> Self:
-        better = "min" if self.metric == "val/loss" else "max"
+        better = METRICS[self.metric]
         if self.mode != better:
             raise ValueError(f"{self.metric} is better when it is {better}imal: monitor.mode={better}")
         return self
@@ -239,8 +261,26 @@ class HoldoutConfig(Section):
     leave: Annotated[str, Field(min_length=1)] | None
 
 
+class ResumeConfig(Section):
+    """Which run goes on.
+
+    Attributes:
+        folder: of the run; None for a new one.
+        trust: whether the folder may name classes of any package, and places outside of itself.
+    """
+
+    folder: str | None = None
+    trust: bool = False
+
+    @model_validator(mode="after")
+    def _trusts_a_folder(self) -> Self:
+        if self.trust and self.folder is None:
+            raise ValueError("resume.trust=true goes with a folder: resume=FOLDER resume.trust=true")
+        return self
+
+
 class Target(BaseModel):
-    """Something of Lightning's (or of one's own) that is built by its import path."""
+    """A callback or a logger of Lightning's (or of one's own), built by its class's import path."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     target: str = Field(alias="_target_")
@@ -269,17 +309,18 @@ class Config(Section):
     calibration: CalibrationConfig = CalibrationConfig()  # what is read of a run of before there was one has none
     cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
     audit: AuditConfig = AuditConfig()  # the same
-    resume: str | None
+    resume: ResumeConfig
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
     holdout: HoldoutConfig | None = None  # likewise
 
-    @field_validator("stages")
+    @field_validator("stages", "callbacks", "logger")
     @classmethod
-    def _names_are_plain(cls, stages: dict[str, StageConfig]) -> dict[str, StageConfig]:
-        for name in stages:
-            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in ("best", "last"):
-                raise ValueError(f"{name!r} can't name a stage: letters, digits, _ and - (and not best or last)")
-        return stages
+    def _names_are_plain(cls, named: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        for name in named:  # which files are named after
+            taken = info.field_name == "stages" and name in ("best", "last")
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or taken:
+                raise ValueError(f"{name!r} can't be a name here: letters, digits, _ and - (a stage not best or last)")
+        return named
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

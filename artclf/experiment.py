@@ -1,4 +1,4 @@
-"""One experiment from first to last; the only file that calls hydra's instantiate."""
+"""One experiment from first to last."""
 
 import logging
 import time
@@ -6,29 +6,24 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from hydra.utils import get_class, instantiate
-from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch._dynamo.exc import TorchDynamoException
 
-from artclf.config import Config, StageConfig, Target
 from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
-from artclf.epochs import EpochTable
 from artclf.errors import ArtclfError
 from artclf.evaluation.judge import with_verdicts
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.forms import judge_both_forms
-from artclf.mistakes import part_mistakes, schema_mistakes, target_mistakes, validate
+from artclf.mistakes import part_mistakes, schema_mistakes
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.model.prefix import PrefixCache
@@ -48,11 +43,11 @@ from artclf.record import (
 )
 from artclf.report.multirun_folder import PROGRESS_FILE
 from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
-from artclf.writing import CheckpointFiles, write_text
+from artclf.trainer import leads_out, make_trainer, target_mistakes, trust_hint
+from artclf.writing import write_text
 
 log = logging.getLogger(__name__)
 
-EXTRAS = {"TensorBoardLogger": "tensorboard", "WandbLogger": "wandb", "MLFlowLogger": "mlflow"}
 QUIET = (  # what Lightning warns of, and a run of artclf means so
     ".*does not have many workers.*",  # data.num_workers says how many
     ".*smaller than the logging interval.*",  # figures are logged by epoch
@@ -62,8 +57,13 @@ QUIET = (  # what Lightning warns of, and a run of artclf means so
 )
 
 
-def mistakes(composed: DictConfig) -> list[str]:
-    """Return a line for every mistake in a composed configuration: in the schema, and in the options of its parts."""
+def mistakes(composed: DictConfig, run: Path | None = None) -> list[str]:
+    """Return a line for every mistake in a configuration: in the schema, and in the options of its parts.
+
+    Args:
+        composed: what Hydra composed, or config.yaml of a run folder.
+        run: that folder, where the user has not said that they trust it.
+    """
     lines = schema_mistakes(composed)
     try:
         values: Any = OmegaConf.to_container(composed, resolve=True)
@@ -73,19 +73,18 @@ def mistakes(composed: DictConfig) -> list[str]:
     for group, classes, given in parts:
         if isinstance(values.get(group), dict) and "name" in values[group]:
             lines += part_mistakes(group, values[group], classes, given)
-    for group in ("callbacks", "logger"):
-        for name, target in (values.get(group) or {}).items():
-            if isinstance(target, dict) and "_target_" in target:
-                lines += target_mistakes(f"{group}.{name}", target, get_class(target["_target_"]))
-    return lines
+    data = values.get("data") or {}
+    if run is not None and data.get("source") == "demo" and data.get("root") and leads_out("root", data["root"], run):
+        lines.append(f"data.root: got {data['root']}, where demo pictures would be drawn; {trust_hint(run)}")
+    return lines + target_mistakes(values, run)
 
 
 def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[str] = ()) -> dict[str, Any]:
     """Train, test and report; or go on with a run that was interrupted.
 
     Args:
-        composed: what Hydra composed, without its own part. With `resume`, all else in it is left aside: the run goes on
-            as its config.yaml says.
+        composed: what Hydra composed, without its own part. With `resume.folder`, all else in it is left aside: the run
+            goes on as its config.yaml says.
         folder: the run folder; without `resume`, it holds no other run.
         command: the command line, for the report.
         fallbacks: what its surroundings do otherwise than they should, for metrics.json and the report.
@@ -97,11 +96,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         ArtclfError: where something is wrong that the user can mend; KeyboardInterrupt where the user stopped it.
     """
     began = time.perf_counter()
-    composed, progress = begin(folder, composed, command)
-    wrong = mistakes(composed)
-    if wrong:
-        raise ArtclfError("\n".join(wrong))
-    config = validate(composed)
+    config, progress = begin(folder, composed, command, mistakes)
     for message in QUIET:
         warnings.filterwarnings("ignore", message)
     _require_accelerator(config.trainer.accelerator)
@@ -135,8 +130,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     if is_main_process():
         layout = "channels-last" if config.trainer.channels_last else "channels-first"
         log.info("computing with %s precision and %s maps, %d threads on a CPU", precision, layout, torch.get_num_threads())
-    # its scaler can't clip what a fused optimiser unscales itself
-    model.fused = not (precision == "16-mixed" and config.trainer.gradient_clip_val)
+    # in mixed precision Lightning can't clip what a fused optimiser may unscale itself
+    model.fused = precision == "32-true" or config.trainer.gradient_clip_val is None
     # deterministic algorithms would also fill all memory before it is written to, which costs a fifth of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if is_main_process():
@@ -155,9 +150,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         if is_main_process():
             replace(progress, stages=records, seconds=round(time.perf_counter() - began, 2)).save(folder)
 
-    def make_trainer(name: str, stage: StageConfig | None) -> Trainer:
-        return _make_trainer(config, folder, name, stage, precision)
-
+    trainer_of = partial(make_trainer, config, folder, precision=precision)
     keep(progress.stages)
     with closing(PrefixCache(model, data, config.cache)) as frozen, _compiler_told():
         records = fit_stages(
@@ -167,7 +160,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
             depths,
             monitor=config.monitor,
             seed=config.seed,
-            make_trainer=make_trainer,
+            make_trainer=trainer_of,
             checkpoints=folder / "checkpoints",
             finished=progress.stages,
             resume=progress.resumed > 0,
@@ -175,7 +168,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
             compiled=config.trainer.compile,
             on_finished=keep,
         )
-        trainer = make_trainer("test", None)
+        trainer = trainer_of("test", None)
         winner = best_record(records, config.monitor.mode)
         frozen.offer(max(record.layers for record in records[: records.index(winner) + 1]), trainer)
         trainer.test(model, datamodule=data, verbose=False)
@@ -228,77 +221,3 @@ def _compiler_told() -> Iterator[None]:
 def _require_accelerator(accelerator: str) -> None:
     if accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise ArtclfError("trainer.accelerator=gpu: there is no GPU that torch can use here; type trainer=cpu or trainer=auto")
-
-
-def _make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | None, precision: str) -> Trainer:
-    """A Trainer for one stage, or for the test where there is none."""
-    options = config.trainer
-    callbacks = [_build_callback(key, target, folder, name, stage) for key, target in config.callbacks.items() if target]
-    callbacks = [c for c in callbacks if stage or isinstance(c, ProgressBar)]
-    loggers = [_build_logger(target, folder, name) for target in config.logger.values() if target and stage]
-    if stage:
-        stages = list(config.stages)
-        epochs = EpochTable(folder / "metrics.csv", name, earlier=stages[: stages.index(name)])
-        callbacks.append(epochs)
-    if stage and config.pruning:
-        from artclf.sweep.pruning import pruning_callback  # noqa: PLC0415 (needs the extra `sweep`)
-
-        callbacks.append(pruning_callback(config.pruning, config.monitor.metric, epochs.epochs_before))
-    if not loggers:  # it refuses to be without one; the table has the learning rate
-        callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
-    return Trainer(
-        default_root_dir=folder,
-        accelerator=options.accelerator,
-        devices=options.devices,
-        num_nodes=options.num_nodes,
-        strategy=options.strategy,
-        precision=precision,  # type: ignore[arg-type]
-        max_epochs=stage.max_epochs if stage else None,
-        callbacks=callbacks,
-        logger=loggers or False,
-        plugins=[CheckpointFiles()],
-        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
-        enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
-        enable_model_summary=False,
-        deterministic="warn" if options.deterministic else None,
-        gradient_clip_val=options.gradient_clip_val,
-        accumulate_grad_batches=options.accumulate_grad_batches,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # ours counts each picture once, and keeps its weights
-    )
-
-
-def _build_callback(key: str, target: Target, folder: Path, name: str, stage: StageConfig | None) -> Any:
-    given: dict[str, Any] = {}
-    kind = get_class(target.target)
-    if issubclass(kind, ModelCheckpoint):
-        given = {
-            "dirpath": target.options.get("dirpath", folder / "checkpoints"),
-            "filename": _checkpoint_name(key, target, name),
-            "auto_insert_metric_name": False,
-            "enable_version_counter": False,
-        }
-    if issubclass(kind, EarlyStopping) and stage and stage.patience:
-        given["patience"] = stage.patience
-    return instantiate(target.model_dump(by_alias=True), **given)
-
-
-def _checkpoint_name(key: str, target: Target, stage: str) -> str:
-    """A checkpoint's file: last.ckpt is of the stage that trains, all others are of one stage, and must not meet."""
-    if key == "last":
-        return str(target.options.get("filename", "last"))
-    own = target.options.get("filename", None if key == "best" else key)
-    return stage if own is None else f"{stage}-{own}"
-
-
-def _build_logger(target: Target, folder: Path, stage: str) -> Any:
-    kind = get_class(target.target)
-    given = {"version": stage} if issubclass(kind, TensorBoardLogger) else {}  # else the stages' steps would overlap
-    try:
-        return instantiate(target.model_dump(by_alias=True), **given)
-    except Exception as error:
-        extra = EXTRAS.get(kind.__name__)
-        raise ArtclfError(
-            f"logger: {kind.__name__} can't be made in {folder}: {str(error).splitlines()[0]}"
-            + (f'; is it installed? type pip install -e ".[{extra}]"' if extra else "")
-        ) from error

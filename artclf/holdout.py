@@ -9,7 +9,6 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich import box
@@ -17,12 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from artclf.config import Config
 from artclf.data.holdout import NothingToTest, to_leave_out
 from artclf.data.sources import read_source
 from artclf.errors import ArtclfError
 from artclf.experiment import mistakes, run
-from artclf.mistakes import validate
-from artclf.progress import alone, begin
+from artclf.progress import alone, begin, read_config
 from artclf.report import words
 from artclf.report.holdout import Holdout, read_holdout, write_holdout
 from artclf.report.multirun_folder import ERROR_FILE, PROGRESS_FILE, is_finished
@@ -53,10 +52,8 @@ class Child:
 
 def leaves_each_out(composed: DictConfig, folder: Path) -> bool:
     """Tell whether a run for each generator or style is asked for, and not one run; with `resume`, by what was asked then."""
-    file = folder / "config.yaml"
-    if composed.resume is not None and file.is_file():
-        kept = OmegaConf.load(file)
-        composed = kept if isinstance(kept, DictConfig) else composed
+    if composed.resume.folder is not None and (folder / "config.yaml").is_file():
+        composed = read_config(folder)
     holdout = composed.get("holdout")
     return isinstance(holdout, DictConfig) and holdout.get("leave") is None
 
@@ -80,17 +77,13 @@ def run_each(composed: DictConfig, folder: Path, command: str, fallbacks: Sequen
         ArtclfError: where the configuration is wrong, there are fewer than two to leave out in turn, or no run finished;
             KeyboardInterrupt where the user stopped it.
     """
-    composed, progress = begin(folder, composed, command)
-    wrong = mistakes(composed)
-    if wrong:
-        raise ArtclfError("\n".join(wrong))
-    config = validate(composed)
+    config, progress = begin(folder, composed, command, mistakes)
     assert config.holdout is not None  # by `leaves_each_out`
     by = config.holdout.by
     names, aside = to_leave_out(read_source(config.data).table, by)
     for name, reason in aside.items():
         log.warning("%s %s is not left out: %s", by, name, reason)
-    children = children_of(composed, folder, progress.command, names)
+    children = children_of(config, folder, progress.command, names)
     failed: dict[str, str] = {}
     for number, child in enumerate(children, 1):
         if is_finished(child.folder):
@@ -98,7 +91,7 @@ def run_each(composed: DictConfig, folder: Path, command: str, fallbacks: Sequen
             continue
         log.info("%s %s (%d of %d) is left out in %s", by, child.leave, number, len(children), child.folder)
         try:
-            _run(child, fallbacks)
+            _run(child, fallbacks, trust=composed.resume.trust)
         except NothingToTest as nothing:
             log.warning("%s %s is not left out: %s", by, child.leave, nothing)
             aside[child.leave] = "it has no test pictures"
@@ -165,42 +158,31 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
     return folders
 
 
-def children_of(composed: DictConfig, folder: Path, command: str, names: Sequence[str]) -> list[Child]:
+def children_of(config: Config, folder: Path, command: str, names: Sequence[str]) -> list[Child]:
     """Make the run for each generator or style out of the configuration of all of them.
 
     Args:
-        composed: the configuration, in which nothing is wrong.
+        config: of all of them.
         folder: of all the runs.
         command: the command line.
         names: what is left out in turn.
     """
     children = []
     for name, inside in folder_names(names).items():
-        own = OmegaConf.create(_moved(OmegaConf.to_container(composed, resolve=True), folder, folder / inside))
-        assert isinstance(own, DictConfig)
+        own = OmegaConf.create(config.model_dump(by_alias=True))
         own.holdout.leave = name
+        own.resume = {"folder": None, "trust": False}
         plain = re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) and name.lower() not in _NO_TEXT
         word = f"holdout.leave={name if plain else quoted(name)}"
         children.append(Child(name, folder / inside, own, f"{command} {shlex.quote(word)}"))
     return children
 
 
-def _moved(value: Any, folder: Path, child: Path) -> Any:
-    """What names the folder of all runs, such as where a logger writes, is to name that of one run."""
-    if isinstance(value, dict):
-        return {key: _moved(inner, folder, child) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_moved(inner, folder, child) for inner in value]
-    if isinstance(value, str):
-        return re.sub(rf"{re.escape(str(folder))}(?=/|$)", lambda _: str(child), value)
-    return value
-
-
-def _run(child: Child, fallbacks: Sequence[str]) -> None:
+def _run(child: Child, fallbacks: Sequence[str], *, trust: bool) -> None:
     composed = child.composed
     if (child.folder / "config.yaml").is_file():  # it was interrupted, or has failed
         composed = composed.copy()
-        composed.resume = str(child.folder)
+        composed.resume = {"folder": str(child.folder), "trust": trust}
     with alone(child.folder) as own:
         run(composed, child.folder, child.command, [*fallbacks, *own])
     (child.folder / ERROR_FILE).unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shlex
 import sys
 import time
@@ -36,15 +37,16 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
         conf: the folder with train.yaml.
 
     Returns:
-        What Hydra is to read: the same words, and with `resume=FOLDER` that folder as the run folder.
+        What Hydra is to read: the same words, but `resume=FOLDER` as `resume.folder=FOLDER`, with that as the run folder.
 
     Raises:
         SystemExit: with code 2, after a line for every mistake.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would tell its makers of every sweep
+    words = [re.sub(r"^resume=", "resume.folder=", word) for word in words]
     flags = [word for word in words if word.startswith("-")]
     if any(flag not in MULTIRUN_FLAGS for flag in flags):
-        if not any(word.startswith("resume=") for word in words):
+        if not any(word.startswith("resume.") for word in words):
             return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
         print("error: resume=FOLDER is typed alone, without options", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
@@ -54,7 +56,7 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
 
     overrides = [word for word in words if not word.startswith("-")]
     processes = _processes_from_outside()
-    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume=")) for word in overrides):
+    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
         lines = [f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"]
     else:
         lines = override_mistakes(overrides, conf, mistakes, multirun=bool(flags))
@@ -94,7 +96,7 @@ def launch(composed: DictConfig) -> float | None:
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN
     command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not concerns_search(word))])
-    if multirun and not hydra.job.chdir and Path(hydra.runtime.cwd).is_dir():
+    if Path(hydra.runtime.cwd).is_dir():
         os.chdir(hydra.runtime.cwd)  # a cluster's workers begin elsewhere, and data.root=pictures means where it was typed
     _lower_voices(first=is_main_process())
     began = time.perf_counter()

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from omegaconf import DictConfig, OmegaConf
@@ -64,21 +64,6 @@ def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, typ
     except ValidationError as error:
         return [f"{group}.{_line(item, schema)}" for item in error.errors(include_url=False)]
     return []
-
-
-def target_mistakes(key: str, target: Mapping[str, Any], kind: Callable[..., Any]) -> list[str]:
-    """Return a line for every option of a callback or a logger that its class does not take.
-
-    Args:
-        key: its key in the configuration ("callbacks.early_stopping").
-        target: `_target_` and the options.
-        kind: the class that the target names.
-    """
-    known = inspect.signature(kind).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
-        return []
-    wrong = [option for option in target if not option.startswith("_") and option not in known]
-    return [f"{key}.{option}: unknown key{nearest(option, known)}" for option in wrong]
 
 
 def _line(item: Any, schema: type[BaseModel]) -> str:

@@ -266,8 +266,7 @@ def _job_mistakes(
     mistakes = check(job)
     if "sweep=optuna" in words:
         mistakes += space_mistakes(searched, str(job.monitor.metric))
-        targets = [target for target in (job.get("callbacks") or {}).values() if target]
-        if not any("ModelCheckpoint" in str(target.get("_target_")) and target.get("monitor") for target in targets):
-            mistakes.append("callbacks: sweep=optuna needs one that keeps the best weights, as callbacks=default has")
+        if not (job.get("callbacks") or {}).get("best"):
+            mistakes.append("callbacks.best: sweep=optuna needs it, which keeps the best weights, as callbacks=default does")
     swept = any(override.key_or_group.split(".")[0] == "holdout" for override in searched)
     return [*mistakes, *several_mistakes(job, multirun=multirun, swept=swept)]

@@ -2,8 +2,7 @@
 
 import json
 import logging
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,8 +10,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
+from artclf.config import Config
 from artclf.errors import ArtclfError
+from artclf.mistakes import validate
 from artclf.report.multirun_folder import PROGRESS_FILE, PRUNED_FILE, is_finished, is_finished_holdout
 from artclf.resuming import resume_command
 from artclf.stages import StageRecord, is_main_process
@@ -27,7 +30,6 @@ class Progress:
 
     Attributes:
         command: the command line that began it.
-        cwd: the folder in which that was typed: relative paths in its configuration start there.
         weights: where the backbone's weights came from; the same are asked for again. None until that is known, as the next.
         fallback: why ImageNet weights could not be had.
         precision: with which it computes.
@@ -39,7 +41,6 @@ class Progress:
     """
 
     command: str
-    cwd: str
     weights: str | None = None
     fallback: str | None = None
     precision: str | None = None
@@ -78,8 +79,12 @@ class Progress:
         return lines
 
     @classmethod
-    def load(cls, run: Path) -> "Progress | None":
+    def load(cls, run: Path, names: Sequence[str]) -> "Progress | None":
         """Read progress.json; None where there is none.
+
+        Args:
+            run: the run folder.
+            names: of the stages that its configuration has.
 
         Raises:
             ArtclfError: where the file is of another version.
@@ -90,38 +95,45 @@ class Progress:
         try:
             content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             stages = [StageRecord(**record) for record in content.pop("stages")]
+            for record, name in zip(stages, names[: len(stages)], strict=True):
+                if record.name != name or record.checkpoint not in (None, f"{name}.ckpt"):
+                    raise ValueError(f"stage {record.name}, {record.checkpoint}")
             return cls(**content, stages=stages)
         except (ValueError, TypeError, KeyError) as error:
             raise ArtclfError(f"{file}: was not written by this version of artclf; begin the run anew") from error
 
 
-def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig, Progress]:
+def begin(
+    folder: Path, composed: DictConfig, command: str, mistakes: Callable[[DictConfig, Path | None], list[str]]
+) -> tuple[Config, Progress]:
     """Make a run folder, or open that of a run to go on with.
 
     Args:
         folder: the run folder.
         composed: what Hydra composed; its `resume` tells which of the two.
         command: the command line.
+        mistakes: what a configuration is held against; for one that a run folder names, with that folder.
 
     Returns:
         What is to run (for a run that goes on, its own config.yaml), and how far it has come.
 
     Raises:
-        ArtclfError: where the folder holds another run, or the run to go on with can't.
+        ArtclfError: where the configuration is wrong, the folder holds another run, or the run to go on with can't.
     """
-    if composed.resume is not None:
+    resume = composed.resume
+    if resume.folder is not None:
         unfinished(folder)
-        kept = OmegaConf.load(folder / "config.yaml")
-        assert isinstance(kept, DictConfig)  # a mapping: validate tells where it is none of ours
-        kept.pruning = None  # the search that it was part of has gone on without it
+        composed = read_config(folder)
+        composed.pruning = None  # the search that it was part of has gone on without it
+        composed.resume = resume
+    wrong = mistakes(composed, None if resume.folder is None or resume.trust else folder)
+    if wrong:
+        raise ArtclfError("\n".join(wrong))
+    config = validate(composed)
+    if resume.folder is not None:
         log.info("going on with the run in %s", folder)
-        progress = (Progress.load(folder) or Progress(command, str(Path.cwd()))).again()
-        if Path(progress.cwd).is_dir():
-            os.chdir(progress.cwd)
-        else:
-            log.warning("%s, where the run began, is not there: relative paths now start in %s", progress.cwd, Path.cwd())
-        return kept, progress
-    progress = Progress(command, str(Path.cwd()))
+        return config, (Progress.load(folder, list(config.stages)) or Progress(command)).again()
+    progress = Progress(command)
     if is_main_process():
         if (folder / "config.yaml").exists():
             over = is_finished(folder) or is_finished_holdout(folder)
@@ -131,8 +143,24 @@ def begin(folder: Path, composed: DictConfig, command: str) -> tuple[DictConfig,
             )
         folder.mkdir(parents=True, exist_ok=True)
         progress.save(folder)
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(composed, resolve=True))
-    return composed, progress
+        write_text(folder / "config.yaml", OmegaConf.to_yaml(config.model_dump(by_alias=True)))
+    return config, progress
+
+
+def read_config(folder: Path) -> DictConfig:
+    """Read a run's config.yaml, in which all is resolved.
+
+    Raises:
+        ArtclfError: where it is no mapping, or holds an interpolation, which could read what is none of the folder's business.
+    """
+    file = folder / "config.yaml"
+    try:
+        kept = OmegaConf.load(file)
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise ArtclfError(f"{file}: can't be read: {str(error).splitlines()[0]}; begin the run anew") from error
+    if not isinstance(kept, DictConfig) or "${" in file.read_text(encoding="utf-8"):
+        raise ArtclfError(f"{file}: is not what a run writes (settings, all resolved); begin the run anew")
+    return kept
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`resume=FOLDER`, as it is typed."""
+"""`resume=FOLDER`, as it is typed, which Hydra reads as `resume.folder=FOLDER`."""
 
 import re
 import shlex
@@ -8,6 +8,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from artclf.errors import ArtclfError
+
+FOLDER = ("resume", "resume.folder")  # as it is typed, and as Hydra reads it
 
 
 def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
@@ -21,12 +23,12 @@ def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
         ArtclfError: where more than the folder is typed.
     """
     overrides = [override for override in OverridesParser.create().parse_overrides(words) if not override.is_hydra_override()]
-    folder = next((override.value() for override in overrides if override.key_or_group == "resume"), None)
+    folder = next((override.value() for override in overrides if override.key_or_group in FOLDER), None)
     if folder is None:
         return None
     if multirun:
         raise ArtclfError("resume: one run at a time goes on; leave -m out: python train.py resume=FOLDER")
-    others = [override.input_line for override in overrides if override.key_or_group != "resume"]
+    others = [override.input_line for override in overrides if override.key_or_group not in (*FOLDER, "resume.trust")]
     if others:
         raise ArtclfError(
             f"resume={folder}: a run goes on as its config.yaml says; leave out {' '.join(map(str, others))}, or begin anew"

@@ -111,7 +111,7 @@ def fit_stages(
             model.compile_what_trains()
         _fit(trainer, model, data, _where_it_stood(checkpoints, name) if resume else None)
         table = next(c for c in trainer.callbacks if isinstance(c, EpochTable))  # type: ignore[attr-defined]
-        best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.monitor), None)
+        best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint) and c.filename == name), None)
         file = Path(best.best_model_path) if best is not None and best.best_model_path else None
         best_epoch = _load_best(model, file) if file else len(table.rows)
         _complete_checkpoints(trainer, model)
@@ -124,7 +124,7 @@ def fit_stages(
             best_epoch=sum(r.epochs for r in records) + best_epoch,
             score=_score(best, name, stage, monitor),
             seconds=round(table.seconds, 2),
-            checkpoint=_named(file, checkpoints) if file else None,
+            checkpoint=file.name if file else None,
         )
         records.append(record)
         if file and best_record(records, monitor.mode) is record:
@@ -172,24 +172,19 @@ def _where_it_stood(checkpoints: Path, stage: str) -> Path | None:
     if table.get("stage") != stage:
         log.info("it begins with its first epoch: there is no last.ckpt of it")
         return None
-    # ModelCheckpoint keeps real paths
+    # ModelCheckpoint keeps real paths, of files that it removes when better ones come
     here, there = os.path.realpath(checkpoints), str(Path(table["folder"], checkpoints.name))
-    moved = here != there and is_main_process()
-    for state in callbacks.values() if moved else ():
-        if state.get("dirpath") != there:
-            continue  # a folder of the user's own
-        state["dirpath"] = here
+    for state in (state for state in callbacks.values() if "best_k_models" in state):
+        state["dirpath"] = here if state["dirpath"] == there else state["dirpath"]
         for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
             state[key] = state[key].replace(there, here, 1)
         state["best_k_models"] = {path.replace(there, here, 1): score for path, score in state["best_k_models"].items()}
-    if moved:
+        paths = [state["best_model_path"], state["kth_best_model_path"], state["last_model_path"], *state["best_k_models"]]
+        if state["dirpath"] != here or any(p and os.path.realpath(p) != f"{here}/{Path(p).name}" for p in paths):
+            raise ArtclfError(f"{file}: names files outside of {checkpoints}; begin the run anew")
+    if here != there and is_main_process():
         CheckpointFiles().save_checkpoint(content, file)
     return file
-
-
-def _named(file: Path, checkpoints: Path) -> str:
-    """A checkpoint's name in checkpoints/; its whole path, where the user keeps it elsewhere."""
-    return file.name if os.path.realpath(file.parent) == os.path.realpath(checkpoints) else str(file)
 
 
 def _load_best(model: ArtClassifier, file: Path) -> int:

@@ -13,7 +13,7 @@ ROOMS = [
     ["sweep"],
     ["overrides"],
     ["stages"],
-    ["audit", "figures", "progress", "scoring", "subject"],
+    ["audit", "figures", "progress", "scoring", "subject", "trainer"],
     ["altered", "forms", "network"],
     ["record"],
     ["assessment"],

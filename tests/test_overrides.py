@@ -126,7 +126,7 @@ def test_sound_sweeps_pass(words: list[str]) -> None:
     ("words", "said"),
     [
         (["sweep=optun"], "sweep: got 'optun'; allowed: none, optuna; did you mean optuna?"),
-        (["sweep=optuna", "callbacks=none"], "callbacks: sweep=optuna needs one that keeps the best weights"),
+        (["sweep=optuna", "callbacks=none"], "callbacks.best: sweep=optuna needs it, which keeps the best weights"),
         (["sweep=optuna", "head.dropout=choice(0.1,x)"], "head.dropout: got 'x'"),
         (["sweep=optuna", "stages.head.optim.lr=interval(-1,1)"], "stages.head.optim.lr: got -1.0"),
         (["sweep=optuna", "stages.head.optim.lr=tag(log,interval(0,1))"], "allowed with log: more than 0"),
@@ -158,6 +158,9 @@ def test_a_glob_is_every_choice_of_a_group() -> None:
 
 
 def test_an_option_that_is_new_wants_a_plus() -> None:
-    (line,) = wrong("callbacks.best.filename=mine")
-    assert line == "Could not override 'callbacks.best.filename'. To append to your config use +callbacks.best.filename=mine"
-    assert wrong("+callbacks.best.filename=mine", "seed=0,1", multirun=True) == []
+    (line,) = wrong("callbacks.early_stopping.min_delta=0.1")
+    assert (
+        line
+        == "Could not override 'callbacks.early_stopping.min_delta'. To append to your config use +callbacks.early_stopping.min_delta=0.1"
+    )
+    assert wrong("+callbacks.early_stopping.min_delta=0.1", "seed=0,1", multirun=True) == []

@@ -201,18 +201,22 @@ def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: 
         assert said in line
 
 
-def test_checkpoints_of_the_users_own_names_and_places_do_not_meet(pictures: Path, tmp_path: Path) -> None:
-    places = ["+callbacks.best.filename=best", f"+callbacks.best.dirpath={tmp_path / 'mine'}"]
-    words = [*WORDS, *places, f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'run'}"]
+def test_checkpoints_of_the_users_own_do_not_meet_the_best_ones(pictures: Path, tmp_path: Path) -> None:
+    own = (
+        "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, monitor: val/auroc, mode: max, save_top_k: 2, filename: best}"
+    )
+    words = [*WORDS, f"+callbacks.mine={own}", f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'run'}"]
     assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.test_step", 1, "before")) == -signal.SIGKILL
-    assert {file.name for file in (tmp_path / "mine").iterdir()} == {"head-best.ckpt", "last10-best.ckpt"}
+    its = {"head-best.ckpt", "head-best-v1.ckpt", "last10-best.ckpt", "last10-best-v1.ckpt"}
+    names = {file.name for file in (tmp_path / "run" / "checkpoints").iterdir()}
+    assert names == {"head.ckpt", "last10.ckpt", "best.ckpt", "last.ckpt", *its}
     assert train([f"resume={tmp_path / 'run'}"], tmp_path) == 0, (tmp_path / "printed.txt").read_text()
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     stage = metrics["best"]["stage"]
-    best, its = (
-        torch.load(f, weights_only=True) for f in (tmp_path / "run/checkpoints/best.ckpt", tmp_path / f"mine/{stage}-best.ckpt")
-    )
-    assert same(best["state_dict"], its["state_dict"])
+    best, of_stage = (torch.load(tmp_path / f"run/checkpoints/{n}.ckpt", weights_only=True) for n in ("best", stage))
+    assert same(best["state_dict"], of_stage["state_dict"])
+    scores = [record["score"] for record in metrics["stages"]]
+    assert metrics["best"]["val/loss"] == min(scores)
 
 
 def test_two_processes_do_not_work_in_one_run_folder(tmp_path: Path) -> None:
