@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
+from artclf.errors import ArtclfError
 from artclf.writing import write_text
 
 COLUMNS = [
@@ -69,7 +71,11 @@ class EpochTable(Callback):
         self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Take the epoch's figures, of training and of validation, and write the file."""
+        """Take the epoch's figures, of training and of validation, and write the file.
+
+        Raises:
+            ArtclfError: where a loss is no finite number: training has diverged, whatever is monitored.
+        """
         before = self._before()
         figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
         row = {
@@ -81,6 +87,12 @@ class EpochTable(Callback):
         }
         self.rows.append(row)
         self._write(before)
+        for loss in ("train/loss", "val/loss"):
+            if not math.isfinite(figures.get(loss, 0.0)):
+                raise ArtclfError(
+                    f"stages.{self.stage}: {loss} became {figures[loss]}: training diverged; type a smaller "
+                    f"stages.{self.stage}.optim.lr than {trainer.optimizers[0].defaults['lr']:g}"
+                )
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: the stage, its rows so far, whether it is to stop, and the run folder."""

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch._dynamo.exc import TorchDynamoException
 
+from artclf.config import MonitorConfig
 from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
@@ -114,6 +115,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     )
     data.read(folder if is_main_process() else None)
     data.tell()
+    _require_both_classes(config.monitor, data)
     model = build_model(config, backbone, data.plan.pos_weight, data.canonical)
     depths = {
         name: model.layers.resolve(
@@ -158,7 +160,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
             data,
             config.stages,
             depths,
-            monitor=config.monitor,
+            mode=config.monitor.mode,
             seed=config.seed,
             make_trainer=trainer_of,
             checkpoints=folder / "checkpoints",
@@ -216,6 +218,15 @@ def _compiler_told() -> Iterator[None]:
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
         raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
+
+
+def _require_both_classes(monitor: MonitorConfig, data: ArtData) -> None:
+    labels = data.manifest.split("val")["label"].unique()
+    if monitor.metric == "val/auroc" and len(labels) < 2:
+        raise ArtclfError(
+            f"monitor.metric=val/auroc: the val split holds {' and '.join(labels)} images alone, for which there is no AUROC; "
+            "type monitor.metric=val/loss monitor.mode=min, or give val images of both classes"
+        )
 
 
 def _require_accelerator(accelerator: str) -> None:

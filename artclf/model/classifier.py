@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule
 from torch import nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
+from torchmetrics.utilities import dim_zero_cat
 
 from artclf.config import StageConfig
 from artclf.data.canonical import Canonical
@@ -29,6 +30,14 @@ FROZEN = (
     "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it lacks, since it does not change them
 )
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+
+
+class _AUROC(BinaryAUROC):
+    """NaN where there is one class only, for which torchmetrics gives 0."""
+
+    def compute(self) -> torch.Tensor:  # type: ignore[override]  # as in torchmetrics itself
+        target = dim_zero_cat(self.target)
+        return torch.tensor(math.nan) if target.min() == target.max() else super().compute()
 
 
 class ArtClassifier(LightningModule):
@@ -85,7 +94,7 @@ class ArtClassifier(LightningModule):
         self.train_loss = MeanMetric(nan_strategy=math.nan)
         self.val_loss = MeanMetric(nan_strategy=math.nan)
         self.train_metrics = MetricCollection({"accuracy": BinaryAccuracy()}, prefix="train/")
-        self.val_metrics = MetricCollection({"accuracy": BinaryAccuracy(), "auroc": BinaryAUROC()}, prefix="val/")
+        self.val_metrics = MetricCollection({"accuracy": BinaryAccuracy(), "auroc": _AUROC()}, prefix="val/")
         self.stage: StageConfig | None = None
         self.depth = len(self.layers)
         self.seed = 0
