@@ -46,7 +46,8 @@ def _number_or(lowest: int, *words: str) -> BeforeValidator:
 
 def _absolute(path: str) -> str:
     """A path as it is meant wherever it is read again: typed relative, it starts in today's working directory."""
-    return path and str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111 (which leaves an unknown ~name as it is)
+    place = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 (which leaves an unknown ~name as it is)
+    return path and str(place.resolve() if ".." in place.parts else place)
 
 
 Location = Annotated[str, AfterValidator(_absolute)]

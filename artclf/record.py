@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 
 from artclf.audit import audit_run
+from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
 from artclf.evaluation.calibrators import as_stored
 from artclf.evaluation.cells import cells
@@ -65,7 +66,7 @@ def write_json(file: Path, content: dict[str, Any]) -> None:
 def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
     """predictions.csv: the manifest's columns and p_ai, a row for each picture that was tested."""
     rows, p_ai = model.tested()
-    table = data.manifest.table.loc[rows.numpy()].copy()
+    table = data.manifest.table.loc[rows.numpy(), list(COLUMNS)].copy()
     table["p_ai"] = as_stored(p_ai.double().numpy())
     return table
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.data.manifest import Manifest
+from artclf.data.inspection import hash_files
+from artclf.data.manifest import COLUMNS, SHA256, Manifest
 from artclf.data.splits import check_names
 from artclf.errors import ArtclfError, nearest
 from artclf.model.checkpoint import find_checkpoint
@@ -35,16 +36,14 @@ class Subject:
 
     @property
     def root(self) -> Path | None:
-        """Where the run's pictures lay; None where that is not known."""
-        root = (self.metrics.get("data") or {}).get("root")
-        return Path(root) if root else None
+        """Where the run's pictures lay; None where that is not known: an early version wrote it down as it was typed."""
+        root = Path((self.metrics.get("data") or {}).get("root") or "")
+        return root if root.is_absolute() else None
 
-    def splits(self) -> dict[str, str]:
-        """In which split each of the run's pictures was, by its whole path; empty where that is not known."""
-        if self.run is None or self.root is None:
-            return {}
-        table = self.manifest()
-        return dict(zip(_places(self.root, table), table["split"], strict=True))
+    @property
+    def training_known(self) -> bool:
+        """Whether it is known which pictures the model was trained on."""
+        return self.root is not None or (self.run is not None and SHA256 in self.manifest())
 
     def manifest(self) -> pd.DataFrame:
         """The run's manifest.csv.
@@ -126,8 +125,16 @@ def own_pictures(subject: Subject, split: str | None = None) -> Selection:
             f"{subject.given}: {len(absent):,} of its {len(rest):,} pictures are not where they were (first: "
             f"{subject.root / absent[0]}); {type_this}"
         )
+    if SHA256 in rest:
+        now = hash_files([subject.root / path for path in rest["path"]])
+        others = rest["path"][rest[SHA256] != now]
+        if len(others):
+            raise ArtclfError(
+                f"{subject.given}: {len(others):,} of its {len(rest):,} pictures are no longer those that it was tested on "
+                f"(first: {subject.root / others.iloc[0]}); {type_this}"
+            )
     name = str((subject.metrics.get("data") or {}).get("source") or subject.root.name)
-    return _selected(Selection(name, Manifest(subject.root, rest), True, int(learned.sum()), []), split)
+    return _selected(Selection(name, Manifest(subject.root, rest[list(COLUMNS)]), True, int(learned.sum()), []), split)
 
 
 def _places(root: Path, table: pd.DataFrame) -> list[str]:
@@ -146,7 +153,7 @@ def _places(root: Path, table: pd.DataFrame) -> list[str]:
 def splits_of(subject: Subject, manifest: Manifest) -> "pd.Series[str]":
     """In which split of the model's own run each of these pictures was; "" where in none, or that is not known.
 
-    A picture is known by the place of its file, through links: a copy elsewhere is not recognised.
+    A picture is known by the place of its file, through links, and by the hash of its bytes: a copy elsewhere is recognised.
 
     Args:
         subject: the model.
@@ -155,9 +162,18 @@ def splits_of(subject: Subject, manifest: Manifest) -> "pd.Series[str]":
     Returns:
         One for each row of the manifest's table, with its index.
     """
-    own = subject.splits()
-    places = _places(manifest.root, manifest.table) if own else [""] * len(manifest.table)
-    return pd.Series([own.get(place, "") for place in places], index=manifest.table.index, dtype=object)
+    places = _places(manifest.root, manifest.table)
+    known = [""] * len(places)
+    if subject.run is not None:
+        own = subject.manifest()
+        if subject.root is not None:
+            by_place = dict(zip(_places(subject.root, own), own["split"], strict=True))
+            known = [by_place.get(place, "") for place in places]
+        if SHA256 in own:
+            by_hash = dict(zip(own[SHA256], own["split"], strict=True))
+            digests = iter(hash_files([Path(place) for place, split in zip(places, known, strict=True) if not split]))
+            known = [split or by_hash.get(next(digests), "") for split in known]
+    return pd.Series(known, index=manifest.table.index, dtype=object)
 
 
 def choose_pictures(subject: Subject, manifest: Manifest, name: str, split: str | None = None) -> Selection:
@@ -186,9 +202,9 @@ def choose_pictures(subject: Subject, manifest: Manifest, name: str, split: str 
     notes = []
     if learned.any():
         notes.append(f"{int(learned.sum()):,} pictures of {name} are left out: the model was trained on them")
-    if subject.root is None:
+    if not subject.training_known:
         notes.append(f"what {subject.given} was trained on is not known: pictures of {name} that it has seen would flatter it")
-    left_out = None if subject.root is None else int(learned.sum())
+    left_out = int(learned.sum()) if subject.training_known else None
     return _selected(Selection(name, Manifest(manifest.root, table[~learned]), False, left_out, notes), split)
 
 

@@ -35,8 +35,6 @@ def test_every_choice_of_every_group_composes_to_a_valid_configuration() -> None
         "sweep",
     ):
         for file in sorted((CONF / group).glob("[!_]*.yaml")):
-            if file.stem in ("tensorboard", "wandb", "mlflow"):
-                continue  # they name the run folder, which Hydra knows only in a run: see test_overrides
             words = [f"{'+' if group in ('finetune', 'holdout') else ''}{group}={file.stem}", *needs.get(file.stem, [])]
             if words[0] == "augment=none":
                 words.append("balance=none")
@@ -116,3 +114,59 @@ def test_a_stage_without_stages_is_refused() -> None:
 def test_nearest_is_silent_where_nothing_is_near() -> None:
     assert nearest("zzz", ["adam", "sgd"]) == ""
     assert nearest("adan", ["adam", "sgd"]) == "; did you mean adam?"
+
+
+MORE = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"callbacks.best.monitor": "val/auroc"},
+            "callbacks.best.monitor: got val/auroc; what is best is said by monitor.metric",
+        ),
+        (
+            {"callbacks.best.mode": "max"},
+            "callbacks.best.mode: got max; what is best is said by monitor.metric and monitor.mode",
+        ),
+        ({"callbacks.best.save_top_k": 3}, "callbacks.best.save_top_k: can't be changed: best.ckpt has one meaning; another"),
+        ({"callbacks.best.save_last": True}, "callbacks.best.save_last: can't be changed"),
+        ({"callbacks.best.filename": "mine"}, "callbacks.best.filename: can't be changed"),
+        ({"callbacks.best.every_n_epochs": 2}, "callbacks.best.every_n_epochs: can't be changed"),
+        ({"callbacks.best.dirpath": "x"}, "callbacks.best.dirpath: checkpoints lie in the run folder"),
+        ({"callbacks.last.save_weights_only": True}, "callbacks.last.save_weights_only: can't be changed"),
+        ({"callbacks.last.monitor": "val/loss"}, "callbacks.last.monitor: can't be changed"),
+        ({"callbacks.last._target_": "lightning.pytorch.callbacks.Timer"}, "callbacks.last._target_: got lightning"),
+        ({"callbacks.more": {**MORE, "save_last": True}}, "callbacks.more.save_last: last.ckpt is what callbacks.last keeps"),
+        (
+            {"callbacks.more": {**MORE, "filename": "a/b"}},
+            "callbacks.more.filename: got 'a/b'; allowed: a name without a folder",
+        ),
+        ({"callbacks.more": {**MORE, "monitor": "val/auroc"}}, "callbacks.more.mode: got 'min'; val/auroc is better when"),
+        ({"callbacks.more": {**MORE, "monitor": "val_loss"}}, "callbacks.more.monitor: got 'val_loss'; allowed: val/loss"),
+        (
+            {"callbacks.early_stopping.mode": "max"},
+            "callbacks.early_stopping.mode: got 'max'; val/loss is better when it is minimal",
+        ),
+        (
+            {"callbacks.more": {"_target_": "no.such.Thing"}},
+            "callbacks.more._target_: got no.such.Thing, which can't be imported",
+        ),
+        (
+            {"callbacks.more": {"_target_": "builtins.dict"}},
+            "callbacks.more._target_: got builtins.dict; allowed: subclasses of",
+        ),
+        ({"callbacks.more": {**MORE, "_partial_": True}}, "callbacks.more._partial_: only callbacks.more itself is built"),
+    ],
+)
+def test_what_contradicts_the_best_weights_is_refused_by_name(changes: dict[str, object], said: str) -> None:
+    (line,) = wrong(changes)
+    assert line.startswith(said)
+
+
+def test_more_checkpoints_are_callbacks_of_their_own() -> None:
+    assert not wrong(
+        {"callbacks.more": {**MORE, "monitor": "val/auroc", "mode": "max", "save_top_k": 3, "filename": "{epoch}"}}
+    )
+    assert not wrong({"callbacks.best.save_top_k": 1, "callbacks.best.monitor": "val/loss", "callbacks.best.verbose": True})

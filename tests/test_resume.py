@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import runpy
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ import torch
 
 from artclf.errors import ArtclfError
 from artclf.progress import alone
+from artclf.stages import _where_it_stood
 from tests.conftest import REPOSITORY, TINY, draw
 
 # an epoch without improvement ends the head's stage, and no improvement is large enough: it takes three epochs
@@ -217,6 +219,20 @@ def test_checkpoints_of_the_users_own_do_not_meet_the_best_ones(pictures: Path, 
     assert same(best["state_dict"], of_stage["state_dict"])
     scores = [record["score"] for record in metrics["stages"]]
     assert metrics["best"]["val/loss"] == min(scores)
+
+
+@pytest.mark.parametrize("key", ["dirpath", "best_model_path", "best_k_models"])
+def test_a_checkpoint_that_names_files_elsewhere_is_refused(undisturbed: Path, tmp_path: Path, key: str) -> None:
+    """Lightning removes what it takes for a worse checkpoint of its own."""
+    checkpoints = Path(shutil.copytree(undisturbed / "checkpoints", tmp_path / "checkpoints"))
+    assert _where_it_stood(checkpoints, "last10") == checkpoints / "last.ckpt"  # with the paths of the copy
+    content = torch.load(checkpoints / "last.ckpt", weights_only=True)
+    state = next(state for state in content["callbacks"].values() if "best_k_models" in state)
+    for place in (str(tmp_path / "precious"), str(checkpoints / "..")):
+        state[key] = {place: torch.tensor(0.5)} if key == "best_k_models" else place
+        torch.save(content, checkpoints / "last.ckpt")
+        with pytest.raises(ArtclfError, match="names files outside of"):
+            _where_it_stood(checkpoints, "last10")
 
 
 def test_two_processes_do_not_work_in_one_run_folder(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from artclf.data.inspection import hash_files
 from artclf.data.manifest import Manifest
 from artclf.data.sources.csv import read_csv
 from artclf.data.sources.folder import read_folder
@@ -107,6 +109,33 @@ def test_the_own_split_of_each_picture_is_known_by_its_place(
     assert splits_of(subject, manifest).tolist() == own[manifest.table["path"]].tolist()
     other = read_folder(shutil.copytree(pictures, tmp_path / "other"))
     assert set(splits_of(subject, other)) == {""}
+
+
+def test_a_copy_is_known_by_its_bytes_and_a_file_that_has_changed_is_refused(
+    make_run: Callable[..., Path], pictures: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(pictures, tmp_path / "root"))
+    run = make_run(root)
+    own = Manifest(root, pd.read_csv(run / "manifest.csv", keep_default_na=False))
+    hashed = own.table.assign(sha256=hash_files([root / path for path in own.table["path"]]))
+    (run / "manifest.csv").write_text(Manifest(root, hashed).to_csv())
+    subject = find_subject(run)
+    for found in (read_folder(pictures), read_folder(root)):
+        assert splits_of(subject, found).tolist() == own.table.set_index("path")["split"][found.table["path"]].tolist()
+    assert own_pictures(subject).left_out == 27
+    next((root / "test" / "human").rglob("*.png")).write_bytes(b"another picture")
+    with pytest.raises(
+        ArtclfError, match=r"1 of its 25 pictures are no longer those that it was tested on \(first: .*/test/human"
+    ):
+        own_pictures(subject)
+
+
+def test_a_root_that_was_typed_relative_is_not_guessed(make_run: Callable[..., Path], pictures: Path) -> None:
+    run = make_run()
+    (run / "metrics.json").write_text(json.dumps({"data": {"root": "pictures"}}))  # as an early version wrote it
+    chosen = choose_pictures(find_subject(run), read_folder(pictures), "art")
+    assert chosen.left_out is None
+    assert "was trained on is not known" in chosen.notes[0]
 
 
 def test_other_pictures_are_taken_whole(make_run: Callable[..., Path], pictures: Path, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """The real train.py on tiny drawn pictures: whole runs, and an error of each kind."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +29,8 @@ pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other;
 def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder: a head, then the last ten layers, on folders with a split `unseen`; made by a process of its own."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
-    words = ["data=folder", f"data.root={pictures}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
+    root = os.path.relpath(pictures, folder.parent)  # as it is typed; what is written down is the whole path
+    words = ["data=folder", f"data.root={root}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
     command = [sys.executable, str(REPOSITORY / "train.py"), *words, f"hydra.run.dir={folder}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder.parent, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -180,6 +183,61 @@ def test_the_same_command_gives_the_same_figures(finished: Path, pictures: Path,
     assert metrics_of(tmp_path / "again")["test"] == metrics_of(finished)["test"]
 
 
+def test_its_pictures_are_known_from_anywhere_and_in_a_copy(
+    finished: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    manifest = pd.read_csv(finished / "manifest.csv")
+    assert manifest["sha256"].tolist() == [sha256((pictures / path).read_bytes()).hexdigest() for path in manifest["path"]]
+    assert metrics_of(finished)["data"]["root"] == str(pictures)
+    assert yaml.safe_load((finished / "config.yaml").read_text(encoding="utf-8"))["data"]["root"] == str(pictures)
+    copy = shutil.copytree(pictures / "train", tmp_path / "copy")
+    (copy / "ai" / "alpha" / "plain" / "0.png").rename(copy / "ai" / "other.png")
+    done = CliRunner().invoke(app, ["evaluate", str(finished), str(copy), "--to", "evaluated"])
+    assert done.exit_code == 0, done.output
+    evaluated = metrics_of(tmp_path / "evaluated")
+    assert evaluated["evaluation"]["left_out"] == 33
+    assert evaluated["test"]["n"] == 3  # those that it was validated on
+    assert "33 pictures of copy are left out: the model was trained on them" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["monitor.metric=val/accuracy", "monitor.mode=max"], ["callbacks=none"]])
+def test_training_that_diverges_ends_the_run_whatever_is_monitored(
+    train, pictures: Path, tmp_path: Path, words: list[str]
+) -> None:
+    words = [*words, "stages.head.optim.name=sgd", "stages.head.optim.lr=1e30", f"hydra.run.dir={tmp_path / 'run'}"]
+    done = train("data=folder", f"data.root={pictures}", *SMALL, *words)
+    assert done.code == 2
+    (line,) = done.lines("error: ")
+    assert "training diverged; type a smaller stages.head.optim.lr than 1e+30" in line
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+def test_a_figure_that_there_is_not_is_empty_and_no_monitor(train, pictures: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(pictures, tmp_path / "pictures")
+    shutil.copytree(root / "test" / "ai", root / "val" / "ai")
+    shutil.rmtree(root / "test" / "ai")  # the same bytes would leave val
+    words = ["data=folder", f"data.root={root}", *SMALL, "stages.head.max_epochs=1", "callbacks=none", "audit.pictures=0"]
+    done = train(*words, "monitor.metric=val/auroc", "monitor.mode=max", f"hydra.run.dir={tmp_path / 'refused'}")
+    assert done.code == 2
+    assert done.lines("error: monitor.metric=val/auroc: the val split holds ai images alone, for which there is no AUROC")
+    assert train(*words, f"hydra.run.dir={tmp_path / 'run'}").code == 0
+    table = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert table["val/auroc"].isna().all()
+    assert table["val/loss"].notna().all()
+    assert metrics_of(tmp_path / "run")["val"]["auroc"] is None
+
+
+def test_gradients_are_clipped_in_each_precision(train, pictures: Path, tmp_path: Path) -> None:
+    for precision in ("bf16-mixed", "32-true"):
+        words = [f"trainer.precision={precision}", "trainer.gradient_clip_val=1e-9", "callbacks=none", "audit.pictures=0"]
+        words += ["stages.head.optim.name=sgd", "head=linear", f"hydra.run.dir={tmp_path / precision}"]
+        done = train("data=folder", f"data.root={pictures}", *SMALL, *words)
+        assert done.code == 0, done.printed
+        losses = pd.read_csv(tmp_path / precision / "metrics.csv")["val/loss"]
+        assert losses.iloc[0] == pytest.approx(losses.iloc[1], abs=1e-6)  # such gradients move nothing
+
+
 def test_a_folder_that_holds_another_run_is_refused(finished: Path, pictures: Path, train) -> None:
     before = (finished / "metrics.json").read_bytes()
     done = train("data=folder", f"data.root={pictures}", *SMALL, f"hydra.run.dir={finished}")
@@ -303,7 +361,7 @@ def foreign_weights(tmp_path: Path) -> str:
         (["data=csv"], broken_csv, "has no column generator, style, split"),
         (["data=csv"], csv_with_missing_file, "1 of 1 pictures are not there"),
         ([], foreign_weights, "does not fit efficientnet_lite0"),
-        (["model.weights=nope.pt"], None, "model.weights=nope.pt: there is no such file"),
+        (["model.weights=nope.pt"], None, "nope.pt: there is no such file"),
         (["stages.head.unfreeze=999"], None, "stages.head.unfreeze: got 999; allowed: 0 to 148"),
         (["trainer.precison=32-true"], None, "trainer.precison: unknown key; did you mean trainer.precision?"),
         (["augment=none"], None, "balance=augment makes altered copies"),

@@ -97,7 +97,7 @@ def calibrate(
     subject = find_subject(run)
     replaced = read_judge(subject.checkpoint)
     manifest = read_any(images)
-    if subject.root is None:  # a checkpoint that was copied away has no run beside it
+    if not subject.training_known:  # a checkpoint that was copied away has no run beside it
         log.info("which pictures trained this model is not known: %s is in no run folder", subject.checkpoint)
     trained = splits_of(subject, manifest) == "train"
     table, left_out = manifest.table[~trained], int(trained.sum())
@@ -238,7 +238,7 @@ def _saved(done: Recalibration) -> Recalibration:
 def to_json(done: Recalibration) -> dict[str, Any]:
     """All of it as plain values."""
     return {
-        "images": str(done.images),
+        "images": done.judge.fitted_on,
         "n_human": int((~done.is_ai).sum()),
         "n_ai": int(done.is_ai.sum()),
         "left_out": done.left_out,

@@ -1,7 +1,7 @@
 """The first look at every file: can it be read, and which files are the same?"""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -39,6 +39,20 @@ def inspect_files(root: Path, paths: Iterable[str], *, max_pixels: int, threads:
     with ThreadPoolExecutor(max(1, threads)) as pool:
         rows = list(track(pool.map(look, files), "Looking at every file", total=len(files), transient=True))
     return pd.DataFrame(rows, columns=["sha256", "reason"], dtype=str)
+
+
+def hash_files(files: Sequence[Path]) -> list[str]:
+    """Return the SHA-256 of each file's bytes, 64 hexadecimal digits; "" for a file that can't be read."""
+
+    def digest(file: Path) -> str:
+        try:
+            with file.open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError:  # whoever reads it as a picture lists it, with the reason
+            return ""
+
+    with ThreadPoolExecutor() as pool:
+        return list(track(pool.map(digest, files), "Comparing files", total=len(files), transient=True))
 
 
 def check_share(rejected: pd.DataFrame, total: int, *, allowed: float, listed: Path | None) -> None:

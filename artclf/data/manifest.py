@@ -13,6 +13,7 @@ import pandas as pd
 from artclf.errors import ArtclfError
 
 COLUMNS = ("path", "label", "generator", "style", "split")
+SHA256 = "sha256"  # the column of the files' hashes, which a run's manifest has besides
 LABELS = ("ai", "human")
 TARGETS = {"ai": 0, "human": 1}  # as the seed study encoded them
 HUMAN = "human"  # the "generator" of human works
@@ -23,14 +24,17 @@ class Manifest:
     """Which images there are, and what is known of each.
 
     Attributes:
-        root: the folder that paths are relative to.
+        root: the folder that paths are relative to, an absolute path.
         table: a row an image, with the columns `path` (relative to `root`, with /), `label` ("ai" or "human"), `generator`
             ("human" for human works), `style`, and `split` ("train", "val", "test", another name, or "" where the source
-            leaves it open).
+            leaves it open); in a run, also `sha256`, the hash of the file's bytes, 64 hexadecimal digits.
     """
 
     root: Path
     table: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.root.absolute())  # what is written down is read from elsewhere
 
     @classmethod
     def of(cls, root: Path, rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]]) -> "Manifest":
@@ -70,12 +74,13 @@ class Manifest:
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the table: the same for the same pictures in the same splits, wherever they lie."""
+        """The hash of the table: the same for the same pictures in the same splits, wherever their folder lies."""
         return hashlib.sha256(self.to_csv().encode()).hexdigest()
 
     def to_csv(self) -> str:
         """The table as text, the columns in their order."""
-        text: str = self.table.to_csv(index=False, columns=list(COLUMNS), lineterminator="\n")
+        columns = [*COLUMNS, *({SHA256} & {*self.table.columns})]
+        text: str = self.table.to_csv(index=False, columns=columns, lineterminator="\n")
         return text
 
     def targets(self, split: str) -> npt.NDArray[np.int64]:

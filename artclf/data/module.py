@@ -17,7 +17,7 @@ from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
 from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.inspection import check_share, inspect_files
-from artclf.data.manifest import Manifest
+from artclf.data.manifest import SHA256, Manifest
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.data.store import PixelStore, as_it_is
@@ -119,8 +119,7 @@ class ArtData(LightningDataModule):
                 asdict(self.duplicates),
             )
         self.plan = plan_balance(self.manifest.targets("train"), self.balance, self.seed)
-        digests = dict(zip(listed.table["path"], looks["sha256"], strict=True))
-        self.digests = [bytes.fromhex(digests[path]) for path in table["path"]]
+        self.digests = [bytes.fromhex(digest) for digest in table[SHA256]]
         self._ready = True
 
     def _inspect(self, listed: Manifest) -> pd.DataFrame:

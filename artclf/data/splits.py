@@ -77,7 +77,7 @@ def assign_splits(
         seed: of the cuts.
 
     Returns:
-        The table without the files that were left out, and the count of duplicates.
+        The table without the files that were left out, with the column `sha256`, and the count of duplicates.
 
     Raises:
         ArtclfError: where there is nothing to train on, or one class only, and as `check_names`.
@@ -107,7 +107,7 @@ def assign_splits(
         table = _cut(table, "val", val_fraction, seed)
     _refuse_one_class(table)
     duplicates = Duplicates(groups, files, int(elsewhere.sum()), int(contradictory.sum()))
-    return table.drop(columns="sha256").reset_index(drop=True), duplicates
+    return table.reset_index(drop=True), duplicates
 
 
 def _rank(split: str) -> int:

@@ -12,7 +12,7 @@ from rich.progress import track
 
 from artclf.data.facts import FileFacts, read_facts
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
-from artclf.data.manifest import Manifest
+from artclf.data.manifest import COLUMNS, Manifest
 
 DEFAULT_SAMPLE = 5_000
 """Files read where no other number is asked for: a share is then known to within 1.4 points (two standard errors)."""
@@ -61,7 +61,7 @@ def survey_files(
         max_pixels: a picture with more counts as unreadable.
         quiet: show no progress.
     """
-    table = manifest.table
+    table = manifest.table[list(COLUMNS)]
     if sample is not None and sample < len(table):
         table = table.iloc[draw_sample(table, sample, seed)]
     table = table.reset_index(drop=True)
