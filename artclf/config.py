@@ -170,9 +170,24 @@ class StageConfig(Section):
 
     unfreeze: Annotated[int | str, _number_or(0, "auto", "last_block", "all")]
     max_epochs: Positive
-    patience: Positive | None
+    patience: Annotated[int | str, _number_or(1, "auto")] | None
     optim: OptimConfig
-    schedule: Literal["constant", "cosine", "onecycle"]
+    schedule: Literal["auto", "constant", "cosine", "onecycle"]
+
+    def settled(self, *, from_scratch: bool) -> "StageConfig":
+        """Return the stage with `auto` replaced, but for that of `unfreeze`.
+
+        Args:
+            from_scratch: whether it trains layers of the body from random weights. The learning rate then warms up, and falls
+                until the last epoch, which early stopping would cut short: at first the validation loss says little.
+        """
+        schedule, patience = ("onecycle", self.max_epochs) if from_scratch else ("cosine", None)
+        return self.model_copy(
+            update={
+                "schedule": schedule if self.schedule == "auto" else self.schedule,
+                "patience": patience if self.patience == "auto" else self.patience,
+            }
+        )
 
 
 class TrainerConfig(Section):

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch._dynamo.exc import TorchDynamoException
 
-from artclf.config import MonitorConfig
+from artclf.config import Config, MonitorConfig
 from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
@@ -24,7 +24,8 @@ from artclf.evaluation.judge import with_verdicts
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.forms import judge_both_forms
-from artclf.mistakes import part_mistakes, schema_mistakes
+from artclf.limits import require_memory, size_mistakes
+from artclf.mistakes import part_mistakes, schema_mistakes, validate
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.model.prefix import PrefixCache
@@ -43,6 +44,7 @@ from artclf.record import (
     write_run,
 )
 from artclf.report.multirun_folder import PROGRESS_FILE
+from artclf.report.summary import guessing
 from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
 from artclf.trainer import leads_out, make_trainer, target_mistakes, trust_hint
 from artclf.writing import write_text
@@ -58,12 +60,13 @@ QUIET = (  # what Lightning warns of, and a run of artclf means so
 )
 
 
-def mistakes(composed: DictConfig, run: Path | None = None) -> list[str]:
+def mistakes(composed: DictConfig, run: Path | None = None, *, here: bool = True) -> list[str]:
     """Return a line for every mistake in a configuration: in the schema, and in the options of its parts.
 
     Args:
         composed: what Hydra composed, or config.yaml of a run folder.
         run: that folder, where the user has not said that they trust it.
+        here: whether it is to run on this machine, which then needs room for it.
     """
     lines = schema_mistakes(composed)
     try:
@@ -77,6 +80,8 @@ def mistakes(composed: DictConfig, run: Path | None = None) -> list[str]:
     data = values.get("data") or {}
     if run is not None and data.get("source") == "demo" and data.get("root") and leads_out("root", data["root"], run):
         lines.append(f"data.root: got {data['root']}, where demo pictures would be drawn; {trust_hint(run)}")
+    if here and not lines:
+        lines += size_mistakes(validate(composed))
     return lines + target_mistakes(values, run)
 
 
@@ -104,6 +109,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     lightning.seed_everything(config.seed, workers=True, verbose=False)
 
     backbone = load_backbone(config, progress)
+    precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    require_memory(config, backbone, precision)
     data = ArtData(
         config.data,
         config.augment,
@@ -126,9 +133,9 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         )
         for name, stage in config.stages.items()
     }
+    config = _settled(config, depths, pretrained=backbone.weights != "random")
     now = versions()
     fallbacks = [*fallbacks, *told_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
-    precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     if is_main_process():
         layout = "channels-last" if config.trainer.channels_last else "channels-first"
         log.info("computing with %s precision and %s maps, %d threads on a CPU", precision, layout, torch.get_num_threads())
@@ -194,6 +201,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         "git": git_commit(),
         "fallbacks": [*fallbacks, *data.fallbacks, *judge.shortfalls()],
     }
+    if (line := guessing(metrics)) is not None:
+        log.warning("%s", line)
     if is_main_process():
         if config.audit.pictures:
             metrics["forms"] = judge_both_forms(
@@ -218,6 +227,24 @@ def _compiler_told() -> Iterator[None]:
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
         raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
+
+
+def _settled(config: Config, depths: dict[str, int], *, pretrained: bool) -> Config:
+    """The configuration with each stage's `auto` replaced: by another recipe where it is the first to train random weights."""
+    stages, deepest = {}, 0
+    for name, stage in config.stages.items():
+        from_scratch = not pretrained and depths[name] > deepest
+        deepest = max(deepest, depths[name])
+        stages[name] = stage.settled(from_scratch=from_scratch)
+        if from_scratch and stages[name] != stage:
+            log.info(
+                "stage %s trains random weights: schedule=%s (a warm-up to %g, then down to the last epoch), patience=%s",
+                name,
+                stages[name].schedule,
+                stage.optim.lr,
+                stages[name].patience,
+            )
+    return config.model_copy(update={"stages": stages})
 
 
 def _require_both_classes(monitor: MonitorConfig, data: ArtData) -> None:

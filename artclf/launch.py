@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
 from artclf.loading import garbage_left_alone, wait_asleep
+from artclf.machine import end_with_parent
 from artclf.memory import keep_freed_memory
 from artclf.multirun import Pruned, concerns_search
 from artclf.overrides import override_mistakes
@@ -27,6 +28,7 @@ from artclf.resuming import quoted, resume_command, resumed_folder
 log = logging.getLogger(__name__)
 
 MULTIRUN_FLAGS = ("-m", "--multirun")
+ELSEWHERE = ("hydra/launcher=submitit_slurm", "hydra/launcher=ray")  # other machines may run what is typed here
 
 
 def check_command_line(words: list[str], conf: Path) -> list[str]:
@@ -42,6 +44,7 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     Raises:
         SystemExit: with code 2, after a line for every mistake.
     """
+    end_with_parent()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would tell its makers of every sweep
     words = [re.sub(r"^resume=", "resume.folder=", word) for word in words]
     flags = [word for word in words if word.startswith("-")]
@@ -59,7 +62,8 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
         lines = [f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"]
     else:
-        lines = override_mistakes(overrides, conf, mistakes, multirun=bool(flags))
+        here = not any(word.startswith(ELSEWHERE) for word in overrides)
+        lines = override_mistakes(overrides, conf, partial(mistakes, here=here), multirun=bool(flags))
     if not lines:
         try:
             run = resumed_folder(overrides, multirun=bool(flags))
@@ -177,7 +181,10 @@ def _processes_from_outside() -> int:
 
 
 def _tell(metrics: dict[str, Any], folder: Path) -> None:
-    table = Table(title=f"{metrics['model']['name']}, weights: {metrics['model']['weights']}")
+    from artclf.report.summary import guessing  # noqa: PLC0415 (loads scikit-learn)
+
+    title = f"{metrics['model']['name']}, weights: {metrics['model']['weights']}"
+    table = Table(title=title, caption=guessing(metrics))
     for column in ("split", "pictures", "accuracy", "balanced", "AUROC", "human called AI", "AI called human"):
         table.add_column(column, justify="left" if column == "split" else "right")
     keys = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")

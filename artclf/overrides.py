@@ -5,6 +5,7 @@ value admitted, and the outcome is held against the schema: that reports every m
 """
 
 import copy
+import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -22,14 +23,16 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from artclf.errors import ArtclfError, nearest
+from artclf.machine import cores
 from artclf.several import several_mistakes
-from artclf.sweep.space import search_space, setting, space_mistakes
+from artclf.sweep.space import count_values, search_space, setting, space_mistakes
 
 APPENDED = ("finetune", "holdout")  # groups that are no part of the defaults list
 APPENDING = (  # what Hydra says of them → what to type
     (r"Multiple values for (\w+)\.", "the experiment has one already; replace it, without the plus: {0}=NAME"),
     (r"Could not override '(\w+)'\. No match", "the experiment has none; it is appended, with a plus: +{0}=NAME"),
 )
+MOST_RUNS = 10_000  # of a multirun: Hydra makes the list of all of them first
 LAUNCHERS = {  # hydra/launcher= → the package's middle name, and the extra that brings it
     "joblib": ("joblib", "joblib"),
     "ray": ("ray", "ray"),
@@ -153,6 +156,11 @@ def _sweep_mistakes(overrides: list[Override], words: list[str], *, multirun: bo
     """What is wrong with how a sweep is asked for: without -m, without the package, without a search where it needs one."""
     lines = []
     launcher = _chosen(overrides, "hydra/launcher")
+    jobs = _chosen(overrides, "hydra.launcher.n_jobs")
+    if launcher == "joblib" and jobs is not None and jobs.isdigit() and int(jobs) > cores():
+        lines.append(
+            f"hydra.launcher.n_jobs={jobs}: this machine has {cores()} CPU cores; allowed: up to {cores()}, or -1 for all"
+        )
     if launcher in LAUNCHERS and find_spec(f"hydra_plugins.hydra_{LAUNCHERS[launcher][0]}_launcher") is None:
         extra = LAUNCHERS[launcher][1]
         lines.append(f'hydra/launcher={launcher} is not installed; type pip install -e ".[{extra}]"')
@@ -162,6 +170,11 @@ def _sweep_mistakes(overrides: list[Override], words: list[str], *, multirun: bo
         if find_spec("optuna") is None:
             lines.append('sweep=optuna is not installed; type pip install -e ".[sweep]"')
     elif multirun:
+        swept = [override for override in overrides if override.is_sweep_override() and not override.is_interval_sweep()]
+        runs = math.prod(count_values(override) for override in swept)
+        if runs > MOST_RUNS:
+            named = " ".join(str(override.input_line) for override in swept)
+            lines.append(f"{named}: a multirun of {runs:,} runs; allowed: up to {MOST_RUNS:,}")
         lines += [
             f"{override.input_line}: an interval needs a search: add sweep=optuna, or type values (0.1,0.2)"
             for override in overrides

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "memory", "precision", "rows", "several"],
+    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "machine", "memory", "precision", "rows", "several"],
     ["data"],
     ["evaluation"],
     ["model"],
@@ -14,7 +14,7 @@ ROOMS = [
     ["overrides"],
     ["stages"],
     ["audit", "figures", "progress", "scoring", "subject", "trainer"],
-    ["altered", "forms", "network"],
+    ["altered", "forms", "limits", "network"],
     ["record"],
     ["assessment"],
     ["experiment"],

@@ -31,6 +31,7 @@ from artclf.model.checkpoint import load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.report import words
 from artclf.report.robustness import in_words, read_robustness
+from artclf.report.summary import guessing
 from artclf.subject import Selection, Subject, choose_pictures, find_subject, own_pictures
 
 _MOST_LINES = 20  # unreadable files named in the terminal
@@ -199,6 +200,7 @@ def _print(
             words.score(split["auroc"]),
             *[words.share(split[key]) for key in ("false_positive_rate", "false_negative_rate")],
         )
+    table.caption = guessing(metrics)
     screen.print(table)
     found = read_robustness(folder)
     for line in in_words(found) if found else []:

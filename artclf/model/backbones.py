@@ -119,7 +119,8 @@ def _known(library: str, name: str) -> _Known:
 
 
 def _resnet50() -> Backbone:
-    body = torchvision.models.resnet50(weights=None)
+    # from random weights, blocks that begin as the identity train soon and calmly (Goyal et al., 2017, section 5.1)
+    body = torchvision.models.resnet50(weights=None, zero_init_residual=True)
     body.fc = nn.Identity()
     return Backbone(body, 2048, *IMAGENET, "bilinear", last_block="layer4")
 

@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import json
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from artclf.config import CacheConfig
 from artclf.data.dataset import ArtDataset
 from artclf.data.module import ArtData
 from artclf.data.store import WORTH_WORKERS, as_it_is
+from artclf.machine import memory
 from artclf.model.classifier import ArtClassifier
 from artclf.model.crossing import Crossing, Outputs
 from artclf.model.depth import cut
@@ -114,7 +114,7 @@ class PrefixCache:
         except StoreError as error:
             here = self._open(depth, trainer, in_memory=True)
             needed = len({w.key for w in wanted}) * here.crossing.row_bytes
-            if needed > MEMORY_SHARE * _memory():
+            if needed > MEMORY_SHARE * memory():
                 self.data.fall_back(
                     f"stage {name}: its frozen layers are computed again in every step: what they give would take "
                     f"{needed / 1e9:.3g} GB of memory, and can't be kept on disk: {error}"
@@ -368,11 +368,3 @@ def _folder(name: str) -> Path:
 
 def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
-
-
-def _memory() -> int:
-    """The machine's memory in bytes; where the system does not tell, 4 GiB."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 4 * 2**30

@@ -14,7 +14,7 @@ from artclf.report.cells import read_cells
 from artclf.report.forms import forms_section
 from artclf.report.robustness import section as robustness_section
 from artclf.report.run_folder import embed, read_metrics, read_table
-from artclf.report.summary import errors_in_words, other_splits, three_sentences
+from artclf.report.summary import errors_in_words, guessing, other_splits, three_sentences
 from artclf.report.templates import render
 
 _MOST_REJECTED = 20
@@ -96,6 +96,7 @@ def write_page(run: Path) -> Path:
         title=f"{model or 'A network'}{f' on {source}' if source else ''}: made by AI, or by people?",
         metrics=metrics,
         test=test,
+        guessing=guessing(metrics),
         sentences=three_sentences(metrics, audit["free"] if audit else None),
         accused=_fraction(test, "human", "ai"),
         missed=_fraction(test, "ai", "human"),

@@ -21,6 +21,22 @@ def three_sentences(metrics: Mapping[str, Any], free: float | None = None) -> li
     return [_trained(metrics), _measured(metrics.get("test") or {}, unknown=unknown), _doubts(metrics, free)]
 
 
+def guessing(metrics: Mapping[str, Any]) -> str | None:
+    """Say that a network tells nothing apart on its test pictures; None where it does, or that was not measured.
+
+    Args:
+        metrics: metrics.json, or what it will hold.
+    """
+    test = metrics.get("test") or {}
+    bounds = (test.get("intervals") or {}).get("balanced_accuracy")
+    if bounds is None or bounds[0] > 0.5:
+        return None
+    return (
+        f"No better than guessing: the balanced accuracy on the {words.plural(test['n'], 'test picture')} is "
+        f"{words.share(test['balanced_accuracy'])} (95% interval {words.share_range(bounds)}), and guessing gives 50%"
+    )
+
+
 def errors_in_words(split: Mapping[str, Any]) -> str:
     """Say how many human works a split's verdicts accuse and how many AI works they miss; "" without a confusion."""
     confusion = split.get("confusion") or {}

@@ -1,7 +1,9 @@
 """What a search may choose from, written in Hydra's override grammar: choice(…), range(…), interval(…), tag(log, …)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -83,12 +85,13 @@ def setting(override: Override) -> Setting:
         whole = isinstance(value.start, int) and isinstance(value.end, int)
         found = Setting(key, text, low=value.start, high=value.end, log="log" in tags, whole=whole)
     elif isinstance(value, RangeSweep):
-        numbers = sorted(value.range())
-        if not numbers:
+        count, numbers = count_values(override), (value.start, value.stop, value.step)
+        if not count:
             raise ArtclfError(f"{key}={text}: holds no number; range(START, STOP, STEP) stops before STOP")
+        first, _, step = (Fraction(number or 0) for number in numbers)
+        low, high = sorted((float(first), float(first + (count - 1) * step)))
         whole = all(isinstance(number, int) for number in numbers)
-        low, high, step = numbers[0], numbers[-1], abs(value.step)
-        found = Setting(key, text, low=low, high=high, log="log" in tags, whole=whole, step=step)
+        found = Setting(key, text, low=low, high=high, log="log" in tags, whole=whole, step=abs(value.step))
     else:
         return Setting(key, text, words=tuple(dict.fromkeys(override.sweep_string_iterator())))
     if found.low > found.high:
@@ -98,6 +101,21 @@ def setting(override: Override) -> Setting:
     if found.log and found.step not in (None, 1):
         raise ArtclfError(f"{key}={text}: a range by order of magnitude has no step; type tag(log, interval(…)) instead")
     return found
+
+
+def count_values(override: Override) -> int:
+    """How many values a sweep holds, without making those of a range.
+
+    Raises:
+        ArtclfError: where a range has no step.
+    """
+    value = override.value()
+    if not isinstance(value, RangeSweep):
+        return sum(1 for _ in override.sweep_string_iterator())
+    start, stop, step = (Fraction(number or 0) for number in (value.start, value.stop, value.step))
+    if not step:
+        raise ArtclfError(f"{override.input_line}: got a step of 0; allowed: any other number")
+    return max(0, math.ceil((stop - start) / step))
 
 
 def search_space(params: Mapping[str, str], typed: Sequence[Override]) -> tuple[list[Override], list[Override]]:
