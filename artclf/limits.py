@@ -1,5 +1,6 @@
 """Sizes that would take this machine down are refused before any work, with what they would take and what there is."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,16 +27,17 @@ TRAINED_BYTES = 16  # of a parameter in 32 bits: itself, its gradient, and Adam'
 def size_mistakes(config: Config) -> Iterator[str]:
     """Yield a line for every number of a configuration that this machine has no room for."""
     data, trainer = config.data, config.trainer
-    devices = trainer.devices if isinstance(trainer.devices, int) else 1
+    devices = (
+        trainer.devices if isinstance(trainer.devices, int) and "SLURM_PROCID" not in os.environ else 1
+    )  # srun starts those
     gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
     there, what = (gpus, "GPU") if gpus else (cores(), "CPU core")
     if devices > there:
         yield f"trainer.devices={devices}: this machine has {_plural(there, what)}; allowed: up to {there}"
-    workers = max(FEWEST_WORKERS, WORKERS_PER_CORE * cores()) // min(devices, there)
+    workers = max(FEWEST_WORKERS, WORKERS_PER_CORE * cores())
     if data.num_workers > workers:
         yield (
-            f"data.num_workers={data.num_workers}: this machine has {_plural(cores(), 'CPU core')}; allowed: up to {workers} "
-            "for each device"
+            f"data.num_workers={data.num_workers}: this machine has {_plural(cores(), 'CPU core')}; allowed: up to {workers}"
         )
     image = 3 * data.image_size**2 * 9  # bytes as they are decoded, and twice in 32 bits as the network is given them
     if image * data.batch_size > memory():

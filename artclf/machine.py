@@ -35,12 +35,14 @@ def end_with_parent() -> None:
     multirun would train on.
     """
     parent, first = os.getppid(), os.environ.get(PARENT)
-    if "LOCAL_RANK" not in os.environ and first != str(parent):
-        os.environ[PARENT] = str(os.getpid())
+    os.environ[PARENT] = str(os.getpid())
+    if "LOCAL_RANK" in os.environ and "TORCHELASTIC_RUN_ID" not in os.environ and first:
+        parent = int(first)  # even where it has ended already
+    elif "LOCAL_RANK" not in os.environ and first != str(parent):
         return
 
     def watch() -> None:
-        while os.getppid() == int(first or parent):
+        while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 

@@ -64,7 +64,7 @@ def _class_mistakes(key: str, target: Mapping[str, Any], base: type, run: Path |
             yield f"{key}.{option}: only {key} itself is built from a class; give plain values here"
         elif run is not None and leads_out(path[-1], value, run):
             yield f"{key}.{option}: got {value}, which lies outside of the run folder; {trust_hint(run)}"
-    if run is not None and name.split(".")[0] not in TRUSTED:
+    if run is not None and (name.split(".")[0] not in TRUSTED or "._" in name):
         yield f"{key}._target_: got {name}, which is not of {', '.join(TRUSTED)}; {trust_hint(run)}"
         return
     try:

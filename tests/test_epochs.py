@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from artclf.epochs import COLUMNS, EpochTable
+from artclf.errors import ArtclfError
 
 
 def go_through_epoch(table: EpochTable, epoch: int, loss: float) -> None:
     """As Lightning does."""
     figures = {"val/loss": loss, "val/accuracy": 0.5, "val/auroc": 0.6, "train/loss": loss / 2, "train/accuracy": 0.7, "x": 1.0}
     trainer: Any = SimpleNamespace(
-        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1 / (epoch + 1)}])],
+        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1 / (epoch + 1)}], defaults={"lr": 0.1})],
         callback_metrics={name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()},
     )
     table.on_train_epoch_start(trainer, None)  # type: ignore[arg-type]
@@ -62,8 +63,13 @@ def test_rows_of_a_stage_that_an_interrupted_run_had_begun_do_not_count_as_befor
     assert pd.read_csv(file)[["stage", "epoch"]].to_numpy().tolist() == [["head", 1]]
 
 
-def test_what_is_not_a_number_is_an_empty_cell(tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_run_and_is_an_empty_cell(tmp_path: Path, loss: float) -> None:
     file = tmp_path / "metrics.csv"
-    go_through_epoch(EpochTable(file, "head"), 0, float("nan"))
+    with pytest.raises(
+        ArtclfError, match=r"stages.head: train/loss became (nan|inf): training diverged; type a smaller .* 0\.1$"
+    ):
+        go_through_epoch(EpochTable(file, "head"), 0, loss)
     go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.5)
-    assert pd.read_csv(file, dtype=str, keep_default_na=False)["val/loss"].tolist() == ["", "0.5"]
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    assert table["val/loss"].tolist() == ["" if loss != loss else "inf", "0.5"]  # noqa: PLR0124 (NaN)

@@ -22,7 +22,7 @@ CORES = f"this machine has {cores()} CPU core{'s' if cores() > 1 else ''}; allow
     ("words", "said"),
     [
         (["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=1000"], f"trainer.devices=1000: {CORES} {cores()}"),
-        (["data.num_workers=5000", "trainer=cpu"], f"data.num_workers=5000: {CORES} {max(8, 4 * cores())} for each device"),
+        (["data.num_workers=5000", "trainer=cpu"], f"data.num_workers=5000: {CORES} {max(8, 4 * cores())}"),
         (["data.image_size=4096"], "data.image_size: got 4096; it should be less than or equal to 2048"),
         (
             ["data.batch_size=1000000000"],

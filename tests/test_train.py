@@ -32,7 +32,7 @@ def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder: a head, then the last ten layers, on folders with a split `unseen`; made by a process of its own."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
     root = os.path.relpath(pictures, folder.parent)  # as it is typed; what is written down is the whole path
-    words = ["data=folder", f"data.root={root}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
+    words = ["data=folder", f"data.root={root}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2", "audit.pictures=100"]
     command = [sys.executable, str(REPOSITORY / "train.py"), *words, f"hydra.run.dir={folder}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder.parent, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -219,7 +219,7 @@ def test_a_figure_that_there_is_not_is_empty_and_no_monitor(train, pictures: Pat
     root = shutil.copytree(pictures, tmp_path / "pictures")
     shutil.copytree(root / "test" / "ai", root / "val" / "ai")
     shutil.rmtree(root / "test" / "ai")  # the same bytes would leave val
-    words = ["data=folder", f"data.root={root}", *SMALL, "stages.head.max_epochs=1", "callbacks=none", "audit.pictures=0"]
+    words = ["data=folder", f"data.root={root}", *SMALL, "stages.head.max_epochs=1", "callbacks=none"]
     done = train(*words, "monitor.metric=val/auroc", "monitor.mode=max", f"hydra.run.dir={tmp_path / 'refused'}")
     assert done.code == 2
     assert done.lines("error: monitor.metric=val/auroc: the val split holds ai images alone, for which there is no AUROC")
@@ -232,7 +232,7 @@ def test_a_figure_that_there_is_not_is_empty_and_no_monitor(train, pictures: Pat
 
 def test_gradients_are_clipped_in_each_precision(train, pictures: Path, tmp_path: Path) -> None:
     for precision in ("bf16-mixed", "32-true"):
-        words = [f"trainer.precision={precision}", "trainer.gradient_clip_val=1e-9", "callbacks=none", "audit.pictures=0"]
+        words = [f"trainer.precision={precision}", "trainer.gradient_clip_val=1e-9", "callbacks=none"]
         words += ["stages.head.optim.name=sgd", "head=linear", f"hydra.run.dir={tmp_path / precision}"]
         done = train("data=folder", f"data.root={pictures}", *SMALL, *words)
         assert done.code == 0, done.printed
@@ -297,7 +297,7 @@ def test_random_weights_train_all_layers_until_they_tell_the_classes_apart(
             draw(tmp_path / "pictures" / split / label / f"{number}.png", label, number)
     folder = tmp_path / "run"
     words = ["data=folder", f"data.root={tmp_path / 'pictures'}", *TINY, "model=efficientnet_b0", "trainer=cpu"]
-    done = train(*words, "trainer.precision=32-true", "audit.pictures=0", f"hydra.run.dir={folder}")
+    done = train(*words, "trainer.precision=32-true", f"hydra.run.dir={folder}")
     assert done.code == 0, done.printed
     assert done.lines("warning: ImageNet weights of efficientnet_b0 can't be had (no download: no network here)")
     assert done.lines("stage head trains random weights: schedule=onecycle (a warm-up to 0.001, then down to the last epoch)")
