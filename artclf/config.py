@@ -27,7 +27,7 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI works
 Quality = Annotated[int, Field(ge=1, le=100)]
-METRICS = {"val/loss": "min", "val/accuracy": "max", "val/auroc": "max", "train/loss": "min", "train/accuracy": "max"}
+METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val/accuracy": "max", "val/auroc": "max"}
 """What is logged in each epoch, and whether it is better when it is minimal or maximal."""
 
 
@@ -169,7 +169,7 @@ class StageConfig(Section):
     """One stage: how deep to unfreeze, and how to train what is unfrozen."""
 
     unfreeze: Annotated[int | str, _number_or(0, "auto", "last_block", "all")]
-    max_epochs: Positive
+    max_epochs: Annotated[int | str, _number_or(1, "auto")]
     patience: Annotated[int | str, _number_or(1, "auto")] | None
     optim: OptimConfig
     schedule: Literal["auto", "constant", "cosine", "onecycle"]
@@ -181,9 +181,11 @@ class StageConfig(Section):
             from_scratch: whether it trains layers of the body from random weights. The learning rate then warms up, and falls
                 until the last epoch, which early stopping would cut short: at first the validation loss says little.
         """
-        schedule, patience = ("onecycle", self.max_epochs) if from_scratch else ("cosine", None)
+        max_epochs = (8 if from_scratch else 10) if self.max_epochs == "auto" else self.max_epochs
+        schedule, patience = ("onecycle", max_epochs) if from_scratch else ("cosine", None)
         return self.model_copy(
             update={
+                "max_epochs": max_epochs,
                 "schedule": schedule if self.schedule == "auto" else self.schedule,
                 "patience": patience if self.patience == "auto" else self.patience,
             }

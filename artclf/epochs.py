@@ -12,20 +12,11 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
+from artclf.config import METRICS
 from artclf.errors import ArtclfError
 from artclf.writing import write_text
 
-COLUMNS = [
-    "stage",
-    "epoch",
-    "train/loss",
-    "train/accuracy",
-    "val/loss",
-    "val/accuracy",
-    "val/auroc",
-    "learning_rate",
-    "seconds",
-]
+COLUMNS = ["stage", "epoch", *METRICS, "learning_rate", "seconds"]
 
 
 class EpochTable(Callback):

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch._dynamo.exc import TorchDynamoException
 
-from artclf.config import Config, MonitorConfig
+from artclf.config import Config
 from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
@@ -122,7 +122,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     )
     data.read(folder if is_main_process() else None)
     data.tell()
-    _require_both_classes(config.monitor, data)
+    _require_both_classes(config, data)
     model = build_model(config, backbone, data.plan.pos_weight, data.canonical)
     depths = {
         name: model.layers.resolve(
@@ -237,22 +237,19 @@ def _settled(config: Config, depths: dict[str, int], *, pretrained: bool) -> Con
         deepest = max(deepest, depths[name])
         stages[name] = stage.settled(from_scratch=from_scratch)
         if from_scratch and stages[name] != stage:
-            log.info(
-                "stage %s trains random weights: schedule=%s (a warm-up to %g, then down to the last epoch), patience=%s",
-                name,
-                stages[name].schedule,
-                stage.optim.lr,
-                stages[name].patience,
-            )
+            settings = (name, stages[name].schedule, stages[name].max_epochs, stages[name].patience)
+            log.info("stage %s trains random weights, by a recipe of its own: schedule=%s max_epochs=%s patience=%s", *settings)
     return config.model_copy(update={"stages": stages})
 
 
-def _require_both_classes(monitor: MonitorConfig, data: ArtData) -> None:
+def _require_both_classes(config: Config, data: ArtData) -> None:
     labels = data.manifest.split("val")["label"].unique()
-    if monitor.metric == "val/auroc" and len(labels) < 2:
+    monitors = {f"callbacks.{name}.monitor": c.options.get("monitor") for name, c in config.callbacks.items() if c}
+    asking = [key for key, metric in {"monitor.metric": config.monitor.metric, **monitors}.items() if metric == "val/auroc"]
+    if asking and len(labels) < 2:
         raise ArtclfError(
-            f"monitor.metric=val/auroc: the val split holds {' and '.join(labels)} images alone, for which there is no AUROC; "
-            "type monitor.metric=val/loss monitor.mode=min, or give val images of both classes"
+            f"{', '.join(asking)}: got val/auroc, but the val split holds {' and '.join(labels)} images alone, for which there "
+            "is no AUROC; choose val/loss, or give val images of both classes"
         )
 
 

@@ -181,7 +181,7 @@ def make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | N
         num_nodes=options.num_nodes,
         strategy=options.strategy,
         precision=precision,  # type: ignore[arg-type]
-        max_epochs=stage.max_epochs if stage else None,
+        max_epochs=int(stage.max_epochs) if stage else None,  # `auto` is settled
         callbacks=callbacks,
         logger=loggers or False,
         plugins=[CheckpointFiles()],

@@ -144,7 +144,7 @@ MORE = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint"}
             "callbacks.more.filename: got 'a/b'; allowed: a name without a folder",
         ),
         ({"callbacks.more": {**MORE, "monitor": "val/auroc"}}, "callbacks.more.mode: got 'min'; val/auroc is better when"),
-        ({"callbacks.more": {**MORE, "monitor": "val_loss"}}, "callbacks.more.monitor: got 'val_loss'; allowed: val/loss"),
+        ({"callbacks.more": {**MORE, "monitor": "val_loss"}}, "callbacks.more.monitor: got 'val_loss'; allowed: train/loss"),
         (
             {"callbacks.early_stopping.mode": "max"},
             "callbacks.early_stopping.mode: got 'max'; val/loss is better when it is minimal",
