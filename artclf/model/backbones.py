@@ -11,6 +11,7 @@ from urllib.error import URLError
 import torch
 import torchvision
 from torch import nn
+from torchvision.models.efficientnet import MBConv
 
 from artclf.errors import ArtclfError, nearest
 
@@ -119,7 +120,7 @@ def _known(library: str, name: str) -> _Known:
 
 
 def _resnet50() -> Backbone:
-    # from random weights, blocks that begin as the identity train soon and calmly (Goyal et al., 2017, section 5.1)
+    # from random weights, residual blocks that begin as the identity train soon and calmly (Goyal et al., 2017, section 5.1)
     body = torchvision.models.resnet50(weights=None, zero_init_residual=True)
     body.fc = nn.Identity()
     return Backbone(body, 2048, *IMAGENET, "bilinear", last_block="layer4")
@@ -128,6 +129,9 @@ def _resnet50() -> Backbone:
 def _efficientnet_b0() -> Backbone:
     body = torchvision.models.efficientnet_b0(weights=None)
     body.classifier = nn.Identity()
+    for module in body.modules():
+        if isinstance(module, MBConv) and module.use_res_connect:
+            nn.init.zeros_(module.block[-1][1].weight)  # of the last batch normalisation, as in ResNet-50
     return Backbone(body, 1280, *IMAGENET, "bicubic", last_block="features.7")
 
 
