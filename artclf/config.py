@@ -174,7 +174,7 @@ class StageConfig(Section):
     optim: OptimConfig
     schedule: Literal["auto", "constant", "cosine", "onecycle"]
 
-    def settled(self, *, from_scratch: bool) -> "StageConfig":
+    def resolved(self, *, from_scratch: bool) -> "StageConfig":
         """Return the stage with `auto` replaced, but for that of `unfreeze`.
 
         Args:

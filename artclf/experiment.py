@@ -46,7 +46,7 @@ from artclf.record import (
 from artclf.report.multirun_folder import PROGRESS_FILE
 from artclf.report.summary import guessing
 from artclf.stages import StageRecord, best_record, fit_stages, is_main_process
-from artclf.trainer import leads_out, make_trainer, target_mistakes, trust_hint
+from artclf.trainer import lies_outside, make_trainer, target_mistakes, trust_hint
 from artclf.writing import write_text
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def mistakes(composed: DictConfig, run: Path | None = None, *, here: bool = True
         if isinstance(values.get(group), dict) and "name" in values[group]:
             lines += part_mistakes(group, values[group], classes, given)
     data = values.get("data") or {}
-    if run is not None and data.get("source") == "demo" and data.get("root") and leads_out("root", data["root"], run):
+    if run is not None and data.get("source") == "demo" and data.get("root") and lies_outside("root", data["root"], run):
         lines.append(f"data.root: got {data['root']}, where demo pictures would be drawn; {trust_hint(run)}")
     if here and not lines:
         lines += size_mistakes(validate(composed))
@@ -133,7 +133,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         )
         for name, stage in config.stages.items()
     }
-    config = _settled(config, depths, pretrained=backbone.weights != "random")
+    config = _resolve_stages(config, depths, pretrained=backbone.weights != "random")
     now = versions()
     fallbacks = [*fallbacks, *told_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, now, folder)]
     if is_main_process():
@@ -229,13 +229,13 @@ def _compiler_told() -> Iterator[None]:
         raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
 
 
-def _settled(config: Config, depths: dict[str, int], *, pretrained: bool) -> Config:
+def _resolve_stages(config: Config, depths: dict[str, int], *, pretrained: bool) -> Config:
     """The configuration with each stage's `auto` replaced: by another recipe where it is the first to train random weights."""
     stages, deepest = {}, 0
     for name, stage in config.stages.items():
         from_scratch = not pretrained and depths[name] > deepest
         deepest = max(deepest, depths[name])
-        stages[name] = stage.settled(from_scratch=from_scratch)
+        stages[name] = stage.resolved(from_scratch=from_scratch)
         if from_scratch and stages[name] != stage:
             settings = (name, stages[name].schedule, stages[name].max_epochs, stages[name].patience)
             log.info("stage %s trains random weights, by a recipe of its own: schedule=%s max_epochs=%s patience=%s", *settings)

@@ -62,7 +62,7 @@ def _class_mistakes(key: str, target: Mapping[str, Any], base: type, run: Path |
         option = ".".join(path)
         if path != ("_target_",) and path[-1].startswith("_"):
             yield f"{key}.{option}: only {key} itself is built from a class; give plain values here"
-        elif run is not None and leads_out(path[-1], value, run):
+        elif run is not None and lies_outside(path[-1], value, run):
             yield f"{key}.{option}: got {value}, which lies outside of the run folder; {trust_hint(run)}"
     if run is not None and (name.split(".")[0] not in TRUSTED or "._" in name):
         yield f"{key}._target_: got {name}, which is not of {', '.join(TRUSTED)}; {trust_hint(run)}"
@@ -86,7 +86,7 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
             yield from _leaves(item, (*path, str(key)))
 
 
-def leads_out(option: str, value: Any, run: Path) -> bool:
+def lies_outside(option: str, value: Any, run: Path) -> bool:
     """Whether an option names a place on this machine outside of the run folder."""
     if not isinstance(value, str) or re.match(r"(https?|databricks)(://|$)", value):
         return False
@@ -181,7 +181,7 @@ def make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | N
         num_nodes=options.num_nodes,
         strategy=options.strategy,
         precision=precision,  # type: ignore[arg-type]
-        max_epochs=int(stage.max_epochs) if stage else None,  # `auto` is settled
+        max_epochs=int(stage.max_epochs) if stage else None,  # `auto` has been resolved
         callbacks=callbacks,
         logger=loggers or False,
         plugins=[CheckpointFiles()],

@@ -232,14 +232,13 @@ def test_a_figure_that_there_is_not_is_empty_and_no_monitor(train, pictures: Pat
     assert metrics_of(tmp_path / "run")["val"]["auroc"] is None
 
 
-def test_gradients_are_clipped_in_each_precision(train, pictures: Path, tmp_path: Path) -> None:
-    for precision in ("bf16-mixed", "32-true"):
-        words = [f"trainer.precision={precision}", "trainer.gradient_clip_val=1e-9", "callbacks=none"]
-        words += ["stages.head.optim.name=sgd", "head=linear", f"hydra.run.dir={tmp_path / precision}"]
-        done = train("data=folder", f"data.root={pictures}", *SMALL, *words)
-        assert done.code == 0, done.printed
-        losses = pd.read_csv(tmp_path / precision / "metrics.csv")["val/loss"]
-        assert losses.iloc[0] == pytest.approx(losses.iloc[1], abs=1e-6)  # such gradients move nothing
+def test_gradients_are_clipped_in_bf16(train, pictures: Path, tmp_path: Path) -> None:
+    words = ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1e-9", "callbacks=none", "head=linear"]
+    words += ["stages.head.optim.name=sgd", f"hydra.run.dir={tmp_path / 'run'}"]
+    done = train("data=folder", f"data.root={pictures}", *SMALL, *words)
+    assert done.code == 0, done.printed
+    losses = pd.read_csv(tmp_path / "run" / "metrics.csv")["val/loss"]
+    assert losses.iloc[0] == pytest.approx(losses.iloc[1], abs=1e-6)  # such gradients move nothing
 
 
 def test_a_folder_that_holds_another_run_is_refused(finished: Path, pictures: Path, train) -> None:
