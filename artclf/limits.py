@@ -18,6 +18,7 @@ from artclf.machine import cores, memory
 from artclf.model.backbones import Backbone
 from artclf.model.heads import HEADS
 from artclf.model.parts import evaluating
+from artclf.report.words import plural
 
 WORKERS_PER_CORE = 4
 FEWEST_WORKERS = 8  # that are allowed on any machine
@@ -33,12 +34,10 @@ def size_mistakes(config: Config) -> Iterator[str]:
     gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
     there, what = (gpus, "GPU") if gpus else (cores(), "CPU core")
     if devices > there:
-        yield f"trainer.devices={devices}: this machine has {_plural(there, what)}; allowed: up to {there}"
+        yield f"trainer.devices={devices}: this machine has {plural(there, what)}; allowed: up to {there}"
     workers = max(FEWEST_WORKERS, WORKERS_PER_CORE * cores())
     if data.num_workers > workers:
-        yield (
-            f"data.num_workers={data.num_workers}: this machine has {_plural(cores(), 'CPU core')}; allowed: up to {workers}"
-        )
+        yield (f"data.num_workers={data.num_workers}: this machine has {plural(cores(), 'CPU core')}; allowed: up to {workers}")
     image = 3 * data.image_size**2 * 9  # bytes as they are decoded, and twice in 32 bits as the network is given them
     if image * data.batch_size > memory():
         yield (
@@ -131,10 +130,6 @@ def _free(root: str | None) -> int:
     """Bytes that are free where demo pictures will be drawn: on the disk of the nearest folder that is there."""
     place = Path(root).expanduser().absolute() if root else cache_folder().absolute()
     return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
-
-
-def _plural(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _gb(size: float) -> str:
