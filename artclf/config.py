@@ -327,6 +327,7 @@ class Config(Section):
     calibration: CalibrationConfig = CalibrationConfig()  # what is read of a run of before there was one has none
     cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
     audit: AuditConfig = AuditConfig()  # the same
+    report: bool = True  # the same
     resume: ResumeConfig
     pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
     holdout: HoldoutConfig | None = None  # likewise

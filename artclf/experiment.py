@@ -215,7 +215,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
                 seed=config.seed,
             )
         save_judge(folder, judge)
-        write_run(folder, metrics, data, model, records, predictions, began, config.audit.pictures)
+        write_run(folder, metrics, data, model, records, predictions, began, config.audit.pictures, report=config.report)
         (folder / PROGRESS_FILE).unlink()
     return metrics
 

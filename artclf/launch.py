@@ -197,4 +197,6 @@ def _tell(metrics: dict[str, Any], folder: Path) -> None:
     console.print(table)
     if metrics["data"]["source"] == "demo":
         console.print("Demo pictures are drawn by artclf itself: these scores tell nothing about art.")
-    console.print(f"run folder: {folder}\nreport:     {folder / 'report.html'}", soft_wrap=True, highlight=False)
+    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
+    if (page := folder / "report.html").is_file():
+        console.print(f"report:     {page}", soft_wrap=True, highlight=False)

@@ -211,7 +211,7 @@ def unfinished(run: Path) -> Path:
     if (run / PRUNED_FILE).exists():
         raise ArtclfError(f"resume={run}: a search has stopped this run as hopeless; it does not go on")
     if is_finished(run):
-        raise ArtclfError(f"resume={run}: this run has finished; its report is {run / 'report.html'}")
+        raise ArtclfError(f"resume={run}: this run has finished; its figures are in {run / 'metrics.json'}")
     if is_finished_holdout(run):
         raise ArtclfError(f"resume={run}: all runs in this folder have finished; their page is {run / 'holdout.html'}")
     return run

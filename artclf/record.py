@@ -137,6 +137,8 @@ def write_run(
     predictions: pd.DataFrame,
     began: float,
     audited: int,
+    *,
+    report: bool,
 ) -> None:
     """Write what a finished run leaves: predictions, cells.csv, the audit, figures, metrics.json and the report.
 
@@ -149,19 +151,22 @@ def write_run(
         predictions: from `tested_predictions`.
         began: when the run began, by `time.perf_counter`.
         audited: how many pictures are looked at for what a classifier could cheat with; 0 leaves the audit out.
+        report: whether figures and report.html are made too.
     """
     write_tables(folder, predictions)
     audit_run(folder, data, audited, metrics.get("test") or {})
-    history = pd.read_csv(folder / "metrics.csv")
-    draw_figures(
-        folder / "figures",
-        data=data,
-        model=model,
-        records=records,
-        history=history,
-        predictions=predictions,
-        metrics=metrics,
-    )
+    if report:
+        history = pd.read_csv(folder / "metrics.csv")
+        draw_figures(
+            folder / "figures",
+            data=data,
+            model=model,
+            records=records,
+            history=history,
+            predictions=predictions,
+            metrics=metrics,
+        )
     metrics["seconds"] = round(time.perf_counter() - began, 2)
     write_json(folder / "metrics.json", metrics)
-    write_page(folder)
+    if report:
+        write_page(folder)

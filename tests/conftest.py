@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[1]
 CONF = REPOSITORY / "conf"
-TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "audit.pictures=0"]
+TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "report=false", "audit.pictures=0"]
 TINY += ["calibration.false_positive_rate=0.5", "calibration.false_negative_rate=0.5"]  # what few validation pictures promise
 
 

@@ -188,7 +188,7 @@ def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: 
     (tmp_path / "multirun" / "0").mkdir(parents=True)
     (tmp_path / "multirun" / "0" / "config.yaml").touch()
     for words, said in (
-        ([f"resume={undisturbed}"], "this run has finished; its report is"),
+        ([f"resume={undisturbed}"], "this run has finished; its figures are in"),
         ([f"resume={tmp_path / 'nowhere'}"], "there is no such folder"),
         ([f"resume={tmp_path / 'empty'}"], "holds no config.yaml"),
         ([f"resume={tmp_path / 'multirun'}"], f"not finished: {tmp_path / 'multirun' / '0'}"),
