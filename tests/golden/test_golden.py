@@ -26,13 +26,13 @@ SMALL = [
     "model=efficientnet_lite0",
     "stages.head.max_epochs=2",
 ]
-SHORT_STAGES = ["stages.last10.max_epochs=2", "stages.last10.optim.lr=1e-3"]
+SHORT_STAGES = ["stages.last10.max_epochs=2", "stages.last10.optim.lr=1e-3", "stages.head.optim.lr=1e-6"]
 RUNS = {
     "head": ["data=folder", *SMALL],
     "last10": ["data=folder", *SMALL, "+finetune=last10", *SHORT_STAGES],
     "all_layers": [
         *("data=folder", *SMALL, "model=efficientnet_b0", "model.weights=none", "stages.head.unfreeze=all"),
-        *("stages.head.max_epochs=3", "stages.head.schedule=constant", "stages.head.optim.lr=1e-3"),
+        *("stages.head.max_epochs=3", "stages.head.schedule=constant", "stages.head.optim.lr=1e-2"),
     ],
     "csv": ["data=csv", *SMALL, "balance=sampler"],
     "canonical": ["data=folder", *SMALL, "data.canonical=true"],
