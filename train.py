@@ -6,7 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from artclf.launch import check_command_line, launch
+from artclf.training.launch import check_command_line, launch
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="train")

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.table import distinct_path
 
-STORE = "artclf.data.store"
+STORE = "artclf.data.pixels"
 WORKERS = 2  # as data.num_workers has it
 MAX_PIXELS = 89_478_485
 

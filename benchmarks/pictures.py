@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from artclf.data.sources.demo import GENERATORS, STYLES, draw_picture, generate
+from artclf.data.demo.draw import GENERATORS, STYLES, draw_picture, generate
 from benchmarks.machine import cores
 from benchmarks.table import IN_A_FOLDER, distinct_path
 from benchmarks.tree import STYLE_NAMES

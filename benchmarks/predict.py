@@ -23,14 +23,14 @@ import torch
 import torchvision
 from PIL import Image
 
-from artclf.cli.predict import predict_files
-from artclf.data.sources.demo import STYLES, draw_picture
+from artclf.data.demo.draw import STYLES, draw_picture
 from artclf.data.transforms import read_square
-from artclf.memory import keep_freed_memory
+from artclf.inference.predict import predict_files
+from artclf.inference.score import BATCH
 from artclf.model.backbones import IMAGENET
 from artclf.model.classifier import ArtClassifier
-from artclf.precision import PRECISIONS, autocast, resolve_precision
-from artclf.scoring import BATCH
+from artclf.model.precision import PRECISIONS, autocast, resolve_precision
+from artclf.runtime import keep_freed_memory
 
 DIFFERENT = 32  # drawn pictures; the others are links to them
 COMMAND = "import sys; from artclf.cli import app; sys.argv[0] = 'artclf'; app()"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from artclf.data.sources.demo import STYLES, draw_picture
+from artclf.data.demo.draw import STYLES, draw_picture
 
 STYLE_NAMES = (
     "art_nouveau",

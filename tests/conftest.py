@@ -17,8 +17,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from PIL import Image
 
-from artclf.config import Config
-from artclf.mistakes import validate
+from artclf.config.mistakes import validate
+from artclf.config.schema import Config
 
 if TYPE_CHECKING:
     from tests.kaggle import Kaggle

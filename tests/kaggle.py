@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 from PIL import Image
 
-from artclf.data.verify import expected_counts
+from artclf.data.sources.verify import expected_counts
 
 MEBIBYTE = 2**20  # kagglehub writes so much at a time: what arrived of a chunk that is cut short is lost
 ASKED = "/v1/datasets.DatasetApiService/DownloadDataset"

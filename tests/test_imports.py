@@ -4,22 +4,15 @@ import ast
 from pathlib import Path
 
 ROOMS = [
-    ["errors", "log", "cache", "config", "mistakes", "writing", "loading", "machine", "memory", "precision", "rows", "several"],
+    ["errors", "runtime"],
+    ["run_folder"],
+    ["cache"],
+    ["config"],
     ["data"],
     ["evaluation"],
-    ["model"],
-    ["report"],
-    ["epochs", "multirun", "resuming"],
-    ["sweep"],
-    ["overrides"],
-    ["stages"],
-    ["audit", "figures", "progress", "scoring", "subject", "trainer"],
-    ["altered", "forms", "limits", "network"],
-    ["record"],
-    ["assessment"],
-    ["experiment"],
-    ["holdout"],
-    ["launch"],
+    ["model", "report"],
+    ["inference", "sweep"],
+    ["training"],
     ["cli"],  # whatever is done from the terminal: nobody asks it for anything
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}

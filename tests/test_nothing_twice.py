@@ -6,23 +6,32 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from artclf import experiment, rows
-from artclf.data import images, store
+from artclf.cache.folder import array_store
+from artclf.data import images, pixels
 from artclf.data.images import open_image
-from artclf.forms import judge_both_forms
-from artclf.record import write_run
+from artclf.inference.forms import judge_both_forms
+from artclf.training import experiment
+from artclf.training.record import write_run
 from tests.conftest import TINY, draw
 from tests.test_train import metrics_of
 
 pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other
-SMALL = [*TINY, "data=folder", "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu", "+finetune=last10"]
+SMALL = [
+    *TINY,
+    "report=true",
+    "data=folder",
+    "model=efficientnet_lite0",
+    "stages.head.max_epochs=2",
+    "trainer=cpu",
+    "+finetune=last10",
+]
 SMALL += ["stages.last10.max_epochs=1", "trainer.precision=32-true"]
 
 
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(store, "SETTLED", 0)  # the pictures have been drawn a moment ago
+    monkeypatch.setattr(pixels, "SETTLED", 0)  # the pictures have been drawn a moment ago
 
 
 def predictions_of(run: Path) -> pd.DataFrame:
@@ -85,7 +94,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(
     def full(*args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(rows, "_write_all", full)
+    monkeypatch.setattr(array_store, "_write_all", full)
     done = train(*SMALL, f"data.root={pictures}", "hydra.run.dir=run")
     assert done.code == 0, done.printed
     assert "Traceback" not in done.printed

@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.progress import alone
-from artclf.stages import _where_it_stood
+from artclf.training.resume import alone
+from artclf.training.stages import _where_it_stood
 from tests.conftest import REPOSITORY, TINY, draw
 
 # an epoch without improvement ends the head's stage, and no improvement is large enough: it takes three epochs
@@ -35,16 +35,16 @@ WORDS = [
 ]
 MOMENTS = {
     "in the first epoch": ("artclf.model.classifier:ArtClassifier.training_step", 2, "before"),
-    "while the first checkpoint is being written": ("artclf.writing:torch.save", 1, "half"),
-    "between the checkpoints of the best and of the last epoch": ("artclf.writing:put_in_place", 3, "before"),
+    "while the first checkpoint is being written": ("artclf.run_folder:torch.save", 1, "half"),
+    "between the checkpoints of the best and of the last epoch": ("artclf.run_folder:put_in_place", 3, "before"),
     "in a validation": ("artclf.model.classifier:ArtClassifier.validation_step", 2, "before"),
-    "after metrics.csv, before its checkpoint": ("artclf.epochs:write_text", 3, "after"),
-    "at the end of a stage, before it is written down": ("artclf.stages:_publish", 1, "before"),
-    "after a stage is written down": ("artclf.progress:Progress.save", 2, "after"),
+    "after metrics.csv, before its checkpoint": ("artclf.training.epochs:write_text", 3, "after"),
+    "at the end of a stage, before it is written down": ("artclf.training.stages:_publish", 1, "before"),
+    "after a stage is written down": ("artclf.training.resume:Progress.save", 2, "after"),
     "in the second stage's second epoch": ("artclf.model.classifier:ArtClassifier.training_step", 7, "after"),
-    "while the last checkpoint is being written": ("artclf.writing:torch.save", 1, "half"),
+    "while the last checkpoint is being written": ("artclf.run_folder:torch.save", 1, "half"),
     "in the test": ("artclf.model.classifier:ArtClassifier.test_step", 2, "before"),
-    "while the report is being written": ("artclf.record:write_json", 1, "before"),
+    "while the report is being written": ("artclf.training.record:write_json", 1, "before"),
 }
 
 
@@ -88,7 +88,7 @@ def child(words: list[str], folder: Path, moment: tuple[str, int, str] | None) -
 def train(words: list[str], folder: Path, moment: tuple[str, int, str] | None = None) -> int:
     """The exit code of such a process. It is forked from one that has loaded everything, which saves seconds each time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["artclf.experiment", "hydra._internal.hydra", "tests.test_resume"])
+    context.set_forkserver_preload(["artclf.training.experiment", "hydra._internal.hydra", "tests.test_resume"])
     process = context.Process(target=child, args=(words, folder, moment))
     process.start()
     process.join(timeout=300)
@@ -247,6 +247,6 @@ def test_a_file_system_without_locks_is_told_not_passed_over(tmp_path: Path, mon
     def refused(*args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
 
-    monkeypatch.setattr("artclf.progress.FileLock.acquire", refused)
+    monkeypatch.setattr("artclf.training.resume.FileLock.acquire", refused)
     with alone(tmp_path / "run") as fallbacks:
         assert [line.split(": ")[1] for line in fallbacks] == ["this file system has no locks"]

@@ -55,7 +55,7 @@ def test_help_on_training_loads_hydra_alone() -> None:
 
 
 def test_a_comparison_needs_no_torch() -> None:
-    found = loaded("-c", "import artclf.cli.compare, artclf.report.comparison, artclf.report.page")
+    found = loaded("-c", "import artclf.cli.compare, artclf.report.comparison_page, artclf.report.run_page")
     assert "matplotlib" in found
     assert not found & (TRAINING | CONFIGURATION)
 
@@ -67,6 +67,6 @@ def test_an_audit_needs_no_torch() -> None:
 
 
 def test_a_run_loads_no_extra_that_it_has_not_asked_for() -> None:
-    found = loaded("-c", "import artclf.experiment")
+    found = loaded("-c", "import artclf.training.experiment")
     assert found >= {"torch", "lightning", "hydra", "pydantic"}
     assert not found & (EXTRAS - {"joblib"})  # which scikit-learn has under it

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import REPOSITORY, TINY
 
-SMALL = [*TINY, "model=efficientnet_lite0", "head=linear", "trainer=cpu", "trainer.precision=32-true"]
+SMALL = [*TINY, "report=true", "model=efficientnet_lite0", "head=linear", "trainer=cpu", "trainer.precision=32-true"]
 pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other; what artclf says is checked below
 
 

@@ -32,7 +32,8 @@ def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder: a head, then the last ten layers, on folders with a split `unseen`; made by a process of its own."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
     root = os.path.relpath(pictures, folder.parent)  # as it is typed; what is written down is the whole path
-    words = ["data=folder", f"data.root={root}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2", "audit.pictures=100"]
+    words = ["data=folder", f"data.root={root}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
+    words += ["report=true", "audit.pictures=100"]
     command = [sys.executable, str(REPOSITORY / "train.py"), *words, f"hydra.run.dir={folder}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder.parent, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -170,7 +171,7 @@ def test_the_judge_stands_in_metrics_json_and_in_the_checkpoints(finished: Path)
 
 def test_what_validation_is_too_small_to_promise_is_said(train, pictures: Path, tmp_path: Path) -> None:
     words = [*SMALL, "stages.head.max_epochs=1", "callbacks=none", "calibration.false_positive_rate=0.01"]
-    done = train("data=folder", f"data.root={pictures}", *words, f"hydra.run.dir={tmp_path / 'run'}")
+    done = train("data=folder", f"data.root={pictures}", *words, "report=true", f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 0, done.printed
     (line,) = metrics_of(tmp_path / "run")["fallbacks"]
     assert line.startswith("1 human work in validation can promise 50% called AI at best, not 1%; artclf calibrate RUN")
@@ -298,7 +299,7 @@ def test_random_weights_train_all_layers_until_they_tell_the_classes_apart(
             draw(tmp_path / "pictures" / split / label / f"{number}.png", label, number)
     folder = tmp_path / "run"
     words = ["data=folder", f"data.root={tmp_path / 'pictures'}", *TINY, "model=efficientnet_b0", "trainer=cpu"]
-    done = train(*words, "trainer.precision=32-true", "stages.head.max_epochs=10", f"hydra.run.dir={folder}")
+    done = train(*words, "trainer.precision=32-true", "stages.head.max_epochs=10", "report=true", f"hydra.run.dir={folder}")
     assert done.code == 0, done.printed
     assert done.lines("warning: ImageNet weights of efficientnet_b0 can't be had (no download: no network here)")
     assert done.lines("stage head trains random weights, by a recipe of its own: schedule=onecycle max_epochs=10 patience=10")
@@ -319,7 +320,7 @@ def test_a_frozen_random_backbone_is_warned_of_when_asked_for(train, pictures: P
     folder = tmp_path / "run"
     words = ["model.weights=none", "stages.head.unfreeze=0", "callbacks=none", "balance=sampler", "loss=focal", "head=linear"]
     words += ["stages.head.optim.lr=1e-12"]
-    done = train("data=folder", f"data.root={pictures}", *SMALL, *words, f"hydra.run.dir={folder}")
+    done = train("data=folder", f"data.root={pictures}", *SMALL, *words, "report=true", f"hydra.run.dir={folder}")
     assert done.code == 0, done.printed
     assert done.lines("a frozen random backbone learns nothing")
     assert done.lines("warning: No better than guessing: the balanced accuracy on the 12 test pictures is")

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 import torch
 
-from artclf import writing
-from artclf.writing import CheckpointFiles, write_text
+from artclf.model import checkpoint
+from artclf.model.checkpoint import CheckpointFiles
+from artclf.run_folder import write_text
 
 
 def test_what_breaks_off_while_writing_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +17,7 @@ def test_what_breaks_off_while_writing_leaves_the_old_file(tmp_path: Path, monke
         path.write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(writing.torch, "save", half)
+    monkeypatch.setattr(checkpoint.torch, "save", half)
     with pytest.raises(OSError, match="no space"):
         CheckpointFiles().save_checkpoint({"epoch": 2}, file)
     assert torch.load(file, weights_only=True) == {"epoch": 1}

@@ -11,9 +11,9 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
+from artclf.cli.console import mistakes_told
 from artclf.cli.data import app as data_commands
-from artclf.cli.mistakes import mistakes_told
-from artclf.loading import garbage_left_alone, wait_asleep
+from artclf.runtime import garbage_left_alone, wait_asleep
 
 app = typer.Typer(
     name="artclf",
@@ -74,7 +74,7 @@ def predict(
         typer.echo("p_ai    calibrated  verdict  picture")
         wait_asleep()
         with garbage_left_alone():
-            from artclf.cli.predict import predict_pictures  # noqa: PLC0415 (loads torch)
+            from artclf.inference.predict import predict_pictures  # noqa: PLC0415 (loads torch)
         with closing(predict_pictures(run, pictures, precision.value)) as predictions:
             for prediction in predictions:
                 if prediction.reason:

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from artclf.audit import audit_pictures, write_audit, write_found
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, name_unreadable, read_source_or_path
 from artclf.data.canonical import Canonical
 from artclf.data.survey import DEFAULT_SAMPLE, Survey
 from artclf.errors import ArtclfError
+from artclf.inference.audit import audit_pictures, write_audit, write_found
 from artclf.report.audit import audit_section, how_it_was_done, in_words
-from artclf.report.dataset import headline
-from artclf.report.templates import render
+from artclf.report.data_page import headline
+from artclf.report.render import render
 
 _SIZE, _DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical pictures are made for
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artclf.cli.mistakes import mistakes_told
+from artclf.cli.console import mistakes_told
 
 if TYPE_CHECKING:
-    from artclf.cache import Entry
+    from artclf.cache.folder import Entry
 
 app = typer.Typer(help="What is kept so that it need not be computed again: list it, or make room.", no_args_is_help=True)
 
@@ -18,7 +18,7 @@ DAY = 86400.0  # seconds
 @app.command("list")
 def list_() -> None:
     """List what is kept: decoded pixels, what frozen layers give, demo pictures. ARTCLF_CACHE names the folder."""
-    from artclf.cache import cache_folder, entries  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.cache.folder import cache_folder, entries  # noqa: PLC0415 (`artclf --help` stays quick)
 
     kept = entries()
     if kept:
@@ -38,19 +38,19 @@ def clear(
     unused: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Only what was not used in so many days.")] = 0,
 ) -> None:
     """Remove what is kept; it is computed again when it is needed. What a process is writing stays, and the exit code is 1."""
-    from artclf import cache  # noqa: PLC0415
+    from artclf.cache import folder  # noqa: PLC0415
 
     with mistakes_told():
-        found = cache.chosen(cache.entries(), names or [])
+        found = folder.chosen(folder.entries(), names or [])
     found = [entry for entry in found if time.time() - entry.used >= unused * DAY]
     freed: list[Entry] = []
     for entry in found:
-        if reason := cache.clear(entry):
+        if reason := folder.clear(entry):
             typer.echo(f"error: {entry.name} stays: {reason}", err=True)
         else:
             freed.append(entry)
             typer.echo(f"removed {entry.name}: {entry.what}, {_size(entry.bytes)}")
-    typer.echo(f"{_size(sum(entry.bytes for entry in freed))} freed in {cache.cache_folder()}")
+    typer.echo(f"{_size(sum(entry.bytes for entry in freed))} freed in {folder.cache_folder()}")
     if len(freed) < len(found):
         raise typer.Exit(1)
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from artclf.cli.predict import Prediction, predict_pictures
 from artclf.data.sources.detect import read_any
 from artclf.errors import ArtclfError
-from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.calibration import errors
+from artclf.evaluation.decision import AI, HUMAN, UNSURE, Judge, percent
 from artclf.evaluation.intervals import Estimate, auroc, wilson
-from artclf.evaluation.judge import AI, HUMAN, UNSURE, Judge, percent
 from artclf.evaluation.thresholds import fit_judge, needed, threshold_interval
+from artclf.evaluation.types import Booleans, Floats
+from artclf.inference.finished_run import find_subject, splits_of
+from artclf.inference.predict import Prediction, predict_pictures
 from artclf.model.checkpoint import read_judge, write_judge
-from artclf.record import write_json
-from artclf.report import words
-from artclf.subject import find_subject, splits_of
+from artclf.report import format as fmt
+from artclf.training.record import write_json
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,7 @@ def calibrate(
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
     if min(n_ai, n_human) < FEWEST:
         raise ArtclfError(
-            f"{images}: holds {words.plural(n_human, 'picture')} by people and {n_ai} by AI that can be used"
+            f"{images}: holds {fmt.plural(n_human, 'picture')} by people and {n_ai} by AI that can be used"
             f"{f' ({left_out} more trained this model)' if left_out else ''}; allowed: {FEWEST} of each at least, and about a "
             "hundred are of use"
         )
@@ -141,11 +141,11 @@ def calibrate(
 def told(done: Recalibration) -> Iterator[str]:
     """Yield what to print of it, a line each; warnings begin with that word."""
     judge, n_human, n_ai = done.judge, int((~done.is_ai).sum()), int(done.is_ai.sum())
-    yield f"{words.plural(len(done.is_ai), 'picture')} of {done.images}: {n_human} by people, {n_ai} by AI"
+    yield f"{fmt.plural(len(done.is_ai), 'picture')} of {done.images}: {n_human} by people, {n_ai} by AI"
     if done.left_out:
-        yield f"left out: {words.plural(done.left_out, 'picture')} that trained this model, and that it knows"
+        yield f"left out: {fmt.plural(done.left_out, 'picture')} that trained this model, and that it knows"
     parameters = {name: value for name, value in judge.calibrator.to_json().items() if isinstance(value, float)}
-    value, low, high = (words.score(figure) for figure in (done.auroc.value, done.auroc.low, done.auroc.high))
+    value, low, high = (fmt.score(figure) for figure in (done.auroc.value, done.auroc.low, done.auroc.high))
     yield f"AUROC {value} (95% interval {low} to {high})"
     yield f"calibration: {judge.calibrator.method}{''.join(f', {name} {value:.3g}' for name, value in parameters.items())}"
     yield from _table(done)
@@ -187,7 +187,7 @@ def _warnings(done: Recalibration) -> Iterator[str]:
         if not promise.is_kept:
             more = needed(promise.asked) - n
             yield (
-                f"warning: {n} {kind} works can promise {percent(promise.kept)} at best: {words.plural(more, 'more', 'more')} "
+                f"warning: {n} {kind} works can promise {percent(promise.kept)} at best: {fmt.plural(more, 'more', 'more')} "
                 f"would be needed for {percent(promise.asked)}"
             )
         if bounds[1] - bounds[0] > _WIDE or (promise.high or 0) > _FAR * promise.asked:
@@ -219,7 +219,7 @@ def _errors_of(judge: Judge, is_ai: Booleans, p_ai: Floats) -> tuple[int, int]:
 def _share(errors: int, n: int, kind: str) -> str:
     rate: Estimate = wilson(errors, n)
     value, low, high = (percent(figure) for figure in (rate.value, rate.low, rate.high))
-    return f"{errors} of {words.plural(n, kind)} ({value}, 95% interval {low} to {high})"
+    return f"{errors} of {fmt.plural(n, kind)} ({value}, 95% interval {low} to {high})"
 
 
 def _interval(low: float, high: float) -> str:

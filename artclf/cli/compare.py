@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from artclf.errors import ArtclfError
-from artclf.report import words
-from artclf.report.comparison import Comparison, compare_runs, write
-from artclf.report.multirun_folder import runs_of
+from artclf.report import format as fmt
+from artclf.report.comparison_page import Comparison, compare_runs, write
+from artclf.run_folder import runs_of
 
 _WIDE = 100  # letters of a terminal that holds all columns
 _NARROW = {"run": 14, "differs": 11, "seed": 4}  # letters that a narrower one has for what can be broken into lines
@@ -60,7 +60,7 @@ def _runs_below(folder: Path) -> tuple[list[Path], dict[str, str]]:
         raise ArtclfError(f"{folder}: there is no such folder; give the folder of a run that has finished, or of a multirun")
     finished, failed = runs_of(folder)
     if not finished:
-        why = f"; its {words.plural(len(failed), 'run')} failed" if failed else ""
+        why = f"; its {fmt.plural(len(failed), 'run')} failed" if failed else ""
         raise ArtclfError(
             f"{folder}: no metrics.json in this folder or in one below it{why}; give the folder of a run that has finished, or "
             "of a multirun"
@@ -71,19 +71,25 @@ def _runs_below(folder: Path) -> tuple[list[Path], dict[str, str]]:
 def show_comparison(comparison: Comparison, to: Path, console: Console) -> None:
     """Print the table, what it says, and where the page lies; a narrow terminal gets no parameters and times."""
     columns: list[tuple[str, Callable[[Mapping[Any, Any]], str]]] = [
-        ("accuracy", lambda row: words.share(row["accuracy"])),
-        ("balanced", lambda row: words.share(row["balanced_accuracy"])),
-        ("AUROC", lambda row: words.score(row["auroc"])),
-        ("human\ncalled AI", lambda row: f"{words.share(row['false_positive_rate'])}\n({words.count(row['false_positives'])})"),
-        ("AI\nmissed", lambda row: f"{words.share(row['false_negative_rate'])}\n({words.count(row['false_negatives'])})"),
-        ("parameters", lambda row: words.size(row["parameters"])),
-        ("time", lambda row: words.duration(row["seconds"])),
+        ("accuracy", lambda row: fmt.share(row["accuracy"])),
+        ("balanced", lambda row: fmt.share(row["balanced_accuracy"])),
+        ("AUROC", lambda row: fmt.score(row["auroc"])),
+        (
+            "human\ncalled AI",
+            lambda row: f"{fmt.share(row['false_positive_rate'])}\n({fmt.count(row['false_positives'])})",
+        ),
+        (
+            "AI\nmissed",
+            lambda row: f"{fmt.share(row['false_negative_rate'])}\n({fmt.count(row['false_negatives'])})",
+        ),
+        ("parameters", lambda row: fmt.size(row["parameters"])),
+        ("time", lambda row: fmt.duration(row["seconds"])),
     ]
     wide = console.width >= _WIDE
     columns = columns if wide else columns[:5]
     rows = comparison.rows
     texts = ["run", *(["differs"] if rows["differs"].any() else []), *(["seed"] if rows["seed"].nunique() > 1 else [])]
-    title = f"the same {words.plural(len(comparison.runs[0].paths), 'test picture')}"
+    title = f"the same {fmt.plural(len(comparison.runs[0].paths), 'test picture')}"
     table = Table(title=title, box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     for name in texts:
         table.add_column(

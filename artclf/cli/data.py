@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artclf.cli.mistakes import mistakes_told
+from artclf.cli.console import mistakes_told
 from artclf.errors import ArtclfError, nearest
 
 if TYPE_CHECKING:
-    from artclf.data.verify import Verification
+    from artclf.data.sources.verify import Verification
 
 app = typer.Typer(help="Get a data set, look whether it is whole, and what it holds.", no_args_is_help=True)
 
@@ -31,9 +31,9 @@ def fetch(
     What was broken off goes on where it stood. KAGGLEHUB_CACHE names the folder; it is ~/.cache/kagglehub else. Exit codes:
     0 all is well, 1 the download differs from version 5, 2 it can't be had.
     """
-    from artclf.cache import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.fetch import fetch_ai_artbench  # noqa: PLC0415
-    from artclf.data.verify import verify_ai_artbench  # noqa: PLC0415
+    from artclf.cache.folder import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.data.sources.artbench_download import fetch_ai_artbench  # noqa: PLC0415
+    from artclf.data.sources.verify import verify_ai_artbench  # noqa: PLC0415
 
     with mistakes_told("interrupted; nothing is lost: the same command goes on with what is downloaded"):
         if dataset not in DATASETS:
@@ -63,8 +63,8 @@ def verify(
 
     Exit codes: 0 nothing differs, 1 something does, 2 there is no AI-ArtBench.
     """
-    from artclf.cache import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.verify import verify_ai_artbench  # noqa: PLC0415
+    from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.data.sources.verify import verify_ai_artbench  # noqa: PLC0415
 
     with mistakes_told():
         root = path or kaggle_ai_artbench()
@@ -109,7 +109,7 @@ def _show(verification: "Verification") -> None:
     from rich.console import Console  # noqa: PLC0415 (`artclf --help` stays quick)
     from rich.table import Table  # noqa: PLC0415
 
-    from artclf.data.verify import SPLITS  # noqa: PLC0415
+    from artclf.data.sources.verify import SPLITS  # noqa: PLC0415
 
     table = Table("folder")
     for split in SPLITS:

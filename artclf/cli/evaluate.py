@@ -18,21 +18,21 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from artclf.altered import SAMPLE, score_versions
-from artclf.assessment import write_evaluation
-from artclf.cli.predict import choose_precision, predict_files
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, read_source_or_path
 from artclf.data.survey import draw_test_pictures
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibrators import as_stored
-from artclf.evaluation.judge import judge_by_half
-from artclf.memory import keep_freed_memory
+from artclf.evaluation.decision import judge_by_half
+from artclf.inference.altered import SAMPLE, score_versions
+from artclf.inference.finished_run import Selection, Subject, choose_pictures, find_subject, own_pictures
+from artclf.inference.predict import choose_precision, predict_files
 from artclf.model.checkpoint import load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
-from artclf.report import words
+from artclf.report import format as fmt
 from artclf.report.robustness import in_words, read_robustness
 from artclf.report.summary import guessing
-from artclf.subject import Selection, Subject, choose_pictures, find_subject, own_pictures
+from artclf.runtime import keep_freed_memory
+from artclf.training.assess import write_evaluation
 
 _MOST_LINES = 20  # unreadable files named in the terminal
 
@@ -195,10 +195,10 @@ def _print(
         split = metrics[name]
         table.add_row(
             Text(name),
-            words.count(split["n"]),
-            *[words.share(split[key]) for key in ("accuracy", "balanced_accuracy")],
-            words.score(split["auroc"]),
-            *[words.share(split[key]) for key in ("false_positive_rate", "false_negative_rate")],
+            fmt.count(split["n"]),
+            *[fmt.share(split[key]) for key in ("accuracy", "balanced_accuracy")],
+            fmt.score(split["auroc"]),
+            *[fmt.share(split[key]) for key in ("false_positive_rate", "false_negative_rate")],
         )
     table.caption = guessing(metrics)
     screen.print(table)

@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 import artclf
-from artclf.cache import kaggle_ai_artbench, kaggle_cache
-from artclf.config import DemoConfig
+from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
+from artclf.config.schema import DemoConfig
 from artclf.data.manifest import Manifest
 from artclf.data.sources import read_demo
 from artclf.data.sources.ai_artbench import read_ai_artbench
@@ -17,8 +17,8 @@ from artclf.data.sources.detect import has_labels, read_any
 from artclf.data.survey import DEFAULT_SAMPLE, Survey, survey_files
 from artclf.errors import ArtclfError
 from artclf.evaluation.shortcuts import find_shortcuts
-from artclf.report.dataset import describe, headline, warn_of_shortcuts, write_dataset
-from artclf.report.makers import count_pictures
+from artclf.report.data_page import describe, headline, warn_of_shortcuts, write_dataset
+from artclf.report.figures.data import count_pictures
 
 DEMO = "demo"
 AI_ARTBENCH = "ai_artbench"

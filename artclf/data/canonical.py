@@ -11,8 +11,8 @@ from typing import Self
 
 from PIL import Image
 
-from artclf.config import CANONICAL_QUALITY as QUALITY
-from artclf.config import DataConfig
+from artclf.config.schema import CANONICAL_QUALITY as QUALITY
+from artclf.config.schema import DataConfig
 
 
 @dataclass(frozen=True)

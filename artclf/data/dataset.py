@@ -13,10 +13,10 @@ import torch
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
+from artclf.cache.array_store import Numbers
 from artclf.data.canonical import Canonical
-from artclf.data.store import PixelStore
+from artclf.data.pixels import PixelStore
 from artclf.data.transforms import alter, read_square
-from artclf.rows import Numbers
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 

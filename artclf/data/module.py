@@ -11,19 +11,19 @@ import pandas as pd
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
-from artclf.config import AugmentConfig, CacheConfig, DataConfig, HoldoutConfig
+from artclf.cache.array_store import StoreError
+from artclf.config.schema import AugmentConfig, CacheConfig, DataConfig, HoldoutConfig
 from artclf.data.balance import Plan, plan_balance
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
 from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.inspection import check_share, inspect_files
 from artclf.data.manifest import SHA256, Manifest
+from artclf.data.pixels import PixelStore, as_it_is
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
-from artclf.data.store import PixelStore, as_it_is
 from artclf.data.transforms import build_augmentation
 from artclf.errors import ArtclfError
-from artclf.rows import StoreError
 
 log = logging.getLogger(__name__)
 

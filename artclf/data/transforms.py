@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from artclf.config import AugmentConfig
+from artclf.config.schema import AugmentConfig
 from artclf.data.canonical import Canonical
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
 

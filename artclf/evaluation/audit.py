@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from artclf.evaluation import remedies
-from artclf.evaluation.arrays import Booleans
 from artclf.evaluation.duplicates import Duplicates, find_duplicates
 from artclf.evaluation.giveaways import MET, SEVERITIES, TREES, Fact, Facts, Giveaway, deal_folds, weigh
 from artclf.evaluation.intervals import UNDEFINED
 from artclf.evaluation.shortcuts import bytes_per_pixel, commonest, kinds, qualities
+from artclf.evaluation.types import Booleans
 
 STATISTICS = {
     "brightness": "brightness",

@@ -14,9 +14,9 @@ from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from artclf.evaluation.arrays import Booleans, Floats, Indices
 from artclf.evaluation.calibrators import Calibrator, Isotonic, NoCalibration, Platt, Temperature, as_stored, logits, sigmoid
 from artclf.evaluation.intervals import Estimate, wilson
+from artclf.evaluation.types import Booleans, Floats, Indices
 
 METHODS = ("auto", "temperature", "platt", "isotonic", "none")
 BINS = 10

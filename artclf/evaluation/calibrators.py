@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from artclf.evaluation.arrays import Floats
+from artclf.evaluation.types import Floats
 
 CERTAIN = 1e-7  # no score is nearer to 0 or 1: certainty is not among the probabilities
 DIGITS = 7  # after the point: what 32-bit numbers hold

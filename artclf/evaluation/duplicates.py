@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from artclf.evaluation.arrays import Indices
+from artclf.evaluation.types import Indices
 
 NEAR = 4
 """Bits of 64 by which the hashes of near duplicates may differ.

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.intervals import auroc, of_difference, rates
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import bootstrap, mcnemar
+from artclf.evaluation.types import Booleans, Floats
 
 FORMS = ("as_stored", "canonical")
 

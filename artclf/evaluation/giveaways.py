@@ -15,10 +15,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from artclf.evaluation.arrays import Booleans, Floats, Indices
 from artclf.evaluation.intervals import Estimate, auroc, rates
 from artclf.evaluation.shortcuts import commonest
 from artclf.evaluation.significance import LEVEL, holm
+from artclf.evaluation.types import Booleans, Floats, Indices
 
 TREES = 40
 FOLDS = 5

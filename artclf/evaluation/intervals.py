@@ -11,8 +11,8 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import roc_curve
 
-from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.significance import CONFIDENCE, Interval, Resampled, bootstrap
+from artclf.evaluation.types import Booleans, Floats
 
 RESAMPLES = 1000
 

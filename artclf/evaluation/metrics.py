@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.evaluation.arrays import Booleans, Floats
+from artclf.evaluation.types import Booleans, Floats
 
 THRESHOLD = 0.5
 

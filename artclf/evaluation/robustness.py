@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 from artclf.data.distortions import NOTHING
-from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.intervals import Estimate, rates, resampled_auroc
 from artclf.evaluation.significance import LEVEL, RESAMPLES, Resampled, bootstrap, holm, mcnemar
+from artclf.evaluation.types import Booleans, Floats
 
 WHO = ("both", "ai", "human")  # whose pictures are altered
 _VERSION = ["first", "distortion", "level"]

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.stats import binom, binomtest
 
-from artclf.evaluation.arrays import Booleans, Floats, Indices
+from artclf.evaluation.types import Booleans, Floats, Indices
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
 LEVEL = 0.05  # below it a difference is called larger than chance explains

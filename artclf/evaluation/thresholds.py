@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta, binom
 
-from artclf.evaluation.arrays import Booleans, Floats
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.calibrators import DIGITS, as_stored
+from artclf.evaluation.decision import VERDICTS, Judge, Promise, judge_by_half, truth
 from artclf.evaluation.intervals import Estimate, rates
-from artclf.evaluation.judge import VERDICTS, Judge, Promise, judge_by_half, truth
 from artclf.evaluation.significance import CONFIDENCE
+from artclf.evaluation.types import Booleans, Floats
 
 RATES = (0.001, 0.01, 0.05)  # false positives, of the operating points that every report tells
 _HALF_A_STEP = 0.5 * 10**-DIGITS  # scores have so many digits: half a step above one is above it, and below the next

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.judge import Judge
+from artclf.evaluation.decision import Judge
 from artclf.model.classifier import FROZEN, ArtClassifier
-from artclf.writing import CheckpointFiles, put_in_place
+from artclf.run_folder import beside, put_in_place
 
 JUDGE = "judge"  # the key of a checkpoint under which it is kept
 
@@ -80,10 +81,10 @@ def write_judge(file: Path, judge: Judge) -> None:
     try:
         CheckpointFiles().save_checkpoint(content, file)
         for name in names:
-            beside = name.with_name(f"{name.name}.new")
-            beside.unlink(missing_ok=True)
-            os.link(file, beside)
-            put_in_place(beside, name)
+            new = name.with_name(f"{name.name}.new")
+            new.unlink(missing_ok=True)
+            os.link(file, new)
+            put_in_place(new, name)
     except OSError as error:
         raise ArtclfError(f"{file}: the verdicts' thresholds can't be saved with the model ({error})") from error
 
@@ -97,3 +98,25 @@ def _read(file: Path, *, mapped: bool = False) -> dict[str, Any]:
 def _foreign(file: Path, error: Exception) -> ArtclfError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")
+
+
+class CheckpointFiles(TorchCheckpointIO):
+    """How Lightning writes checkpoints: under another name on the same disk, then put in place.
+
+    Lightning's own way writes to the folder for temporary files, which may be another disk: moving it from there copies it,
+    and a run killed meanwhile leaves half a checkpoint.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:  # noqa: ARG002
+        """Write a checkpoint.
+
+        Args:
+            checkpoint: tensors and plain values.
+            path: the file.
+            storage_options: not used; part of Lightning's interface.
+        """
+        file = Path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = beside(file)
+        torch.save(checkpoint, new)
+        put_in_place(new, file)

@@ -13,12 +13,12 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.utilities import dim_zero_cat
 
-from artclf.config import StageConfig
+from artclf.config.schema import StageConfig
 from artclf.data.canonical import Canonical
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
-from artclf.model.depth import Layers, digest, frozen_state, list_layers, set_depth, set_modes
 from artclf.model.heads import HEADS
+from artclf.model.layers import Layers, digest, frozen_state, list_layers, set_depth, set_modes
 from artclf.model.losses import LOSSES
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from artclf.cache.array_store import Bytes, Numbers, Rows
 from artclf.data.dataset import ArtDataset
-from artclf.rows import Bytes, Numbers, Rows
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 
 from artclf.evaluation.giveaways import MET
 from artclf.evaluation.significance import LEVEL
-from artclf.report import style, words
-from artclf.report.run_folder import embed, read_json
+from artclf.report import format as fmt
+from artclf.report import style
+from artclf.report.render import embed
+from artclf.run_folder import read_json
 
 AUDIT_FILE = "audit.json"
 FIGURE = "audit.png"
@@ -85,18 +87,18 @@ def in_words(found: Json) -> list[str]:
     lines += [_shortcut_in_words(row) for row in found["shortcuts"]]
     for remedy in dict.fromkeys(row["remedy"] for row in found["shortcuts"]):
         rows = [row for row in found["shortcuts"] if row["remedy"] == remedy]
-        facts = words.listed([row["fact"] for row in rows])
+        facts = fmt.listed([row["fact"] for row in rows])
         met = all(row["severity"] == MET for row in rows)
         lines.append(f"What keeps {facts} from this network: {remedy}." if met else f"What helps against {facts}: {remedy}.")
     same = [row["fact"] for row in found["file_facts"]["top"] if row["constant"]]
     chance = [row["fact"] for row in found["file_facts"]["top"] if not row["constant"] and row["p"] >= LEVEL]
     small = [row["fact"] for row in found["file_facts"]["top"] if row["p"] < LEVEL and row["severity"] == "none"]
     if same:
-        lines.append(f"The same in all files: {words.listed(same)}.")
+        lines.append(f"The same in all files: {fmt.listed(same)}.")
     if chance:
-        lines.append(f"No difference that could not be chance: {words.listed(chance)}.")
+        lines.append(f"No difference that could not be chance: {fmt.listed(chance)}.")
     if small:
-        lines.append(f"A difference, too small to matter: {words.listed(small)}.")
+        lines.append(f"A difference, too small to matter: {fmt.listed(small)}.")
     return [*lines, *_copies_in_words(found)]
 
 
@@ -111,16 +113,16 @@ def free_auroc(found: Json) -> float | None:
 def how_it_was_done(found: Json) -> str:
     """Which pictures were compared, and how."""
     compared = found["compared"]
-    who = f"{words.plural(compared['human'], 'human work')} and {words.plural(compared['ai'], 'AI work')}"
-    splits = words.listed([name or "no split given" for name in found["splits"]])
+    who = f"{fmt.plural(compared['human'], 'human work')} and {fmt.plural(compared['ai'], 'AI work')}"
+    splits = fmt.listed([name or "no split given" for name in found["splits"]])
     text = f"Compared were {who} ({splits})"
     if found.get("drawn_of"):
-        text += f", drawn by lot from {words.count(found['drawn_of'])} pictures"
+        text += f", drawn by lot from {fmt.count(found['drawn_of'])} pictures"
     copies = found["copies_left_out"]
-    text += f"; {words.plural(copies, 'copy', 'copies')} of others left out." if copies else "."
+    text += f"; {fmt.plural(copies, 'copy', 'copies')} of others left out." if copies else "."
     if found["other_splits"]:
         text += (
-            f" Not compared, since nothing is trained on them: {words.listed(found['other_splits'])}; they are in the table "
+            f" Not compared, since nothing is trained on them: {fmt.listed(found['other_splits'])}; they are in the table "
             "and among the duplicates."
         )
     if found["folds"]:
@@ -164,7 +166,7 @@ def plot_audit(found: Json, network: tuple[float, float, float] | None = None) -
         axes.plot([low, high], [-place, -place], "|-", color=color, linewidth=2.0, markersize=7, markeredgewidth=1.6)
         axes.plot([value], [-place], "o", color=color, markersize=6)
         axes.annotate(
-            words.score(value),
+            fmt.score(value),
             (max(high, value), -place),
             xytext=(8, 0),
             textcoords="offset points",
@@ -206,7 +208,7 @@ def _together(what: str, part: Json) -> str:
     if not part["notable"]:
         close = "which is hardly more than guessing" if part["p"] < LEVEL else "which may be chance"
         return f"{what} reach {_bounds(part)}, {close}."
-    right = words.share(part["balanced_accuracy"])
+    right = fmt.share(part["balanced_accuracy"])
     return f"{what} tell the classes apart with {_bounds(part)} and a balanced accuracy of {right}."
 
 
@@ -216,9 +218,9 @@ def _shortcut_in_words(row: Json) -> str:
     if "auroc" in row:
         return f"{start}: alone {_bounds(row)}; human works {row['human']}, AI works {row['ai']}."
     if "files" in row:
-        number = words.plural(row["files"], "picture")
-        return f"{start}: {number} outside of train ({words.share(row['share'])}) have one in train."
-    return f"{start}: {words.plural(row['groups'], 'group')}."
+        number = fmt.plural(row["files"], "picture")
+        return f"{start}: {number} outside of train ({fmt.share(row['share'])}) have one in train."
+    return f"{start}: {fmt.plural(row['groups'], 'group')}."
 
 
 def _copies_in_words(found: Json) -> list[str]:
@@ -231,15 +233,15 @@ def _copies_in_words(found: Json) -> list[str]:
                 for key, name in (("across_splits", "splits"), ("across_labels", "both labels"))
                 if copies[key]
             ]
-            number = f"{words.plural(copies['groups'], 'group')}, {words.plural(copies['files'], 'picture')} in all"
-            where = words.listed(crossing) if crossing else "none across splits or labels"
+            number = f"{fmt.plural(copies['groups'], 'group')}, {fmt.plural(copies['files'], 'picture')} in all"
+            where = fmt.listed(crossing) if crossing else "none across splits or labels"
             lines.append(f"{kind.capitalize()} duplicates ({what}): {number}; {where}.")
     lines = lines or ["No duplicates were found, exact or near."]
     if found.get("drawn_of"):
         looked_at = sum(row["pictures"] for row in found["makers"])
         odds = round((found["drawn_of"] / max(looked_at, 1)) ** 2)
         lines.append(
-            f"Copies are found only where both were drawn, which of {words.plural(odds, 'pair')} is about one: there may be "
+            f"Copies are found only where both were drawn, which of {fmt.plural(odds, 'pair')} is about one: there may be "
             "many more (artclf audit PATH --all looks at every picture)."
         )
     return lines

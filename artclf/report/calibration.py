@@ -11,7 +11,8 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from artclf.evaluation.calibration import ece, ece_by_chance, reliability
-from artclf.report import style, words
+from artclf.report import format as fmt
+from artclf.report import style
 
 CAPTION = (
     "Left the network's own scores, right after calibration: of the works scored about 0.8, 80% should be AI, as on the dotted "
@@ -43,9 +44,7 @@ def plot_reliability(predictions: pd.DataFrame) -> Figure:
         scores = predictions[name].to_numpy(dtype=float)
         top, bottom = panels[0, column], panels[1, column]
         _draw_bins(top, is_ai, scores)
-        error = (
-            f"off by {words.points(ece(is_ai, scores))} points on average; chance alone: {words.points(ece_by_chance(scores))}"
-        )
+        error = f"off by {fmt.points(ece(is_ai, scores))} points on average; chance alone: {fmt.points(ece_by_chance(scores))}"
         style.title(top, f"{title}\n{error.replace('+', '')}", loc="left", fontsize=style.NORMAL, color=style.INK)
         _draw_scores(bottom, is_ai, scores)
         bottom.set_xlabel("score, from 0, surely human, to 1, surely AI")

@@ -13,12 +13,13 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from artclf.evaluation.cells import COLUMNS, FIGURES, Worst, is_too_small, worst_cell
+from artclf.evaluation.groups import COLUMNS, FIGURES, Worst, is_too_small, worst_cell
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL
-from artclf.report import style, words
-from artclf.report.makers import makers_of
-from artclf.report.run_folder import read_table
+from artclf.report import format as fmt
+from artclf.report import style
+from artclf.report.figures.data import makers_of
+from artclf.run_folder import read_table
 
 _MOST_MAKERS = 12  # rows of the heatmap
 _MOST_STYLES = 12  # columns of it, and one for all
@@ -88,7 +89,7 @@ def _place(column: int) -> float:
 
 def _draw_cell(axes: Axes, x: float, y: int, label: str, right: int, n: int, overall: float) -> None:
     if not n:
-        axes.text(x, y, words.NOT_RECORDED, ha="center", va="center", fontsize=style.SMALL, color=style.MUTED)
+        axes.text(x, y, fmt.NOT_RECORDED, ha="center", va="center", fontsize=style.SMALL, color=style.MUTED)
         return
     corner = (x - 0.48, y - 0.46)
     if is_too_small(n, overall):
@@ -101,9 +102,9 @@ def _draw_cell(axes: Axes, x: float, y: int, label: str, right: int, n: int, ove
     tint = _tint(label, 1 - right / n)
     axes.add_patch(Rectangle(corner, 0.96, 0.92, facecolor=tint, linewidth=0.0))
     ink = style.ink_on(tint)
-    share = f"{right / n:.0%}" if right in (0, n) or 0.005 <= right / n < 0.995 else words.share(right / n)
+    share = f"{right / n:.0%}" if right in (0, n) or 0.005 <= right / n < 0.995 else fmt.share(right / n)
     axes.text(x, y - 0.13, share, ha="center", va="center", fontsize=style.NORMAL, color=ink, fontweight="bold")
-    axes.text(x, y + 0.23, f"of {words.count(n)}", ha="center", va="center", fontsize=style.SMALL - 1, color=ink)
+    axes.text(x, y + 0.23, f"of {fmt.count(n)}", ha="center", va="center", fontsize=style.SMALL - 1, color=ink)
 
 
 def _tint(label: str, wrong: float) -> str:
@@ -174,7 +175,7 @@ def _rows(cells: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for row in shown.to_dict("records"):
         intervals = {name: [row[f"{name}_low"], row[f"{name}_high"]] for name in FIGURES}
-        known = {name: None if any(map(words.missing, bounds)) else bounds for name, bounds in intervals.items()}
+        known = {name: None if any(map(fmt.missing, bounds)) else bounds for name, bounds in intervals.items()}
         rows.append(
             {
                 **{str(key): value for key, value in row.items()},
@@ -209,9 +210,9 @@ def worst_in_words(table: pd.DataFrame, split: str) -> list[str]:
 def _accused(worst: Worst) -> str:
     if not worst.mistakes:
         return f"In none of the {worst.looked_at} styles that are large enough was a human work called AI."
-    happened = f"of {words.plural(worst.n, 'human work')} {'was' if worst.mistakes == 1 else 'were'} called AI"
+    happened = f"of {fmt.plural(worst.n, 'human work')} {'was' if worst.mistakes == 1 else 'were'} called AI"
     where = f"People are wrongly accused most in the style {worst.style or '(none given)'}"
-    return f"{where}: {words.count(worst.mistakes)} {happened} {_in_proportion(worst, 'human works')}"
+    return f"{where}: {fmt.count(worst.mistakes)} {happened} {_in_proportion(worst, 'human works')}"
 
 
 def _missed(worst: Worst) -> str:
@@ -219,16 +220,16 @@ def _missed(worst: Worst) -> str:
         return f"In none of the {worst.looked_at} cells that are large enough was an AI work missed."
     looking = "" if worst.style is None else f" in the style {worst.style or '(none given)'}"
     made = "" if worst.generator is None else f" of {worst.generator or '(no generator given)'}"
-    happened = f"of {words.count(worst.n)} {'was' if worst.mistakes == 1 else 'were'} missed"
+    happened = f"of {fmt.count(worst.n)} {'was' if worst.mistakes == 1 else 'were'} missed"
     return (
-        f"Missed most are AI works{made}{looking}: {words.count(worst.mistakes)} {happened} {_in_proportion(worst, 'AI works')}"
+        f"Missed most are AI works{made}{looking}: {fmt.count(worst.mistakes)} {happened} {_in_proportion(worst, 'AI works')}"
     )
 
 
 def _in_proportion(worst: Worst, works: str) -> str:
     """The share, that of all works, and what is left of the difference once it is the worst of so many."""
-    share = f"({words.share(worst.rate.value)}, 95%: {words.share_range(worst.rate.bounds)}; of all {works} "
-    looked = f"{words.share(worst.overall)}). It is the worst of {worst.looked_at} cells, and the worst of several looks worse "
+    share = f"({fmt.share(worst.rate.value)}, 95%: {fmt.share_range(worst.rate.bounds)}; of all {works} "
+    looked = f"{fmt.share(worst.overall)}). It is the worst of {worst.looked_at} cells, and the worst of several looks worse "
     chance = "more than chance explains" if worst.p < LEVEL else "no more than chance explains"
-    p = f"p {words.p_value(worst.p)}" if worst.p < 0.001 else f"p = {words.p_value(worst.p)}"
+    p = f"p {fmt.p_value(worst.p)}" if worst.p < 0.001 else f"p = {fmt.p_value(worst.p)}"
     return f"{share}{looked}than it is: corrected for that, it differs from the others by {chance} ({p})."

@@ -13,8 +13,8 @@ import numpy as np
 
 from artclf.evaluation import significance
 from artclf.evaluation.significance import Interval, McNemar
-from artclf.report import words
-from artclf.report.judged_runs import JudgedRun
+from artclf.report import format as fmt
+from artclf.report.finished_runs import JudgedRun
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Differences:
             "larger_than_chance": pair.larger_than_chance,
             "smallest_accuracy_difference_told": pair.smallest,
             "differences": {
-                name: {key: None if words.missing(value) else value for key, value in vars(interval).items()}
+                name: {key: None if fmt.missing(value) else value for key, value in vars(interval).items()}
                 for name, interval in pair.figures.items()
             },
         }

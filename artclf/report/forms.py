@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from artclf.evaluation.significance import LEVEL
-from artclf.report import words
+from artclf.report import format as fmt
 
 ROWS = {
     "auroc": "AUROC",
@@ -28,7 +28,7 @@ def forms_section(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     rows = []
     for key, name in ROWS.items():
-        said, of = (words.score, words.score_range) if key == "auroc" else (words.share, words.share_range)
+        said, of = (fmt.score, fmt.score_range) if key == "auroc" else (fmt.share, fmt.share_range)
         cells = [forms[form][key] for form in ("as_stored", "canonical")]
         rows.append({"name": name, "cells": [("–", "") if cell is None else (said(cell[0]), of(cell[1:])) for cell in cells]})
     return {"sentences": forms_in_words(forms), "rows": rows}
@@ -41,7 +41,7 @@ def forms_in_words(forms: Mapping[str, Any]) -> list[str]:
     canonical = f"scaled to {form['side']} pixels and encoded as JPEG of quality {form['quality']}"
     trained = "canonical pictures" if forms["trained_on"] == "canonical" else "pictures as they are stored"
     first = (
-        f"The network was trained on {trained}. Here it judges {words.plural(number, 'test picture')} twice: as they are "
+        f"The network was trained on {trained}. Here it judges {fmt.plural(number, 'test picture')} twice: as they are "
         f"stored, and in canonical form ({canonical}, every one alike), in which what a file's history has left is much the "
         "same for all."
     )
@@ -62,15 +62,15 @@ def forms_in_words(forms: Mapping[str, Any]) -> list[str]:
     flips = forms["flips"]
     human, ai = flips["human"], flips["ai"]
     sentences.append(
-        f"Verdicts that turn from as stored to canonical: of {words.plural(forms['n_human'], 'human work')} "
-        f"{human['to_ai']} to AI and {human['to_human']} to human, of {words.plural(forms['n_ai'], 'AI work')} "
+        f"Verdicts that turn from as stored to canonical: of {fmt.plural(forms['n_human'], 'human work')} "
+        f"{human['to_ai']} to AI and {human['to_human']} to human, of {fmt.plural(forms['n_ai'], 'AI work')} "
         f"{ai['to_ai']} to AI and {ai['to_human']} to human."
     )
     for label, name in (("human", "human"), ("ai", "AI")):
         turned = flips[label]
         if turned["p"] < LEVEL:
             way = "AI" if turned["to_ai"] > turned["to_human"] else "human"
-            p = f"p {'' if turned['p'] < 0.001 else '= '}{words.p_value(turned['p'])}"
+            p = f"p {'' if turned['p'] < 0.001 else '= '}{fmt.p_value(turned['p'])}"
             sentences.append(
                 f"More {name} works are called {way} in canonical form than chance explains (McNemar's exact test, {p}): the "
                 "threshold does not carry over, whatever the order of the scores does. It is to be set on pictures stored like "

@@ -11,8 +11,10 @@ from artclf.data.distortions import ALIKE, ALIKE_QUALITY, DISTORTIONS, NOTHING, 
 from artclf.errors import ArtclfError
 from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.robustness import Altered, Robustness, from_json
-from artclf.report import style, words
-from artclf.report.run_folder import embed, read_json
+from artclf.report import format as fmt
+from artclf.report import style
+from artclf.report.render import embed
+from artclf.run_folder import read_json
 
 _COLUMNS = 3
 _NAMED = {distortion.name: distortion for distortion in DISTORTIONS}
@@ -77,10 +79,10 @@ def _worst(found: Robustness, levels: Sequence[Altered]) -> str:
         return ""
     value, worst = min(values, key=lambda pair: pair[0])
     if value >= before:
-        return f"Nothing that was tried lowers the balanced accuracy of {words.share(before)}."
+        return f"Nothing that was tried lowers the balanced accuracy of {fmt.share(before)}."
     return (
         f"What breaks it most: {name_of(worst)}. With all pictures altered so, balanced accuracy falls from "
-        f"{words.share(before)} to {words.share(value)} at the same threshold."
+        f"{fmt.share(before)} to {fmt.share(value)} at the same threshold."
     )
 
 
@@ -90,9 +92,9 @@ def _accused(found: Robustness, levels: Sequence[Altered]) -> str:
     worst = max(levels, key=lambda level: level.flips.accused)
     number = worst.flips.accused
     if not number:
-        return f"None of the {words.count(found.human)} human works is newly called AI by any of it."
-    works, share = words.plural(found.human, "human work"), words.share(number / found.human)
-    return f"Newly accused: {words.count(number)} of {works} ({share}), called human as they are, under {name_of(worst)}."
+        return f"None of the {fmt.count(found.human)} human works is newly called AI by any of it."
+    works, share = fmt.plural(found.human, "human work"), fmt.share(number / found.human)
+    return f"Newly accused: {fmt.count(number)} of {works} ({share}), called human as they are, under {name_of(worst)}."
 
 
 def _kinds(levels: Sequence[Altered]) -> list[str]:
@@ -121,18 +123,18 @@ def _listed(levels: Sequence[Altered]) -> str:
     for level in levels:
         distortion = _NAMED[level.distortion]
         by_name.setdefault(distortion.title, []).append(_level(level, distortion))
-    return "; ".join(f"{title} {words.listed(names)}" for title, names in by_name.items())
+    return "; ".join(f"{title} {fmt.listed(names)}" for title, names in by_name.items())
 
 
 def _alike(found: Robustness, alike: Altered) -> str:
     before, after = found.clean.balanced_accuracy["both"].value, alike.balanced_accuracy["both"].value
     flips = alike.flips
     changed = flips.accused + flips.cleared + flips.missed + flips.found
-    instead = "" if after == before else f" instead of {words.share(before)}"
-    figures = "" if before is None else f", and balanced accuracy is {words.share(after)}{instead}"
+    instead = "" if after == before else f" instead of {fmt.share(before)}"
+    figures = "" if before is None else f", and balanced accuracy is {fmt.share(after)}{instead}"
     return (
-        f"With every picture re-encoded alike first (JPEG {ALIKE_QUALITY}), {words.count(changed)} of "
-        f"{words.plural(found.human + found.ai, 'verdict')} {'changes' if changed == 1 else 'change'}{figures}."
+        f"With every picture re-encoded alike first (JPEG {ALIKE_QUALITY}), {fmt.count(changed)} of "
+        f"{fmt.plural(found.human + found.ai, 'verdict')} {'changes' if changed == 1 else 'change'}{figures}."
     )
 
 

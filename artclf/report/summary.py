@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from artclf.evaluation.intervals import wilson
-from artclf.report import words
+from artclf.report import format as fmt
 
 _FEW = 2000  # test pictures; above, the uncertainty of an accuracy is under about ±2 points
 
@@ -32,8 +32,8 @@ def guessing(metrics: Mapping[str, Any]) -> str | None:
     if bounds is None or bounds[0] > 0.5:
         return None
     return (
-        f"No better than guessing: the balanced accuracy on the {words.plural(test['n'], 'test picture')} is "
-        f"{words.share(test['balanced_accuracy'])} (95% interval {words.share_range(bounds)}), and guessing gives 50%"
+        f"No better than guessing: the balanced accuracy on the {fmt.plural(test['n'], 'test picture')} is "
+        f"{fmt.share(test['balanced_accuracy'])} (95% interval {fmt.share_range(bounds)}), and guessing gives 50%"
     )
 
 
@@ -45,13 +45,13 @@ def errors_in_words(split: Mapping[str, Any]) -> str:
     if sum(human.values()):
         accused, total = human.get("ai", 0), sum(human.values())
         parts.append(
-            f"of {words.plural(total, 'human work')} {words.count(accused)} {_is(accused)} wrongly called AI "
-            f"({words.share(accused / total)}: false accusations)"
+            f"of {fmt.plural(total, 'human work')} {fmt.count(accused)} {_is(accused)} wrongly called AI "
+            f"({fmt.share(accused / total)}: false accusations)"
         )
     if sum(ai.values()):
         missed, total = ai.get("human", 0), sum(ai.values())
         parts.append(
-            f"of {words.plural(total, 'AI work')} {words.count(missed)} {_is(missed)} missed ({words.share(missed / total)})"
+            f"of {fmt.plural(total, 'AI work')} {fmt.count(missed)} {_is(missed)} missed ({fmt.share(missed / total)})"
         )
     return ", and ".join(parts)
 
@@ -71,12 +71,12 @@ def _trained(metrics: Mapping[str, Any]) -> str:
     train = _trained_on(metrics)
     ai, human = (sum(train.get(label, {}).values()) for label in ("ai", "human"))
     if train:
-        sentence += f" on {words.plural(ai, 'AI picture')} and {words.plural(human, 'human picture')}"
+        sentence += f" on {fmt.plural(ai, 'AI picture')} and {fmt.plural(human, 'human picture')}"
     if data.get("source") and (evaluation.get("own_data") or not evaluation):
         sentence += f" of {data['source']}"
-    stages = [f"{stage['name']} ({words.unfrozen(stage)})" for stage in metrics.get("stages") or []]
+    stages = [f"{stage['name']} ({fmt.unfrozen(stage)})" for stage in metrics.get("stages") or []]
     if stages:
-        sentence += f" in {words.plural(len(stages), 'stage')}: {', then '.join(stages)}"
+        sentence += f" in {fmt.plural(len(stages), 'stage')}: {', then '.join(stages)}"
     if evaluation and not evaluation.get("own_data"):
         sentence += f"; here it judges pictures of {evaluation.get('data')}"
     return f"{sentence}."
@@ -90,14 +90,14 @@ def _trained_on(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
 
 def _measured(test: Mapping[str, Any], *, unknown: bool) -> str:
     accuracy, number = test.get("accuracy"), test.get("n")
-    if accuracy is None or words.missing(accuracy):
+    if accuracy is None or fmt.missing(accuracy):
         return "How good it is on test pictures was not recorded."
-    on = words.plural(number, "test picture") if number else "test pictures"
+    on = fmt.plural(number, "test picture") if number else "test pictures"
     unseen = "" if unknown else " that training did not show"
-    good = f"On {on}{unseen}, {words.share(accuracy)} of its verdicts are right"
+    good = f"On {on}{unseen}, {fmt.share(accuracy)} of its verdicts are right"
     if number:
         bounds = wilson(round(accuracy * number), number).bounds
-        good += f" (95% interval {words.share_range(bounds)})"
+        good += f" (95% interval {fmt.share_range(bounds)})"
     mistakes = errors_in_words(test)
     return f"{good}: {mistakes}." if mistakes else f"{good}."
 
@@ -110,11 +110,11 @@ def _doubts(metrics: Mapping[str, Any], free: float | None) -> str:
     trained_on = sorted(_trained_on(metrics).get("ai") or {})
     if trained_on:
         known = len(trained_on) <= 4 and "ai" not in trained_on  # "ai": the data does not tell which generator it was
-        named = words.listed(trained_on) if known else "the generators of its training data"
+        named = fmt.listed(trained_on) if known else "the generators of its training data"
         doubts.append(f"it has learned from {named} alone, and works of other generators may pass for human")
     if free is not None:
         reached = test.get("auroc")
-        its = f", its own being {words.score(reached)}" if reached is not None else ""
+        its = f", its own being {fmt.score(reached)}" if reached is not None else ""
         doubts.append(
             f"how the pictures are stored, or their brightness and colours alone, tell makers apart with an AUROC of {free:.2f}"
             f"{its}, so part of what it has learned may be that"
@@ -124,7 +124,7 @@ def _doubts(metrics: Mapping[str, Any], free: float | None) -> str:
         if mistakes:
             doubts.append(f"on {name}, {mistakes}")
     if 0 < (test.get("n") or 0) < _FEW:
-        doubts.append(f"{words.count(test['n'])} test pictures are few")
+        doubts.append(f"{fmt.count(test['n'])} test pictures are few")
     return f"Do not take a single verdict as proof of who made a picture{': ' if doubts else ''}{'; '.join(doubts)}."
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.report.multirun_folder import ERROR_FILE, PRUNED_FILE
-from artclf.report.search import Outcome
+from artclf.report.figures.search import Outcome
+from artclf.run_folder import ERROR_FILE, PRUNED_FILE
 
 TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
 

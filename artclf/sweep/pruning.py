@@ -6,8 +6,8 @@ from pathlib import Path
 import optuna
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from artclf.config import PruningConfig
-from artclf.multirun import Pruned
+from artclf.config.schema import PruningConfig
+from artclf.sweep.callbacks import Pruned
 from artclf.sweep.journal import open_trial
 
 

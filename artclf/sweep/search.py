@@ -12,16 +12,16 @@ import optuna
 from hydra.core.override_parser.types import Override
 from optuna.trial import TrialState
 
+from artclf.config.check import quoted
+from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.multirun import concerns_search
-from artclf.report.multirun_folder import ERROR_FILE
-from artclf.report.search import Sweep, Trial
-from artclf.report.trials import write_sweep
-from artclf.resuming import quoted
+from artclf.report.figures.search import Sweep, Trial
+from artclf.report.sweep_page import write_sweep
+from artclf.run_folder import ERROR_FILE
+from artclf.sweep.callbacks import concerns_search
 from artclf.sweep.importance import importance
 from artclf.sweep.journal import JOURNAL, STUDY, make_pruner, storage
 from artclf.sweep.outcome import read_outcome
-from artclf.sweep.space import setting
 
 log = logging.getLogger(__name__)
 

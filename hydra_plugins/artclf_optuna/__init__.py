@@ -17,8 +17,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import MISSING, DictConfig
 
+from artclf.config.space import search_space
 from artclf.errors import ArtclfError
-from artclf.sweep.space import search_space
 
 log = logging.getLogger(__name__)
 

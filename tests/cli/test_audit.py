@@ -7,7 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from artclf.cli import app
-from artclf.data.sources.demo import draw_demo
+from artclf.data.demo.draw import draw_demo
 from artclf.report import style
 from tests.conftest import draw, shared_data
 

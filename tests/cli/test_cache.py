@@ -7,8 +7,8 @@ import pytest
 from filelock import FileLock
 from typer.testing import CliRunner, Result
 
+from artclf.cache.array_store import RowStore
 from artclf.cli import app
-from artclf.rows import RowStore
 
 
 def artclf(*words: str) -> Result:

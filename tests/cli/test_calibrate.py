@@ -12,10 +12,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from artclf.cli import app
-from artclf.cli.predict import Prediction, predict_pictures
 from artclf.evaluation.calibrators import Temperature
-from artclf.evaluation.judge import Judge, Promise
+from artclf.evaluation.decision import Judge, Promise
 from artclf.evaluation.thresholds import fit_judge
+from artclf.inference.predict import Prediction, predict_pictures
 from artclf.model.checkpoint import read_judge, write_judge
 from tests.conftest import draw
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from artclf.cli import app
 from artclf.cli.compare import show_comparison
-from artclf.report.comparison import compare_runs
+from artclf.report.comparison_page import compare_runs
 
 
 @pytest.fixture

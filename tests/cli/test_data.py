@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from artclf.cli import app
-from artclf.data import verify
+from artclf.data.sources import verify
 from tests.conftest import draw
 from tests.kaggle import MEBIBYTE, Kaggle
 

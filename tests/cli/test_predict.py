@@ -11,17 +11,17 @@ import torch
 from typer.testing import CliRunner
 
 from artclf.cli import app
-from artclf.cli.predict import choose_precision, predict_files, predict_pictures
 from artclf.data.transforms import read_square
 from artclf.evaluation.calibrators import Platt
-from artclf.evaluation.judge import Judge, Promise
+from artclf.evaluation.decision import Judge, Promise
+from artclf.inference.predict import choose_precision, predict_files, predict_pictures
 from artclf.model.checkpoint import load_classifier, write_judge
 from artclf.model.classifier import ArtClassifier
-from artclf.precision import autocast
+from artclf.model.precision import autocast
 from tests.cli.conftest import SIZE
 from tests.conftest import draw
 
-predict = importlib.import_module("artclf.cli.predict")  # artclf.cli has a function of that name
+predict = importlib.import_module("artclf.inference.predict")  # artclf.cli has a function of that name
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from artclf.data.canonical import Canonical
-from artclf.data.store import PixelStore
+from artclf.data.pixels import PixelStore
 from artclf.data.transforms import read_square
 from tests.conftest import config_of
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from artclf.data.demo.draw import STYLES, draw_picture
 from artclf.data.manifest import Manifest
-from artclf.data.sources.demo import STYLES, draw_picture
 from artclf.data.statistics import NAMES, measure, measure_files, perceptual_hash
 from artclf.data.survey import survey_files
 from tests.conftest import draw

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.intervals import wilson
-from artclf.evaluation.judge import with_verdicts
 from artclf.evaluation.thresholds import (
     fit_judge,
     fit_to_validation,

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from artclf.model.borders import cut_at_module
-from artclf.model.depth import Layers, _modules, cut, list_layers, set_depth
+from artclf.model.layers import Layers, _modules, cut, list_layers, set_depth
 from artclf.model.parts import Prefix, Suffix
 
 SIZE = 16

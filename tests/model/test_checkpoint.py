@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from artclf import writing
+from artclf import run_folder
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibrators import Isotonic
-from artclf.evaluation.judge import Judge, Promise
+from artclf.evaluation.decision import Judge, Promise
 from artclf.model.checkpoint import read_judge, write_judge
 
 PROMISE = Promise(0.7, 0.01, 0.0099, 0.001, 0.03)
@@ -51,7 +51,7 @@ def test_what_is_broken_off_leaves_the_old_one(checkpoint: Path, monkeypatch: py
         file.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writing.torch, "save", full)
+    monkeypatch.setattr(run_folder.torch, "save", full)
     with pytest.raises(ArtclfError, match=r"can't be saved with the model .*No space left"):
         write_judge(checkpoint, JUDGE)
     assert checkpoint.read_bytes() == before

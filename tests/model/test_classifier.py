@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from artclf.config import OptimConfig, StageConfig
+from artclf.config.schema import OptimConfig, StageConfig
 from artclf.model.classifier import ArtClassifier
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import torch
 
 from artclf.model.backbones import build_backbone
-from artclf.model.depth import cut, list_layers, set_depth
+from artclf.model.layers import cut, list_layers, set_depth
 
 
 def test_what_is_kept_is_not_written_into() -> None:

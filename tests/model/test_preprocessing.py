@@ -9,9 +9,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
+from artclf.data.demo.draw import draw_demo
 from artclf.data.images import read_pixels
 from artclf.data.sources.ai_artbench import read_ai_artbench
-from artclf.data.sources.demo import draw_demo
 from artclf.model.backbones import build_backbone, load_weights
 from artclf.model.classifier import ArtClassifier
 

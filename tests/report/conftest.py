@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from artclf.evaluation.cells import cells
-from artclf.evaluation.judge import with_verdicts
+from artclf.evaluation.decision import with_verdicts
+from artclf.evaluation.groups import cells
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.report import style
 from artclf.report.calibration import plot_reliability
 from artclf.report.cells import plot_cells
-from artclf.report.counts import plot_counts
-from artclf.report.judged_runs import JudgedRun
-from artclf.report.network import LayerRow, plot_network
-from artclf.report.pictures import Mistake, plot_copies, plot_mistakes, plot_samples
-from artclf.report.scores import plot_confusion, plot_roc_pr, plot_scores
-from artclf.report.training import plot_accuracy, plot_loss
+from artclf.report.figures.counts import plot_counts
+from artclf.report.figures.network import LayerRow, plot_network
+from artclf.report.figures.pictures import Mistake, plot_copies, plot_mistakes, plot_samples
+from artclf.report.figures.scores import plot_confusion, plot_roc_pr, plot_scores
+from artclf.report.figures.training import plot_accuracy, plot_loss
+from artclf.report.finished_runs import JudgedRun
 
 STYLES = ("baroque", "realism", "ukiyo_e")
 

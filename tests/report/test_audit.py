@@ -8,8 +8,8 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit
 from artclf.report import style
 from artclf.report.audit import audit_section, free_auroc, in_words, plot_audit
-from artclf.report.page import write_page
-from artclf.report.templates import render
+from artclf.report.render import render
+from artclf.report.run_page import write_page
 from tests.evaluation.audited import pictures
 from tests.report.conftest import write_run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from artclf.report.page import write_page
+from artclf.report.run_page import write_page
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from artclf.evaluation.calibration import ece
-from artclf.evaluation.judge import with_verdicts
+from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.report.calibration import calibration_section, plot_reliability
-from artclf.report.templates import render
+from artclf.report.render import render
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_one_class_alone_and_no_works_are_drawn_too(judged):
 
 def page(parts: dict) -> str:
     source = "{% macro figure(name) %}[{{ name }}]{% endmacro %}{% include 'section_calibration.html' %}"
-    from artclf.report.templates import _environment
+    from artclf.report.render import _environment
 
     return " ".join(_environment().from_string(source).render(calibration=calibration_section(parts)).split())
 

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.cells import cells
+from artclf.evaluation.groups import cells
 from artclf.report.cells import plot_cells, read_cells, worst_in_words
-from artclf.report.page import write_page
+from artclf.report.run_page import write_page
 from artclf.report.style import save
 
 

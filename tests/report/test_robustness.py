@@ -11,7 +11,6 @@ from PIL import Image
 from artclf.data.distortions import ALIKE, DISTORTIONS, list_versions
 from artclf.errors import ArtclfError
 from artclf.evaluation.robustness import Robustness, measure_robustness
-from artclf.report.page import write_page
 from artclf.report.robustness import (
     draw_robustness,
     in_words,
@@ -21,6 +20,7 @@ from artclf.report.robustness import (
     read_robustness,
     section,
 )
+from artclf.report.run_page import write_page
 from artclf.report.style import AI, HUMAN
 
 PEOPLE, BY_AI = 50, 70

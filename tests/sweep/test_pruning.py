@@ -9,9 +9,9 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, TensorDataset
 
-from artclf.config import PruningConfig
+from artclf.config.schema import PruningConfig
 from artclf.errors import ArtclfError
-from artclf.multirun import Pruned
+from artclf.sweep.callbacks import Pruned
 from artclf.sweep.journal import JOURNAL, STUDY, storage
 from artclf.sweep.pruning import pruning_callback
 

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from artclf.config.space import search_space
 from artclf.errors import ArtclfError
-from artclf.multirun import Pruned
-from artclf.report.multirun_folder import ERROR_FILE
+from artclf.run_folder import ERROR_FILE
+from artclf.sweep.callbacks import Pruned
 from artclf.sweep.importance import importance
 from artclf.sweep.journal import open_trial
 from artclf.sweep.search import Options, Search
-from artclf.sweep.space import search_space
 
 OPTIONS = Options(
     n_trials=6,

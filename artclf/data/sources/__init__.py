@@ -1,12 +1,12 @@
 """Where a manifest comes from, one file each."""
 
 from artclf import __version__
-from artclf.cache import cache_folder, kaggle_ai_artbench
-from artclf.config import DataConfig, DemoConfig
+from artclf.cache.folder import cache_folder, kaggle_ai_artbench
+from artclf.config.schema import DataConfig, DemoConfig
+from artclf.data.demo.draw import draw_demo
 from artclf.data.manifest import Manifest
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
-from artclf.data.sources.demo import draw_demo
 from artclf.data.sources.folder import read_folder
 
 

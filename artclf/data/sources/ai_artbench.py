@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from artclf.data.demo.draw import GENERATORS as DEMO_GENERATORS
 from artclf.data.manifest import HUMAN, Manifest
-from artclf.data.sources.demo import GENERATORS as DEMO_GENERATORS
 from artclf.data.sources.walk import existing_root, picture_folders
 from artclf.errors import ArtclfError
 

@@ -1,0 +1,351 @@
+"""What conf/ may say: the schema of a run's configuration.
+
+pydantic checks it, because it collects all errors, where a structured OmegaConf config stops at the first.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
+CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI works
+Quality = Annotated[int, Field(ge=1, le=100)]
+METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val/accuracy": "max", "val/auroc": "max"}
+"""What is logged in each epoch, and whether it is better when it is minimal or maximal."""
+
+
+def _number_or(lowest: int, *words: str) -> BeforeValidator:
+    """Accept a whole number from `lowest` on, or one of the words: one error where a union would give several."""
+
+    def check(value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= lowest:
+            return value
+        if isinstance(value, str) and value in words:
+            return value
+        raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} on, {', '.join(words)}")
+
+    return BeforeValidator(check)
+
+
+def _absolute(path: str) -> str:
+    """A path as it is meant wherever it is read again: typed relative, it starts in today's working directory."""
+    place = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 (which leaves an unknown ~name as it is)
+    return path and str(place.resolve() if ".." in place.parts else place)
+
+
+Location = Annotated[str, AfterValidator(_absolute)]
+Weights = Annotated[str, AfterValidator(lambda words: words if words in ("auto", "imagenet", "none") else _absolute(words))]
+
+
+class Section(BaseModel):
+    """A part of the configuration: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+
+
+class DemoConfig(Section):
+    """How many demo pictures are drawn, of which size (pixels a side), from which seed, and which shortcut is planted."""
+
+    seed: NotNegative
+    size: Annotated[int, Field(ge=32, le=1024)]
+    train_per_folder: Positive
+    test_per_folder: Positive
+    shortcut: Literal["size", "quality", "format"] | None = None
+
+
+class DataConfig(Section):
+    """Where the pictures come from and how they are read. Sizes in pixels."""
+
+    source: Literal["demo", "ai_artbench", "folder", "csv"]
+    root: Location | None
+    csv: Location | None
+    image_size: Annotated[int, Field(ge=32, le=2048)]
+    batch_size: Positive
+    num_workers: NotNegative
+    val_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
+    test_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
+    split_seed: NotNegative
+    max_rejected: Probability
+    max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # Pillow's own limit
+    canonical: bool = False  # what is read of a run of before there was one has none, here as below
+    canonical_side: Annotated[int, Field(ge=16, le=2048)] | None = None
+    canonical_quality: Quality = CANONICAL_QUALITY
+    demo: DemoConfig | None
+
+    @model_validator(mode="after")
+    def _source_is_complete(self) -> Self:
+        if self.source == "folder" and not self.root:
+            raise ValueError("data=folder needs data.root=FOLDER")
+        if self.source == "ai_artbench" and not self.root and kaggle_ai_artbench() is None:
+            raise ValueError(
+                "data=ai_artbench needs data.root=FOLDER, or its download, which is not (or not wholly) in "
+                f"{kaggle_cache()}: type artclf data fetch ai_artbench"
+            )
+        if self.source == "csv" and not self.csv:
+            raise ValueError("data=csv needs data.csv=FILE")
+        if self.source == "demo" and self.demo is None:
+            raise ValueError("data=demo needs its data.demo section (seed, train_per_folder, test_per_folder)")
+        return self
+
+
+class BalanceConfig(Section):
+    """What is done about unequal classes."""
+
+    name: Literal["augment", "sampler", "pos_weight", "undersample", "none"]
+
+
+class AugmentConfig(Section):
+    """How pictures are altered. Zero (or null for jpeg) leaves an alteration out."""
+
+    name: str
+    crop: Fraction
+    rotation: Annotated[float, Field(ge=0.0, le=180.0)]
+    zoom: Annotated[float, Field(ge=0.0, le=0.5)]  # beyond, reflection could not fill the margin
+    flip: Probability
+    color: Fraction
+    blur: Probability
+    jpeg: Annotated[list[Quality], Field(min_length=2, max_length=2)] | None
+    each_epoch: bool
+
+    @property
+    def alters(self) -> bool:
+        """Whether anything is altered at all."""
+        return self.jpeg is not None or any((self.crop, self.rotation, self.zoom, self.flip, self.color, self.blur))
+
+    @field_validator("jpeg")
+    @classmethod
+    def _lowest_first(cls, jpeg: list[int] | None) -> list[int] | None:
+        if jpeg is not None and jpeg[0] > jpeg[1]:
+            raise ValueError("the lowest quality comes first: [40, 95]")
+        return jpeg
+
+
+class ModelConfig(Section):
+    """The backbone and its weights: auto, imagenet, none, or a file's path."""
+
+    library: Literal["torchvision", "timm"]
+    name: str
+    weights: Weights
+
+
+class NamedPart(BaseModel):
+    """A head or a loss: its name, and the options of that class (checked against its constructor)."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class OptimConfig(Section):
+    """The optimiser of a stage."""
+
+    name: Literal["adam", "adamw", "sgd"]
+    lr: Annotated[float, Field(gt=0.0)]
+    weight_decay: Annotated[float, Field(ge=0.0)]
+
+
+class StageConfig(Section):
+    """One stage: how deep to unfreeze, and how to train what is unfrozen."""
+
+    unfreeze: Annotated[int | str, _number_or(0, "auto", "last_block", "all")]
+    max_epochs: Annotated[int | str, _number_or(1, "auto")]
+    patience: Annotated[int | str, _number_or(1, "auto")] | None
+    optim: OptimConfig
+    schedule: Literal["auto", "constant", "cosine", "onecycle"]
+
+    def resolved(self, *, from_scratch: bool) -> "StageConfig":
+        """Return the stage with `auto` replaced, but for that of `unfreeze`.
+
+        Args:
+            from_scratch: whether it trains layers of the body from random weights. The learning rate then warms up, and falls
+                until the last epoch, which early stopping would cut short: at first the validation loss says little.
+        """
+        max_epochs = (8 if from_scratch else 10) if self.max_epochs == "auto" else self.max_epochs
+        schedule, patience = ("onecycle", max_epochs) if from_scratch else ("cosine", None)
+        return self.model_copy(
+            update={
+                "max_epochs": max_epochs,
+                "schedule": schedule if self.schedule == "auto" else self.schedule,
+                "patience": patience if self.patience == "auto" else self.patience,
+            }
+        )
+
+
+class TrainerConfig(Section):
+    """On what a run trains. Named as the arguments of Lightning's Trainer."""
+
+    accelerator: Literal["auto", "cpu", "gpu"]
+    devices: Annotated[int | str, _number_or(1, "auto")]
+    num_nodes: Positive
+    strategy: Literal["auto", "ddp"]
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
+    channels_last: bool
+    compile: bool = False  # what is read of a run of before there was one has none, here as below
+    deterministic: bool
+    gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
+    accumulate_grad_batches: Positive
+
+
+class CacheConfig(Section):
+    """What is computed once and kept in the cache folder.
+
+    Attributes:
+        pixels: whether decoded pictures are.
+        prefix: whether what the frozen layers give is.
+        max_gb: gigabytes that one store may take; None: half of what is free on its disk.
+    """
+
+    pixels: bool = True
+    prefix: bool = True
+    max_gb: Annotated[float, Field(gt=0.0)] | None = None
+
+
+class AuditConfig(Section):
+    """How many pictures, by lot, a run looks at for what a classifier could cheat with, and judges in both forms; 0: none."""
+
+    pictures: NotNegative = 1000
+
+
+class CalibrationConfig(Section):
+    """How scores become probabilities and verdicts, by the validation split.
+
+    Attributes:
+        method: what makes p_ai a probability; auto: the lowest cross-validated log loss.
+        false_positive_rate: human works called ai that can be borne.
+        false_negative_rate: AI works called human that can be borne.
+    """
+
+    method: Literal["auto", "temperature", "platt", "isotonic", "none"] = "auto"
+    false_positive_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.01
+    false_negative_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+
+
+class MonitorConfig(Section):
+    """By what the best weights are chosen."""
+
+    metric: Literal["val/loss", "val/accuracy", "val/auroc"]
+    mode: Literal["min", "max"]
+
+    @model_validator(mode="after")
+    def _direction(self) -> Self:
+        better = METRICS[self.metric]
+        if self.mode != better:
+            raise ValueError(f"{self.metric} is better when it is {better}imal: monitor.mode={better}")
+        return self
+
+
+class PruningConfig(Section):
+    """Which trial of a sweep a run is, so that it can be compared with the others and stopped.
+
+    Attributes:
+        storage: the journal of the sweep, a file.
+        trial: Optuna's id of the trial in it.
+    """
+
+    storage: str
+    trial: NotNegative
+
+
+class HoldoutConfig(Section):
+    """What is left out of training, to be tested unseen.
+
+    Attributes:
+        by: which column of the manifest tells it.
+        leave: the generator's or the style's name; None: a run for each of them in turn.
+    """
+
+    by: Literal["generator", "style"]
+    leave: Annotated[str, Field(min_length=1)] | None
+
+
+class ResumeConfig(Section):
+    """Which run goes on.
+
+    Attributes:
+        folder: of the run; None for a new one.
+        trust: whether the folder may name classes of any package, and places outside of itself.
+    """
+
+    folder: str | None = None
+    trust: bool = False
+
+    @model_validator(mode="after")
+    def _trusts_a_folder(self) -> Self:
+        if self.trust and self.folder is None:
+            raise ValueError("resume.trust=true goes with a folder: resume=FOLDER resume.trust=true")
+        return self
+
+
+class Target(BaseModel):
+    """A callback or a logger of Lightning's (or of one's own), built by its class's import path."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    target: str = Field(alias="_target_")
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Config(Section):
+    """A whole run."""
+
+    data: DataConfig
+    balance: BalanceConfig
+    augment: AugmentConfig
+    model: ModelConfig
+    head: NamedPart
+    loss: NamedPart
+    stages: Annotated[dict[str, StageConfig], Field(min_length=1)]
+    trainer: TrainerConfig
+    callbacks: dict[str, Target | None]
+    logger: dict[str, Target | None]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    monitor: MonitorConfig
+    calibration: CalibrationConfig = CalibrationConfig()  # what is read of a run of before there was one has none
+    cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
+    audit: AuditConfig = AuditConfig()  # the same
+    report: bool = True  # the same
+    resume: ResumeConfig
+    pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
+    holdout: HoldoutConfig | None = None  # likewise
+
+    @field_validator("stages", "callbacks", "logger")
+    @classmethod
+    def _names_are_plain(cls, named: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        for name in named:  # which files are named after
+            taken = info.field_name == "stages" and name in ("best", "last")
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or taken:
+                raise ValueError(f"{name!r} can't be a name here: letters, digits, _ and - (a stage not best or last)")
+        return named
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.balance.name == "augment" and not self.augment.alters:
+            raise ValueError(
+                "balance=augment makes altered copies, and augment=none alters nothing: choose augment=basic or strong, "
+                "or balance=sampler, pos_weight, undersample or none"
+            )
+        return self

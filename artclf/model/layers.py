@@ -1,0 +1,221 @@
+"""How deep a network is trained: its layers in order, what frozen means, and the cut between the two parts.
+
+A layer is a node of the executed graph: a convolution, a normalisation, an activation, an addition. torchvision's tracer
+lists them in the order in which they run; ResNet-50's last ten before the pool are exactly `layer4.2`.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import fx, nn
+
+from artclf.errors import ArtclfError
+from artclf.model.borders import cut_at_module
+from artclf.model.parts import Prefix, Suffix, check, evaluating, undisturbed
+from artclf.model.split import cut_graph, trace
+
+log = logging.getLogger(__name__)
+
+TRIED_ON = 64  # pixels a side of the pictures on which a cut through a graph is tried first
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a body.
+
+    Attributes:
+        name: where it is ("layer4.2.conv1", "layer4.2.add").
+        kind: what it is ("Conv2d", "add").
+        parameters: names of the body's parameters that it uses first.
+    """
+
+    name: str
+    kind: str
+    parameters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The layers of a body in the order in which they run, up to and without the final pooling.
+
+    Attributes:
+        layers: the layers.
+        graph: the graph that they are nodes of; None where the body can't be traced, and its modules are listed instead.
+        nodes: the graph's nodes, one a layer.
+    """
+
+    layers: tuple[Layer, ...]
+    graph: fx.Graph | None
+    nodes: tuple[fx.Node, ...]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def resolve(self, unfreeze: int | str, *, key: str, pretrained: bool, last_block: str) -> int:
+        """Return how many layers, counted from the end, a setting unfreezes.
+
+        Args:
+            unfreeze: a number, "all", "last_block", or "auto" (0 on pretrained weights, all on random ones).
+            key: the setting's name, for messages.
+            pretrained: whether the body has learnt something already.
+            last_block: name of the module with which the last block begins.
+
+        Raises:
+            ArtclfError: where there are fewer layers, or no known last block.
+        """
+        match unfreeze:
+            case "all":
+                return len(self)
+            case "auto":
+                return 0 if pretrained else len(self)
+            case "last_block":
+                starts = [i for i, layer in enumerate(self.layers) if _within(layer.name, last_block)]
+                if not starts:
+                    raise ArtclfError(f"{key}=last_block: this backbone has no known last block; give a number of layers")
+                return len(self) - starts[0]
+            case int() if 0 <= unfreeze <= len(self):
+                return unfreeze
+        raise ArtclfError(f"{key}: got {unfreeze!r}; allowed: 0 to {len(self)} (this backbone's layers), last_block, all")
+
+    def trained(self, depth: int) -> tuple[Layer, ...]:
+        """The last `depth` layers."""
+        return self.layers[len(self) - depth :]
+
+
+def list_layers(body: nn.Module) -> Layers:
+    """List the layers of a body (pictures [B, 3, S, S] → features [B, D]).
+
+    A body that can't be traced is listed by the modules that hold parameters, in the order of their definition.
+    """
+    try:
+        with evaluating(body):  # a graph keeps the mode of functional dropout that it was traced in
+            names = trace(body)
+    except Exception as error:  # noqa: BLE001 (tracing runs the body's own code on symbols: anything can be raised)
+        log.info("The graph of this backbone can't be traced (%s); its layers are its modules", error)
+        return Layers(_modules(body), None, ())
+    named: list[tuple[Layer, fx.Node]] = []
+    seen: set[str] = set()
+    for node, name in names.items():
+        if node.op in ("placeholder", "output"):
+            continue
+        new = tuple(p for p in _uses(node, body) if p not in seen)
+        seen.update(new)
+        named.append((Layer(name, _kind(node, body), new), node))
+    holding = {name.split(".")[0] for name, _ in body.named_parameters()}
+    while named and named[-1][0].name.split(".")[0] not in holding:  # the final pooling and what is after it
+        named.pop()
+    return Layers(tuple(layer for layer, _ in named), next(iter(names)).graph, tuple(node for _, node in named))
+
+
+def set_depth(body: nn.Module, layers: Layers, depth: int) -> None:
+    """Freeze all but the last `depth` layers: no gradient, and eval mode, in which BatchNorm's statistics do not move."""
+    trained = {name for layer in layers.trained(depth) for name in layer.parameters}
+    for name, parameter in body.named_parameters():
+        parameter.requires_grad = depth == len(layers) or name in trained
+    set_modes(body, layers, depth)
+
+
+def set_modes(body: nn.Module, layers: Layers, depth: int) -> None:
+    """Put frozen modules into eval mode and the others into train mode; Lightning or a user may have changed them."""
+    trained = [layer.name for layer in layers.trained(depth)]
+    for name, module in body.named_modules():
+        # set on the module alone: its children have their own turn
+        module.training = depth == len(layers) or any(_within(name, t) or _within(t, name) for t in trained)
+
+
+def frozen_state(body: nn.Module, layers: Layers, depth: int) -> dict[str, torch.Tensor]:
+    """The parameters and buffers of a body that do not change while its last `depth` layers train, by their names."""
+    if depth == len(layers):
+        return {}
+    trained = layers.trained(depth)
+    parameters = {name for layer in trained for name in layer.parameters}
+    modules = [layer.name for layer in trained]
+    return {
+        name: tensor
+        for name, tensor in body.state_dict().items()
+        if name not in parameters and not any(_within(name, module) for module in modules)
+    }
+
+
+def digest(state: Mapping[str, torch.Tensor]) -> str:
+    """The SHA-256 of tensors and their names."""
+    sha = hashlib.sha256()
+    for name, tensor in state.items():
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def cut(body: nn.Module, layers: Layers, depth: int, size: int = 224) -> tuple[Prefix, Suffix]:
+    """Cut a body into a frozen prefix and a trainable suffix, which share its modules.
+
+    `suffix(*prefix(pictures))` equals `body(pictures)`, in eval mode and in the modes of `set_modes`; that is tried on a few
+    random pictures. What crosses can be kept: its rows are the pictures, and it does not depend on chance. Therefore the
+    cut may lie before the layers that train; `prefix.crossing` tells where. At depth 0 the pooled features cross, at full
+    depth the pictures do.
+
+    Args:
+        body: pictures [B, 3, S, S] → features [B, D].
+        layers: from `list_layers(body)`.
+        depth: number of layers that train.
+        size: S.
+
+    Returns:
+        The prefix (pictures → a tuple of what crosses) and the suffix (that → features).
+
+    Raises:
+        ValueError: where no cut was found, or where the body takes no pictures of that size.
+    """
+    if depth == 0:
+        return Prefix(body, lambda pictures: (body(pictures),), ("features",)), Suffix(lambda features: features)
+    if depth == len(layers):
+        return Prefix(body, lambda pictures: (pictures,), ("pictures",)), Suffix(body)
+    trained = [name for layer in layers.trained(depth) for name in layer.parameters]
+    with undisturbed(body):
+        set_modes(body, layers, depth)
+        if layers.graph is not None:
+            names = {node: node.name for node in layers.graph.nodes} | {
+                node: layer.name for node, layer in zip(layers.nodes, layers.layers, strict=True)
+            }
+            training = [name for name, module in body.named_modules() if module.training]
+            try:
+                prefix, suffix = cut_graph(body, names, layers.nodes[len(layers) - depth], training, size)
+                try:  # small pictures, at a fraction of the price; not all bodies take them
+                    check(body, replace(prefix, size=None), suffix, trained, min(size, TRIED_ON))
+                except Exception:  # noqa: BLE001 (it may be the size alone: then this says)
+                    check(body, prefix, suffix, trained, size)
+            except Exception as error:  # noqa: BLE001 (the body's own code runs, in ways that it was not written for)
+                log.info("The graph of this backbone can't be cut (%s); it is cut at a module instead", error)
+            else:
+                return prefix, suffix
+        return cut_at_module(body, trained, size)
+
+
+def _within(name: str, module: str) -> bool:
+    return not module or name == module or name.startswith(f"{module}.")
+
+
+def _uses(node: fx.Node, body: nn.Module) -> list[str]:
+    """Names of the parameters that a node uses."""
+    target = str(node.target)
+    if node.op == "call_module":
+        return [f"{target}.{name}" for name, _ in body.get_submodule(target).named_parameters()]
+    return [target] if node.op == "get_attr" and target in dict(body.named_parameters()) else []
+
+
+def _kind(node: fx.Node, body: nn.Module) -> str:
+    if node.op == "call_module":
+        return type(body.get_submodule(str(node.target))).__name__
+    return str(node.target) if isinstance(node.target, str) else node.target.__name__
+
+
+def _modules(body: nn.Module) -> tuple[Layer, ...]:
+    """The modules that hold parameters of their own, in the order of their definition."""
+    return tuple(
+        Layer(name, type(module).__name__, tuple(f"{name}.{own}" for own, _ in module.named_parameters(recurse=False)))
+        for name, module in body.named_modules()
+        if name and list(module.parameters(recurse=False))
+    )

@@ -1,0 +1,128 @@
+"""What a finished run left in its folder."""
+
+import json
+import os
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from artclf.errors import ArtclfError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_metrics(run: Path) -> dict[str, Any]:
+    """Read a run's metrics.json.
+
+    Raises:
+        ArtclfError: where it is missing (the run has not finished) or is not what a run writes.
+    """
+    path = run / "metrics.json"
+    metrics = read_json(path, "run the training again")
+    if metrics is None and not path.is_file():
+        raise ArtclfError(f"{run}: no metrics.json in this folder; give the folder of a run that has finished")
+    if not isinstance(metrics, dict):
+        raise ArtclfError(f"{path}: got a {type(metrics).__name__}, a run writes an object with the key test")
+    return metrics
+
+
+def read_json(file: Path, remedy: str) -> Any:
+    """Read a JSON file; None where there is none.
+
+    Args:
+        file: the file.
+        remedy: what to do where it is damaged, in words.
+
+    Raises:
+        ArtclfError: where it is no JSON.
+    """
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ArtclfError(f"{file}: is no JSON ({error}); {remedy}") from error
+
+
+def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> "pd.DataFrame | None":
+    """Read columns of a run's CSV file; None where there is no such file or nothing in it.
+
+    Text stays text (a generator called NA is no gap); an empty cell among numbers is NaN.
+
+    Raises:
+        ArtclfError: where a column is missing, or one of numbers holds something else.
+    """
+    import pandas as pd  # noqa: PLC0415 (`python train.py --help` stays quick)
+
+    content = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not content.strip():
+        return None
+    table = pd.read_csv(StringIO(content), dtype=str, keep_default_na=False)
+    missing = [name for name in (*text, *numbers) if name not in table.columns]
+    if missing:
+        raise ArtclfError(f"{path}: has no column {', '.join(missing)}; got {', '.join(table.columns)}")
+    for name in numbers:
+        try:
+            table[name] = pd.to_numeric(table[name].where(table[name] != "")).astype(float)
+        except ValueError as error:
+            raise ArtclfError(f"{path}: column {name} holds what is no number: {error}") from error
+    return table
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file under another name, then put it in place."""
+    new = beside(file)
+    new.write_text(text, encoding="utf-8", newline="\n")
+    put_in_place(new, file)
+
+
+def beside(file: Path) -> Path:
+    """The name under which a file is written before it is put in place."""
+    return file.with_name(f"{file.name}.new")
+
+
+def put_in_place(new: Path, file: Path) -> None:
+    """Give a file that has been written its final name, in place of an older one."""
+    with new.open("r+b") as written:  # Windows flushes only what is open for writing
+        os.fsync(written.fileno())  # else a power cut may leave an empty file under the final name
+    new.replace(file)
+
+
+ERROR_FILE = "error.txt"  # in the folder of a run that failed
+PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
+PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
+HOLDOUT_FILE = "holdout.json"  # in the folder of runs that left one generator or style out each
+
+
+def runs_of(multirun: Path) -> tuple[list[Path], dict[str, str]]:
+    """Return the folders of a multirun's finished runs, by number, and name → reason of those that failed or were interrupted.
+
+    Runs that a search has stopped are neither, nor is a folder of runs that left something out each.
+    """
+    files = ("config.yaml", "metrics.json", ERROR_FILE)
+    folders = {file.parent for name in files for file in multirun.glob(f"*/{name}")}
+    finished: list[Path] = []
+    others: dict[str, str] = {}
+    for folder in sorted(folders, key=_number):
+        if is_finished(folder):
+            finished.append(folder)
+        elif (folder / ERROR_FILE).is_file():
+            others[folder.name] = (folder / ERROR_FILE).read_text(encoding="utf-8").strip()
+        elif not (folder / PRUNED_FILE).is_file() and not is_finished_holdout(folder):
+            others[folder.name] = f"it has not finished; resume={folder} goes on with it"
+    return finished, others
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has written all it has to say."""
+    return (run / "metrics.json").is_file() and not (run / PROGRESS_FILE).exists()
+
+
+def is_finished_holdout(folder: Path) -> bool:
+    """Whether all runs of a folder that left something out each have finished, and their page is written."""
+    return (folder / HOLDOUT_FILE).is_file() and not (folder / PROGRESS_FILE).exists()
+
+
+def _number(folder: Path) -> tuple[int, str]:
+    return (int(folder.name) if folder.name.isdigit() else 0, folder.name)

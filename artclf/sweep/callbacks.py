@@ -1,0 +1,105 @@
+"""What happens at the end of a multirun: its runs are compared."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from artclf.errors import ArtclfError
+from artclf.run_folder import PRUNED_FILE, runs_of
+
+log = logging.getLogger(__name__)
+
+SEARCH_KEYS = ("sweep", "pruning")
+
+
+def concerns_search(word: str) -> bool:
+    """Whether an override concerns the search that a run is part of, and not the run."""
+    return word.lstrip("+").split("=")[0] in SEARCH_KEYS
+
+
+class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked to)
+    """Ends a run that a search has stopped.
+
+    Args:
+        epoch: after which it was stopped, counted from 1 over all stages.
+        metric: the monitored figure, and `value`, what it was at that epoch.
+        value: see metric.
+    """
+
+    def __init__(self, epoch: int, metric: str, value: float) -> None:
+        super().__init__(
+            f"stopped after epoch {epoch} with {metric} {value:.4g}: "
+            "its best was worse than the median of the finished trials at that epoch"
+        )
+        self.epoch = epoch
+        self.metric = metric
+        self.value = value
+
+    def write(self, folder: Path, seconds: float) -> None:
+        """Leave pruned.json in the run's folder."""
+        said = {
+            "reason": str(self),
+            "epoch": self.epoch,
+            "metric": self.metric,
+            "value": self.value,
+            "seconds": round(seconds, 2),
+        }
+        (folder / PRUNED_FILE).write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+class Comparison(Callback):
+    """A Hydra callback that writes comparison.html, its figures and its tables beside the runs of a multirun."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
+        """Refuse a folder that holds runs already; a search goes on with its own.
+
+        Raises:
+            SystemExit: with code 2, where it does.
+        """
+        folder = Path(config.hydra.sweep.dir)
+        if not _searches(config) and any(folder.glob("*/config.yaml")):
+            log.error(
+                "hydra.sweep.dir=%s: holds runs already; compare them (artclf compare), go on with one that has not finished "
+                "(resume=), or type another folder",
+                folder,
+            )
+            raise SystemExit(2)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
+        """Compare what was finished, list what failed, and end with exit code 2 where something did.
+
+        Raises:
+            SystemExit: with code 2, where a run failed, left nothing here, or the runs can't be compared.
+        """
+        if _searches(config):
+            return  # a search chooses by validation, and leaves a page of its own; a comparison is led by test figures
+        from artclf.report.comparison_page import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
+
+        folder = Path(config.hydra.sweep.dir)
+        runs, failures = runs_of(folder)
+        if not runs and not failures:
+            log.error(
+                "%s: no run left anything in this folder; where runs are on other machines, "
+                "hydra.sweep.dir has to be an absolute path that all of them see",
+                folder,
+            )
+            raise SystemExit(2)
+        try:
+            if runs:
+                write_comparison(folder, runs, failures)
+                log.info("comparison of %d runs: %s", len(runs), folder / "comparison.html")
+        except ArtclfError as error:
+            log.error("%s", error)
+            raise SystemExit(2) from error
+        if failures:
+            log.error("%d of %d runs failed: %s", len(failures), len(failures) + len(runs), ", ".join(sorted(failures)))
+            raise SystemExit(2)
+
+
+def _searches(config: DictConfig) -> bool:
+    """Whether a multirun is a search, and not every combination of what was typed."""
+    return str(config.hydra.sweeper._target_).startswith("hydra_plugins.artclf_optuna")

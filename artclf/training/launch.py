@@ -1,0 +1,199 @@
+"""From the command line to an experiment: what train.py hands over to, and how a run's end becomes an exit code."""
+
+import logging
+import os
+import re
+import shlex
+import sys
+import time
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from artclf.config.check import override_mistakes, quoted, resume_command, resumed_folder
+from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
+from artclf.run_folder import ERROR_FILE
+from artclf.runtime import end_with_parent, garbage_left_alone, keep_freed_memory, wait_asleep
+from artclf.sweep.callbacks import Pruned, concerns_search
+
+log = logging.getLogger(__name__)
+
+MULTIRUN_FLAGS = ("-m", "--multirun")
+ELSEWHERE = ("hydra/launcher=submitit_slurm", "hydra/launcher=ray")  # other machines may run what is typed here
+
+
+def check_command_line(words: list[str], conf: Path) -> list[str]:
+    """Refuse a command line with mistakes, all of them at once, before anything is made.
+
+    Args:
+        words: what follows `train.py`.
+        conf: the folder with train.yaml.
+
+    Returns:
+        What Hydra is to read: the same words, but `resume=FOLDER` as `resume.folder=FOLDER`, with that as the run folder.
+
+    Raises:
+        SystemExit: with code 2, after a line for every mistake.
+    """
+    end_with_parent()
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would tell its makers of every sweep
+    words = [re.sub(r"^resume=", "resume.folder=", word) for word in words]
+    flags = [word for word in words if word.startswith("-")]
+    if any(flag not in MULTIRUN_FLAGS for flag in flags):
+        if not any(word.startswith("resume.") for word in words):
+            return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
+        print("error: resume=FOLDER is typed alone, without options", file=sys.stderr)  # noqa: T201 (no log yet)
+        raise SystemExit(USAGE_ERROR)
+    _load()
+    from artclf.training.experiment import mistakes  # noqa: PLC0415 (loads torch and lightning)
+    from artclf.training.resume import unfinished  # noqa: PLC0415 (so does this)
+
+    overrides = [word for word in words if not word.startswith("-")]
+    processes = _processes_from_outside()
+    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
+        lines = [f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"]
+    else:
+        here = not any(word.startswith(ELSEWHERE) for word in overrides)
+        lines = override_mistakes(overrides, conf, partial(mistakes, here=here), multirun=bool(flags))
+    if not lines:
+        try:
+            run = resumed_folder(overrides, multirun=bool(flags))
+            if run is not None and "LOCAL_RANK" not in os.environ and any(w.startswith("hydra.run.dir=") for w in overrides):
+                raise ArtclfError(f"resume={run}: the run goes on in that folder; leave hydra.run.dir out")
+            if run is not None:
+                words = [*words, f"hydra.run.dir={quoted(str(unfinished(run)))}"]
+        except ArtclfError as error:
+            lines = [str(error)]
+    if lines:
+        for line in lines:
+            print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
+        raise SystemExit(USAGE_ERROR)
+    return words
+
+
+def launch(composed: DictConfig) -> float | None:
+    """Run what Hydra composed, in the folder that Hydra made.
+
+    Returns:
+        The monitored figure of the best weights, for sweepers; None where a run of a multirun failed, or a search stopped it.
+
+    Raises:
+        SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun, and where each generator or
+            style is left out in turn, a failed run leaves error.txt in its folder, and the others go on.
+    """
+    end_with_parent()
+    _load()
+    from artclf.training.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
+    from artclf.training.holdout import leaves_each_out  # noqa: PLC0415
+    from artclf.training.resume import alone  # noqa: PLC0415
+    from artclf.training.stages import is_main_process  # noqa: PLC0415
+
+    hydra = HydraConfig.get()
+    folder = Path(hydra.runtime.output_dir)
+    multirun = hydra.mode == RunMode.MULTIRUN
+    command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not concerns_search(word))])
+    if Path(hydra.runtime.cwd).is_dir():
+        os.chdir(hydra.runtime.cwd)  # a cluster's workers begin elsewhere, and data.root=pictures means where it was typed
+    _lower_voices(first=is_main_process())
+    began = time.perf_counter()
+    try:
+        with alone(folder) as fallbacks:
+            if leaves_each_out(composed, folder):
+                _leave_each_out(composed, folder, command, fallbacks)
+                return None
+            metrics = run(composed, folder, command, fallbacks)
+    except ArtclfError as error:
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        if not multirun:
+            raise SystemExit(USAGE_ERROR) from error
+        (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
+        return None
+    except Pruned as stop:
+        log.info("%s", stop)
+        if is_main_process():
+            stop.write(folder, time.perf_counter() - began)
+        return None
+    except KeyboardInterrupt as error:
+        log.warning("interrupted; to go on from the last finished epoch: %s", resume_command(folder))
+        raise SystemExit(INTERRUPTED) from error
+    except Exception as error:
+        if not multirun:
+            raise
+        log.exception("this run failed; the multirun goes on")
+        (folder / ERROR_FILE).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+        return None
+    if is_main_process():
+        (folder / ERROR_FILE).unlink(missing_ok=True)  # of a run that failed, and went on
+        _tell(metrics, folder)
+    return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+
+
+def _lower_voices(*, first: bool) -> None:
+    """Let others' news about themselves be, and let the first of several processes speak for all."""
+    for noisy in ("lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if not first:
+        logging.getLogger().setLevel(logging.WARNING)
+
+
+def _leave_each_out(composed: DictConfig, folder: Path, command: str, fallbacks: list[str]) -> None:
+    """A run for each generator or style that is left out, and what they say.
+
+    Raises:
+        SystemExit: with code 2, where one of them failed.
+    """
+    from artclf.training.holdout import run_each, tell  # noqa: PLC0415 (loads torch and lightning)
+
+    if _processes_from_outside() > 1:
+        raise ArtclfError("+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one")
+    holdout = run_each(composed, folder, command, fallbacks)
+    tell(holdout, folder)
+    if holdout.failed:
+        raise SystemExit(USAGE_ERROR)
+
+
+@cache
+def _load() -> None:
+    """Load torch, lightning and all else that trains, once in a process."""
+    keep_freed_memory()  # before there is any
+    wait_asleep()
+    with garbage_left_alone():
+        import artclf.training.experiment  # noqa: F401, PLC0415
+
+
+def _processes_from_outside() -> int:
+    """How many processes torchrun or srun started at once; 1 where neither did."""
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment  # noqa: PLC0415 (loads torch)
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
+
+    if TorchElasticEnvironment.detect():
+        return int(os.environ["WORLD_SIZE"])
+    return int(os.environ["SLURM_NTASKS"]) if SLURMEnvironment.detect() else 1
+
+
+def _tell(metrics: dict[str, Any], folder: Path) -> None:
+    from artclf.report.summary import guessing  # noqa: PLC0415 (loads scikit-learn)
+
+    title = f"{metrics['model']['name']}, weights: {metrics['model']['weights']}"
+    table = Table(title=title, caption=guessing(metrics))
+    for column in ("split", "pictures", "accuracy", "balanced", "AUROC", "human called AI", "AI called human"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    keys = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
+    for split, figures in metrics.items():
+        if isinstance(figures, dict) and "confusion" in figures:
+            cells = ["–" if figures[key] is None else f"{figures[key]:.3f}" for key in keys]
+            table.add_row(split, str(figures["n"]), *cells)
+    console = Console()
+    console.print(table)
+    if metrics["data"]["source"] == "demo":
+        console.print("Demo pictures are drawn by artclf itself: these scores tell nothing about art.")
+    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
+    if (page := folder / "report.html").is_file():
+        console.print(f"report:     {page}", soft_wrap=True, highlight=False)

@@ -1,0 +1,144 @@
+"""Sizes that would take this machine down are refused before any work, with what they would take and what there is."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from artclf.cache.folder import cache_folder
+from artclf.config.schema import Config
+from artclf.data.demo.draw import FOLDERS
+from artclf.errors import ArtclfError
+from artclf.model.backbones import Backbone
+from artclf.model.heads import HEADS
+from artclf.model.parts import evaluating
+from artclf.report.format import plural
+from artclf.runtime import cores, memory
+
+WORKERS_PER_CORE = 4
+FEWEST_WORKERS = 8  # that are allowed on any machine
+TRAINED_BYTES = 16  # of a parameter in 32 bits: itself, its gradient, and Adam's two moments
+
+
+def size_mistakes(config: Config) -> Iterator[str]:
+    """Yield a line for every number of a configuration that this machine has no room for."""
+    data, trainer = config.data, config.trainer
+    devices = (
+        trainer.devices if isinstance(trainer.devices, int) and "SLURM_PROCID" not in os.environ else 1
+    )  # srun starts those
+    gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
+    there, what = (gpus, "GPU") if gpus else (cores(), "CPU core")
+    if devices > there:
+        yield f"trainer.devices={devices}: this machine has {plural(there, what)}; allowed: up to {there}"
+    workers = max(FEWEST_WORKERS, WORKERS_PER_CORE * cores())
+    if data.num_workers > workers:
+        yield (f"data.num_workers={data.num_workers}: this machine has {plural(cores(), 'CPU core')}; allowed: up to {workers}")
+    image = 3 * data.image_size**2 * 9  # bytes as they are decoded, and twice in 32 bits as the network is given them
+    if image * data.batch_size > memory():
+        yield (
+            f"data.batch_size={data.batch_size} data.image_size={data.image_size}: the images of a step alone take "
+            f"{_gb(image * data.batch_size)}; {_there(memory(), image)}"
+        )
+    if data.source == "demo" and data.demo is not None:
+        demo = data.demo
+        needed = len(FOLDERS) * (demo.train_per_folder + demo.test_per_folder) * demo.size**2  # about a byte a pixel, as PNG
+        if needed > (free := _free(data.root)):
+            yield (
+                f"data.demo: {len(FOLDERS)} folders of {demo.train_per_folder} + {demo.test_per_folder} images take about "
+                f"{_gb(needed)}, and {_gb(free)} are free; type a smaller data.demo.train_per_folder or test_per_folder"
+            )
+
+
+def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
+    """Refuse a network, a batch or images that do not fit into the memory of the device that trains.
+
+    What is counted is a lower bound: parameters with their gradients and moments, and of each image the outputs of the layers:
+    all of them, where all layers train, else the largest. The layers are run without data, on torch's meta device.
+
+    Args:
+        config: of the run.
+        backbone: its body.
+        precision: what is computed in, as Lightning names it.
+
+    Raises:
+        ArtclfError: with what would be needed, and what there is.
+    """
+    with torch.device("meta"):
+        head = HEADS[config.head.name](features=backbone.features, **config.head.options)
+    everything = any(
+        stage.unfreeze == "all" or (stage.unfreeze == "auto" and backbone.weights == "random")
+        for stage in config.stages.values()
+    )
+    fixed = TRAINED_BYTES * _parameters(head) + (TRAINED_BYTES if everything else 4) * _parameters(backbone.body)
+    gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    there = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
+    if fixed > there:
+        chosen = " ".join(f"head.{name}={value}" for name, value in config.head.options.items())
+        raise ArtclfError(
+            f"{chosen}: a network of {_parameters(head) + _parameters(backbone.body):,} parameters takes {_gb(fixed)} while it "
+            f"trains; this machine has {_gb(there)}; type a smaller head"
+        )
+    size, batch = config.data.image_size, config.data.batch_size
+    if gpu and isinstance(config.trainer.devices, int):
+        batch = max(1, batch // (config.trainer.devices * config.trainer.num_nodes))
+    all_outputs, largest = output_sizes(backbone.body, size)
+    image = (all_outputs if everything else 2 * largest) * (4 if precision == "32-true" else 2)
+    if (needed := fixed + batch * image) > there:
+        raise ArtclfError(
+            f"data.batch_size={config.data.batch_size} data.image_size={size}: with {config.model.name} a step takes at least "
+            f"{_gb(needed)}; {_there(there, image, fixed)}"
+        )
+
+
+def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
+    """Count the numbers that a body's layers give for one image.
+
+    Args:
+        body: images [B, 3, size, size] → features.
+        size: pixels a side.
+
+    Returns:
+        Of all layers together, and of the largest one. What a layer writes into its input is not counted.
+    """
+    counts = [0]
+
+    def count(_: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(output, torch.Tensor) and not any(output is value for value in inputs):
+            counts.append(output.numel())
+
+    hooks = [module.register_forward_hook(count) for module in body.modules() if not any(module.children())]
+    state = {name: tensor.detach().to("meta") for name, tensor in [*body.named_parameters(), *body.named_buffers()]}
+    try:
+        with evaluating(body), torch.inference_mode():
+            functional_call(body, state, (torch.empty(1, 3, size, size, device="meta"),))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(counts), max(counts)
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _free(root: str | None) -> int:
+    """Bytes that are free where demo pictures will be drawn: on the disk of the nearest folder that is there."""
+    place = Path(root).expanduser().absolute() if root else cache_folder().absolute()
+    return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:,.3g} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"
+
+
+def _there(there: int, image: int, fixed: int = 0) -> str:
+    """What this machine has, and how large a batch it takes."""
+    largest = (there - fixed) // image
+    if largest < 1:
+        return f"this machine has {_gb(there)}: not enough for one image; type a smaller data.image_size"
+    return f"this machine has {_gb(there)}; allowed at this size: data.batch_size={largest} at most"

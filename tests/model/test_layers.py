@@ -1,0 +1,128 @@
+import pytest
+import torch
+from torch import nn
+
+from artclf.errors import ArtclfError
+from artclf.model.backbones import Backbone, build_backbone
+from artclf.model.layers import cut, list_layers, set_depth, set_modes
+
+NAMES = [
+    ("torchvision", "resnet50"),
+    ("torchvision", "efficientnet_b0"),
+    ("timm", "efficientnet_lite0"),
+    ("timm", "convnext_atto"),
+]
+
+
+@pytest.fixture(scope="module", params=NAMES, ids=lambda pair: pair[1])
+def backbone(request: pytest.FixtureRequest) -> Backbone:
+    torch.manual_seed(0)
+    return build_backbone(*request.param)
+
+
+def test_the_last_ten_layers_of_resnet50_are_layer4_2() -> None:
+    body = build_backbone("torchvision", "resnet50").body
+    layers = list_layers(body)
+    last = layers.trained(10)
+    assert [layer.name.removeprefix("layer4.2.") for layer in last] == (
+        ["conv1", "bn1", "relu", "conv2", "bn2", "relu_1", "conv3", "bn3", "add", "relu_2"]
+    )
+    assert [layer.kind for layer in last[-3:]] == ["BatchNorm2d", "add", "ReLU"]
+    set_depth(body, layers, 10)
+    trained = {name for name, parameter in body.named_parameters() if parameter.requires_grad}
+    assert trained == {f"layer4.2.{name}" for name, _ in body.layer4[2].named_parameters()}
+
+
+@pytest.mark.parametrize(("name", "block"), [("resnet50", "layer4."), ("efficientnet_b0", "features.7.")])
+def test_the_last_block(name: str, block: str) -> None:
+    backbone = build_backbone("torchvision", name)
+    layers = list_layers(backbone.body)
+    depth = layers.resolve("last_block", key="k", pretrained=True, last_block=backbone.last_block)
+    assert layers.trained(depth)[0].name.startswith(block)
+    assert not layers.layers[len(layers) - depth - 1].name.startswith(block)
+
+
+def test_resolve_understands_words_and_numbers() -> None:
+    layers = list_layers(build_backbone("torchvision", "resnet50").body)
+    assert layers.resolve("auto", key="k", pretrained=True, last_block="") == 0
+    assert layers.resolve("auto", key="k", pretrained=False, last_block="") == len(layers)
+    assert layers.resolve("all", key="k", pretrained=True, last_block="") == len(layers) == 172
+    assert layers.resolve(25, key="k", pretrained=True, last_block="") == 25
+    with pytest.raises(ArtclfError, match=r"stages.x.unfreeze: got 173; allowed: 0 to 172"):
+        layers.resolve(173, key="stages.x.unfreeze", pretrained=True, last_block="")
+    with pytest.raises(ArtclfError, match="no known last block"):
+        layers.resolve("last_block", key="k", pretrained=True, last_block="nowhere")
+
+
+def test_every_parameter_belongs_to_one_layer(backbone: Backbone) -> None:
+    names = [name for layer in list_layers(backbone.body).layers for name in layer.parameters]
+    assert len(names) == len(set(names))
+    assert set(names) == {name for name, _ in backbone.body.named_parameters()}
+
+
+@pytest.mark.parametrize("depth", [0, 1, 7, 10, 30, "all"])
+def test_prefix_and_suffix_are_the_whole(backbone: Backbone, depth: int | str) -> None:
+    layers = list_layers(backbone.body)
+    number = len(layers) if depth == "all" else int(depth)
+    pictures = torch.randn(2, 3, 64, 64)
+    backbone.body.eval()
+    with torch.inference_mode():
+        prefix, suffix = cut(backbone.body, layers, number, 64)
+        assert torch.equal(suffix(*prefix(pictures)), backbone.body(pictures))
+
+
+def test_what_trains_is_behind_the_cut(backbone: Backbone) -> None:
+    layers = list_layers(backbone.body)
+    set_depth(backbone.body, layers, 10)
+    prefix, suffix = cut(backbone.body, layers, 10, 64)
+    pictures = torch.randn(2, 3, 64, 64)
+    crossing = prefix(pictures)
+    assert not any(tensor.requires_grad for tensor in crossing)
+    suffix(*crossing).sum().backward()
+    trained = [p for p in backbone.body.parameters() if p.requires_grad]
+    assert trained
+    assert all(p.grad is not None for p in trained)
+    backbone.body.zero_grad()
+
+
+def test_frozen_batchnorm_does_not_move_and_the_rest_does() -> None:
+    body = build_backbone("torchvision", "resnet50").body
+    layers = list_layers(body)
+    body.train()
+    set_depth(body, layers, 10)
+    before = {name: buffer.clone() for name, buffer in body.named_buffers()}
+    for _ in range(2):
+        body(torch.randn(4, 3, 32, 32) * 5 + 3)
+    moved = {name.rsplit(".", 1)[0] for name, buffer in body.named_buffers() if not torch.equal(buffer, before[name])}
+    assert moved == {"layer4.2.bn1", "layer4.2.bn2", "layer4.2.bn3"}
+
+
+def test_modes_are_asserted_again() -> None:
+    body = build_backbone("torchvision", "efficientnet_b0").body
+    layers = list_layers(body)
+    set_depth(body, layers, 2)
+    wanted = {name: module.training for name, module in body.named_modules()}
+    assert wanted["features.8.1"]
+    assert not wanted["features.7.0.block.0.1"]
+    body.train()
+    set_modes(body, layers, 2)
+    assert {name: module.training for name, module in body.named_modules()} == wanted
+
+
+class Untraceable(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(x) if x.sum() > 0 else self.first(x)
+
+
+def test_a_body_that_can_not_be_traced_is_listed_by_its_modules() -> None:
+    body = Untraceable()
+    layers = list_layers(body)
+    assert [layer.name for layer in layers.layers] == ["first", "second"]
+    set_depth(body, layers, 1)
+    assert [p.requires_grad for p in body.parameters()] == [False, False, True, True]
+    with pytest.raises(ValueError, match="no border between its modules fits"):
+        cut(body, layers, 1, 4)

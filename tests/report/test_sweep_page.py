@@ -1,0 +1,97 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from artclf.report.figures.search import Sweep, Trial
+from artclf.report.sweep_page import write_sweep
+
+SPACE = {"lr": "tag(log, interval(1e-5, 1e-2))", "head": "choice(mlp, linear)", "dropout": "interval(0, 0.7)"}
+
+
+def made_up(trials: list[Trial], **changes: Any) -> Sweep:
+    best = min((t for t in trials if t.state == "finished"), key=lambda t: t.value or 0.0, default=None)
+    given: dict[str, Any] = {
+        "metric": "val/loss",
+        "mode": "min",
+        "trials": trials,
+        "space": SPACE,
+        "numbers": {"lr": (1e-5, 1e-2, True), "dropout": (0.0, 0.7, False)},
+        "choices": {"head": ("mlp", "linear")},
+        "settled": ["data=folder"],
+        "best": best,
+        "command": "python train.py data=folder lr=0.001 'a b'" if best else None,
+        "importance": {"lr": 0.8, "head": 0.2},
+        "importance_missing": "",
+        "asked": len(trials),
+        "seconds": 100.0,
+    }
+    return Sweep(**{**given, **changes})
+
+
+def trial(number: int, value: float | None = None, **changes: Any) -> Trial:
+    state = "finished" if value is not None else "failed"
+    drawn = {"lr": f"{10 ** -(2 + number % 3)}", "head": ("mlp", "linear")[number % 2], "dropout": str(number / 20)}
+    return Trial(**{"number": number, "words": drawn, "state": state, "value": value, "epochs": 3, "seconds": 2.0, **changes})
+
+
+def test_page_table_and_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "report.html").touch()
+    trials = [
+        trial(0, 0.4, test={"balanced_accuracy": 0.99, "false_positive_rate": 0.0}),
+        trial(1, 0.3, test={"balanced_accuracy": 0.51, "false_positive_rate": 0.25}),
+        trial(2, reason="diverged <b>"),
+        trial(3, 0.9, state="pruned", reason="stopped after epoch 2"),
+    ]
+    table = write_sweep(tmp_path, made_up(trials))
+    columns = ["trial", "state", "val/loss", "epochs", "seconds", "lr", "head", "dropout"]
+    assert list(table) == [*columns, "test_balanced_accuracy", "test_false_positive_rate", "reason"]
+    assert pd.read_csv(tmp_path / "sweep.csv")["state"].tolist() == ["finished", "finished", "failed", "pruned"]
+    page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
+    assert "2 of 4 trials finished, 1 was stopped early as hopeless and 1 failed." in page
+    assert "The best is trial 1: validation loss 0.3." in page  # though trial 0 has the better test figures
+    assert "python train.py data=folder lr=0.001 &#39;a b&#39;" in page
+    assert "chose nothing" in page
+    assert "diverged &lt;b&gt;" in page
+    assert 'href="1/report.html"' in page
+    assert "lr: it explains 80.0% of the differences" in page
+    assert page.index(">1</a> (best)") < page.index('<th scope="row">0') < page.index('<th scope="row">3')
+    for name in ("trials", "importance", "settings"):
+        with Image.open(tmp_path / f"sweep_{name}.png") as image:
+            image.load()
+            assert min(image.size) > 100
+    printed = capsys.readouterr().out
+    assert "python train.py data=folder lr=0.001 'a b'" in printed
+    assert "balanced" not in printed  # no test figure beside the choice
+
+
+def test_a_search_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
+    sweep = made_up([trial(0, reason="no GPU"), trial(1, reason="no GPU")], importance={}, importance_missing="too few")
+    write_sweep(tmp_path, sweep)
+    page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
+    assert "No trial finished" in page
+    assert "no GPU" in page
+    assert "The best settings" not in page
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_an_interrupted_search_of_one_trial_can_be_drawn(tmp_path: Path) -> None:
+    sweep = made_up([trial(0, 0.5)], importance={}, importance_missing="1 trial finished: too few", asked=20)
+    write_sweep(tmp_path, sweep)
+    page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
+    assert "interrupted before its 20 trials were done" in page
+    assert "1 trial finished: too few." in page
+    assert (tmp_path / "sweep_settings.png").is_file()
+    assert not (tmp_path / "sweep_importance.png").exists()
+
+
+def test_a_loss_that_nearly_diverged_does_not_flatten_the_others(tmp_path: Path) -> None:
+    from artclf.report.figures.sweep import plot_trials
+
+    (axes,) = plot_trials(made_up([trial(0, 0.3), trial(1, 0.2), trial(2, 5e6)])).axes
+    assert axes.get_yscale() == "log"
+    (axes,) = plot_trials(made_up([trial(0, 0.3), trial(1, 0.2)])).axes
+    assert axes.get_yscale() == "linear"
