@@ -14,8 +14,7 @@ from artclf.data.canonical import Canonical
 from artclf.data.survey import DEFAULT_SAMPLE, Survey
 from artclf.errors import ArtclfError
 from artclf.inference.audit import audit_pictures, write_audit, write_found
-from artclf.report.audit import audit_section, how_it_was_done, in_words
-from artclf.report.data_page import headline
+from artclf.report.data_page import audit_in_words, audit_section, headline, how_it_was_done
 from artclf.report.render import render
 
 _SIZE, _DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical pictures are made for
@@ -109,7 +108,7 @@ def _print(survey: Survey, found: dict[str, Any], seed: int, page: Path) -> None
             )
     if table.row_count:
         screen.print(table)
-    for line in (_reading(survey, seed), how_it_was_done(found), "", *in_words(found)):
+    for line in (_reading(survey, seed), how_it_was_done(found), "", *audit_in_words(found)):
         screen.print(line, markup=False)
     name_unreadable(survey, page.parent)
     screen.print(f"page: {page}", markup=False)

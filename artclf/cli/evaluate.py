@@ -29,8 +29,7 @@ from artclf.inference.predict import choose_precision, predict_files
 from artclf.model.checkpoint import load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.report import format as fmt
-from artclf.report.robustness import in_words, read_robustness
-from artclf.report.summary import guessing
+from artclf.report.text import guessing, read_robustness, robustness_in_words
 from artclf.runtime import keep_freed_memory
 from artclf.training.assess import write_evaluation
 
@@ -203,7 +202,7 @@ def _print(
     table.caption = guessing(metrics)
     screen.print(table)
     found = read_robustness(folder)
-    for line in in_words(found) if found else []:
+    for line in robustness_in_words(found) if found else []:
         screen.print(line, markup=False)
     for path, reason in rejected.head(_MOST_LINES).itertuples(index=False):
         errors.print(f"error: {selection.manifest.root / path}: {reason}", markup=False)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.report.figures.search import Outcome
+from artclf.report.figures.sweep import Outcome
 from artclf.run_folder import ERROR_FILE, PRUNED_FILE
 
 TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")

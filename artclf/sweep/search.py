@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 from artclf.config.check import quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.report.figures.search import Sweep, Trial
+from artclf.report.figures.sweep import Sweep, Trial
 from artclf.report.sweep_page import write_sweep
 from artclf.run_folder import ERROR_FILE
 from artclf.sweep.callbacks import concerns_search

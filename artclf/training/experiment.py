@@ -29,7 +29,7 @@ from artclf.model.features import PrefixCache
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.model.precision import resolve_precision
-from artclf.report.summary import guessing
+from artclf.report.text import guessing
 from artclf.run_folder import PROGRESS_FILE, write_text
 from artclf.training.build import build_model, load_backbone, told_fallbacks
 from artclf.training.limits import require_memory, size_mistakes

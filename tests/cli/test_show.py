@@ -6,13 +6,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from artclf.cli import app
-from artclf.report import style
 from tests.conftest import draw, shared_data
-
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(style, "DPI", 40)  # quick to draw
 
 
 def show(*words: object) -> Result:
@@ -151,4 +145,4 @@ def test_ai_artbench_as_published_gives_its_makers_away(tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "JPEG quality alone tells human works from AI works in 100.0% of cases" in done.stdout
     assert "width × height in " in done.stdout
-    Image.open(tmp_path / "there" / "figures" / "qualities.png").load()
+    Image.open(tmp_path / "there" / "figures" / "files.png").load()
