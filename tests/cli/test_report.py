@@ -16,5 +16,5 @@ def test_a_page_is_written_anew_from_the_run_folder(tmp_path: Path) -> None:
 
 def test_what_is_no_finished_run_is_refused(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["report", str(tmp_path)])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "no metrics.json in this folder" in done.stderr
