@@ -11,11 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from artclf.data.reader import ImageReader
 from benchmarks.table import distinct_path
 
 STORE = "artclf.data.pixels"
 WORKERS = 2  # as data.num_workers has it
-MAX_PIXELS = 89_478_485
 
 
 def first_pass(pictures: Path, count: int, size: int) -> dict[str, float]:
@@ -34,7 +34,7 @@ def first_pass(pictures: Path, count: int, size: int) -> dict[str, float]:
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
-        pixels = store.PixelStore(pictures, size=size, interpolation="bilinear", max_pixels=MAX_PIXELS, max_gb=None)
+        pixels = store.PixelStore(pictures, ImageReader(size), max_gb=None)
         looks = pixels.inspect(paths, workers=WORKERS)
         seconds.append(time.perf_counter() - began)
         if len(pixels) != count or (looks["reason"] != "").any():

@@ -26,7 +26,7 @@ def measure(root: Path) -> dict[str, float]:
         files; seconds from the call to the manifest; megabytes: peak memory of the process, and what of it was there before
         the call (Python, pandas and Pillow).
     """
-    from artclf.data.sources.detect import read_any  # noqa: PLC0415 (its memory counts as there before)
+    from artclf.data.sources import read_any  # noqa: PLC0415 (its memory counts as there before)
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.perf_counter()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from artclf.data.facts import survey_files
 from artclf.data.sources.ai_artbench import read_ai_artbench
-from artclf.data.survey import survey_files
 from benchmarks.tree import TEST, TRAIN, make_tree
 from tests.conftest import REPOSITORY
 

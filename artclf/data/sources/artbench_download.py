@@ -18,7 +18,7 @@ from rich.filesize import decimal
 
 from artclf.cache.folder import AI_ARTBENCH, AI_ARTBENCH_VERSION, kaggle_ai_artbench, kaggle_cache
 from artclf.data.images import DEFAULT_MAX_PIXELS
-from artclf.data.inspection import inspect_files
+from artclf.data.pixels import inspect_files
 from artclf.data.sources.ai_artbench import FOLDER, find_base
 from artclf.data.sources.walk import picture_folders
 from artclf.errors import ArtclfError, nearest
