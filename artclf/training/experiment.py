@@ -25,7 +25,7 @@ from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.inference.forms import judge_both_forms
-from artclf.model.features import PrefixCache
+from artclf.model.features import FeatureCache
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.model.precision import resolve_precision
@@ -160,7 +160,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
 
     trainer_of = partial(make_trainer, config, folder, precision=precision)
     keep(progress.stages)
-    with closing(PrefixCache(model, data, config.cache)) as frozen, _compiler_told():
+    with closing(FeatureCache(model, data, config.cache)) as features, _compiler_told():
         records = fit_stages(
             model,
             data,
@@ -172,13 +172,13 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
             checkpoints=folder / "checkpoints",
             finished=progress.stages,
             resume=progress.resumed > 0,
-            frozen=frozen,
+            features=features,
             compiled=config.trainer.compile,
             on_finished=keep,
         )
         trainer = trainer_of("test", None)
         winner = best_record(records, config.monitor.mode)
-        frozen.offer(max(record.layers for record in records[: records.index(winner) + 1]), trainer)
+        features.offer(max(record.layers for record in records[: records.index(winner) + 1]), trainer)
         trainer.test(model, datamodule=data, verbose=False)
     predictions = tested_predictions(model, data)
     judge = fit_to_validation(predictions, **config.calibration.model_dump())
