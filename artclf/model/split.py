@@ -4,8 +4,8 @@ It is cut at the last place of its graph before what trains where only one tenso
 a residual network, at the input of a block. The parts are then compared with the whole body.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
@@ -15,7 +15,7 @@ import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from artclf.model.layers import Layers, evaluating, modes_kept, set_modes, trace
+from artclf.model.layers import Layers, evaluating, modes_kept, set_depth, set_modes, trace
 
 TRIED_ON = 64  # pixels a side of the images on which a cut is tried first
 IMAGES = 7  # in the batch that shows which tensors have the images as their rows
@@ -50,7 +50,7 @@ def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
     """Cut a body before its last `depth` layers, or earlier.
 
     `tail(frozen(images))` equals `body(images)`, gradients included, in eval mode and in the modes of `set_modes`; that is
-    checked on a few random images. Afterwards the body is as it was.
+    checked on a few random images.
 
     Args:
         body: images [B, 3, S, S] → features [B, D].
@@ -65,27 +65,44 @@ def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
         return Split(body, "features", body, lambda features: features)
     if not layers.nodes:
         raise ValueError("the graph of this backbone can't be traced")
-    trained = [name for layer in layers.trained(depth) for name in layer.parameters]
-    with _undisturbed(body):
-        set_modes(body, layers, depth)
-        try:
-            found = _cut(body, layers, depth, size)
-            try:  # small images, at a fraction of the price; not all bodies take them
-                _check(body, found, trained, min(size, TRIED_ON))
-            except Exception:  # noqa: BLE001 (the size alone may be the reason: then this check passes)
-                _check(body, found, trained, size)
-        except Exception as error:  # the body's own code runs, in ways that it was not written for
-            raise ValueError(f"this backbone can't be cut before its last {depth} layers: {error}") from error
-    return found
+    try:
+        graphs = _cut(body, layers, depth, size)
+        copied = deepcopy(body)
+        set_depth(copied, layers, depth)
+        trained = [parameter for parameter in copied.parameters() if parameter.requires_grad]
+        parts = _parts(copied, *graphs)
+        try:  # small images, at a fraction of the price; not all bodies take them
+            _check(parts, trained, min(size, TRIED_ON))
+        except Exception:  # noqa: BLE001 (the size alone may be the reason: then this check passes)
+            _check(parts, trained, size)
+    except Exception as error:  # the body's own code runs, in ways that it was not written for
+        raise ValueError(f"this backbone can't be cut before its last {depth} layers: {error}") from error
+    return _parts(body, *graphs)
 
 
-def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
-    """Cut a body that is in the modes in which it trains.
+def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
+    """The parts as functions that take modules, parameters and buffers from the body itself whenever they run.
 
-    A graph keeps the mode of functional dropout that it was traced in, so the tail has one for each mode.
+    A GraphModule of its own would keep the buffers that the body had, on the device where it was.
+    """
+    first, evaluated, trained = (partial(type(fx.GraphModule(body, graph)).forward, body) for graph in graphs)
+
+    def tail(outputs: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = (trained if body.training else evaluated)(outputs)
+        return features
+
+    return Split(body, place, first, tail)
+
+
+def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph, fx.Graph]:
+    """Name of the place, and graphs of the frozen part and of the tail in eval and in train mode.
+
+    A graph keeps the mode of functional dropout that it was traced in.
     """
     graph = layers.nodes[0].graph
-    nodes, other = list(graph.nodes), list(trace(body))
+    with modes_kept(body):
+        set_modes(body, layers, depth)
+        nodes, other = list(graph.nodes), list(trace(body))
     limit = min(nodes.index(layers.nodes[len(layers) - depth]), _first_difference(body, nodes, other))
     with evaluating(body), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as sizes:
         shapes = _Shapes(body, graph=graph)
@@ -103,14 +120,8 @@ def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
     for node in nodes[:place]:
         copied[node] = first.node_copy(node, copied.__getitem__)
     first.output(copied[nodes[cut]])
-    evaluated, trained = _bound(body, _tail(nodes, place, cut)), _bound(body, _tail(other, place, cut))
-    names = {node: layer.name for node, layer in zip(layers.nodes, layers.layers, strict=True)}
-
-    def tail(outputs: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = (trained if body.training else evaluated)(outputs)
-        return features
-
-    return Split(body, names[nodes[cut]], _bound(body, first), tail)
+    name = next(layer.name for node, layer in zip(layers.nodes, layers.layers, strict=True) if node is nodes[cut])
+    return name, first, _tail(nodes, place, cut), _tail(other, place, cut)
 
 
 class _Shapes(fx.Interpreter):
@@ -152,14 +163,6 @@ def _tail(nodes: Sequence[fx.Node], place: int, cut: int) -> fx.Graph:
     return graph
 
 
-def _bound(body: nn.Module, graph: fx.Graph) -> Callable[..., Any]:
-    """A graph as a function that takes modules, parameters and buffers from the body itself whenever it runs.
-
-    A GraphModule of its own would keep the buffers that the body had, on the device where it was.
-    """
-    return partial(type(fx.GraphModule(body, graph)).forward, body)
-
-
 def _first_difference(body: nn.Module, nodes: Sequence[fx.Node], other: Sequence[fx.Node]) -> int:
     """The first place at which two graphs do not do the same."""
     places = {node: f"%{i}" for graph in (nodes, other) for i, node in enumerate(graph)}
@@ -175,88 +178,42 @@ def _first_difference(body: nn.Module, nodes: Sequence[fx.Node], other: Sequence
     return next((i for i, (a, b) in pairs if not same(a, b)), min(len(nodes), len(other)))
 
 
-# ---- the check
+def _check(parts: Split, trained: Sequence[nn.Parameter], size: int) -> None:
+    """Compare parts with their body: features in both modes, gradients, and that an image's row is its own alone.
+
+    Running means change meanwhile.
+    """
+    body, images = parts.body, _draw(parts.body, 3, size)
+    with torch.no_grad(), evaluating(body):
+        outputs = parts.frozen(images)
+        alone = torch.cat([parts.frozen(images[:1]), parts.frozen(images[1:])])
+        _compare(alone, outputs, f"what {parts.place} gives for an image depends on the other images", ALIKE)
+        _compare(parts.tail(outputs), body.forward(images), "features: the parts give something else than the whole")
+        outputs = parts.frozen(images)
+    wanted = _features_and_gradients(partial(body.forward, images), trained)
+    got = _features_and_gradients(partial(parts.tail, outputs), trained)
+    _compare(got[0], wanted[0], "features in train mode: the parts give something else than the whole")
+    nothing = NOTHING * max((float(gradient.abs().max()) for gradient in wanted[1:]), default=0.0)
+    for a, b in zip(got[1:], wanted[1:], strict=True):
+        _compare(a, b, "gradients: the parts give something else than the whole", nothing=nothing)
 
 
-def _check(body: nn.Module, parts: Split, trained: Sequence[str], size: int) -> None:
-    """Compare the parts with the body: features in both modes, gradients, and that an image's row is its own alone."""
-    with _only(body, trained) as parameters:
-        images = _draw(body, 3, size, seed=1)
-        with evaluating(body), torch.no_grad():
-            outputs = parts.frozen(images)
-            if not _close(torch.cat([parts.frozen(images[:1]), parts.frozen(images[1:])]), outputs, ALIKE):
-                raise ValueError(f"what {parts.place} gives for an image depends on the other images")
-            _compare(parts.tail(outputs), body.forward(images), "features")
-        images = _draw(body, 2, size, seed=2)
-        with torch.no_grad():
-            outputs = parts.frozen(images)
-        wanted = _features_and_gradients(body, lambda: body.forward(images), parameters)
-        got = _features_and_gradients(body, lambda: parts.tail(outputs), parameters)
-    _compare(got[0], wanted[0], "features in train mode")
-    largest = max((float(gradient.abs().max()) for gradient in wanted[1:] if gradient is not None), default=0.0)
-    for name, a, b in zip(trained, got[1:], wanted[1:], strict=True):
-        if (a is None) != (b is None):
-            raise ValueError(f"the gradient of {name} is lost behind the cut")
-        if a is not None:
-            _compare(a, b, f"the gradient of {name}", NOTHING * largest)
-
-
-def _features_and_gradients(body: nn.Module, function: Callable[[], torch.Tensor], parameters: list[nn.Parameter]) -> list[Any]:
+def _features_and_gradients(function: Callable[[], torch.Tensor], trained: Sequence[nn.Parameter]) -> list[torch.Tensor]:
     """Features, and the gradients of a weighted sum of them, with the same random numbers every time."""
-    buffers = [(buffer, buffer.clone()) for buffer in body.buffers()]
-    device = next(body.parameters()).device
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.enable_grad():
+    with torch.random.fork_rng():
         torch.manual_seed(0)
         features = function()
-        weights = torch.linspace(-1, 1, features.numel(), device=device, dtype=features.dtype).view_as(features)
-        gradients = (
-            torch.autograd.grad(features, parameters, weights, allow_unused=True)
-            if features.requires_grad
-            else [None] * len(parameters)
-        )
-    with torch.no_grad():
-        for buffer, old in buffers:
-            buffer.copy_(old)
+    weights = torch.linspace(-1, 1, features.numel(), device=features.device, dtype=features.dtype).view_as(features)
+    gradients = torch.autograd.grad(features, trained, weights, allow_unused=True, materialize_grads=True) if trained else ()
     return [features.detach(), *gradients]
 
 
-@contextmanager
-def _undisturbed(body: nn.Module) -> Iterator[None]:
-    """Modes that may be changed, full precision, and tensors that autograd knows, whatever the caller is in."""
-    device = next(body.parameters()).device
-    with modes_kept(body), torch.inference_mode(False), torch.autocast(device.type, enabled=False):
-        yield
-
-
-@contextmanager
-def _only(body: nn.Module, trained: Sequence[str]) -> Iterator[list[nn.Parameter]]:
-    """Let only some parameters have gradients, and give them."""
-    before = [(parameter, parameter.requires_grad) for parameter in body.parameters()]
-    try:
-        body.requires_grad_(False)
-        parameters = [body.get_parameter(name) for name in trained]
-        for parameter in parameters:
-            parameter.requires_grad = True
-        yield parameters
-    finally:
-        for parameter, flag in before:
-            parameter.requires_grad = flag
-
-
-def _draw(body: nn.Module, batch: int, size: int, seed: int = 0) -> torch.Tensor:
+def _draw(body: nn.Module, batch: int, size: int) -> torch.Tensor:
     """Random images [batch, 3, size, size] where the body is; the global generators are left alone."""
     example = next(body.parameters())
-    images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(seed))
+    images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
     return images.to(example.device, example.dtype)
 
 
-def _compare(got: torch.Tensor, wanted: torch.Tensor, what: str, nothing: float = 0.0) -> None:
-    if not _close(got, wanted, CLOSE, nothing):
-        raise ValueError(f"{what}: the parts give something else than the whole")
-
-
-def _close(got: torch.Tensor, wanted: torch.Tensor, tolerance: float, nothing: float = 0.0) -> bool:
-    if got.shape != wanted.shape or got.dtype != wanted.dtype:
-        return False
-    got, wanted = got.float(), wanted.float()
-    return bool(torch.allclose(got, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()) + nothing))
+def _compare(got: torch.Tensor, wanted: torch.Tensor, problem: str, tolerance: float = CLOSE, nothing: float = 0.0) -> None:
+    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()) + nothing, msg=problem)
