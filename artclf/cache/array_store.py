@@ -40,10 +40,10 @@ class StoreError(Exception):
 
 
 class RowStore:
-    """Rows in a folder of the cache, or in memory.
+    """Rows in a folder of the cache, which is made if it is missing; or in memory, where `folder` is None.
 
     Args:
-        folder: the store's, made if it is missing; None: rows are kept in memory, for as long as the process lives.
+        folder: the store's.
         row_bytes: size of a row.
         about: plain values that describe what it holds, kept in about.json.
 
@@ -75,14 +75,12 @@ class RowStore:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For another process, mapped files by their names."""
-        segments = [part.filename if isinstance(part, np.memmap) else part for part in self._segments]
-        return {**self.__dict__, "_segments": segments}
+    def __getstate__(self) -> dict[str, Any]:  # for another process: mapped files by their names
+        return self.__dict__ | {"_segments": [getattr(part, "filename", part) for part in self._segments]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._segments = [part if isinstance(part, np.ndarray) else np.load(part, mmap_mode="r") for part in self._segments]
+        segments = [part if isinstance(part, np.ndarray) else np.load(part, mmap_mode="r") for part in state["_segments"]]
+        self.__dict__.update(state | {"_segments": segments})
 
     def find(self, keys: Sequence[bytes]) -> Numbers:
         """[N] keys → the number of each key's row, −1 where there is none."""
@@ -109,50 +107,30 @@ class RowStore:
     def building(self) -> Iterator[None]:
         """A context in which this process alone adds rows; another one that builds is waited for.
 
-        Rows that were added by then are found afterwards, also where the context is left by an error.
-
-        Raises:
-            StoreError: if the disk is full, can't be written or has no locks. What this process has added is then gone:
-                a full disk would stop the run itself.
+        Rows are found after it, also where it is left by an error; but for a StoreError (the disk is full, can't be written
+        or has no locks), at which they are removed: a full disk would stop the run itself.
         """
         if self.folder is None:
             yield
             return
-        with self._locked(self.folder):
+        with _locked(self.folder):
             self._look()
-            before, self._began = set(self._seen), time.monotonic()
+            before, self._began = set(self.folder.glob("*.npy")), time.monotonic()
             try:
                 yield
                 self._commit()
             except (OSError, StoreError) as error:
-                self._discard()
-                for file in self.folder.glob(f"*{KEYS}"):
-                    if file.name not in before:
-                        file.unlink()
-                        _rows_of(file).unlink()
+                if self._new is not None:
+                    self._new.file.close()
+                for file in set(self.folder.glob("*.npy*")) - before:
+                    file.unlink()
                 raise error if isinstance(error, StoreError) else StoreError(_why(error, self.folder)) from error
             except BaseException:
                 self._commit()
                 raise
             finally:
-                self._began = None
+                self._new = self._began = None
                 self._look()
-
-    @contextmanager
-    def _locked(self, folder: Path) -> Iterator[None]:
-        lock = FileLock(folder / ".lock")
-        try:
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                log.info("another process is writing to %s; waiting for it", folder)
-                lock.acquire()
-        except (OSError, NotImplementedError) as error:
-            raise StoreError(_why(error, folder)) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
         """Add rows [N, row_bytes] under their keys, 32 bytes each, within `building`. Raises StoreError."""
@@ -165,7 +143,7 @@ class RowStore:
         elif keys:
             try:
                 if self._new is None:
-                    self._new = _Segment(self.folder / f"{len(list(self.folder.glob(f'*{KEYS}'))):04}{KEYS}", self.row_bytes)
+                    self._new = _Segment(self.folder, self.row_bytes)
                 self._new.write(keys, rows)
                 now = time.monotonic()
                 waited = now - self._new.began > max(COMMIT_SECONDS, 0.1 * (now - self._began))
@@ -182,11 +160,6 @@ class RowStore:
     def _commit(self) -> None:
         if self._new is not None:
             self._new.put_in_place()
-            self._new = None
-
-    def _discard(self) -> None:
-        if self._new is not None:
-            self._new.discard()
             self._new = None
 
     def _look(self) -> None:
@@ -218,8 +191,9 @@ class RowStore:
 class _Segment:
     """The segment that a process writes, under other names."""
 
-    def __init__(self, keys_file: Path, row_bytes: int) -> None:
-        self.keys_file, self.rows_file, self.row_bytes = keys_file, _rows_of(keys_file), row_bytes
+    def __init__(self, folder: Path, row_bytes: int) -> None:
+        self.keys_file = folder / f"{len(list(folder.glob(f'*{KEYS}'))):04}{KEYS}"
+        self.rows_file, self.row_bytes = _rows_of(self.keys_file), row_bytes
         self.began = time.monotonic()
         self.keys: list[bytes] = []
         # unbuffered: what is not written yet must not be tried again while the file is closed
@@ -241,23 +215,9 @@ class _Segment:
             _write(file, np.frombuffer(b"".join(self.keys), dtype=np.uint8))
         put_in_place(beside(self.keys_file), self.keys_file)
 
-    def discard(self) -> None:
-        self.file.close()
-        for file in (self.rows_file, self.keys_file):
-            beside(file).unlink(missing_ok=True)
-
 
 def require_room(folder: Path | None, needed: int, max_gb: float | None) -> None:
-    """Check that there is room for rows before they are computed.
-
-    Args:
-        folder: of the store; None: it is in memory, and nothing is checked.
-        needed: bytes.
-        max_gb: gigabytes that may be taken; None: half of what is free on the disk.
-
-    Raises:
-        StoreError: if there is too little.
-    """
+    """Raise StoreError unless a store's folder (None: memory) has room for `needed` bytes: half of what is free, or max_gb."""
     if folder is None:
         return
     free = shutil.disk_usage(folder).free
@@ -268,6 +228,23 @@ def require_room(folder: Path | None, needed: int, max_gb: float | None) -> None
         )
     if max_gb is not None and needed > max_gb * 1e9:
         raise StoreError(f"{folder}: would take {needed / 1e9:.3g} GB, more than cache.max_gb={max_gb:g} allows")
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / ".lock")
+    try:
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            log.info("another process is writing to %s; waiting for it", folder)
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        raise StoreError(_why(error, folder)) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _rows_of(keys_file: Path) -> Path:

@@ -8,7 +8,8 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from artclf.cache.array_store import RowStore, StoreError
+from artclf.cache import array_store
+from artclf.cache.array_store import StoreError
 from artclf.cache.folder import entries
 from artclf.config.schema import StageConfig
 from artclf.data.module import ArtData
@@ -201,7 +202,7 @@ def test_a_stage_whose_frozen_layers_were_trained_leaves_nothing_behind(pictures
     assert kept == ["efficientnet_lite0 without its last 25 layers"]
 
 
-def full(self: RowStore, folder: Path) -> Any:
+def full(folder: Path) -> Any:
     raise StoreError("/cache: the disk is full; artclf cache clear makes room")
 
 
@@ -209,7 +210,7 @@ def test_without_a_disk_outputs_are_kept_in_memory_and_it_is_said(pictures: Path
     expected, *_ = fitted(pictures, "efficientnet_lite0", 0)
     data = art_data(pictures)
     with monkeypatch.context() as patch:
-        patch.setattr(RowStore, "_locked", full)
+        patch.setattr(array_store, "_locked", full)
         monkeypatch.setenv("ARTCLF_CACHE", str(Path("/nowhere")))
         model, _, data = fitted(pictures, "efficientnet_lite0", 0, "cache.pixels=false")
     assert torch.equal(p_ai(model), p_ai(expected))
