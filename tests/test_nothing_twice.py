@@ -94,7 +94,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(
     def full(*args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(array_store, "_write_all", full)
+    monkeypatch.setattr(array_store, "_write", full)
     done = train(*SMALL, f"data.root={pictures}", "hydra.run.dir=run")
     assert done.code == 0, done.printed
     assert "Traceback" not in done.printed
@@ -107,7 +107,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on(
     assert all("the disk is full; artclf cache clear makes room" in line for line in metrics["fallbacks"])
     assert "the disk is full" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert len(done.lines("warning: pixels are not kept")) == 1
-    assert not list((tmp_path / "full").rglob("*.rows"))
+    assert not list((tmp_path / "full").rglob("*.npy*"))
     pd.testing.assert_frame_equal(predictions_of(tmp_path / "run"), predictions_of(tmp_path / "enough"), atol=2e-3, rtol=0)
 
 

@@ -73,7 +73,8 @@ class PixelStore:
         }
         name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
         what = f"{depends['root']} at {reader.size} px{', canonical' if reader.canonical else ''}"
-        self.rows = RowStore(cache_folder() / "pixels" / name, 3 * reader.size**2, {"what": what, **depends})
+        self.folder = cache_folder() / "pixels" / name
+        self.rows = RowStore(self.folder, 3 * reader.size**2, {"what": what, **depends})
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -111,12 +112,12 @@ class PixelStore:
 
     def _tell(self, missing: int, total: int) -> None:
         needed = missing * self.rows.row_bytes
-        require_room(self.rows.folder, needed, self.max_gb)
+        require_room(self.folder, needed, self.max_gb)
         log.info(
             "decoding %s once, and keeping %.3g GB of pixels in %s (artclf cache list; cache.pixels=false does without)",
             f"{missing} pictures" if missing == total else f"{missing} of {total} pictures",
             needed / 1e9,
-            self.rows.folder,
+            self.folder,
         )
 
     def _known(self, paths: Sequence[str]) -> list[bytes | None]:
@@ -131,7 +132,7 @@ class PixelStore:
 
     def _ledger(self) -> dict[str, tuple[Stamp, bytes]]:
         """What is known of each file; a line that a kill has cut off is passed over."""
-        file = self.rows.folder / LEDGER
+        file = self.folder / LEDGER
         lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
         ledger = {}
         for line in lines:
@@ -142,7 +143,7 @@ class PixelStore:
     def _look_at(self, paths: Sequence[str], missing: list[int], found: list[bytes | None], workers: int) -> pd.DataFrame:
         reasons = [""] * len(paths)
         kept: set[bytes] = set()  # of what this pass has come upon
-        ledger = self.rows.folder / LEDGER
+        ledger = self.folder / LEDGER
         _end_its_line(ledger)
         with ledger.open("a", encoding="utf-8", newline="\n") as lines:
             for look in self._looks(paths, missing, workers):
