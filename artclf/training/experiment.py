@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch._dynamo.exc import TorchDynamoException
 
-from artclf.config.mistakes import part_mistakes, schema_mistakes, validate
+from artclf.config.check import part_mistakes, schema_mistakes, validate
 from artclf.config.schema import Config
 from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
