@@ -105,8 +105,8 @@ def calibrate(
     with mistakes_told():
         wait_asleep()
         with garbage_left_alone():
-            from artclf.cli.calibrate import calibrate as calibrate_run  # noqa: PLC0415 (loads torch)
-            from artclf.cli.calibrate import told  # noqa: PLC0415
+            from artclf.inference.calibrate import calibrate as calibrate_run  # noqa: PLC0415 (loads torch)
+            from artclf.inference.calibrate import told  # noqa: PLC0415
         done = calibrate_run(
             run,
             images,
