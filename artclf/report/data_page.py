@@ -12,6 +12,7 @@ from artclf.data.sampling import draw_pictures
 from artclf.evaluation.shortcuts import DENSITY, Shortcut, find_shortcuts
 from artclf.report import format as fmt
 from artclf.report import style
+from artclf.report.audit import audit_section
 from artclf.report.figures.data import count_pictures, makers_of, plot_classes, plot_styles
 from artclf.report.figures.files import plot_densities, plot_kinds, plot_qualities, plot_sizes
 from artclf.report.figures.pictures import plot_samples
@@ -32,15 +33,18 @@ _CAPTIONS = {
 }
 
 
-def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int, demo: bool = False) -> tuple[Path, Survey]:
+def write_dataset(
+    folder: Path, survey: Survey, *, name: str, seed: int, demo: bool = False, command: str = ""
+) -> tuple[Path, Survey]:
     """Write dataset.html, figures/, facts.csv and, where there are such files, unreadable.csv.
 
     Args:
-        folder: where to, made where it is missing.
+        folder: where to, made where it is missing; the audit.json in it, if there is one, has a section of the page.
         survey: of the data set.
         name: of the data set, for the title.
         seed: of the samples that are shown, and of the survey's.
         demo: whether a program drew the pictures, which the page then says.
+        command: that wrote the page; it is shown where it is given.
 
     Returns:
         The page's path, and the survey with those pictures added to the unreadable ones that were chosen to be shown and whose
@@ -61,6 +65,8 @@ def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int, demo: b
     page = render(
         "dataset.html",
         name=name,
+        command=command,
+        audit=audit_section(folder),
         demo=demo,
         root=survey.manifest.root,
         title=headline(survey),

@@ -1,4 +1,3 @@
-import importlib
 import json
 import re
 import shutil
@@ -19,7 +18,6 @@ from artclf.inference.predict import Prediction, predict_pictures
 from artclf.model.checkpoint import read_judge, write_judge
 from tests.conftest import draw
 
-calibrate = importlib.import_module("artclf.cli.calibrate")  # artclf.cli has a function of that name
 PROMISE = Promise(0.7, 0.01, 0.0099, 0.001, 0.03)
 EARLIER = Judge(Temperature(3.0), 0.3, 0.7, PROMISE, PROMISE, (PROMISE,), "validation", 100, 90, {})
 
@@ -161,7 +159,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], float]
         def predictions(run: Path, paths: list[Path], precision: str, *, tell: bool):
             yield from (Prediction(path, score(path), score(path), "") for path in paths)
 
-        monkeypatch.setattr(calibrate, "predict_pictures", predictions)
+        monkeypatch.setattr("artclf.inference.calibrate.predict_pictures", predictions)
 
     return give
 

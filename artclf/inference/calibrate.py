@@ -1,5 +1,6 @@
 """`artclf calibrate`: the probabilities and verdicts of a trained model, fitted anew to labelled pictures of one's own."""
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +22,7 @@ from artclf.inference.finished_run import find_subject, splits_of
 from artclf.inference.predict import Prediction, predict_pictures
 from artclf.model.checkpoint import read_judge, write_judge
 from artclf.report import format as fmt
-from artclf.training.record import write_json
+from artclf.run_folder import write_text
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +232,7 @@ def _saved(done: Recalibration) -> Recalibration:
     folder = done.checkpoint.absolute().parent.parent
     report = folder / f"calibrate_{datetime.now():%Y-%m-%d_%H-%M-%S}.json" if (folder / "metrics.json").is_file() else None
     if report is not None:
-        write_json(report, to_json(done))
+        write_text(report, json.dumps(to_json(done), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     return replace(done, report=report, saved=True)
 
 
