@@ -146,7 +146,7 @@ def evaluate(
     all_alike: Annotated[
         bool, typer.Option("--all-alike", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample, of noise, of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
     precision: Annotated[Precision, typer.Option(help="What to compute in, as for predict.")] = Precision.AUTO,
 ) -> None:
     """Test a finished model on pictures, and write a report.

@@ -14,8 +14,8 @@ from artclf.data.sources.detect import read_any
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibration import errors
 from artclf.evaluation.decision import AI, HUMAN, UNSURE, Judge, percent
-from artclf.evaluation.intervals import Estimate, auroc, wilson
-from artclf.evaluation.thresholds import fit_judge, needed, threshold_interval
+from artclf.evaluation.intervals import Estimate, auroc, threshold_interval, wilson
+from artclf.evaluation.thresholds import fit_judge, needed
 from artclf.evaluation.types import Booleans, Floats
 from artclf.inference.finished_run import find_subject, splits_of
 from artclf.inference.predict import Prediction, predict_pictures

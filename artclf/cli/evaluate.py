@@ -48,7 +48,7 @@ class Wish:
         robustness: whether pictures are judged altered as well.
         sample: how many are; None for `SAMPLE`.
         all_alike: whether they are a second time, all made alike before.
-        seed: of the sample, of noise, of the bootstrap.
+        seed: of the sample and of noise.
         precision: as in `choose_precision`.
     """
 

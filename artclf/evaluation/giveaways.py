@@ -177,7 +177,7 @@ def weigh(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int,
     for ((group, name), (scores, _)), p in zip(alone.items(), corrected, strict=True):
         values, named = sets[group][name]
         constant = values.nunique() == 1
-        estimate = Estimate(0.5, 0.5, 0.5) if constant else auroc(is_ai, scores, seed=seed)
+        estimate = auroc(is_ai, scores)
         human, ai = (_typical(values[side], named, name) for side in (~is_ai, is_ai))
         facts[group].append(Fact(name, estimate, float(p), human, ai, constant))
     weighed = {}
@@ -186,7 +186,7 @@ def weigh(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int,
         weighed[group] = Giveaway(
             verdicts.accuracy,
             verdicts.balanced_accuracy,
-            auroc(is_ai, p_ai, seed=seed) if len(np.unique(p_ai)) > 1 else Estimate(0.5, 0.5, 0.5),
+            auroc(is_ai, p_ai),
             p_together[group],
             sorted(facts[group], key=lambda fact: -(fact.auroc.value or 0.0)),
         )

@@ -4,18 +4,17 @@ A cell is a part of a split's pictures. Each figure has a 95% interval, since mo
 to be judged does not depend on how it came out.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import fisher_exact, norm
+from scipy.stats import fisher_exact
 
-from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, rates, wilson
+from artclf.evaluation.intervals import UNDEFINED, Estimate, auroc, rates, wilson
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import CONFIDENCE, holm
+from artclf.evaluation.significance import holm
 from artclf.evaluation.types import Booleans
 
 FIGURES = ("accuracy", "recall", "false_positive_rate", "balanced_accuracy", "auroc")
@@ -62,13 +61,12 @@ class _Cell:
     against: Booleans  # [N] the human works that its AI works are compared with
 
 
-def cells(predictions: pd.DataFrame, threshold: float = THRESHOLD, *, resamples: int = RESAMPLES) -> pd.DataFrame:
+def cells(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
     """Compute every figure of every cell of every split.
 
     Args:
         predictions: predictions.csv: the columns label, generator, style, split and p_ai.
         threshold: from which p_ai on the verdict is AI.
-        resamples: of the bootstrap of each AUROC.
 
     Returns:
         What cells.csv holds, the columns `COLUMNS`, a row a cell, test before val before the user's own splits. `cell` is
@@ -102,7 +100,7 @@ def cells(predictions: pd.DataFrame, threshold: float = THRESHOLD, *, resamples:
                 own.recall,
                 own.false_positive_rate,
                 rates(is_ai[compared], called_ai[compared]).balanced_accuracy,
-                auroc(is_ai[compared], p_ai[compared], resamples=resamples) if ai.any() else UNDEFINED,
+                auroc(is_ai[compared], p_ai[compared]) if ai.any() else UNDEFINED,
             )
             rows.append(
                 (
@@ -125,9 +123,7 @@ def is_too_small(n: int, rate: float) -> bool:
         n: works of the cell.
         rate: the share of works of its kind (AI, human, or both) in the whole split that are judged rightly.
     """
-    z = float(norm.ppf((1 + CONFIDENCE) / 2))
-    width = 2 * z / (n + z**2) * math.sqrt(n * rate * (1 - rate) + z**2 / 4)  # Wilson 1927; the rate is no count over n
-    return width > WIDEST
+    return wilson(n * rate, n).width > WIDEST
 
 
 def worst_cell(table: pd.DataFrame, label: Literal["ai", "human"], split: str = "test") -> Worst | None:

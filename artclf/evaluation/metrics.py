@@ -68,7 +68,7 @@ def split_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> di
 
     Returns:
         What `binary_metrics` does; and intervals: figure → [low, high], or None where the figure is (Wilson's for rates,
-        the bootstrap's for AUROC); by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
+        DeLong's for AUROC); by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
     """
     from artclf.evaluation.intervals import auroc, rates  # noqa: PLC0415 (scikit-learn, as above)
 

@@ -18,13 +18,16 @@ import numpy as np
 import pandas as pd
 
 from artclf.data.distortions import NOTHING
-from artclf.evaluation.intervals import Estimate, rates, resampled_auroc
-from artclf.evaluation.significance import LEVEL, RESAMPLES, Resampled, bootstrap, holm, mcnemar
+from artclf.evaluation.intervals import Aurocs, Estimate, delong, mean_of, paired_difference, rates
+from artclf.evaluation.metrics import THRESHOLD
+from artclf.evaluation.significance import LEVEL, holm, mcnemar
 from artclf.evaluation.types import Booleans, Floats
 
+FORMS = ("as_stored", "canonical")
 WHO = ("both", "ai", "human")  # whose pictures are altered
 _VERSION = ["first", "distortion", "level"]
-_FEWEST = 5  # works of each class below which resamples are too much alike for anything to be beyond chance
+_FEWEST = 5  # works of each class below which nothing is said to be beyond chance
+Version = tuple[str, str, float | None]  # first, distortion, level
 
 
 @dataclass(frozen=True)
@@ -117,19 +120,16 @@ class Robustness:
         return [name for name in names if name != NOTHING]
 
 
-def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0, resamples: int = RESAMPLES) -> Robustness:
+def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
     """Compute the figures under each alteration, and what changes.
 
-    Rates have Wilson's intervals, AUROC percentile intervals of a bootstrap, stratified by label. All alterations are
-    computed on the same resamples, and "beyond chance" is said where the interval of a paired difference lies above 0, at a
-    confidence of 1 - 0.05 / number of levels (Bonferroni), so that among many levels few are named by chance.
+    "Beyond chance" means that the interval of a paired difference lies above 0, at a confidence of 1 - 0.05 / number of levels
+    (Bonferroni), so that among many levels few are named by chance.
 
     Args:
         scores: the columns path, label, first, distortion, level (NaN without a distortion) and p_ai: each path in each
             version, levels from the weakest on, and each `first` also without a distortion.
         threshold: from which p_ai on the verdict is AI.
-        seed: of the bootstrap.
-        resamples: of the bootstrap.
 
     Raises:
         ValueError: where a picture lacks a version, or stands in one twice.
@@ -137,20 +137,20 @@ def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0,
     versions, labels, p_ai = _as_arrays(scores)
     is_ai = labels == "ai"
     rows = {key: row for row, key in enumerate(versions)}
-    unaltered = {first: p_ai[rows[first, NOTHING, None]] for first, _, _ in versions}
     mixed: list[Floats] = []
     for (first, _, _), altered in zip(versions, p_ai, strict=True):
-        mixed += [altered, np.where(is_ai, altered, unaltered[first]), np.where(is_ai, unaltered[first], altered)]
-    judged = np.array(mixed)
-    called_ai = judged >= threshold
-    drawn = bootstrap(is_ai, judged, called_ai, resamples=resamples, seed=seed)
-    corrected = _mcnemar(versions, p_ai, unaltered, is_ai, threshold)
+        unaltered = p_ai[rows[first, NOTHING, None]]
+        mixed += [altered, np.where(is_ai, altered, unaltered), np.where(is_ai, unaltered, altered)]
+    called_ai = np.array(mixed) >= threshold
+    aurocs = delong(is_ai, np.array(mixed))
+    corrected = _mcnemar(versions, rows, called_ai[::3] == is_ai)
     rarer = min(int(is_ai.sum()), int((~is_ai).sum()))
     levels = []
     for row, (first, distortion, level) in enumerate(versions):
         start = rows[NOTHING, NOTHING, None] if distortion == NOTHING else rows[first, NOTHING, None]
         verdicts = {who: rates(is_ai, called_ai[3 * row + place]) for place, who in enumerate(WHO)}
-        told = _told(drawn, 3 * row, 3 * start, sum(key[0] == first and key[1] != NOTHING for key in versions))
+        tests = sum(key[0] == first and key[1] != NOTHING for key in versions)
+        found = _beyond_chance(is_ai, called_ai, aurocs, 3 * row, 3 * start, 1 - LEVEL / max(tests, 1))
         levels.append(
             Altered(
                 first,
@@ -159,16 +159,16 @@ def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0,
                 false_positive_rate=verdicts["both"].false_positive_rate,
                 recall=verdicts["both"].recall,
                 balanced_accuracy={who: verdicts[who].balanced_accuracy for who in WHO},
-                auroc={who: resampled_auroc(drawn, 3 * row + place, rarer) for place, who in enumerate(WHO)},
-                flips=_flips(is_ai, p_ai[start] >= threshold, p_ai[row] >= threshold),
+                auroc={who: aurocs.estimate(3 * row + place) for place, who in enumerate(WHO)},
+                flips=_flips(is_ai, called_ai[3 * start], called_ai[3 * row]),
                 p=corrected.get((first, distortion, level)),
-                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or rarer < _FEWEST else told),
+                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or rarer < _FEWEST else found),
             )
         )
     return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)
 
 
-def _as_arrays(scores: pd.DataFrame) -> tuple[list[tuple[str, str, float | None]], np.ndarray[Any, Any], Floats]:
+def _as_arrays(scores: pd.DataFrame) -> tuple[list[Version], np.ndarray[Any, Any], Floats]:
     """The versions, unaltered ones first, the labels [N], and the scores [versions, N]."""
     keys = [
         (str(first), str(distortion), None if distortion == NOTHING else float(level))
@@ -188,25 +188,24 @@ def _as_arrays(scores: pd.DataFrame) -> tuple[list[tuple[str, str, float | None]
     return versions, pictures["label"].to_numpy(), p_ai
 
 
-def _told(drawn: Resampled, row: int, start: int, tests: int) -> dict[str, Any]:
-    """What is beyond chance; `row` and `start` are those of both classes altered, and those of one alone follow."""
-    confidence = 1 - LEVEL / max(tests, 1)
+def _beyond_chance(
+    is_ai: Booleans, called_ai: Booleans, aurocs: Aurocs, both: int, start: int, confidence: float
+) -> dict[str, Any]:
+    """What is beyond chance; `both` and `start` are the rows of both classes altered, and those of one alone follow."""
 
-    def exceeds(figure: str, first: int, second: int) -> bool:
-        return drawn.difference(figure, first, second, confidence).low > 0
+    def exceeds(first: int, second: int) -> bool:
+        return (aurocs.difference(first, second, confidence=confidence).low or 0.0) > 0
 
-    both, ai_alone, human_alone = row, row + 1, row + 2
-    fragile = exceeds("auroc", start, both)
+    right = called_ai[[start, both]] == is_ai
+    lost = mean_of(*(paired_difference(right[0, of], right[1, of], confidence) for of in (is_ai, ~is_ai)))
+    ai_alone, human_alone = both + 1, both + 2
+    fragile = exceeds(start, both)
     lower = {"ai": (human_alone, ai_alone), "human": (ai_alone, human_alone)}
-    biased = [
-        towards
-        for towards, (harmed, other) in lower.items()
-        if exceeds("auroc", other, harmed) and exceeds("auroc", start, harmed)
-    ]
+    biased = [towards for towards, (harmed, other) in lower.items() if exceeds(other, harmed) and exceeds(start, harmed)]
     return {
         "fragile": fragile,
         "biased": biased[0] if biased else "",
-        "shifted": not fragile and exceeds("balanced_accuracy", start, both),
+        "shifted": not fragile and (lost.low or 0.0) > 0,
     }
 
 
@@ -220,19 +219,12 @@ def _flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
     )
 
 
-def _mcnemar(
-    versions: Sequence[tuple[str, str, float | None]],
-    p_ai: Floats,
-    unaltered: dict[str, Floats],
-    is_ai: Booleans,
-    threshold: float,
-) -> dict[tuple[str, str, float | None], float]:
+def _mcnemar(versions: Sequence[Version], rows: Mapping[Version, int], right: Booleans) -> dict[Version, float]:
     """Corrected p-values of the levels, for each `first` by itself."""
-    found: dict[tuple[str, str, float | None], float] = {}
-    for first, clean in unaltered.items():
+    found: dict[Version, float] = {}
+    for first in dict.fromkeys(key[0] for key in versions):
         keys = [key for key in versions if key[0] == first and key[1] != NOTHING]
-        right = (clean >= threshold) == is_ai
-        tests = [mcnemar(right, (p_ai[versions.index(key)] >= threshold) == is_ai).p for key in keys]
+        tests = [mcnemar(right[rows[first, NOTHING, None]], right[rows[key]]).p for key in keys]
         found.update(zip(keys, holm(tests).tolist(), strict=True))
     return found
 
@@ -256,3 +248,50 @@ def from_json(content: Mapping[str, Any]) -> Robustness:
 
     levels = [altered(level) for level in content["levels"]]
     return Robustness(float(content["threshold"]), int(content["human"]), int(content["ai"]), levels)
+
+
+def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, threshold: float = THRESHOLD) -> dict[str, Any]:
+    """Compare the figures of the same images as they are stored and in canonical form.
+
+    Args:
+        is_ai: [N], the truth.
+        as_stored: [N], p_ai of the files as they are.
+        canonical: [N], p_ai of the same ones in canonical form.
+        threshold: from which p_ai on the verdict is AI.
+
+    Returns:
+        n_ai and n_human; for each of `FORMS`: recall, false_positive_rate, balanced_accuracy and auroc, each [value, low, high]
+        (None where a class is absent); auroc_lost, AUROC as stored minus canonical; and flips, how many verdicts differ: of
+        human images to_ai and to_human, of AI images the same, with p of McNemar's exact test of both directions.
+
+    Raises:
+        ValueError: where the shapes differ.
+    """
+    if not is_ai.shape == as_stored.shape == canonical.shape:
+        raise ValueError(f"each picture needs two scores; got {is_ai.shape}, {as_stored.shape} and {canonical.shape}")
+    scores = np.stack([as_stored, canonical])
+    called = scores >= threshold
+    aurocs = delong(is_ai, scores)
+    compared: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum())}
+    for place, form in enumerate(FORMS):
+        verdicts = rates(is_ai, called[place])
+        compared[form] = {
+            "recall": _plain(verdicts.recall),
+            "false_positive_rate": _plain(verdicts.false_positive_rate),
+            "balanced_accuracy": _plain(verdicts.balanced_accuracy),
+            "auroc": _plain(aurocs.estimate(place)),
+        }
+    compared["auroc_lost"] = _plain(aurocs.difference(0, 1))
+    compared["flips"] = {
+        label: {
+            "to_ai": int((of_label & ~called[0] & called[1]).sum()),
+            "to_human": int((of_label & called[0] & ~called[1]).sum()),
+            "p": mcnemar(called[1][of_label], called[0][of_label]).p,
+        }
+        for label, of_label in (("human", ~is_ai), ("ai", is_ai))
+    }
+    return compared
+
+
+def _plain(estimate: Estimate) -> list[float | None] | None:
+    return None if estimate.value is None else [estimate.value, estimate.low, estimate.high]

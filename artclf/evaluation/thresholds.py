@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta, binom
+from scipy.stats import beta
 
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.calibrators import DIGITS, as_stored
 from artclf.evaluation.decision import VERDICTS, Judge, Promise, judge_by_half, truth
-from artclf.evaluation.intervals import Estimate, rates
-from artclf.evaluation.significance import CONFIDENCE
+from artclf.evaluation.intervals import CONFIDENCE, Estimate, rates
 from artclf.evaluation.types import Booleans, Floats
 
 RATES = (0.001, 0.01, 0.05)  # false positives, of the operating points that every report tells
@@ -57,27 +56,6 @@ def promise_below(scores: Floats, rate: float, confidence: float = CONFIDENCE) -
         return upside_down
     threshold = round(1 - upside_down.threshold, DIGITS + 1)
     return Promise(threshold, rate, upside_down.kept, upside_down.low, upside_down.high)
-
-
-def threshold_interval(scores: Floats, kept: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Bounds of the threshold that would accuse exactly this share of all works like these, for ever so many of them.
-
-    The interval of a quantile between two of the ordered scores, which holds for scores of any kind (David and Nagaraja, Order
-    statistics, 2003, section 7.1). A bootstrap of the highest score would never go above it, and look sure where it is least.
-
-    Args:
-        scores: [n] of works that are to lie below the threshold.
-        kept: share above it.
-        confidence: of the interval.
-
-    Returns:
-        Both bounds; 0 or 1 where these works set none.
-    """
-    n = len(scores)
-    ordered = np.sort(as_stored(scores))
-    lower = int(binom.ppf((1 - confidence) / 2, n, 1 - kept))
-    upper = int(binom.ppf((1 + confidence) / 2, n, 1 - kept)) + 1
-    return float(ordered[lower - 1]) if lower else 0.0, float(ordered[upper - 1]) if upper <= n else 1.0
 
 
 def fit_judge(

@@ -213,7 +213,7 @@ def _costs(holdout: Holdout) -> str:
     by = f"networks trained on it find (mean of {worst.seen_by})"
     by = f"a network trained on it, without {another}, finds" if worst.seen_by == 1 else by
     said = f"Of the same works, {by} {fmt.share(seen.value)}"
-    points = f"{fmt.points(lost.difference)} points ({fmt.points(lost.low)} to {fmt.points(lost.high)})"
+    points = f"{fmt.points(lost.value)} points ({fmt.points(lost.low)} to {fmt.points(lost.high)})"
     others = worst.others.estimates["recall"] if worst.others else None
     beside = (
         f"; of what it was trained on, the network that has never seen it finds {fmt.share(others.value)}"
@@ -284,7 +284,10 @@ def _to_json(holdout: Holdout) -> dict[str, Any]:
                 "seen": plain(result.seen),
                 "seen_by": result.seen_by,
                 "others": plain(result.others),
-                "lost": {name: asdict(interval) for name, interval in result.lost.items()},
+                "lost": {
+                    name: {"difference": change.value, "low": change.low, "high": change.high}
+                    for name, change in result.lost.items()
+                },
             }
             for result in holdout.results
         ],

@@ -43,7 +43,7 @@ def assess(
         judge: what gives its verdicts.
         predictions: the manifest's columns and p_ai.
         precision: what was computed in.
-        seed: of lots and bootstraps.
+        seed: of random samples.
 
     Returns:
         The figures of each split, what the judge says, and both forms, for metrics.json.
@@ -72,9 +72,9 @@ def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, i
         scores: from `score_versions`.
         threshold: from which p_ai on the verdict is AI.
         image_size: pixels a side of what the network is shown.
-        seed: of the bootstrap; the sample's and the noise's are the same.
+        seed: of the sample and of noise, which was used for the scores.
     """
-    found = measure_robustness(scores, threshold, seed=seed)
+    found = measure_robustness(scores, threshold)
     scores.to_csv(folder / "robustness.csv", index=False, float_format="%.7g")
     sides = scores.drop_duplicates("path").groupby("label")["shorter_side"].median()
     facts: dict[str, Any] = {
@@ -115,7 +115,7 @@ def write_evaluation(
         altered: from `score_versions`; None where robustness is not asked for.
         judge: what gives its verdicts.
         precision: what was computed in.
-        seed: of the sample for robustness, of noise and of the bootstrap.
+        seed: of the sample for robustness and of noise.
         command: the command line.
         began: when the evaluation began, by `time.perf_counter`.
         threshold: from which p_ai on the verdict is AI.

@@ -76,7 +76,7 @@ def drawn(n: int, seed: int = 0) -> pd.DataFrame:
 @pytest.mark.parametrize("threshold", [0.5, 0.7])
 def test_every_cell_holds_the_figures_of_its_rows(threshold: float) -> None:
     table = drawn(300)
-    found = cells(table, threshold, resamples=50)
+    found = cells(table, threshold)
     assert found["cell"].value_counts().to_dict() == {
         **{"split": 1, "people": 1, "generator": 2, "style": 3},
         **{"people_by_style": 3, "generator_by_style": 6},
@@ -101,7 +101,7 @@ def test_every_cell_holds_the_figures_of_its_rows(threshold: float) -> None:
         right = round(own["accuracy"] * len(rows))
         assert [cell["accuracy_low"], cell["accuracy_high"]] == pytest.approx(wilson(right, len(rows)).bounds)
         if not people:
-            bounds = auroc(is_ai, compared["p_ai"].to_numpy(), resamples=50).bounds
+            bounds = auroc(is_ai, compared["p_ai"].to_numpy()).bounds
             assert [cell["auroc_low"], cell["auroc_high"]] == pytest.approx(bounds)
             assert cell["balanced_accuracy_low"] < cell["balanced_accuracy"] < cell["balanced_accuracy_high"]
 
@@ -120,7 +120,7 @@ def test_a_cell_is_too_small_however_it_came_out() -> None:
         ("test", "ai", "ld", "b", [0.1] * 8 + [0.9] * 8),
         ("test", "ai", "ld", "a", [0.9] * 4),
     )
-    small = cells(table, resamples=10).query("cell in ('people_by_style', 'generator_by_style')")
+    small = cells(table).query("cell in ('people_by_style', 'generator_by_style')")
     flags = dict(zip(small["generator"] + small["style"], small["too_small"], strict=True))
     # half of 16 works are missed: an interval of 44 points, yet it is judged, as the other 16 are
     assert flags == {"humana": False, "humanb": True, "lda": True, "ldb": False, "sda": False, "sdb": False}
@@ -139,7 +139,7 @@ def many(wrong: dict[str, int], n: int = 50) -> pd.DataFrame:
 
 
 def test_the_worst_cells_are_named() -> None:
-    table = cells(many({"human/c": 12, "sd/b": 20}), resamples=10)
+    table = cells(many({"human/c": 12, "sd/b": 20}))
     accused, missed = worst_cell(table, "human"), worst_cell(table, "ai")
     assert accused is not None
     assert (accused.generator, accused.style, accused.mistakes, accused.n, accused.looked_at) == (None, "c", 12, 50, 4)
@@ -156,7 +156,7 @@ def test_the_worst_cells_are_named() -> None:
 
 def test_the_worst_of_many_is_corrected_for_their_number() -> None:
     """5 of 50 against 3 of 150: Fisher's p by its definition is 0.025 for one look, and four times that for four."""
-    worst = worst_cell(cells(many({"human/a": 5}), resamples=10), "human")
+    worst = worst_cell(cells(many({"human/a": 5})), "human")
     assert worst is not None
     chances = hypergeom(200, 8, 50).pmf(np.arange(9))
     alone = chances[chances <= chances[5] * (1 + 1e-9)].sum()
@@ -177,7 +177,7 @@ def test_the_same_works_are_looked_at_once() -> None:
     """A style that one generator alone has is that generator's cell, and is called so."""
     table = many({"sd/a": 20})
     table = table[(table["generator"] != "ld") | (table["style"] == "b")]
-    worst = worst_cell(cells(table, resamples=10), "ai")
+    worst = worst_cell(cells(table), "ai")
     assert worst is not None
     assert (worst.generator, worst.style) == ("sd", "a")
     assert worst.looked_at == 7  # sd; b; sd in each of four styles, ld in b
@@ -193,13 +193,13 @@ def test_nothing_is_named_where_nothing_can_be_compared() -> None:
 
 def test_one_generator_is_not_looked_at_twice() -> None:
     table = many({})
-    worst = worst_cell(cells(table[table["generator"] != "ld"], resamples=10), "ai")
+    worst = worst_cell(cells(table[table["generator"] != "ld"]), "ai")
     assert worst is not None
     assert worst.looked_at == 4
     assert worst.generator is None
 
 
 def test_no_mistake_at_all() -> None:
-    worst = worst_cell(cells(many({f"human/{look}": 0 for look in "abcd"}), resamples=10), "human")
+    worst = worst_cell(cells(many({f"human/{look}": 0 for look in "abcd"})), "human")
     assert worst is not None
     assert (worst.mistakes, worst.p) == (0, 1.0)

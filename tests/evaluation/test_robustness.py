@@ -8,7 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from artclf.data.distortions import NOTHING
 from artclf.evaluation.intervals import wilson
-from artclf.evaluation.robustness import Flips, Robustness, measure_robustness
+from artclf.evaluation.metrics import binary_metrics
+from artclf.evaluation.robustness import Flips, Robustness, compare_forms, measure_robustness
 
 PEOPLE, AI = 60, 80
 LABELS = np.repeat(["human", "ai"], [PEOPLE, AI])
@@ -143,15 +144,14 @@ def test_p_values_are_corrected_over_all_levels() -> None:
     assert level(found, "jpeg", 1).p == 1
 
 
-def test_levels_keep_their_order_and_the_same_seed_gives_the_same() -> None:
+def test_levels_keep_their_order() -> None:
     clean = logits()
     scores = table(jpeg_90=clean, jpeg_30=clean - 1, clean=clean, blur_1=clean + 1).sample(frac=1, random_state=0)
     scores = scores.sort_values("level", ascending=False, kind="stable")
-    found = measure_robustness(scores, 0.5, resamples=200)
+    found = measure_robustness(scores, 0.5)
     assert found.distortions() == ["jpeg", "blur"]
     assert [altered.level for altered in found.of("jpeg")] == [90, 30]
     assert found.levels[0].distortion == NOTHING
-    assert measure_robustness(scores, 0.5, resamples=200) == found
 
 
 def test_one_class_alone_has_rates_and_flips_and_no_more() -> None:
@@ -165,7 +165,7 @@ def test_one_class_alone_has_rates_and_flips_and_no_more() -> None:
 
 
 def test_of_a_handful_nothing_is_beyond_chance() -> None:
-    """One work of each class, whose order is turned round: every resample says the same."""
+    """One work of each class, whose order is turned round."""
     clean = np.where(LABELS == "ai", 3.0, -3.0)
     scores = table(clean=clean, jpeg_30=-clean)
     of_each = scores.groupby(["label", "distortion"])
@@ -181,3 +181,47 @@ def test_gaps_are_refused() -> None:
         measure_robustness(pd.concat([scores, scores.iloc[:1]]), 0.5)
     with pytest.raises(ValueError, match="without a distortion"):
         measure_robustness(scores[scores["distortion"] == "jpeg"], 0.5)
+
+
+IS_AI = np.array([False] * 4 + [True] * 4)
+STORED = np.array([0.1, 0.2, 0.3, 0.6, 0.9, 0.8, 0.7, 0.4])
+FORMED = np.array([0.1, 0.7, 0.3, 0.4, 0.9, 0.2, 0.7, 0.6])
+
+
+def test_both_forms_are_what_their_scores_say() -> None:
+    told = compare_forms(IS_AI, STORED, FORMED)
+    assert (told["n_ai"], told["n_human"]) == (4, 4)
+    for form, p_ai in (("as_stored", STORED), ("canonical", FORMED)):
+        figures = binary_metrics(IS_AI, p_ai)
+        for name in ("balanced_accuracy", "false_positive_rate", "auroc"):
+            value, low, high = told[form][name]
+            assert value == pytest.approx(figures[name])
+            assert low <= value <= high
+    assert told["flips"] == {label: {"to_ai": 1, "to_human": 1, "p": 1.0} for label in ("human", "ai")}
+    assert told["auroc_lost"][0] == pytest.approx(told["as_stored"]["auroc"][0] - told["canonical"]["auroc"][0])
+
+
+def test_the_same_scores_lose_nothing() -> None:
+    told = compare_forms(IS_AI, STORED, STORED)
+    reach = wilson(0, 4).high  # four works of each class do not show that nothing at all is lost
+    assert told["auroc_lost"] == pytest.approx([0.0, -reach, reach])
+    assert told["flips"] == {label: {"to_ai": 0, "to_human": 0, "p": 1.0} for label in ("human", "ai")}
+
+
+def test_flips_are_tested_for_going_one_way() -> None:
+    people = np.zeros(10, dtype=bool)
+    flips = compare_forms(people, np.full(10, 0.4), np.full(10, 0.6))["flips"]["human"]
+    assert flips == {"to_ai": 10, "to_human": 0, "p": pytest.approx(2 / 2**10)}
+
+
+def test_a_class_that_is_absent_has_no_figures() -> None:
+    told = compare_forms(IS_AI[4:], STORED[4:], FORMED[4:])
+    assert told["as_stored"]["recall"][0] == 0.75
+    assert told["as_stored"]["false_positive_rate"] is None
+    assert told["canonical"]["auroc"] is None
+    assert told["auroc_lost"] is None
+
+
+def test_each_picture_needs_two_scores() -> None:
+    with pytest.raises(ValueError, match="two scores"):
+        compare_forms(IS_AI, STORED, FORMED[1:])

@@ -14,7 +14,6 @@ from artclf.evaluation.thresholds import (
     needed,
     promise,
     promise_below,
-    threshold_interval,
 )
 
 
@@ -52,14 +51,6 @@ def test_the_threshold_lies_just_above_an_ordered_score() -> None:
     equal = promise(np.full(40, 0.5), 0.2).threshold  # none of them is above
     assert equal is not None
     assert equal > 0.5
-
-
-def test_the_interval_of_a_threshold_covers_it() -> None:
-    rng = np.random.default_rng(0)
-    for n, kept in ((50, 0.1), (40, 1 / 41)):
-        bounds = [threshold_interval(scores, kept) for scores in rng.random((1500, n))]
-        assert 0.95 <= np.mean([low <= 1 - kept <= high for low, high in bounds]) <= 0.995
-    assert threshold_interval(rng.random(40), 1 / 41)[1] == 1.0  # nothing bounds it from above
 
 
 def drawn(n_human: int, n_ai: int, distance: float = 3.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
