@@ -140,7 +140,7 @@ def evaluate(
         str | None, typer.Option(help="Take this split alone.", show_default="all that it has not learned")
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Judge a sample also compressed, scaled, blurred, …")
+        bool, typer.Option("--robustness", help="DecisionRule a sample also compressed, scaled, blurred, …")
     ] = False,
     sample: Annotated[int | None, typer.Option(min=2, help="How many pictures --robustness takes.", show_default="300")] = None,
     all_alike: Annotated[

@@ -21,8 +21,7 @@ from rich.text import Text
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, read_source_or_path
 from artclf.data.survey import draw_test_pictures
 from artclf.errors import ArtclfError
-from artclf.evaluation.calibrators import as_stored
-from artclf.evaluation.decision import judge_by_half
+from artclf.evaluation.decision import as_stored, default_rule
 from artclf.inference.altered import SAMPLE, score_versions
 from artclf.inference.finished_run import Selection, Subject, choose_pictures, find_subject, own_pictures
 from artclf.inference.predict import choose_precision, predict_files
@@ -95,7 +94,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> 
     model = load_classifier(subject.checkpoint).to(device)
     judge = read_judge(subject.checkpoint)
     if judge is None:
-        judge = judge_by_half("its checkpoint")
+        judge = default_rule("its checkpoint")
     if what is not None and Path(judge.fitted_on) == Path(what).expanduser().absolute():
         note = f"calibration and thresholds were set by the pictures of {what} themselves, and flatter: give it others"
         selection = replace(selection, notes=[*selection.notes, note])

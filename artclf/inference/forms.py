@@ -10,7 +10,7 @@ import pandas as pd
 
 from artclf.data.canonical import Canonical
 from artclf.data.survey import draw_test_pictures
-from artclf.evaluation.calibrators import as_stored
+from artclf.evaluation.decision import as_stored
 from artclf.evaluation.robustness import compare_forms
 from artclf.inference.score import score_files
 from artclf.model.classifier import ArtClassifier
@@ -28,7 +28,7 @@ def judge_both_forms(
     pictures: int,
     seed: int,
 ) -> dict[str, Any] | None:
-    """Judge test pictures a second time, in the form that the network was not trained on.
+    """DecisionRule test pictures a second time, in the form that the network was not trained on.
 
     Args:
         model: in eval mode, on its device.

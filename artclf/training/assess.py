@@ -10,10 +10,10 @@ import pandas as pd
 from artclf.config.schema import AuditConfig
 from artclf.data.canonical import Canonical
 from artclf.data.images import DEFAULT_MAX_PIXELS
-from artclf.evaluation.decision import Judge, with_verdicts
+from artclf.evaluation.conformal import decision_metrics
+from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.metrics import THRESHOLD, split_metrics
 from artclf.evaluation.robustness import Robustness, measure_robustness
-from artclf.evaluation.thresholds import judgement
 from artclf.inference.audit import audit_beside
 from artclf.inference.finished_run import Selection, Subject
 from artclf.inference.forms import judge_both_forms
@@ -29,7 +29,7 @@ def assess(
     folder: Path,
     selection: Selection,
     model: ArtClassifier,
-    judge: Judge,
+    judge: DecisionRule,
     predictions: pd.DataFrame,
     precision: str,
     seed: int,
@@ -61,7 +61,7 @@ def assess(
     pictures = AuditConfig().pictures  # as in a run that says nothing of it
     audit_beside(folder, selection.manifest, metrics.get("test") or {}, pictures=pictures, form=form, canonical=canonical)
     forms = judge_both_forms(model, root, predictions, form, precision, pictures=pictures, seed=seed)
-    return {**metrics, **judgement(predictions, judge), "forms": forms}
+    return {**metrics, **decision_metrics(predictions, judge), "forms": forms}
 
 
 def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, image_size: int, seed: int) -> Robustness:
@@ -96,7 +96,7 @@ def write_evaluation(
     predictions: pd.DataFrame,
     rejected: pd.DataFrame,
     altered: pd.DataFrame | None,
-    judge: Judge,
+    judge: DecisionRule,
     precision: str,
     seed: int,
     command: str,

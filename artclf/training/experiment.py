@@ -21,9 +21,9 @@ from artclf.config.schema import Config
 from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
+from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.metrics import split_metrics
-from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.inference.forms import judge_both_forms
 from artclf.model.features import PrefixCache
 from artclf.model.heads import HEADS
@@ -185,7 +185,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     predictions = with_verdicts(predictions, judge)
     metrics = {
         **{split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
-        **judgement(predictions, judge),
+        **decision_metrics(predictions, judge),
         "stages": [record.to_json() for record in records],
         "best": {"stage": winner.name, "epoch": winner.best_epoch, config.monitor.metric: winner.score},
         "model": model_facts(model),

@@ -15,8 +15,7 @@ import torch
 
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
-from artclf.evaluation.calibrators import as_stored
-from artclf.evaluation.decision import Judge
+from artclf.evaluation.decision import DecisionRule, as_stored
 from artclf.evaluation.groups import cells
 from artclf.inference.audit import audit_run
 from artclf.model.checkpoint import write_judge
@@ -71,7 +70,7 @@ def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
     return table
 
 
-def save_judge(folder: Path, judge: Judge) -> None:
+def save_judge(folder: Path, judge: DecisionRule) -> None:
     """Say what the verdicts can't promise, and save them with the run's best weights where these are kept."""
     for line in judge.shortfalls():
         log.warning("%s", line)

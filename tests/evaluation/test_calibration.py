@@ -17,7 +17,7 @@ from artclf.evaluation.calibration import (
     log_loss,
     reliability,
 )
-from artclf.evaluation.calibrators import Isotonic, NoCalibration, Platt, Temperature, as_stored, logits, sigmoid
+from artclf.evaluation.decision import Isotonic, NoCalibration, Platt, Temperature, as_stored, logits, sigmoid
 
 
 def simulated(n: int, slope: float = 1.0, intercept: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

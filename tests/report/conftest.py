@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.groups import cells
 from artclf.evaluation.metrics import split_metrics
-from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.report import style
 from artclf.report.calibration import plot_reliability
 from artclf.report.cells import plot_cells
@@ -100,7 +100,7 @@ def write_run(
     train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
         **splits,
-        **judgement(table, fitted),
+        **decision_metrics(table, fitted),
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
         "model": {"name": "resnet50", "weights": "imagenet", "parameters": 23510081},
