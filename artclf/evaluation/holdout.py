@@ -28,8 +28,8 @@ from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
-"""At the threshold: the share of AI works found, that of human works accused, balanced accuracy. Over all thresholds: AUROC,
-and the share of AI works found where at most 1% or 5% of these human works are accused."""
+"""At the threshold: the share of AI images found, that of human images accused, balanced accuracy. Over all thresholds: AUROC,
+and the share of AI images found where at most 1% or 5% of these human images are accused."""
 
 LOST = ("recall", "balanced_accuracy", "auroc")  # of which it is told, with a paired interval, what being unseen costs
 
@@ -41,7 +41,7 @@ class HoldoutRun:
     Attributes:
         leave: what.
         predictions: its predictions.csv: the columns path, label, generator, style, split and p_ai.
-        split: what the split of the test pictures of what was left out is called.
+        split: what the split of the test images of what was left out is called.
         threshold: from which p_ai on its verdict is AI.
     """
 
@@ -53,11 +53,11 @@ class HoldoutRun:
 
 @dataclass(frozen=True)
 class Figures:
-    """How some works were judged, in figures.
+    """How some images were judged, in figures.
 
     Attributes:
-        ai: number of AI works.
-        human: number of human works.
+        ai: number of AI images.
+        human: number of human images.
         estimates: each of `FIGURES`, with its interval; of several runs the means.
     """
 
@@ -67,16 +67,16 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """How the works of one generator (or style) are judged.
+class HoldoutResult:
+    """How the images of one generator (or style) are judged.
 
     Attributes:
         leave: its name.
         unseen: by the run that was not trained on it.
-        others: by the same run, the test works of all that it was trained on; None where there are none.
-        seen: the pictures of `unseen`, by the runs that were trained on it (means over these); None where there are none.
+        others: by the same run, the test images of all that it was trained on; None where there are none.
+        seen: the images of `unseen`, by the runs that were trained on it (means over these); None where there are none.
         seen_by: how many runs that are.
-        lost: for each of `LOST`, unseen minus seen, with the interval of this difference on the same pictures; nothing where
+        lost: for each of `LOST`, unseen minus seen, with the interval of this difference on the same images; nothing where
             `seen` is None, or a class is absent.
     """
 
@@ -88,18 +88,18 @@ class Unseen:
     lost: dict[str, Estimate]
 
 
-def unseen_figures(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[Unseen]:
+def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[HoldoutResult]:
     """Compute how each left-out generator (or style) is judged, in the order of the runs.
 
     Args:
         runs: one for each that was left out, all of the same data.
-        by: what was left out. Of generators only AI works are left out, and they are held against all human test works; of
-            styles the works of both classes, which are held against each other.
+        by: what was left out. Of generators only AI images are left out, and they are held against all human test images; of
+            styles the images of both classes, which are held against each other.
 
     Raises:
-        ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different pictures.
+        ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different images.
     """
-    return [_unseen(run, [other for other in runs if other is not run], by) for run in runs]
+    return [_result(run, [other for other in runs if other is not run], by) for run in runs]
 
 
 def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float) -> Figures:
@@ -116,24 +116,24 @@ def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float) -> Figures:
     return Figures(verdicts.n_ai, verdicts.n_human, estimates)
 
 
-def _unseen(run: HoldoutRun, others: Sequence[HoldoutRun], by: str) -> Unseen:
-    """One of `unseen_figures`."""
+def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: str) -> HoldoutResult:
+    """The result of one run."""
     rows = _of_left_out(run, by)
     is_ai, p_ai = truth(rows)
     unseen = figures_of(is_ai, p_ai, run.threshold)
     tested = run.predictions[run.predictions["split"] == "test"]
     trained_on = figures_of(*truth(tested), run.threshold) if (tested["label"] == "ai").any() else None
     if not others:
-        return Unseen(run.leave, unseen, trained_on, None, 0, {})
+        return HoldoutResult(run.leave, unseen, trained_on, None, 0, {})
     scores = [_same_images(other, rows["path"]) for other in others]
     each = [figures_of(is_ai, score, other.threshold).estimates for score, other in zip(scores, others, strict=True)]
     seen = Figures(unseen.ai, unseen.human, {name: _mean([estimates[name] for estimates in each]) for name in FIGURES})
     thresholds = np.array([run.threshold, *(other.threshold for other in others)])
-    return Unseen(run.leave, unseen, trained_on, seen, len(others), _lost(is_ai, np.stack([p_ai, *scores]), thresholds))
+    return HoldoutResult(run.leave, unseen, trained_on, seen, len(others), _lost(is_ai, np.stack([p_ai, *scores]), thresholds))
 
 
 def _of_left_out(run: HoldoutRun, by: str) -> pd.DataFrame:
-    """The works that were left out and, of a generator, the human test works that they are held against."""
+    """The images that were left out and, of a generator, the human test images that they are held against."""
     table = run.predictions
     rows = table["split"] == run.split
     if not rows.any():
@@ -144,19 +144,19 @@ def _of_left_out(run: HoldoutRun, by: str) -> pd.DataFrame:
 
 
 def _same_images(other: HoldoutRun, paths: pd.Series) -> Floats:
-    """What another run has given these pictures, in their order."""
+    """What another run has given these images, in their order."""
     table = other.predictions[other.predictions["split"].isin(("test", other.split))].set_index("path")["p_ai"]
     missing = paths[~paths.isin(table.index)]
     if len(missing):
         raise ArtclfError(
-            f"{other.leave}: its run was not tested on {missing.iloc[0]} ({len(missing)} such pictures), and another run "
-            "was; the pictures have changed in between: train all of them again"
+            f"{other.leave}: its run was not tested on {missing.iloc[0]} ({len(missing)} such images), and another run "
+            "was; the images have changed in between: train all of them again"
         )
     return np.asarray(table.loc[paths.to_list()], dtype=float)
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean of figures of several networks on the same pictures.
+    """The mean of figures of several networks on the same images.
 
     The bounds are averaged as well: the standard deviation of a mean is at most the mean of the standard deviations.
     """

@@ -16,7 +16,7 @@ import torch
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
 from artclf.evaluation.decision import DecisionRule, as_stored
-from artclf.evaluation.groups import cells
+from artclf.evaluation.groups import group_metrics
 from artclf.inference.audit import audit_run
 from artclf.model.checkpoint import write_judge
 from artclf.model.classifier import ArtClassifier
@@ -124,7 +124,7 @@ def device_name(device: torch.device) -> str:
 def write_tables(folder: Path, predictions: pd.DataFrame) -> None:
     """Write predictions.csv, and cells.csv, which is computed of it."""
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
+    group_metrics(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
 
 
 def write_run(

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.holdout import FIGURES, HoldoutRun, figures_of, unseen_figures
+from artclf.evaluation.holdout import FIGURES, HoldoutRun, figures_of, holdout_results
 from artclf.evaluation.intervals import wilson
 
 HUMAN = np.linspace(0.01, 0.45, 20)  # no human work is accused at 0.5
@@ -43,7 +43,7 @@ def three_runs() -> list[HoldoutRun]:
 
 
 def test_unseen_seen_and_others_are_told_apart() -> None:
-    alpha, beta, gamma = unseen_figures(three_runs(), "generator")
+    alpha, beta, gamma = holdout_results(three_runs(), "generator")
     assert [result.leave for result in (alpha, beta, gamma)] == ["alpha", "beta", "gamma"]
     assert beta.unseen.estimates["recall"] == wilson(5, 10)
     assert gamma.unseen.estimates["recall"].value == 0
@@ -60,7 +60,7 @@ def test_unseen_seen_and_others_are_told_apart() -> None:
 
 
 def test_means_of_seen_have_the_means_of_the_bounds() -> None:
-    gamma = unseen_figures(three_runs(), "generator")[2]
+    gamma = holdout_results(three_runs(), "generator")[2]
     half, whole = wilson(5, 10), wilson(10, 10)
     mean = gamma.seen.estimates["recall"]
     assert (mean.low, mean.high) == (pytest.approx((half.low + whole.low) / 2), pytest.approx((half.high + whole.high) / 2))
@@ -89,7 +89,7 @@ def test_each_run_is_judged_by_its_own_threshold() -> None:
         HoldoutRun("alpha", predictions("alpha", {"alpha": scores, "beta": scores}), threshold=0.7),
         HoldoutRun("beta", predictions("beta", {"alpha": scores, "beta": scores}), threshold=0.5),
     ]
-    alpha, beta = unseen_figures(runs, "generator")
+    alpha, beta = holdout_results(runs, "generator")
     assert (alpha.unseen.estimates["recall"].value, alpha.seen.estimates["recall"].value) == (0, 1)
     assert (beta.unseen.estimates["recall"].value, beta.seen.estimates["recall"].value) == (1, 0)
     assert (alpha.lost["recall"].value, beta.lost["recall"].value) == (-1, 1)
@@ -106,7 +106,7 @@ def test_a_style_is_held_against_human_works_of_the_same_style() -> None:
         columns = ["path", "label", "generator", "style", "split", "p_ai"]
         return HoldoutRun(leave, pd.DataFrame(rows, columns=columns))
 
-    plain, rough = unseen_figures([run("plain"), run("rough")], "style")
+    plain, rough = holdout_results([run("plain"), run("rough")], "style")
     assert (plain.unseen.ai, plain.unseen.human) == (6, 6)
     assert (plain.unseen.estimates["auroc"].value, rough.unseen.estimates["auroc"].value) == (1, 0)
     assert (plain.unseen.estimates["false_positive_rate"].value, rough.unseen.estimates["false_positive_rate"].value) == (0, 1)
@@ -120,7 +120,7 @@ def test_one_class_alone_gives_what_it_can() -> None:
 
 
 def test_a_run_alone_has_nothing_to_be_held_against() -> None:
-    (alpha,) = unseen_figures(three_runs()[:1], "generator")
+    (alpha,) = holdout_results(three_runs()[:1], "generator")
     assert alpha.seen is None
     assert alpha.lost == {}
     assert alpha.others is not None
@@ -129,7 +129,7 @@ def test_a_run_alone_has_nothing_to_be_held_against() -> None:
 def test_other_pictures_are_refused() -> None:
     first, second, _ = three_runs()
     gone = HoldoutRun("beta", second.predictions[second.predictions["path"] != "alpha/3.png"])
-    with pytest.raises(ArtclfError, match=r"beta: its run was not tested on alpha/3\.png \(1 such pictures\)"):
-        unseen_figures([first, gone], "generator")
+    with pytest.raises(ArtclfError, match=r"beta: its run was not tested on alpha/3\.png \(1 such images\)"):
+        holdout_results([first, gone], "generator")
     with pytest.raises(ArtclfError, match="alpha: its run has no predictions of a split held_out"):
-        unseen_figures([HoldoutRun("alpha", first.predictions, "held_out")], "generator")
+        holdout_results([HoldoutRun("alpha", first.predictions, "held_out")], "generator")
