@@ -128,6 +128,20 @@ def audit(
     }
 
 
+def qualities(facts: pd.DataFrame) -> pd.Series:
+    """JPEG quality in words: "95", "about 95" where the tables are not exactly that quality's, "no JPEG"."""
+    words = facts["jpeg_quality"].astype("string").fillna("no JPEG")
+    quality: pd.Series = words.mask(~facts["quality_exact"].fillna(True).astype(bool), "about " + words)
+    return quality
+
+
+def kinds(facts: pd.DataFrame) -> pd.Series:
+    """Format, kind of pixels and colour sampling, in words: "JPEG, RGB, 4:2:0"."""
+    sampled = facts["subsampling"].notna()
+    kind: pd.Series = facts["format"] + ", " + facts["mode"] + (", " + facts["subsampling"].astype(object)).where(sampled, "")
+    return kind
+
+
 def _why_not(is_ai: Booleans) -> str:
     """Why nothing can be compared; "" where it can."""
     counts = {"human works": int((~is_ai).sum()), "AI works": int(is_ai.sum())}
@@ -224,8 +238,8 @@ def _describe_generators(table: pd.DataFrame) -> list[dict[str, Any]]:
                 "size": shortcuts.commonest(part["width"].astype(str) + "×" + part["height"].astype(str)),
                 "aspect": f"{(part['width'] / part['height']).median():.2f}",
                 "bytes per pixel": f"{shortcuts.bytes_per_pixel(part).median():.2f}",
-                "stored as": shortcuts.commonest(shortcuts.kinds(part)),
-                "JPEG quality": shortcuts.commonest(shortcuts.qualities(part)),
+                "stored as": shortcuts.commonest(kinds(part)),
+                "JPEG quality": shortcuts.commonest(qualities(part)),
                 "JPEG tables": shortcuts.commonest(part["tables"].astype(object).fillna("none")),
                 "EXIF": f"{part['exif'].mean():.0%}",
                 "colour saturation": f"{part['saturation'].median():.2f}",

@@ -31,7 +31,7 @@ FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recal
 """At the threshold: the share of AI images found, that of human images accused, balanced accuracy. Over all thresholds: AUROC,
 and the share of AI images found where at most 1% or 5% of these human images are accused."""
 
-LOST = ("recall", "balanced_accuracy", "auroc")  # of which it is told, with a paired interval, what being unseen costs
+LOST = ("recall", "balanced_accuracy", "auroc")  # what being unseen costs, with a paired interval
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,7 @@ class HoldoutRun:
 
 @dataclass(frozen=True)
 class Figures:
-    """How some images were judged, in figures.
-
-    Attributes:
-        ai: number of AI images.
-        human: number of human images.
-        estimates: each of `FIGURES`, with its interval; of several runs the means.
-    """
+    """Each of `FIGURES` (of several runs the means), and how many AI and human images they are of."""
 
     ai: int
     human: int

@@ -1,13 +1,8 @@
-"""How verdicts hold when pictures are altered, at a threshold that stays where it is.
+"""How verdicts hold when images are altered, at a threshold that stays where it is.
 
-Three questions of each alteration. What if all pictures are altered: what is lost then is *fragility*. What if those of one
-class alone are: where that harms more in one class than in the other, it is *bias*, since the classifier takes the alteration
-itself for a sign of who made the picture. Bias without fragility is a classifier whose scores go up or down with, say, JPEG
-quality, in both classes alike; both at once is, say, one that has learned from data whose classes differ in quality. And whose
-verdict changes: each human work newly called AI is an artist newly accused.
-
-A picture's score does not depend on the other pictures. So one class alone needs no prediction of its own: the scores of the
-altered pictures of that class, beside those of the other class as they were.
+*Fragility* is what is lost when all images are altered. *Bias* is where altering one class alone harms more than altering the
+other: the classifier takes the alteration itself for a sign of the class. A score does not depend on the other images, so that
+one class alone altered is made up of scores that there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,22 +19,14 @@ from artclf.evaluation.significance import LEVEL, holm, mcnemar
 from artclf.evaluation.types import Booleans, Floats
 
 FORMS = ("as_stored", "canonical")
-WHO = ("both", "ai", "human")  # whose pictures are altered
-_VERSION = ["first", "distortion", "level"]
-_FEWEST = 5  # works of each class below which nothing is said to be beyond chance
+WHO = ("both", "ai", "human")  # whose images are altered
+_FEWEST = 5  # images of each class below which nothing is said to be beyond chance
 Version = tuple[str, str, float | None]  # first, distortion, level
 
 
 @dataclass(frozen=True)
 class Flips:
-    """Verdicts that an alteration changes.
-
-    Attributes:
-        accused: human works that were called human, and are called AI now.
-        cleared: human works the other way.
-        missed: AI works that were called AI, and are called human now.
-        found: AI works the other way.
-    """
+    """Verdicts that an alteration changes: human images accused or cleared of being AI, AI images missed or found."""
 
     accused: int
     cleared: int
@@ -52,22 +39,20 @@ class Altered:
     """The figures under one alteration.
 
     Attributes:
-        first: what was done to all pictures before; `NOTHING` for nothing.
+        first: what was done to all images before; `NOTHING` for nothing.
         distortion: what was done then; `NOTHING` for nothing.
         level: how strongly; None without a distortion.
-        false_positive_rate: share of human works called AI, when human works are altered.
-        recall: share of AI works called AI, when AI works are altered.
-        balanced_accuracy: by `WHO`.
-        auroc: by `WHO`.
-        flips: against the same pictures without the distortion.
-        p: McNemar's exact test of right verdicts without and with it (both classes altered), by Holm's correction over the
-            levels of all distortions with the same `first`; None for what is not altered.
-        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class has under five works.
-        biased: "ai" where altering makes works look more like AI's (with human works alone altered, AUROC is lower, beyond
-            chance, than with AI's alone, and than before), "human" where it makes them look more like people's (the other way
-            round); "" for neither; None as above.
-        shifted: whether balanced accuracy falls beyond chance when both are altered, though AUROC does not: the order of the
-            scores holds, the threshold is in the wrong place; None as above.
+        false_positive_rate: of human images, when they are altered.
+        recall: of AI images, when they are altered.
+        balanced_accuracy, auroc: by whose images are altered (`WHO`).
+        flips: against the same images without the distortion.
+        p: McNemar's exact test of right verdicts without and with it (both classes altered), corrected by Holm over the levels
+            of all distortions with the same `first`; None for what is not altered.
+        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class has under five images.
+        biased: "ai" where altering makes images look more like AI (altering human images alone lowers AUROC beyond chance, and
+            more than altering AI images alone), "human" for the other way round, "" for neither; None as above.
+        shifted: whether balanced accuracy falls beyond chance though AUROC does not: the threshold is in the wrong place; None
+            as above.
     """
 
     first: str
@@ -86,14 +71,7 @@ class Altered:
 
 @dataclass(frozen=True)
 class Robustness:
-    """What `measure_robustness` finds.
-
-    Attributes:
-        threshold: from which score on the verdict is AI; the same for all.
-        human: how many human works.
-        ai: how many AI works.
-        levels: the pictures as they are first, then as in the scores.
-    """
+    """What `measure_robustness` finds: the threshold, how many human and AI images, and the levels, unaltered images first."""
 
     threshold: float
     human: int
@@ -102,12 +80,12 @@ class Robustness:
 
     @property
     def clean(self) -> Altered:
-        """The pictures as they are."""
+        """The images as they are."""
         return self.levels[0]
 
     @property
     def firsts(self) -> list[str]:
-        """What was done to all pictures first, `NOTHING` before others."""
+        """What was done to all images first, `NOTHING` before others."""
         return list(dict.fromkeys(level.first for level in self.levels))
 
     def of(self, distortion: str, first: str = NOTHING) -> list[Altered]:
@@ -132,7 +110,7 @@ def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
         threshold: from which p_ai on the verdict is AI.
 
     Raises:
-        ValueError: where a picture lacks a version, or stands in one twice.
+        ValueError: where an image lacks a version, or stands in one twice.
     """
     versions, labels, p_ai = _as_arrays(scores)
     is_ai = labels == "ai"
@@ -172,20 +150,19 @@ def _as_arrays(scores: pd.DataFrame) -> tuple[list[Version], np.ndarray[Any, Any
     """The versions, unaltered ones first, the labels [N], and the scores [versions, N]."""
     keys = [
         (str(first), str(distortion), None if distortion == NOTHING else float(level))
-        for first, distortion, level in scores[_VERSION].itertuples(index=False)
+        for first, distortion, level in scores[["first", "distortion", "level"]].itertuples(index=False)
     ]
     versions = list(dict.fromkeys(keys))
     if (NOTHING, NOTHING, None) not in versions or any((first, NOTHING, None) not in versions for first, _, _ in versions):
         raise ValueError("scores without a distortion are needed, and of each `first`")
     versions.sort(key=lambda key: (key[0] != NOTHING, key[0], key[1] != NOTHING))  # stable: levels keep their order
     place = {key: number for number, key in enumerate(versions)}
-    pictures = scores.drop_duplicates("path")
-    column = {path: number for number, path in enumerate(pictures["path"])}
-    p_ai = np.full((len(versions), len(column)), np.nan)
-    p_ai[[place[key] for key in keys], [column[path] for path in scores["path"]]] = scores["p_ai"]
+    images = scores.drop_duplicates("path")
+    p_ai = np.full((len(versions), len(images)), np.nan)
+    p_ai[[place[key] for key in keys], pd.Index(images["path"]).get_indexer(scores["path"])] = scores["p_ai"]
     if len(scores) != p_ai.size or np.isnan(p_ai).any():
-        raise ValueError(f"{len(column)} pictures in {len(versions)} versions are {p_ai.size} scores; got {len(scores)}")
-    return versions, pictures["label"].to_numpy(), p_ai
+        raise ValueError(f"{len(images)} pictures in {len(versions)} versions are {p_ai.size} scores; got {len(scores)}")
+    return versions, images["label"].to_numpy(), p_ai
 
 
 def _beyond_chance(

@@ -178,20 +178,6 @@ def bytes_per_pixel(facts: pd.DataFrame) -> pd.Series:
     return density
 
 
-def qualities(facts: pd.DataFrame) -> pd.Series:
-    """JPEG quality in words: "95", "about 95" where the tables are not exactly that quality's, "no JPEG"."""
-    words = facts["jpeg_quality"].astype("string").fillna("no JPEG")
-    quality: pd.Series = words.mask(~facts["quality_exact"].fillna(True).astype(bool), "about " + words)
-    return quality
-
-
-def kinds(facts: pd.DataFrame) -> pd.Series:
-    """Format, kind of pixels and colour sampling, in words: "JPEG, RGB, 4:2:0"."""
-    sampled = facts["subsampling"].notna()
-    kind: pd.Series = facts["format"] + ", " + facts["mode"] + (", " + facts["subsampling"].astype(object)).where(sampled, "")
-    return kind
-
-
 def commonest(values: pd.Series) -> str:
     """The commonest value and its share, in words; how many there are where none is common."""
     shares = values.value_counts(normalize=True)
@@ -233,8 +219,7 @@ def _forest_scores(facts: Facts, is_ai: Booleans, folds: Indices, seed: int, tre
 def _alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tuple[Floats, float]:
     """Scores of one fact by itself, the higher the more they speak for AI, and their p-value.
 
-    Tried are a small tree, which also sees that one class lies between the other's values, and the order of a number, up or
-    down; the better one counts, and its p-value twice.
+    Tried are a small tree and the order of a number, up or down; the better one counts, and its p-value twice.
     """
     numbers = _numbers(values)
     if len(np.unique(numbers)) == 1:

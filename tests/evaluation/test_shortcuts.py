@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from artclf.evaluation.audit import kinds, qualities
 from artclf.evaluation.shortcuts import (
     Fact,
     FactSet,
@@ -10,9 +11,7 @@ from artclf.evaluation.shortcuts import (
     commonest,
     deal_folds,
     find_shortcuts,
-    kinds,
     measure_facts,
-    qualities,
 )
 from tests.evaluation.audited import pictures
 
