@@ -53,10 +53,6 @@ def test_an_unequal_quality_is_said_once() -> None:
     assert "JPEG tables" not in found
 
 
-def test_exif_is_no_help_to_what_is_judged_together() -> None:
-    assert not audit(pictures(exif=AI), trees=4)["file_facts"]["notable"]
-
-
 def test_copies_do_not_make_random_labels_separable() -> None:
     """Ten copies each of 24 pictures, each picture with a label by lot: learnt by heart, they would be told apart."""
     rng = np.random.default_rng(3)
@@ -152,12 +148,6 @@ def test_what_does_not_reach_the_network_is_last() -> None:
     assert set(met[1:]) == {"JPEG quality", "EXIF"}
 
 
-def test_the_remedy_names_a_setting() -> None:
-    (row,) = audit(pictures(width=np.where(AI, 768, 256), height=400, bytes=50_000), trees=4)["shortcuts"][:1]
-    assert row["fact"] in {"size", "aspect", "bytes per pixel"}
-    assert "data.canonical=true" in row["remedy"]
-
-
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
@@ -178,12 +168,6 @@ def test_too_little_to_judge_is_said(table: pd.DataFrame, reason: str) -> None:
         "notable": False,
         "top": [],
     }
-
-
-def test_duplicates_are_told_of_one_class_too() -> None:
-    table = pictures(label="ai")
-    table.loc[1, "sha256"] = table.loc[0, "sha256"]
-    assert audit(table)["duplicates"]["exact"]["groups"] == 1
 
 
 def test_what_is_written_for_machines_is_plain() -> None:

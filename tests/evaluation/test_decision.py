@@ -1,7 +1,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from artclf.evaluation.conformal import fit_decision_rule
@@ -19,7 +18,6 @@ from artclf.evaluation.decision import (
     logits,
     percent,
     sigmoid,
-    with_verdicts,
 )
 
 
@@ -113,13 +111,6 @@ def test_it_comes_back_from_json() -> None:
 def test_what_is_no_decision_rule_is_refused(change: dict) -> None:
     with pytest.raises(ValueError, match=r"no decision rule of artclf's|calibration method"):
         DecisionRule.from_json({**rule(0.3, 0.7).to_json(), **change})
-
-
-def test_rows_get_probability_and_verdict() -> None:
-    rows = with_verdicts(pd.DataFrame({"path": ["a", "b"], "p_ai": [0.9, 0.1]}), rule(0.3, 0.7))
-    assert list(rows) == ["path", "p_ai", "calibrated", "verdict"]
-    assert rows["calibrated"].tolist() == pytest.approx([0.75, 0.25])
-    assert rows["verdict"].tolist() == ["ai", "human"]
 
 
 ALL: list[Calibrator] = [

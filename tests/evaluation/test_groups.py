@@ -189,17 +189,3 @@ def test_nothing_is_named_where_nothing_can_be_compared() -> None:
     assert worst_group(table, "ai") is None
     assert worst_group(table, "human", "unseen") is None
     assert worst_group(table, "ai", "no such split") is None
-
-
-def test_one_generator_is_not_looked_at_twice() -> None:
-    table = many({})
-    worst = worst_group(group_metrics(table[table["generator"] != "ld"]), "ai")
-    assert worst is not None
-    assert worst.looked_at == 4
-    assert worst.generator is None
-
-
-def test_no_mistake_at_all() -> None:
-    worst = worst_group(group_metrics(many({f"human/{look}": 0 for look in "abcd"})), "human")
-    assert worst is not None
-    assert (worst.mistakes, worst.p) == (0, 1.0)

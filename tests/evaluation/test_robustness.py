@@ -59,14 +59,6 @@ def test_a_detector_whose_evidence_is_lost_is_fragile_and_not_biased() -> None:
     assert found.auroc["both"].value < min(found.auroc["ai"].value, found.auroc["human"].value)
 
 
-def test_traces_of_ai_that_are_wiped_away_are_both() -> None:
-    """AI works then look like people's; people's look as before."""
-    clean = logits()
-    wiped = np.where(LABELS == "ai", logits(3, apart=0) - 1.5, clean)
-    found = level(measure_robustness(table(clean=clean, down_1=wiped), 0.5), "down")
-    assert (found.fragile, found.biased) == (True, "human")
-
-
 def test_a_sign_that_one_class_has_already_is_both() -> None:
     """AI's files had low quality when it learned: people's look like AI's when they get it too, and AI's lose nothing by it."""
     clean = logits()
@@ -74,12 +66,6 @@ def test_a_sign_that_one_class_has_already_is_both() -> None:
     found = level(measure_robustness(table(clean=clean, jpeg_30=lowered), 0.5), "jpeg")
     assert (found.fragile, found.biased) == (True, "ai")
     assert found.auroc["human"].value == found.auroc["both"].value
-
-
-def test_what_makes_ai_works_easier_to_find_accuses_nobody() -> None:
-    clean = logits(apart=0.7)
-    found = level(measure_robustness(table(clean=clean, up_2=np.where(LABELS == "ai", clean + 3, clean)), 0.5), "up")
-    assert (found.fragile, found.biased, found.shifted) == (False, "", False)
 
 
 def test_what_does_not_change_is_none_of_these() -> None:
@@ -111,14 +97,6 @@ def test_rates_and_flips_counted_by_hand() -> None:
     assert webp.balanced_accuracy["ai"].value == pytest.approx((68 / 80 + 57 / 60) / 2)
     assert webp.balanced_accuracy["human"].value == pytest.approx((75 / 80 + 54 / 60) / 2)
     assert webp.p == pytest.approx(binomtest(3, 16).pvalue)  # 13 right no longer, 3 right now
-
-
-def test_the_threshold_stays_where_it_is() -> None:
-    clean = logits()
-    found = measure_robustness(table(clean=clean, noise_4=clean), 0.9)
-    people = LABELS == "human"
-    assert found.clean.false_positive_rate.value == np.mean(1 / (1 + np.exp(-clean[people])) >= 0.9)
-    assert found.threshold == 0.9
 
 
 def test_what_is_made_alike_first_is_compared_with_what_was_made_alike() -> None:
