@@ -142,13 +142,13 @@ def evaluate(
         str | None, typer.Option(help="Take this split alone.", show_default="all that it has not learned")
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Judge a sample also compressed, scaled, blurred, …")
+        bool, typer.Option("--robustness", help="DecisionRule a sample also compressed, scaled, blurred, …")
     ] = False,
     sample: Annotated[int | None, typer.Option(min=2, help="How many pictures --robustness takes.", show_default="300")] = None,
     all_alike: Annotated[
         bool, typer.Option("--all-alike", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample, of noise, of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
     precision: Annotated[Precision, typer.Option(help="What to compute in, as for predict.")] = Precision.AUTO,
 ) -> None:
     """Test a finished model on pictures, and write a report.

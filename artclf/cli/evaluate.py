@@ -19,8 +19,7 @@ from artclf.cli.audit import free_folder, name_of, read_source_or_path
 from artclf.cli.console import errors, name_unreadable, screen, table
 from artclf.data.sampling import draw_test_pictures
 from artclf.errors import ArtclfError
-from artclf.evaluation.calibrators import as_stored
-from artclf.evaluation.decision import judge_by_half
+from artclf.evaluation.decision import as_stored, default_rule
 from artclf.inference.altered import SAMPLE, score_versions
 from artclf.inference.finished_run import Selection, Subject, choose_pictures, find_subject, own_pictures
 from artclf.inference.predict import choose_precision, predict_files
@@ -44,7 +43,7 @@ class EvaluateOptions:
         robustness: whether pictures are judged altered as well.
         sample: how many are; None for `SAMPLE`.
         all_alike: whether they are a second time, all made alike before.
-        seed: of the sample, of noise, of the bootstrap.
+        seed: of the sample and of noise.
         precision: as in `choose_precision`.
     """
 
@@ -91,7 +90,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, options: Evalua
     model = load_classifier(subject.checkpoint).to(device)
     judge = read_judge(subject.checkpoint)
     if judge is None:
-        judge = judge_by_half("its checkpoint")
+        judge = default_rule("its checkpoint")
     if what is not None and Path(judge.fitted_on) == Path(what).expanduser().absolute():
         note = f"calibration and thresholds were set by the pictures of {what} themselves, and flatter: give it others"
         selection = replace(selection, notes=[*selection.notes, note])
