@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from artclf.cache.folder import array_store
+from artclf.cache import array_store
 from artclf.data import images, pixels
 from artclf.data.images import open_image
 from artclf.inference.forms import judge_both_forms
