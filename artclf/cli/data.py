@@ -147,12 +147,12 @@ def _show(verification: "Verification") -> None:
 
 def _summary(verification: "Verification") -> Iterator[str]:
     different, total = len(verification.different), len(verification.counts)
+    found = sum(count.found or 0 for count in verification.counts)
+    expected = sum(count.expected for count in verification.counts)
     if different:
-        yield (
-            f"{different} of {total} counts differ from version 5: {verification.found:,} of {verification.expected:,} pictures"
-        )
+        yield (f"{different} of {total} counts differ from version 5: {found:,} of {expected:,} pictures")
     else:
-        yield f"all {total} counts are those of version 5: {verification.found:,} pictures"
+        yield f"all {total} counts are those of version 5: {found:,} pictures"
     if verification.unknown:
         yield f"folders that are not in version 5: {len(verification.unknown):,}"
     if not verification.decoded:

@@ -22,25 +22,20 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True)
 class Kept:
-    """Where the pixels of a split are kept.
-
-    Attributes:
-        store: which holds all of them.
-        numbers: [M] where each picture is in it.
-    """
+    """The store that holds the pixels of a split, and the number [M] of each image in it."""
 
     store: PixelStore
     numbers: Numbers
 
 
 class ArtDataset(Dataset[Batch]):
-    """Pictures by key: `key % len(rows)` is the item, `key // len(rows)` the epoch.
+    """Images by key: `key % len(rows)` is the item, `key // len(rows)` the epoch.
 
-    An item is (pixels uint8 [3, S, S], target float32 [], row int64 []): target 0 = AI and 1 = human, row the picture's
-    number in the manifest. Data loaders ask for a batch at once, and get it whole: they need no collating.
+    An item is (pixels uint8 [3, S, S], target float32 [], row int64 []): target 0 = AI and 1 = human, row the image's
+    number in the manifest. Data loaders ask for whole batches, which need no collating.
 
     Args:
-        files: [M] the pictures of the split.
+        files: [M] the images of the split.
         targets: [M] 0 = AI, 1 = human.
         numbers: [M] their rows in the manifest.
         reader: how files are read.

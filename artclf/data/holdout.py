@@ -22,15 +22,7 @@ UNTOLD = ("", "unknown")  # what sources write where nobody has told the generat
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a run has left out of training.
-
-    Attributes:
-        by: "generator" or "style".
-        leave: its name.
-        split: what the split of its test pictures is called.
-        untrained: how many pictures left train and val.
-        tested: how many the split has.
-    """
+    """What was left out of training: `untrained` images of train and val; its `tested` test images are the split `split`."""
 
     by: str
     leave: str
@@ -70,16 +62,7 @@ def to_leave_out(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str]
 
 
 def check_leave(table: pd.DataFrame, by: By, leave: str | None) -> None:
-    """Refuse a name that the data has not, before any file is looked at.
-
-    Args:
-        table: a manifest's table, as a source lists it.
-        by: "generator" or "style".
-        leave: the name.
-
-    Raises:
-        ArtclfError: where there is none, with those that there are.
-    """
+    """Refuse a name that a source's table does not have, before any file is read."""
     names = _names(table, by)
     if leave is None:
         raise ArtclfError(f"holdout.leave: has no value; a run leaves one {by} out: {', '.join(names)}")

@@ -32,16 +32,16 @@ class ArtData(LightningDataModule):
     """The data of a run.
 
     Args:
-        config: where the pictures come from and how they are read.
-        augment: how pictures are altered.
+        config: where the images come from and how they are read.
+        augment: how images are altered.
         balance: what is done about unequal classes, as in conf/balance.
         seed: of order, balancing and alterations.
-        interpolation: with which pictures are scaled; it belongs to the model's weights.
+        interpolation: with which images are scaled; it belongs to the model's weights.
         cache: whether their pixels are kept, and how many.
         holdout: the generator or style that is left out of training; None where all are trained on.
 
     Attributes:
-        manifest: the pictures that can be read, each with its split.
+        manifest: the images that can be read, each with its split.
         rejected: those that can't, with the columns `path` and `reason`.
         duplicates: how many files are the same.
         left_out: what was left out of training; None where nothing was.
@@ -51,7 +51,7 @@ class ArtData(LightningDataModule):
         canonical: the form that every image is brought into first; None: none.
         store: where their pixels are kept; None where they are not.
         stand_ins: datasets that stand for those of pixels, by split: the same items, as batches of something else.
-        fallbacks: what is done otherwise than asked: a line for each, also said in the log.
+        fallbacks: what is done otherwise than asked: a line for each, also in the log.
     """
 
     manifest: Manifest
@@ -214,28 +214,19 @@ class ArtData(LightningDataModule):
         )
 
     def loader(self, split: str) -> DataLoader[Batch]:
-        """The batches of a split: (pixels uint8 [B, 3, S, S], or what stands for them; target float32 [B], row int64 [B]).
-
-        Under several processes each has its share of every batch, so that a step sees the same pictures as on one device.
-
-        Raises:
-            ArtclfError: where a batch, or the split, can't be shared by the processes.
-        """
+        """The batches of a split: (pixels uint8 [B, 3, S, S], or what stands for them; target float32 [B], row int64 [B])."""
         if split in self.stand_ins:
             return self.batches(self.stand_ins[split], split, workers=0)
         dataset = self.dataset(split)
         return self.batches(dataset, split, self.workers(dataset))
 
     def batches(self, dataset: Dataset[Any], split: str, workers: int) -> DataLoader[Any]:
-        """The batches of a split's items, or of what stands for them: those of train in the order of the epoch.
+        """The batches of a dataset with the items of a split, which gives whole batches; those of train in the epoch's order.
 
-        Args:
-            dataset: as long as the split's, by the same keys, giving whole batches.
-            split: which one.
-            workers: processes that prepare batches.
+        Under several processes each has its share of every batch, so that a step sees the same images as on one device.
 
         Raises:
-            ArtclfError: as `loader`.
+            ArtclfError: a batch, or the split, can't be shared by the processes.
         """
         length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"

@@ -42,7 +42,7 @@ Stamp = tuple[int, int, int]  # size, and the times of the last change of conten
 
 @dataclass(frozen=True)
 class _Look:
-    """What a first look at files found, [N] each but the pixels, which are those of the readable ones."""
+    """What reading files found, [N] each but the pixels, which are those of the readable ones."""
 
     files: list[int]
     stamps: list[Stamp]
@@ -258,9 +258,6 @@ def check_share(rejected: pd.DataFrame, total: int, *, allowed: float, listed: P
         total: the number of files looked at.
         allowed: the share of them that may be rejected.
         listed: the file that lists them all, for the message.
-
-    Raises:
-        ArtclfError: with the share, and the first file and reason.
     """
     if len(rejected) and len(rejected) > allowed * total:
         first = rejected.iloc[0]

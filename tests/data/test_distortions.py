@@ -137,8 +137,3 @@ def test_the_versions_are_those_that_are_listed() -> None:
     assert np.array_equal(pixels[Version("jpeg_95", "none", None)], np.array(alike))
     assert np.array_equal(pixels[Version("none", "crop", 0.5)], np.array(distort(painting(), BY_NAME["crop"], 0.5, path="a")))
     assert np.array_equal(pixels[Version("jpeg_95", "crop", 0.5)], np.array(distort(alike, BY_NAME["crop"], 0.5, path="a")))
-
-
-def test_levels_are_named_as_people_read_them() -> None:
-    assert [BY_NAME["screenshot"].named(level) for level in BY_NAME["screenshot"].levels] == ["PNG", "JPEG 85"]
-    assert [BY_NAME["blur"].named(level) for level in BY_NAME["blur"].levels] == ["0.5", "1", "2"]

@@ -23,25 +23,6 @@ def noise(mode: str = "RGB") -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (18, 24, 3), dtype=np.uint8)).convert(mode)
 
 
-@pytest.mark.parametrize(
-    ("file_format", "mode"),
-    [
-        ("PNG", "RGB"),
-        ("PNG", "L"),
-        ("PNG", "P"),
-        ("PNG", "RGBA"),
-        ("WEBP", "RGB"),
-        ("GIF", "P"),
-        ("BMP", "RGB"),
-        ("TIFF", "CMYK"),
-    ],
-)
-def test_formats_without_a_quality(tmp_path: Path, file_format: str, mode: str) -> None:
-    path = tmp_path / "picture.jpg"  # the name is not trusted
-    noise(mode).save(path, file_format)
-    assert read_facts(path) == FileFacts(24, 18, file_format, mode, path.stat().st_size)
-
-
 def test_a_jpeg_has_its_settings_too(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     noise().save(path, "JPEG", quality=83, subsampling="4:2:2")
@@ -149,19 +130,6 @@ def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None
     ]
 
 
-def test_nothing_readable_leaves_an_empty_table(tmp_path: Path) -> None:
-    (tmp_path / "ai").mkdir()
-    (tmp_path / "ai" / "a.png").write_bytes(b"")
-    survey = survey_files(read_folder(tmp_path))
-    assert survey.facts.empty
-    assert "jpeg_quality" in survey.facts
-    assert len(survey.unreadable) == 1
-
-
-def test_a_picture_over_the_limit_is_unreadable(damaged: Manifest) -> None:
-    assert len(survey_files(damaged, max_pixels=1000).unreadable) == 8
-
-
 def test_a_sample_reads_no_more_than_asked(damaged: Manifest) -> None:
     survey = survey_files(damaged, sample=4, seed=1)
     assert survey.looked_at == 4
@@ -195,12 +163,6 @@ def test_plain_pictures_have_the_statistics_of_their_colour() -> None:
     grey = measure(plain(102, 102, 102))
     assert (grey.brightness, grey.saturation, grey.red, grey.green, grey.blue) == (0.4, 0.0, 0.0, 0.0, 0.0)
     assert measure(plain(0, 0, 0)).saturation == 0.0
-
-
-def test_half_black_half_white_is_all_contrast() -> None:
-    image = plain(0, 0, 0, (64, 64))
-    image.paste((255, 255, 255), (0, 0, 32, 64))
-    assert (measure(image).brightness, measure(image).contrast) == (0.5, 0.5)
 
 
 def test_detail_is_left_out() -> None:

@@ -59,12 +59,6 @@ def test_a_style_leaves_with_both_classes_and_a_split_of_the_users_own_stays() -
     assert counts(table, "label")["unseen"] == {"ai": 6, "human": 3}
 
 
-def test_the_table_that_was_given_stays_as_it_is() -> None:
-    before = TWO.copy()
-    hold_out(TWO, "generator", "beta")
-    pd.testing.assert_frame_equal(TWO, before)
-
-
 def test_a_split_that_is_called_unseen_already_is_not_mixed_up_with_it() -> None:
     table, left_out = hold_out(TWO.replace({"split": {"mine": "unseen"}}), "generator", "alpha")
     assert left_out.split == "held_out"

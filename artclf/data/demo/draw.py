@@ -49,7 +49,7 @@ def draw_demo(
         root: the folder to make; it then holds README.txt and Real_AI_SD_LD_Dataset/{train,test}/{STYLE,AI_TAG_STYLE}/.
         seed: of the drawings, 0 or more.
         size: the side of an image in pixels, 32 or more.
-        train_per_folder: how many training images for each style by "people", and again by each generator.
+        train_per_folder: how many training images for each style as human, and again for each generator.
         test_per_folder: the same of the test set.
         shortcut: None; else no image passes through a generator, and only how they are stored differs: "size" (AI at two
             thirds of the size), "quality" (JPEG at 95, AI at 75), "format" (JPEG at 75, AI as PNG).

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.filesize import decimal
 
@@ -32,18 +33,13 @@ MOUNTED = ("KAGGLE_KERNEL_RUN_TYPE", "TBE_RUNTIME_ADDR")  # set in notebooks of 
 
 SPLITS = ("train", "test")
 HUMAN_TRAIN, TEST = 5_000, 1_000  # images per folder
-AI_TRAIN = {  # style: images by Latent Diffusion and by Stable Diffusion
-    "art_nouveau": (4992, 5384),
-    "baroque": (4960, 5052),
-    "expressionism": (5116, 5304),
-    "impressionism": (5208, 5388),
-    "post_impressionism": (4844, 5360),
-    "realism": (5232, 5248),
-    "renaissance": (5416, 5060),
-    "romanticism": (5436, 5455),
-    "surrealism": (5384, 5364),
-    "ukiyo_e": (5504, 5308),
-}
+_STYLES = (
+    "art_nouveau baroque expressionism impressionism post_impressionism realism renaissance romanticism surrealism ukiyo_e"
+)
+_LD = (4992, 4960, 5116, 5208, 4844, 5232, 5416, 5436, 5384, 5504)
+_SD = (5384, 5052, 5304, 5388, 5360, 5248, 5060, 5455, 5364, 5308)
+AI_TRAIN = dict(zip(_STYLES.split(), zip(_LD, _SD, strict=True), strict=True))
+"""Training images by Latent and by Stable Diffusion, by style."""
 
 
 def fetch_ai_artbench(tell: Callable[[str], None], pauses: Sequence[float] = PAUSES) -> Path:
@@ -143,7 +139,7 @@ def _refusal(status: int) -> str:
     if status == 404:
         return f"Kaggle has no version {AI_ARTBENCH_VERSION} of {AI_ARTBENCH} any more (HTTP 404), see {PAGE}"
     what = "asks to wait" if status == 429 else "can't serve the download now"
-    return f"Kaggle {what} (HTTP {status}): {AGAIN} later; what is downloaded is kept, and it goes on from there"
+    return f"Kaggle {what} (HTTP {status}): {AGAIN} later; it goes on from what is downloaded"
 
 
 def _damaged(error: Exception) -> str:
@@ -155,8 +151,7 @@ def _damaged(error: Exception) -> str:
 def _disk_trouble(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{kaggle_cache()}: the disk is full; {decimal(_archived())} of the archive are kept. Make room and {AGAIN}"
-    where = error.filename or kaggle_cache()
-    return f"{where}: {(error.strerror or str(error)).lower()}; correct that, or set KAGGLEHUB_CACHE, and {AGAIN}"
+    return f"{error.filename or kaggle_cache()}: {_reason(error)}; correct that, or set KAGGLEHUB_CACHE, and {AGAIN}"
 
 
 def _reason(error: BaseException) -> str:
@@ -166,8 +161,7 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
 
 
-@dataclass(frozen=True)
-class FolderCount:
+class FolderCount(NamedTuple):
     """One of the 60 folders that version 5 has: images expected and found; found is None where there are none."""
 
     split: str
@@ -207,16 +201,6 @@ class Verification:
         return [count for count in self.counts if count.difference]
 
     @property
-    def found(self) -> int:
-        """Images in the 60 folders."""
-        return sum(count.found or 0 for count in self.counts)
-
-    @property
-    def expected(self) -> int:
-        """Images in version 5."""
-        return sum(count.expected for count in self.counts)
-
-    @property
     def is_version_5(self) -> bool:
         """Whether nothing differs, as far as was checked."""
         return not (self.different or self.unknown or self.unreadable)
@@ -244,19 +228,14 @@ def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
     if not root.is_dir():
         problem = "is a file, not a folder" if root.exists() else "does not exist"
         raise ArtclfError(f"{root}: {problem}; type artclf data verify FOLDER")
-    base = find_base(root)
-    if base is None:
+    if (base := find_base(root)) is None:
         raise ArtclfError(f"{root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it, or train/ and test/ themselves")
     files = {"/".join(inside): names for inside, names in picture_folders(base)}
-    counts, missing = [], []
-    for split, folders in expected_counts().items():
-        for folder, expected in folders.items():
-            names = files.get(f"{split}/{folder}")
-            counts.append(FolderCount(split, folder, expected, None if names is None else len(names)))
-            missing += [f"{split}/{folder}"] if names is None else []
-    known = {f"{count.split}/{count.folder}" for count in counts}
+    expected = [(split, folder, n) for split, folders in expected_counts().items() for folder, n in folders.items()]
+    counts = [FolderCount(split, folder, n, len(files.get(f"{split}/{folder}", ())) or None) for split, folder, n in expected]
+    known = {f"{split}/{folder}" for split, folder, _ in expected}
     unknown = {
-        name or ".": f"{len(names):,} images in a folder that version 5 does not have{nearest(name, missing)}"
+        name or ".": f"{len(names):,} images in a folder that version 5 does not have{nearest(name, known - files.keys())}"
         for name, names in files.items()
         if name not in known
     }
