@@ -90,9 +90,10 @@ def test_a_multirun_typed_again_runs_only_what_has_not_finished(
     assert done.code == 2
     assert done.lines("1 of 2 runs failed: 1")
     first = (sweep / "0" / "metrics.json").read_bytes()
-    other = train(*words, "seed=2,3")
-    assert other.code == 2
-    assert other.lines("holds runs already, of another command")
+    for other in (["seed=2,3"], ["sweep=optuna"]):
+        refused = train(*words, *other)
+        assert refused.code == 2
+        assert refused.lines("holds runs already, of another command")
     again = train(*words, "seed=0,1")
     assert again.code == 0, again.printed
     assert again.lines(f"the run in {sweep / '0'} has finished")

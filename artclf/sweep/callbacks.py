@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from artclf.errors import ArtclfError
-from artclf.run_folder import MULTIRUN_FILE, PRUNED_FILE, runs_of
+from artclf.run_folder import JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, runs_of
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,10 @@ class Comparison(Callback):
             SystemExit: with code 2, where it does.
         """
         folder = Path(config.hydra.sweep.dir)
-        if _sweeper(config) == "artclf_optuna" or not any(folder.glob("*/config.yaml")):
-            return  # a search looks for itself
+        if _sweeper(config) == "artclf_optuna" and (folder / JOURNAL_FILE).is_file():
+            return  # the search itself compares what was typed
+        if not (folder / "config.yaml").is_file() and not any(folder.glob("*/config.yaml")):
+            return
         if _typed_before(folder) != OmegaConf.to_container(config.hydra.overrides.task):
             log.error(
                 "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to go on with them, compare "

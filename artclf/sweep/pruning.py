@@ -18,7 +18,6 @@ from artclf.config.schema import PruningConfig
 from artclf.errors import ArtclfError
 from artclf.sweep.callbacks import Pruned
 
-JOURNAL = "sweep.journal"
 STUDY = "artclf"
 
 

@@ -16,9 +16,9 @@ from artclf.config.space import setting
 from artclf.errors import ArtclfError
 from artclf.report.figures.search import Sweep, Trial
 from artclf.report.sweep_page import write_sweep
-from artclf.run_folder import ERROR_FILE
+from artclf.run_folder import ERROR_FILE, JOURNAL_FILE
 from artclf.sweep.outcome import importance, read_outcome
-from artclf.sweep.pruning import JOURNAL, STUDY, make_pruner, storage
+from artclf.sweep.pruning import STUDY, make_pruner, storage
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Search:
             self._tell(trial.number)  # it was running when the search was stopped
 
     def _open(self) -> optuna.Study:
-        journal = self.folder / JOURNAL
+        journal = self.folder / JOURNAL_FILE
         asked = {
             "space": {found.key: found.text for found in self.settings},
             "settled": self._own_words(),
@@ -192,7 +192,7 @@ class Search:
         words = [*self.settled, *(f"{key}={word}" for key, word in drawn.items())]
         words += [f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir='{trial.number}'"]
         if self.options.pruner != "none":
-            words.append(f"pruning={{storage:{quoted(str(self.folder / JOURNAL))},trial:{trial._trial_id}}}")
+            words.append(f"pruning={{storage:{quoted(str(self.folder / JOURNAL_FILE))},trial:{trial._trial_id}}}")
         return words
 
     def _fail(self, number: int, reason: str) -> None:

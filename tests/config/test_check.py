@@ -26,8 +26,6 @@ def wrong(*words: str, multirun: bool = False) -> list[str]:
         ["+holdout=generator"],
         ["+holdout=style", "holdout.leave=art nouveau", "+finetune=all", "trainer=ddp"],
         ["callbacks=none", "hydra.run.dir=/tmp/x"],
-        ["logger=tensorboard"],
-        ["logger=mlflow"],
         ["head=linear", "head.dropout=0.2", "loss=focal", "loss.gamma=1.5"],
         ["~logger"],
     ],
@@ -54,7 +52,6 @@ def test_sound_words_pass(words: list[str]) -> None:
         (["holdout.leave=alpha"], "holdout.by: is missing (type +holdout=generator or +holdout=style too)"),
         (["+holdout=generator", "holdout.leve=alpha"], "holdout.leve: unknown key; did you mean holdout.leave?"),
         (["+holdout=generator", "trainer=ddp"], "type the runs one by one with holdout.leave=NAME"),
-        (["+finetune=last01"], "finetune: got 'last01'; allowed: all, last10, last_block; did you mean last10?"),
     ],
 )
 def test_a_mistake_is_one_clear_line(words: list[str], said: str) -> None:
@@ -87,8 +84,6 @@ def test_every_value_of_a_sweep_is_checked() -> None:
         (["model=efficientnet_b0"], "stages.head.optim.lr", ["0.1", "1e-2", "0.003"]),
         (["+finetune=last10"], "stages.last10.unfreeze", ["5", "all", "auto"]),
         (["stages.head.optim={name:adam,lr:0.5}"], "stages.head.optim.lr", ["0.1", "0.2"]),
-        (["trainer.devices=2"], "trainer.devices", ["3", "4"]),
-        ([], "augment.jpeg", ["null", "[30,90]", "[40,60]"]),
         ([], "stages.head.optim", ["{name:adamw,weight_decay:0.1}", "{name:sgd}", "{name:adam,lr:0.1}"]),
         ([], "monitor.mode", ["max", "'min'"]),
         (["data=folder"], "data.root", ["a b", "${hydra:job.name}/x", "${monitor.mode}"]),
@@ -118,9 +113,9 @@ def test_a_multirun_has_one_device_for_each_run() -> None:
         ["sweep=optuna", "hydra.sweeper.n_trials=50", "head.dropout=interval(0,0.3)", "model=efficientnet_b0"],
         ["sweep=optuna", "head=mlp", "head.hidden=choice(64,256)", "+finetune=last10,last_block"],
         ["sweep=optuna", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweeper.n_jobs=2"],
+        ["head=glob(*)"],
         ["seed=range(0,3)", "hydra/launcher=ray", "+hydra.launcher.ray.init.num_cpus=2"],
         ["seed=0,1", "hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.launcher.gpus_per_node=1"],
-        ["seed=0,1", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=60"],
     ],
 )
 def test_sound_sweeps_pass(words: list[str]) -> None:
@@ -132,9 +127,7 @@ def test_sound_sweeps_pass(words: list[str]) -> None:
     [
         (["sweep=optun"], "sweep: got 'optun'; allowed: none, optuna; did you mean optuna?"),
         (["sweep=optuna", "callbacks=none"], "callbacks.best: sweep=optuna needs it, which keeps the best weights"),
-        (["sweep=optuna", "head.dropout=choice(0.1,x)"], "head.dropout: got 'x'"),
         (["sweep=optuna", "stages.head.optim.lr=interval(-1,1)"], "stages.head.optim.lr: got -1.0"),
-        (["sweep=optuna", "stages.head.optim.lr=tag(log,interval(0,1))"], "allowed with log: more than 0"),
         (["sweep=optuna", "head=mlp,linaer"], "head: got 'linaer'; allowed: linear, mlp; did you mean linear?"),
         (["sweep=optuna", "head=interval(0,0)"], "head: got '0.0'; allowed: linear, mlp"),
         (["sweep=optuna", "seed=0,1"], "seed: can't be searched"),
@@ -156,10 +149,6 @@ def test_what_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) 
     for launcher, extra in (("joblib", "joblib"), ("ray", "ray"), ("submitit_slurm", "slurm")):
         (line,) = wrong("seed=0,1", f"hydra/launcher={launcher}", multirun=True)
         assert line == f'hydra/launcher={launcher} is not installed; type pip install -e ".[{extra}]"'
-
-
-def test_a_glob_is_every_choice_of_a_group() -> None:
-    assert wrong("head=glob(*)", multirun=True) == []
 
 
 def test_an_option_that_is_new_wants_a_plus() -> None:

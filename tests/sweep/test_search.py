@@ -199,12 +199,6 @@ def test_a_launcher_that_can_start_nothing_ends_the_search(tmp_path: Path) -> No
     assert len(pd.read_csv(tmp_path / "sweep.csv")) == 1
 
 
-def test_a_search_in_which_all_fail_says_so(tmp_path: Path) -> None:
-    launch, _ = runs(tmp_path, *[(i, failing) for i in range(6)])
-    assert not begin(tmp_path).run(launch, list)
-    assert "No trial finished" in (tmp_path / "sweep.html").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
