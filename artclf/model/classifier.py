@@ -38,21 +38,19 @@ class _AUROC(BinaryAUROC):
 
 
 class ArtClassifier(LightningModule):
-    """A classifier of pictures, uint8 [B, 3, S, S] → logit [B] of target 1 (human); p(AI) is sigmoid(-logit).
+    """A classifier of images, uint8 [B, 3, S, S] → logit [B] of target 1 (human); p(AI) is sigmoid(-logit).
 
-    Its arguments are plain values, and all that a checkpoint needs beside its tensors to build it again.
+    Its arguments are plain values: a checkpoint keeps them to build it again.
 
     Args:
-        library, name: the backbone, as in `build_backbone`. It starts with random weights.
-        head: {"name": a key of HEADS, …its options}.
-        loss: {"name": a key of LOSSES, …its options}.
-        mean, std: per channel, of pixels in [0, 1], as the weights in use want them.
-        interpolation: with which pictures are scaled before they come here.
-        image_size: pixels a side of the pictures it was trained on.
+        library, name: the backbone, as in `build_backbone`.
+        head, loss: {"name": a key of HEADS or LOSSES, …its options}.
+        mean, std: per channel, of pixels in [0, 1].
+        interpolation, image_size: with which images are scaled before they come here, and to what size S.
         weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
-        canonical: {"side", "quality"} of the form that pictures are brought into first (`artclf.data.canonical`); None: none.
         channels_last: whether convolutions run in that memory layout.
-        backbone: from `build_backbone` of the same library and name, with its weights, where it has been built already.
+        canonical: {"side", "quality"} of the form that images are brought into first (`artclf.data.canonical`), if any.
+        backbone: the backbone with its weights; without it, one with random weights is built.
     """
 
     mean: torch.Tensor
@@ -135,13 +133,7 @@ class ArtClassifier(LightningModule):
     # ---- stages
 
     def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
-        """Freeze what this stage does not train, and take its optimiser.
-
-        Args:
-            stage: how to train.
-            depth: how many layers of the body train, counted from the end; the head always does.
-            seed: of what the stage draws at random while it trains (dropout).
-        """
+        """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is of its dropout."""
         self.stage, self.depth, self.seed = stage, depth, seed
         self._digests = {known: value for known, value in self._digests.items() if known >= depth}
         set_depth(self.body, self.layers, depth)
@@ -171,11 +163,9 @@ class ArtClassifier(LightningModule):
         trained = [p for p in self.parameters() if p.requires_grad]
         total = sum(p.numel() for p in self.parameters())
         decayed = sum(p.ndim >= 2 for p in trained) if self._current_stage().optim.weight_decay else 0
-        return (
-            f"{self.depth} of {len(self.layers)} layers and the head train: {len(trained)} tensors "
-            f"({decayed} with weight decay, {len(trained) - decayed} without), "
-            f"{self.trainable_parameters():,} of {total:,} parameters"
-        )
+        tensors = f"{len(trained)} tensors ({decayed} with weight decay, {len(trained) - decayed} without)"
+        parameters = f"{self.trainable_parameters():,} of {total:,} parameters"
+        return f"{self.depth} of {len(self.layers)} layers and the head train: {tensors}, {parameters}"
 
     def trainable_parameters(self) -> int:
         """How many numbers the stage trains."""
@@ -191,10 +181,7 @@ class ArtClassifier(LightningModule):
         set_modes(self.body, self.layers, self.depth)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Let what an epoch draws depend on the seed, the epoch and the process alone, not on the epochs before it.
-
-        Here and not at the epoch's start, because a data loader draws too when it is made, which it is not in every epoch.
-        """
+        """Seed an epoch's random numbers by the seed, the epoch and the process: not at its start, when a loader may draw."""
         if batch_idx == 0:
             words = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(1, np.uint64)
             torch.manual_seed(int(words[0]))
@@ -216,11 +203,7 @@ class ArtClassifier(LightningModule):
             checkpoint[FROZEN] = self.frozen_digest(self.depth)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put back what `on_save_checkpoint` left out, from this model.
-
-        Raises:
-            ArtclfError: where this model's frozen part is another than that with which the stage began.
-        """
+        """Put back what `on_save_checkpoint` left out. ArtclfError if the frozen part is not the one the stage began with."""
         kept = checkpoint.pop(FROZEN, None)
         if kept is None:
             return
@@ -235,10 +218,7 @@ class ArtClassifier(LightningModule):
     # ---- steps
 
     def _shared_step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch → logit [B], integer target [B], loss [].
-
-        torchmetrics is given probabilities, not logits: it takes a batch whose logits all lie in [0, 1] for probabilities.
-        """
+        """A batch → logit [B], integer target [B], loss []."""
         inputs, target, _ = batch
         logit = self(inputs)
         return logit, target.int(), self.loss(logit, target)
@@ -246,6 +226,7 @@ class ArtClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         """The loss of a batch."""
         logit, target, loss = self._shared_step(batch)
+        # probabilities: torchmetrics takes logits for them where all lie in [0, 1]
         self.train_metrics.update(torch.sigmoid(logit.detach()), target)
         self.train_loss.update(loss.detach().clone(), len(target))
         self.log("train/loss", self.train_loss, on_step=False, on_epoch=True, prog_bar=True)
@@ -253,10 +234,7 @@ class ArtClassifier(LightningModule):
         return loss
 
     def on_validation_start(self) -> None:
-        """Let all processes validate the first one's weights, which are those that are kept.
-
-        Each has followed the statistics of its own pictures in what batch normalisation trains.
-        """
+        """Let all processes validate with the first one's buffers, which are kept: each has its own running means."""
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, src=0)
@@ -270,7 +248,7 @@ class ArtClassifier(LightningModule):
         self.log_dict(self.val_metrics, on_epoch=True)
 
     def on_test_epoch_start(self) -> None:
-        """Forget the predictions of an earlier test."""
+        """Forget an earlier test's predictions."""
         self.predictions.clear()
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
@@ -293,5 +271,4 @@ class ArtClassifier(LightningModule):
 
 
 def _build(classes: Mapping[str, type[T]], options: dict[str, Any], **given: Any) -> T:
-
     return classes[options["name"]](**given, **{key: value for key, value in options.items() if key != "name"})

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -43,13 +43,7 @@ PACKAGES = ("torch", "torchvision", "timm", "pillow")
 
 @dataclass(frozen=True)
 class Format:
-    """How the output for one image is kept as a row of bytes.
-
-    Attributes:
-        shape: [...]; of a channels-last map [H, W, C].
-        dtype: its number format, as torch names it.
-        channels_last: whether it is such a map.
-    """
+    """How the output for one image is kept as a row of bytes: its shape ([H, W, C] if channels-last) and torch's dtype."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -57,7 +51,7 @@ class Format:
 
     @property
     def row_bytes(self) -> int:
-        """Size of a row."""
+        """Bytes of a row."""
         return math.prod(self.shape) * int(getattr(torch, self.dtype).itemsize)
 
     @classmethod
@@ -79,14 +73,7 @@ class Format:
 
 
 class FeatureData(Dataset[Any]):
-    """Outputs of the frozen part for the items of a split, in place of their pixels.
-
-    Args:
-        items: the split's pixels, for their targets and rows.
-        store: which holds all outputs.
-        where: [N] the row of each item in the store.
-        form: of the rows.
-    """
+    """Outputs of the frozen part for the items of a split, in place of their pixels; `where` [N] they are in the store."""
 
     def __init__(self, items: ArtDataset, store: RowStore, where: Numbers, form: Format) -> None:
         self.targets = torch.from_numpy(items.targets[items.rows]).float()
@@ -102,8 +89,7 @@ class FeatureData(Dataset[Any]):
         return self.form.unpack(self.store.read(self.where[items])), self.targets[items], self.numbers[items]
 
 
-@dataclass(frozen=True)
-class _Kept:
+class _Kept(NamedTuple):
     """A network's two parts, and where the frozen one's outputs are kept."""
 
     parts: Split
@@ -111,8 +97,7 @@ class _Kept:
     store: RowStore
 
 
-@dataclass(frozen=True)
-class _Item:
+class _Item(NamedTuple):
     """An item whose output is wanted: its split, its number there, and its key."""
 
     split: str
@@ -164,22 +149,21 @@ class FeatureCache:
                 self._fill(source, items, trainer)
             except (ValueError, StoreError):
                 source = None  # the stage that it is for will report it
+        again = f"stage {name}: its frozen layers are computed again in every step"
         try:
             kept = self._open(depth, trainer)
             if trained > depth:
                 self._temporary.append(kept.store)  # of weights that no other run has
             self._fill(kept, items, trainer, source)
         except ValueError as error:
-            self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
+            self.data.fall_back(f"{again}: {error}")
             return
         except StoreError as error:
             kept = self._open(depth, trainer, in_memory=True)
             needed = len({item.key for item in items}) * kept.form.row_bytes
             if needed > MEMORY_SHARE * memory():
-                self.data.fall_back(
-                    f"stage {name}: its frozen layers are computed again in every step: what they give would take "
-                    f"{needed / 1e9:.3g} GB of memory, and can't be kept on disk: {error}"
-                )
+                size = f"{needed / 1e9:.3g} GB of memory"
+                self.data.fall_back(f"{again}: what they give would take {size}, and can't be kept on disk: {error}")
                 return
             self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
             self._fill(kept, items, trainer)
@@ -295,12 +279,8 @@ class FeatureCache:
             require_room(kept.store.folder, needed, self.config.max_gb)
             if missing and source is None:
                 where = f"in {kept.store.folder} (cache.prefix=false does without)" if kept.store.folder else "in memory"
-                log.info(
-                    "computing the frozen layers once for %d images, and keeping %.3g GB of what they give %s",
-                    len(missing),
-                    needed / 1e9,
-                    where,
-                )
+                line = "computing the frozen layers once for %d images, and keeping %.3g GB of what they give %s"
+                log.info(line, len(missing), needed / 1e9, where)
             outputs = self._computed(kept, missing, trainer) if source is None else self._continued(source, missing, trainer)
             with closing(outputs):  # and its progress bar, where the disk is full
                 for part, output in zip(_batches(missing), outputs, strict=True):

@@ -26,13 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a body.
-
-    Attributes:
-        name: where it is ("layer4.2.conv1", "layer4.2.add").
-        kind: what it is ("Conv2d", "add").
-        parameters: names of the body's parameters that it uses first.
-    """
+    """One layer of a body: its name ("layer4.2.add"), kind ("Conv2d", "add"), and parameters that no earlier one uses."""
 
     name: str
     kind: str
@@ -60,11 +54,8 @@ class Layers:
         Args:
             unfreeze: a number, "all", "last_block", or "auto" (0 on pretrained weights, all on random ones).
             key: the setting's name, for messages.
-            pretrained: whether the body has learnt something already.
+            pretrained: whether the body has pretrained weights.
             last_block: name of the module with which the last block begins.
-
-        Raises:
-            ArtclfError: where there are fewer layers, or no known last block.
         """
         match unfreeze:
             case "all":
@@ -170,13 +161,10 @@ def evaluating(body: nn.Module) -> Iterator[None]:
 
 
 def trace(body: nn.Module) -> dict[fx.Node, str]:
-    """Trace a body in the modes in force; its nodes in the order in which they run, each with its name.
+    """Trace a body in the modes in force: the nodes in the order in which they run, each with its name.
 
-    Only the first argument of its forward is a variable, the others have their defaults. timm's modules and functions that
-    can't be traced through are one node each.
-
-    Raises:
-        Exception: of any kind; it runs the body's own code on symbols.
+    Only the first argument of its forward is a variable, the others have their defaults. Exceptions of any kind come from the
+    body's own code, which runs on symbols.
     """
     optional = {
         name: argument.default

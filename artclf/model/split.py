@@ -190,19 +190,20 @@ def _check(parts: Split, trained: Sequence[nn.Parameter], size: int) -> None:
         _compare(alone, outputs, f"what {parts.place} gives for an image depends on the other images", ALIKE)
         _compare(parts.tail(outputs), body.forward(images), "features: the parts give something else than the whole")
         outputs = parts.frozen(images)
-    wanted = _features_and_gradients(partial(body.forward, images), trained)
-    got = _features_and_gradients(partial(parts.tail, outputs), trained)
+    wanted, got = (_features_and_gradients(f, x, trained) for f, x in ((body.forward, images), (parts.tail, outputs)))
     _compare(got[0], wanted[0], "features in train mode: the parts give something else than the whole")
     nothing = NOTHING * max((float(gradient.abs().max()) for gradient in wanted[1:]), default=0.0)
     for a, b in zip(got[1:], wanted[1:], strict=True):
         _compare(a, b, "gradients: the parts give something else than the whole", nothing=nothing)
 
 
-def _features_and_gradients(function: Callable[[], torch.Tensor], trained: Sequence[nn.Parameter]) -> list[torch.Tensor]:
+def _features_and_gradients(
+    function: Callable[[torch.Tensor], torch.Tensor], given: torch.Tensor, trained: Sequence[nn.Parameter]
+) -> list[torch.Tensor]:
     """Features, and the gradients of a weighted sum of them, with the same random numbers every time."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng([given.device] if given.is_cuda else []):
         torch.manual_seed(0)
-        features = function()
+        features = function(given)
     weights = torch.linspace(-1, 1, features.numel(), device=features.device, dtype=features.dtype).view_as(features)
     gradients = torch.autograd.grad(features, trained, weights, allow_unused=True, materialize_grads=True) if trained else ()
     return [features.detach(), *gradients]
