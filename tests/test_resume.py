@@ -35,14 +35,14 @@ WORDS = [
 ]
 MOMENTS = {
     "in the first epoch": ("artclf.model.classifier:ArtClassifier.training_step", 2, "before"),
-    "while the first checkpoint is being written": ("artclf.run_folder:torch.save", 1, "half"),
-    "between the checkpoints of the best and of the last epoch": ("artclf.run_folder:put_in_place", 3, "before"),
+    "while the first checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
+    "between the checkpoints of the best and of the last epoch": ("artclf.model.checkpoint:put_in_place", 2, "before"),
     "in a validation": ("artclf.model.classifier:ArtClassifier.validation_step", 2, "before"),
     "after metrics.csv, before its checkpoint": ("artclf.training.epochs:write_text", 3, "after"),
     "at the end of a stage, before it is written down": ("artclf.training.stages:_publish", 1, "before"),
     "after a stage is written down": ("artclf.training.resume:Progress.save", 2, "after"),
     "in the second stage's second epoch": ("artclf.model.classifier:ArtClassifier.training_step", 7, "after"),
-    "while the last checkpoint is being written": ("artclf.run_folder:torch.save", 1, "half"),
+    "while the last checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
     "in the test": ("artclf.model.classifier:ArtClassifier.test_step", 2, "before"),
     "while the report is being written": ("artclf.training.record:write_json", 1, "before"),
 }
