@@ -24,7 +24,8 @@ from artclf.errors import ArtclfError
 from artclf.report import format as fmt
 from artclf.report.holdout_page import Holdout, read_holdout, write_holdout
 from artclf.run_folder import ERROR_FILE, PROGRESS_FILE, is_finished
-from artclf.training.experiment import mistakes, run
+from artclf.training.build import mistakes
+from artclf.training.experiment import run
 from artclf.training.resume import alone, begin, read_config
 
 log = logging.getLogger(__name__)

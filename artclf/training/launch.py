@@ -51,7 +51,7 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
         print("error: resume=FOLDER is typed alone, without options", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
     _load()
-    from artclf.training.experiment import mistakes  # noqa: PLC0415 (loads torch and lightning)
+    from artclf.training.build import mistakes  # noqa: PLC0415 (loads torch and lightning)
     from artclf.training.resume import unfinished  # noqa: PLC0415 (so does this)
 
     overrides = [word for word in words if not word.startswith("-")]

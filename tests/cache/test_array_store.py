@@ -104,7 +104,7 @@ with store.building():
 
 
 def test_a_build_that_is_killed_keeps_what_it_had(folder: Path) -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     with subprocess.Popen([sys.executable, "-c", CHILD, folder], stdout=subprocess.PIPE, env=environment, cwd=root) as child:
         assert child.stdout is not None
@@ -120,7 +120,7 @@ def test_a_build_that_is_killed_keeps_what_it_had(folder: Path) -> None:
 
 def test_two_processes_that_build_at_once_do_so_in_turn(folder: Path) -> None:
     """The second waits, and then finds what the first has written, though it had looked while that was going on."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     script = """
 import sys, time
 from pathlib import Path

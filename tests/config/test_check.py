@@ -2,7 +2,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from artclf.config.check import override_mistakes
-from artclf.training.experiment import mistakes
+from artclf.training.build import mistakes
 from tests.conftest import CONF, composed
 
 

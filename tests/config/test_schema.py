@@ -3,7 +3,7 @@ from omegaconf import OmegaConf
 
 from artclf.config.mistakes import schema_mistakes, validate
 from artclf.errors import ArtclfError, nearest
-from artclf.training.experiment import mistakes
+from artclf.training.build import mistakes
 from tests.conftest import CONF, composed
 
 

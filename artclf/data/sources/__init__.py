@@ -1,9 +1,8 @@
 """Where a manifest comes from, one file each."""
 
-from artclf import __version__
 from artclf.cache.folder import cache_folder, kaggle_ai_artbench
 from artclf.config.schema import DataConfig, DemoConfig
-from artclf.data.demo.draw import draw_demo
+from artclf.data.demo.draw import VERSION, draw_demo
 from artclf.data.manifest import Manifest
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
@@ -38,8 +37,7 @@ def read_demo(demo: DemoConfig, root: str | None = None) -> Manifest:
     Raises:
         ArtclfError: where the root holds anything else.
     """
-    # another version may draw otherwise
-    name = f"{__version__}_{demo.size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
+    name = f"{VERSION}_{demo.size}px_{demo.train_per_folder}+{demo.test_per_folder}_seed{demo.seed}"
     name += f"_{demo.shortcut}" if demo.shortcut else ""
     drawn = draw_demo(
         cache_folder() / "demo" / name if root is None else root,
