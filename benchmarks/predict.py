@@ -19,7 +19,7 @@ from typing import Any
 import torch
 import torchvision
 
-from artclf.data.transforms import read_square
+from artclf.data.reader import ImageReader
 from artclf.inference.predict import predict_files
 from artclf.inference.score import BATCH
 from artclf.model.backbones import IMAGENET
@@ -103,7 +103,7 @@ def ready_loop(files: list[Path], size: int, device: str, precision: str) -> Cal
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
     batches = []
     for start in range(0, len(files), BATCH[device]):
-        pixels = torch.stack([read_square(file, size) for file in files[start : start + BATCH[device]]])
+        pixels = torch.stack([ImageReader(size).read(file) for file in files[start : start + BATCH[device]]])
         normalised = ((pixels.float() / 255 - mean) / std).to(device, PRECISIONS[precision], memory_format=torch.channels_last)
         batches.append(normalised)
 

@@ -65,12 +65,12 @@ def test_a_second_run_opens_no_picture_and_what_is_kept_changes_no_result(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "full"))
-    monkeypatch.setattr(array_store, "_write_all", full)
+    monkeypatch.setattr(array_store, "_write", full)
     done = train(*words, "hydra.run.dir=full_disk")
     assert done.code == 0, done.printed
     assert "Traceback" not in done.printed
     assert len(done.lines("warning: pixels are not kept")) == 1
-    assert not list((tmp_path / "full").rglob("*.rows"))
+    assert not list((tmp_path / "full").rglob("*.npy*"))
     lines = fallbacks_of(tmp_path / "full_disk")
     assert [line.split(":")[0] for line in lines] == [
         "pixels are not kept, the files are decoded in every epoch",

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, name_unreadable, read_source_or_path
 from artclf.data.canonical import Canonical
-from artclf.data.survey import DEFAULT_SAMPLE, Survey
+from artclf.data.facts import DEFAULT_SAMPLE, Survey
 from artclf.errors import ArtclfError
 from artclf.inference.audit import audit_pictures, write_audit, write_found
 from artclf.report.audit import audit_section, how_it_was_done, in_words

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from artclf.data.sources.detect import read_any
+from artclf.data.sources import read_any
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibration import errors
 from artclf.evaluation.decision import AI, HUMAN, UNSURE, Judge, percent

@@ -11,7 +11,7 @@ from artclf.cli.console import mistakes_told
 from artclf.errors import ArtclfError, nearest
 
 if TYPE_CHECKING:
-    from artclf.data.sources.verify import Verification
+    from artclf.data.sources.artbench_download import Verification
 
 app = typer.Typer(help="Get a data set, look whether it is whole, and what it holds.", no_args_is_help=True)
 
@@ -32,8 +32,7 @@ def fetch(
     0 all is well, 1 the download differs from version 5, 2 it can't be had.
     """
     from artclf.cache.folder import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.artbench_download import fetch_ai_artbench  # noqa: PLC0415
-    from artclf.data.sources.verify import verify_ai_artbench  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import fetch_ai_artbench, verify_ai_artbench  # noqa: PLC0415
 
     with mistakes_told("interrupted; nothing is lost: the same command goes on with what is downloaded"):
         if dataset not in DATASETS:
@@ -64,7 +63,7 @@ def verify(
     Exit codes: 0 nothing differs, 1 something does, 2 there is no AI-ArtBench.
     """
     from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.verify import verify_ai_artbench  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415
 
     with mistakes_told():
         root = path or kaggle_ai_artbench()
@@ -109,7 +108,7 @@ def _show(verification: "Verification") -> None:
     from rich.console import Console  # noqa: PLC0415 (`artclf --help` stays quick)
     from rich.table import Table  # noqa: PLC0415
 
-    from artclf.data.sources.verify import SPLITS  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import SPLITS  # noqa: PLC0415
 
     table = Table("folder")
     for split in SPLITS:
@@ -141,7 +140,7 @@ def _summary(verification: "Verification") -> Iterator[str]:
     else:
         yield f"all {total} counts are those of version 5: {verification.found:,} pictures"
     if verification.unknown:
-        yield f"files and folders that are not in version 5: {len(verification.unknown):,}"
+        yield f"folders that are not in version 5: {len(verification.unknown):,}"
     if not verification.decoded:
         yield "--quick: no picture was decoded, so it is not known whether they can be read"
     elif verification.unreadable:

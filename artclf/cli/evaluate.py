@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, read_source_or_path
-from artclf.data.survey import draw_test_pictures
+from artclf.data.sampling import draw_test_pictures
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibrators import as_stored
 from artclf.evaluation.decision import judge_by_half

@@ -10,11 +10,10 @@ from rich.text import Text
 import artclf
 from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
 from artclf.config.schema import DemoConfig
+from artclf.data.facts import DEFAULT_SAMPLE, Survey, survey_files
 from artclf.data.manifest import Manifest
-from artclf.data.sources import read_demo
+from artclf.data.sources import has_labels, read_any, read_demo
 from artclf.data.sources.ai_artbench import read_ai_artbench
-from artclf.data.sources.detect import has_labels, read_any
-from artclf.data.survey import DEFAULT_SAMPLE, Survey, survey_files
 from artclf.errors import ArtclfError
 from artclf.evaluation.shortcuts import find_shortcuts
 from artclf.report.data_page import describe, headline, warn_of_shortcuts, write_dataset

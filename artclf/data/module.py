@@ -17,9 +17,9 @@ from artclf.data.balance import Plan, plan_balance
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
 from artclf.data.holdout import LeftOut, check_leave, hold_out
-from artclf.data.inspection import check_share, inspect_files
 from artclf.data.manifest import SHA256, Manifest
-from artclf.data.pixels import PixelStore, as_it_is
+from artclf.data.pixels import PixelStore, as_it_is, check_share, inspect_files
+from artclf.data.reader import ImageReader
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.data.transforms import build_augmentation
@@ -47,7 +47,8 @@ class ArtData(LightningDataModule):
         left_out: what was left out of training; None where nothing was.
         plan: what a training epoch is made of.
         digests: the SHA-256 of each picture's file, 32 bytes, in the order of the manifest.
-        canonical: the form that every picture is brought into first; None: none.
+        reader: how files are read.
+        canonical: the form that every image is brought into first; None: none.
         store: where their pixels are kept; None where they are not.
         stand_ins: datasets that stand for those of pixels, by split: the same items, as batches of something else.
         fallbacks: what is done otherwise than asked: a line for each, also said in the log.
@@ -74,9 +75,9 @@ class ArtData(LightningDataModule):
         self.augment = augment
         self.balance = balance
         self.seed = seed
-        self.interpolation = interpolation
         self.cache = cache or CacheConfig(pixels=False, prefix=False)
         self.canonical = Canonical.of(config)
+        self.reader = ImageReader(config.image_size, interpolation, config.max_pixels, self.canonical)
         self.holdout = holdout
         self.left_out: LeftOut | None = None
         self.store: PixelStore | None = None
@@ -127,14 +128,7 @@ class ArtData(LightningDataModule):
         config, paths = self.config, listed.table["path"].tolist()
         if self.cache.pixels:
             try:
-                self.store = PixelStore(
-                    listed.root,
-                    size=config.image_size,
-                    interpolation=self.interpolation,
-                    max_pixels=config.max_pixels,
-                    max_gb=self.cache.max_gb,
-                    canonical=self.canonical,
-                )
+                self.store = PixelStore(listed.root, self.reader, max_gb=self.cache.max_gb)
                 return self.store.inspect(paths, workers=config.num_workers)
             except StoreError as error:
                 self.store = None
@@ -205,10 +199,7 @@ class ArtData(LightningDataModule):
             [self.manifest.root / path for path in table["path"]],
             self.manifest.targets(split),
             np.asarray(table.index, dtype=np.int64),
-            size=self.config.image_size,
-            max_pixels=self.config.max_pixels,
-            interpolation=self.interpolation,
-            canonical=self.canonical,
+            reader=self.reader,
             kept=Kept(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,
         )
         if split != "train":

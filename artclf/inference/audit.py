@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from artclf.data.canonical import Canonical
+from artclf.data.facts import Survey, measure_files, survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
-from artclf.data.statistics import measure_files
-from artclf.data.survey import Survey, survey_files
 from artclf.evaluation.audit import audit
 from artclf.report import style
 from artclf.report.audit import AUDIT_FILE, FIGURE, plot_audit

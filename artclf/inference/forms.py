@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from artclf.data.canonical import Canonical
-from artclf.data.survey import draw_test_pictures
+from artclf.data.sampling import draw_test_pictures
 from artclf.evaluation.calibrators import as_stored
 from artclf.evaluation.forms import compare_forms
 from artclf.inference.score import score_files

@@ -1,8 +1,8 @@
-"""ArtClassifier, the LightningModule: a frozen and a trainable part, a head, and one shared step."""
+"""ArtClassifier, the LightningModule: a body, a head, and one shared step."""
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,11 +24,8 @@ from artclf.model.losses import LOSSES
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=nn.Module)
-Inputs = torch.Tensor | Sequence[torch.Tensor]
-Batch = tuple[Inputs, torch.Tensor, torch.Tensor]
-FROZEN = (
-    "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it lacks, since it does not change them
-)
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it leaves out
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
@@ -60,7 +57,7 @@ class ArtClassifier(LightningModule):
 
     mean: torch.Tensor
     std: torch.Tensor
-    suffix: Callable[..., torch.Tensor] | None
+    tail: Callable[[torch.Tensor], torch.Tensor] | None  # what the body makes of kept outputs of its frozen part
 
     def __init__(
         self,
@@ -98,21 +95,20 @@ class ArtClassifier(LightningModule):
         self.stage: StageConfig | None = None
         self.depth = len(self.layers)
         self.seed = 0
-        self.__dict__["suffix"] = None
+        self.tail = None
         self._digests: dict[int, str] = {}
-        self._changed = 0  # how many layers the stages so far have trained at most
         self.fused = True
         self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
     # ---- forward
 
-    def forward(self, inputs: Inputs) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S], or what the frozen prefix gives for them where `use` has been told → logit [B]."""
-        if isinstance(inputs, torch.Tensor):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Pixels, uint8 [B, 3, S, S], or outputs of the frozen part for which there is a `tail` → logit [B]."""
+        if inputs.dtype == torch.uint8:
             features = self.body(self.normalised(inputs))
         else:
-            assert self.suffix is not None  # nobody makes such batches before
-            features = self.suffix(*inputs)
+            assert self.tail is not None  # set with the data that gives such batches
+            features = self.tail(inputs)
         logit: torch.Tensor = self.head(features)
         return logit.float()  # half precision would round the loss and the probabilities
 
@@ -121,19 +117,15 @@ class ArtClassifier(LightningModule):
         pictures = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
         return pictures.contiguous(memory_format=self.memory_format)
 
-    def use(self, suffix: Callable[..., torch.Tensor] | None) -> None:
-        """Take batches of what a prefix of the body gives, for which `suffix` does the rest; None: batches of pixels alone."""
-        self.__dict__["suffix"] = suffix  # not as a module: its parameters are the body's own
-
     def compile_what_trains(self) -> None:
-        """Compile the suffix in use, or the whole body where there is none; a head alone is left as it is.
+        """Compile the tail in use, or the whole body where there is none; a head alone is left as it is.
 
-        The first step then takes a minute; what can't be compiled says so there.
+        The first step then takes a minute, and raises what can't be compiled.
         """
-        if self.suffix is None:
+        if self.tail is None:
             self.body.compile()
         elif self.depth:
-            self.use(torch.compile(self.suffix))
+            self.tail = torch.compile(self.tail)
 
     @torch.inference_mode()
     def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -151,7 +143,7 @@ class ArtClassifier(LightningModule):
             seed: of what the stage draws at random while it trains (dropout).
         """
         self.stage, self.depth, self.seed = stage, depth, seed
-        self._changed = max(self._changed, depth)
+        self._digests = {known: value for known, value in self._digests.items() if known >= depth}
         set_depth(self.body, self.layers, depth)
 
     def configure_optimizers(self) -> Any:
@@ -209,26 +201,19 @@ class ArtClassifier(LightningModule):
 
     # ---- checkpoints
 
-    def frozen(self) -> dict[str, torch.Tensor]:
-        """The tensors of the body that the current stage does not change, by their names in the body."""
-        return frozen_state(self.body, self.layers, self.depth)
-
-    def frozen_digest(self, depth: int | None = None) -> str:
-        """The SHA-256 of what does not change while the last `depth` layers train (None: as many as in this stage)."""
-        depth = self.depth if depth is None else depth
-        if depth < self._changed:  # stages have trained some of it, and may again
-            return digest(frozen_state(self.body, self.layers, depth))
+    def frozen_digest(self, depth: int) -> str:
+        """The SHA-256 of what does not change while the last `depth` layers train, at least as many as the stage trains."""
         if depth not in self._digests:
             self._digests[depth] = digest(frozen_state(self.body, self.layers, depth))
         return self._digests[depth]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out what the stage does not change: most of the weights, which would be written anew after each epoch."""
-        frozen = self.frozen()
+        frozen = frozen_state(self.body, self.layers, self.depth)
         if frozen:
             for name in frozen:
                 del checkpoint["state_dict"][f"body.{name}"]
-            checkpoint[FROZEN] = self.frozen_digest()
+            checkpoint[FROZEN] = self.frozen_digest(self.depth)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put back what `on_save_checkpoint` left out, from this model.
@@ -239,12 +224,13 @@ class ArtClassifier(LightningModule):
         kept = checkpoint.pop(FROZEN, None)
         if kept is None:
             return
-        if kept != self.frozen_digest():
+        if kept != self.frozen_digest(self.depth):
             raise ArtclfError(
                 f"the weights of {self.hparams['name']} are no longer those with which this run began (model.weights="
                 f"{self.hparams['weights']}): put them back, or begin a new run"
             )
-        checkpoint["state_dict"].update({f"body.{name}": tensor for name, tensor in self.frozen().items()})
+        frozen = frozen_state(self.body, self.layers, self.depth)
+        checkpoint["state_dict"].update({f"body.{name}": tensor for name, tensor in frozen.items()})
 
     # ---- steps
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from artclf.data.survey import Survey, draw_pictures
+from artclf.data.facts import Survey
+from artclf.data.sampling import draw_pictures
 from artclf.evaluation.shortcuts import DENSITY, Shortcut, find_shortcuts
 from artclf.report import format as fmt
 from artclf.report import style

@@ -21,7 +21,7 @@ from artclf.evaluation.decision import Judge, with_verdicts
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.inference.forms import judge_both_forms
-from artclf.model.features import PrefixCache
+from artclf.model.features import FeatureCache
 from artclf.report.summary import guessing
 from artclf.run_folder import PROGRESS_FILE
 from artclf.training.build import Built, build, mistakes
@@ -121,7 +121,7 @@ def _train_and_test(built: Built, folder: Path, progress: Progress, began: float
 
     trainer_of = partial(make_trainer, config, folder, precision=built.precision)
     keep(progress.stages)
-    with closing(PrefixCache(model, data, config.cache)) as frozen, _compiler_errors():
+    with closing(FeatureCache(model, data, config.cache)) as features, _compiler_errors():
         records = fit_stages(
             model,
             data,
@@ -133,13 +133,13 @@ def _train_and_test(built: Built, folder: Path, progress: Progress, began: float
             checkpoints=folder / "checkpoints",
             finished=progress.stages,
             resume=progress.resumed > 0,
-            frozen=frozen,
+            features=features,
             compiled=config.trainer.compile,
             on_finished=keep,
         )
         trainer = trainer_of("test", None)
         best = best_record(records, config.monitor.mode)
-        frozen.offer(max(record.layers for record in records[: records.index(best) + 1]), trainer)
+        features.offer(max(record.layers for record in records[: records.index(best) + 1]), trainer)
         trainer.test(model, datamodule=data, verbose=False)
     return records, trainer
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from artclf.data.images import read_pixels
 from artclf.data.module import ArtData
-from artclf.data.transforms import to_square
+from artclf.data.reader import to_square
 from artclf.model.classifier import ArtClassifier
 from artclf.report.calibration import plot_reliability
 from artclf.report.cells import plot_cells
@@ -130,8 +130,7 @@ def _draw_copies(folder: Path, data: ArtData) -> None:
             _to_array(dataset.picture(row)), [_to_array(dataset.picture(row, copy, epoch)) for copy, epoch in drawn], title
         )
 
-    form = (dataset.size, dataset.interpolation, data.canonical)
-    settings = (data.augment.model_dump_json(), data.seed, int(dataset.numbers[row]), form)
+    settings = (data.augment.model_dump_json(), data.seed, int(dataset.numbers[row]), dataset.reader)
     _draw_once(folder / "copies.png", (title, _state(Path(dataset.files[row])), *drawn, *settings), draw)
 
 

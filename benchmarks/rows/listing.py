@@ -30,7 +30,7 @@ def list_tree(root: Path) -> dict[str, float]:
         files; seconds from the call to the manifest; megabytes: peak memory of the process, and what of it was there before
         the call (Python, pandas and Pillow).
     """
-    from artclf.data.sources.detect import read_any  # noqa: PLC0415 (its memory counts as there before)
+    from artclf.data.sources import read_any  # noqa: PLC0415 (its memory counts as there before)
 
     def peak() -> float:  # on Linux in KiB: man 2 getrusage
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6

@@ -11,7 +11,7 @@ import torch
 from typer.testing import CliRunner
 
 from artclf.cli import app
-from artclf.data.transforms import read_square
+from artclf.data.reader import ImageReader
 from artclf.evaluation.calibrators import Platt
 from artclf.evaluation.decision import Judge, Promise
 from artclf.inference.predict import choose_precision, predict_files, predict_pictures
@@ -37,7 +37,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_p_ai_is_the_models_own(run: Path, files: list[Path], precision: str) -> None:
     model = load_classifier(run / "checkpoints" / "best.ckpt")
-    pixels = torch.stack([read_square(file, SIZE, "bicubic") for file in files])
+    pixels = torch.stack([ImageReader(SIZE, "bicubic").read(file) for file in files])
     with autocast(precision, "cpu"):
         scores = torch.cat([model.p_ai(pixels[:16]), model.p_ai(pixels[16:])]).tolist()
     assert len(set(scores)) > 10

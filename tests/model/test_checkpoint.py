@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from artclf import run_folder
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibrators import Isotonic
 from artclf.evaluation.decision import Judge, Promise
@@ -51,7 +50,7 @@ def test_what_is_broken_off_leaves_the_old_one(checkpoint: Path, monkeypatch: py
         file.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_folder.torch, "save", full)
+    monkeypatch.setattr(torch, "save", full)
     with pytest.raises(ArtclfError, match=r"can't be saved with the model .*No space left"):
         write_judge(checkpoint, JUDGE)
     assert checkpoint.read_bytes() == before

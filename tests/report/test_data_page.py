@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from artclf.data.facts import Survey, survey_files
 from artclf.data.sources.folder import read_folder
-from artclf.data.survey import Survey, survey_files
 from artclf.report import style
 from artclf.report.data_page import write_dataset
 from tests.report.conftest import painting

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from artclf.data.sources.detect import read_any
+from artclf.data.sources import read_any
 from artclf.errors import ArtclfError
 
 

@@ -3,11 +3,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from artclf.data.manifest import Manifest
+from artclf.data.sampling import draw_pictures, draw_sample, draw_test_pictures
 from artclf.data.sources.folder import read_folder
-from artclf.data.survey import draw_pictures, draw_sample, draw_test_pictures, survey_files
 from tests.conftest import draw
 
 
@@ -35,43 +34,6 @@ def big_table() -> pd.DataFrame:
         [part[:4] for part in parts for _ in range(part[4])], columns=["split", "label", "generator", "style"], dtype=str
     )
     return table.assign(path=[f"{number}.png" for number in range(len(table))])
-
-
-def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None:
-    survey = survey_files(damaged, threads=2)
-    assert survey.looked_at == 8
-    assert survey.facts["path"].tolist() == sorted(f"ai/sd/oil/{n}.png" for n in range(3)) + [
-        f"human/ink/{n}.jpg" for n in range(3)
-    ]
-    assert survey.facts["format"].tolist() == ["PNG"] * 3 + ["JPEG"] * 3
-    assert survey.facts["jpeg_quality"].isna().tolist() == [True] * 3 + [False] * 3
-    assert set(zip(survey.facts["width"], survey.facts["height"], strict=True)) == {(40, 36)}
-    sizes = [(damaged.root / path).stat().st_size for path in survey.facts["path"]]
-    assert survey.facts["bytes"].tolist() == sizes
-    assert survey.unreadable.to_dict("records") == [
-        {"path": "ai/sd/text.jpg", "label": "ai", "reason": "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)"},
-        {"path": "human/empty.png", "label": "human", "reason": "empty file"},
-    ]
-
-
-def test_nothing_readable_leaves_an_empty_table(tmp_path: Path) -> None:
-    (tmp_path / "ai").mkdir()
-    (tmp_path / "ai" / "a.png").write_bytes(b"")
-    survey = survey_files(read_folder(tmp_path))
-    assert survey.facts.empty
-    assert "jpeg_quality" in survey.facts
-    assert len(survey.unreadable) == 1
-
-
-def test_a_picture_over_the_limit_is_unreadable(damaged: Manifest) -> None:
-    assert len(survey_files(damaged, max_pixels=1000).unreadable) == 8
-
-
-def test_a_sample_reads_no_more_than_asked(damaged: Manifest) -> None:
-    survey = survey_files(damaged, sample=4, seed=1)
-    assert survey.looked_at == 4
-    assert len(survey.manifest.table) == 8
-    assert survey_files(damaged, sample=8).looked_at == survey_files(damaged, sample=None).looked_at == 8
 
 
 def test_a_sample_holds_of_every_part_its_share() -> None:
@@ -128,14 +90,6 @@ def test_the_search_for_readable_pictures_ends(tmp_path: Path) -> None:
     for number in range(20):
         (tmp_path / "ai" / f"{number}.png").write_bytes(b"")
     assert [len(found) for found in draw_pictures(tmp_path, read_folder(tmp_path).table, number=3, side=50)] == [0, 3]
-
-
-def test_grey_pictures_are_drawn_in_rgb(tmp_path: Path) -> None:
-    (tmp_path / "human").mkdir()
-    Image.new("L", (20, 10), 77).save(tmp_path / "human" / "grey.png")
-    ((pixels, _),), _ = draw_pictures(tmp_path, read_folder(tmp_path).table, number=3, side=50)
-    assert pixels.shape == (10, 20, 3)
-    assert (pixels == 77).all()
 
 
 @pytest.mark.parametrize(("sample", "people", "ai"), [(20, 10, 10), (300, 30, 90), (100, 30, 70), (2, 1, 1)])
