@@ -17,7 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from PIL import Image
 
-from artclf.config.mistakes import validate
+from artclf.config.check import validate
 from artclf.config.schema import Config
 
 if TYPE_CHECKING:

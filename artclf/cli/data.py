@@ -78,29 +78,43 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
-def show(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"
-        ),
-    ],
-    to: Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/data/NAME.")] = None,
-    read_all: Annotated[bool, typer.Option("--all", help="Read every file's header, not only a sample's.")] = False,
-    sample: Annotated[int | None, typer.Option(min=1, help="How many files' headers are read; default: 5000.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+What = Annotated[
+    str,
+    typer.Argument(help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"),
+]
+Page = Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/audit/NAME.")]
+Everything = Annotated[bool, typer.Option("--all", help="Open every file, not only a sample.")]
+Sample = Annotated[int | None, typer.Option(min=1, help="How many files are opened; default: 5000.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the sample, and of what is tried on it.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the audit to this file.", metavar="FILE")]
+Headers = Annotated[bool, typer.Option("--quick", help="Read the files' headers alone: decode and audit nothing.")]
+
+
+def audit(
+    what: What,
+    json: Json = None,
+    to: Page = None,
+    read_all: Everything = False,
+    sample: Sample = None,
+    seed: Seed = 0,
+    quick: Headers = False,
 ) -> None:
-    """Print what a data set holds, and write a page of figures: who made it, sizes, formats, JPEG qualities, samples.
+    """Show what a data set holds and what a classifier could cheat with: file facts, overall looks, duplicates; write a page.
 
     A picture that can't be read is named, and the others go on; the exit code is then 1.
     """
-    from artclf.cli.show import show_data  # noqa: PLC0415 (loads pandas and matplotlib)
+    from artclf.cli.audit import audit_data  # noqa: PLC0415 (loads scikit-learn and matplotlib)
 
     with mistakes_told():
-        unread = show_data(what, to, sample=sample, read_all=read_all, seed=seed)
+        unread = audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed, quick=quick)
     if unread:
         raise typer.Exit(1)
+
+
+@app.command()
+def show(what: What, to: Page = None, read_all: Everything = False, sample: Sample = None, seed: Seed = 0) -> None:
+    """The same as artclf audit --quick: what a data set holds, by the files' headers alone."""
+    audit(what, to=to, read_all=read_all, sample=sample, seed=seed, quick=True)
 
 
 def _show(verification: "Verification") -> None:

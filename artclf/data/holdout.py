@@ -16,11 +16,8 @@ from artclf.errors import ArtclfError, nearest
 By = Literal["generator", "style"]
 UNSEEN = "unseen"
 HELD_OUT = "held_out"  # what the split is called where the user has one called unseen
+NO_TEST_IMAGES = "has no test pictures"
 UNTOLD = ("", "unknown")  # what sources write where nobody has told the generator or the style
-
-
-class NothingToTest(ArtclfError):  # noqa: N818 (nothing is wrong with the others)
-    """What is to be left out has no test pictures, so that nothing could be told of it."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def to_leave_out(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str]
     aside = {name: f"the data does not tell the {by} of these pictures" for name in names if name in UNTOLD}
     if (split == "test").any():  # else some are cut from train
         tested = set(table.loc[ai & (split == "test"), by])
-        aside |= {name: "it has no test pictures" for name in names if name not in tested and name not in aside}
+        aside |= {name: f"it {NO_TEST_IMAGES}" for name in names if name not in tested and name not in aside}
     return [name for name in names if name not in aside], aside
 
 
@@ -106,16 +103,15 @@ def hold_out(table: pd.DataFrame, by: By, leave: str | None) -> tuple[pd.DataFra
         The table without the pictures that left, numbered anew, and what was left out.
 
     Raises:
-        NothingToTest: where it has no test pictures.
-        ArtclfError: where there is no such generator or style, it is in no training split, or train or val would be left
-            without a class, or wholly empty.
+        ArtclfError: where there is no such generator or style, it has no test pictures, it is in no training split, or train
+            or val would be left without a class, or wholly empty.
     """
     check_leave(table, by, leave)
     its = table[by] == leave
     if by == "generator":
         its &= table["label"] == "ai"
     if not (its & (table["split"] == "test")).any():
-        raise NothingToTest(f"holdout.leave={leave}: this {by} has no test pictures")
+        raise ArtclfError(f"holdout.leave={leave}: this {by} {NO_TEST_IMAGES}")
     trained = its & table["split"].isin(("train", "val"))
     if not (its & (table["split"] == "train")).any():
         raise ArtclfError(f"holdout.leave={leave}: is in no training split, so there is nothing to leave out")

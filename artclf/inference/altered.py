@@ -13,7 +13,7 @@ from artclf.data.images import UnreadableImage, read_image
 from artclf.data.manifest import COLUMNS
 from artclf.data.prefetch import read_ahead
 from artclf.data.reader import ImageReader
-from artclf.evaluation.calibrators import as_stored
+from artclf.evaluation.decision import as_stored
 from artclf.inference.score import decoding_threads
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
@@ -32,7 +32,7 @@ def score_versions(
     all_alike: bool,
     told: Iterable[int] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Judge pictures in all versions of `list_versions`.
+    """DecisionRule pictures in all versions of `list_versions`.
 
     Args:
         model: in eval mode, on its device.

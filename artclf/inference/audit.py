@@ -67,7 +67,7 @@ def audit_pictures(
     result = audit(pd.concat([survey.facts, measured], axis=1), after, canonical=form, seed=seed)
     total = len(manifest.table)
     found = {
-        **result.to_json(),
+        **result,
         "pictures": total,
         "drawn_of": total if survey.looked_at < total else None,
         "unreadable": len(survey.unreadable),

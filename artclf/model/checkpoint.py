@@ -8,7 +8,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import Judge
+from artclf.evaluation.decision import DecisionRule
 from artclf.model.classifier import FROZEN, ArtClassifier
 from artclf.run_folder import beside, put_in_place
 
@@ -50,7 +50,7 @@ def load_classifier(file: Path) -> ArtClassifier:
     return model.eval()
 
 
-def read_judge(file: Path) -> Judge | None:
+def read_judge(file: Path) -> DecisionRule | None:
     """Read the judge that was saved with a model; None where there is none, as in checkpoints of before there was one.
 
     Raises:
@@ -58,12 +58,12 @@ def read_judge(file: Path) -> Judge | None:
     """
     try:
         content = _read(file, mapped=True).get(JUDGE)
-        return None if content is None else Judge.from_json(content)
+        return None if content is None else DecisionRule.from_json(content)
     except Exception as error:  # as above
         raise _foreign(file, error) from error
 
 
-def write_judge(file: Path, judge: Judge) -> None:
+def write_judge(file: Path, judge: DecisionRule) -> None:
     """Save a judge with a model, in place of an earlier one. All else in the checkpoint stays.
 
     The file is replaced whole. What is the same file under another name in the same folder (a stage's, of which best.ckpt is

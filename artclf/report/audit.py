@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from artclf.evaluation.giveaways import MET
+from artclf.evaluation.shortcuts import MET
 from artclf.evaluation.significance import LEVEL
 from artclf.report import format as fmt
 from artclf.report import style

@@ -13,7 +13,7 @@ from matplotlib.legend_handler import HandlerTuple
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
-from artclf.evaluation.groups import COLUMNS, FIGURES, Worst, is_too_small, worst_cell
+from artclf.evaluation.groups import COLUMNS, FIGURES, Worst, is_too_small, worst_group
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL
 from artclf.report import format as fmt
@@ -142,8 +142,8 @@ def read_cells(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
 
     Returns:
         For each split that is there: split, sentences (the worst cells), makers and styles (rows of the two tables: what
-        `cells` has of a cell, the intervals as [low, high] under "intervals"), left_out (rows that the tables do not have
-        room for).
+        `group_metrics` has of a group, the intervals as [low, high] under "intervals"), left_out (rows that the tables do
+        not have room for).
 
     Raises:
         ArtclfError: where the file is not what a run writes.
@@ -191,17 +191,17 @@ def worst_in_words(table: pd.DataFrame, split: str) -> list[str]:
     """Name the cell with the worst false accusations and the one with the most misses, and say how sure that is.
 
     Args:
-        table: from `cells`.
+        table: from `group_metrics`.
         split: of which split.
     """
     whole = table[(table["split"] == split) & (table["cell"] == "split")]
     sentences = []
     if whole["n_human"].sum():
-        worst = worst_cell(table, "human", split)
+        worst = worst_group(table, "human", split)
         few = "No two styles have human works enough to be judged by themselves, so none is named where accusations are worst."
         sentences.append(few if worst is None else _accused(worst))
     if whole["n_ai"].sum():
-        worst = worst_cell(table, "ai", split)
+        worst = worst_group(table, "ai", split)
         few = "No two generators or styles have AI works enough to be judged by themselves, so none is named as missed most."
         sentences.append(few if worst is None else _missed(worst))
     return sentences

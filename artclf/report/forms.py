@@ -18,7 +18,7 @@ def forms_section(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """Prepare what the page tells of both forms.
 
     Args:
-        metrics: metrics.json; `forms` is what `artclf.evaluation.forms.compare_forms` computed.
+        metrics: metrics.json; `forms` is what `artclf.evaluation.robustness.compare_forms` computed.
 
     Returns:
         sentences, and rows: name, and for each form the value and its range in words; None where nothing was compared.

@@ -36,7 +36,7 @@ def standings(runs: Sequence[JudgedRun], differs: Sequence[str], differences: Di
         gentle = runs[row]
         interval = differences.pairs[row - 1].figures.get("false_positive_rate")
         fewer = (
-            f", {fmt.points(interval.difference, signed=False)} points fewer "
+            f", {fmt.points(interval.value, signed=False)} points fewer "
             f"(95% interval {fmt.points(interval.low)} to {fmt.points(interval.high)})"
             if interval
             else ""
@@ -72,7 +72,7 @@ def _of_two(pair: Difference, pictures: int) -> str:
     )
     interval = pair.figures["accuracy"]
     between = (
-        f"{fmt.points(interval.difference)} points of accuracy, "
+        f"{fmt.points(interval.value)} points of accuracy, "
         f"95% interval {fmt.points(interval.low)} to {fmt.points(interval.high)}"
     )
     if pair.larger_than_chance:

@@ -10,7 +10,7 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.config.mistakes import part_mistakes, schema_mistakes, validate
+from artclf.config.check import part_mistakes, schema_mistakes, validate
 from artclf.config.schema import Config
 from artclf.data.canonical import Canonical
 from artclf.data.module import ArtData

@@ -17,9 +17,9 @@ from torch._dynamo.exc import TorchDynamoException
 
 from artclf.data.canonical import Canonical
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import Judge, with_verdicts
+from artclf.evaluation.conformal import decision_metrics, fit_to_validation
+from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.metrics import split_metrics
-from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.inference.forms import judge_both_forms
 from artclf.model.features import FeatureCache
 from artclf.report.summary import guessing
@@ -78,12 +78,12 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     progress = _began(progress, built)
     records, trainer = _train_and_test(built, folder, progress, began)
     predictions = tested_predictions(built.model, built.data)
-    judge = fit_to_validation(predictions, **config.calibration.model_dump())
-    predictions = with_verdicts(predictions, judge)
-    metrics = _metrics(built, records, predictions, judge, progress)
+    rule = fit_to_validation(predictions, **config.calibration.model_dump())
+    predictions = with_verdicts(predictions, rule)
+    metrics = _metrics(built, records, predictions, rule, progress)
     metrics |= {
         "device": device_name(trainer.strategy.root_device),
-        "fallbacks": [*fallbacks, *built.data.fallbacks, *judge.shortfalls()],
+        "fallbacks": [*fallbacks, *built.data.fallbacks, *rule.shortfalls()],
     }
     if (line := guessing(metrics)) is not None:
         log.warning("%s", line)
@@ -91,7 +91,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         built.model.to(trainer.strategy.root_device).eval()
         if config.audit.pictures:
             metrics["forms"] = _both_forms(built, predictions)
-        save_judge(folder, judge)
+        save_judge(folder, rule)
         write_run(
             folder, metrics, built.data, built.model, records, predictions, began, config.audit.pictures, report=config.report
         )
@@ -145,14 +145,14 @@ def _train_and_test(built: Built, folder: Path, progress: Progress, began: float
 
 
 def _metrics(
-    built: Built, records: list[StageRecord], predictions: pd.DataFrame, judge: Judge, progress: Progress
+    built: Built, records: list[StageRecord], predictions: pd.DataFrame, rule: DecisionRule, progress: Progress
 ) -> dict[str, Any]:
     """metrics.json, but for what depends on the device."""
     config, data = built.config, built.data
     best = best_record(records, config.monitor.mode)
     return {
         **{split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
-        **judgement(predictions, judge),
+        **decision_metrics(predictions, rule),
         "stages": [record.to_json() for record in records],
         "best": {"stage": best.name, "epoch": best.best_epoch, config.monitor.metric: best.score},
         "model": model_facts(built.model),

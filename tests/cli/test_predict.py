@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from artclf.cli import app
 from artclf.data.reader import ImageReader
-from artclf.evaluation.calibrators import Platt
-from artclf.evaluation.decision import Judge, Promise
+from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Platt
 from artclf.inference.predict import choose_precision, predict_files, predict_pictures
 from artclf.model.checkpoint import load_classifier, write_judge
 from artclf.model.classifier import ArtClassifier
@@ -55,8 +54,10 @@ def test_a_judge_saved_with_the_model_gives_the_verdicts(run: Path, files: list[
     assert [row[1] for row in rows] == [row[0] for row in rows]
     assert {row[2] for row in rows} <= {"ai", "human"}
     scores = sorted(prediction.p_ai for prediction in predict_pictures(run, files, precision="32-true"))
-    promise = Promise(scores[15], 0.1, 0.1, 0.0, 0.2)
-    judge = Judge(Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, promise, promise, (promise,), "tests", 10, 10, {})
+    promise = ConformalThreshold(scores[15], 0.1, 0.1, 0.0, 0.2)
+    judge = DecisionRule(
+        Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, promise, promise, (promise,), "tests", 10, 10, {}
+    )
     judged = tmp_path / "judged.ckpt"
     shutil.copy(run / "checkpoints" / "best.ckpt", judged)
     write_judge(judged, judge)

@@ -1,7 +1,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from artclf.config.mistakes import schema_mistakes, validate
+from artclf.config.check import schema_mistakes, validate
 from artclf.errors import ArtclfError, nearest
 from artclf.training.build import mistakes
 from tests.conftest import CONF, composed

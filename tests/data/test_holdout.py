@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from artclf.data.holdout import LeftOut, NothingToTest, check_leave, hold_out, to_leave_out
+from artclf.data.holdout import LeftOut, check_leave, hold_out, to_leave_out
 from artclf.data.manifest import COLUMNS
 from artclf.errors import ArtclfError
 
@@ -100,7 +100,7 @@ def test_a_name_that_the_data_has_not_is_refused_with_the_nearest(by: str, leave
 
 
 def test_what_cannot_be_tested_or_was_never_trained_on_is_refused() -> None:
-    with pytest.raises(NothingToTest, match="alpha: this generator has no test pictures"):
+    with pytest.raises(ArtclfError, match="alpha: this generator has no test pictures"):
         hold_out(TWO[(TWO["split"] != "test") | (TWO["generator"] != "alpha")], "generator", "alpha")
     with pytest.raises(ArtclfError, match="alpha: is in no training split"):
         hold_out(TWO[(TWO["split"] != "train") | (TWO["generator"] != "alpha")], "generator", "alpha")

@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.calibrators import Isotonic
-from artclf.evaluation.decision import Judge, Promise
+from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Isotonic
 from artclf.model.checkpoint import read_judge, write_judge
 
-PROMISE = Promise(0.7, 0.01, 0.0099, 0.001, 0.03)
-JUDGE = Judge(
+PROMISE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
+JUDGE = DecisionRule(
     Isotonic([0.1, 0.9], [0.2, 0.8]), 0.3, 0.7, PROMISE, PROMISE, (PROMISE,), "validation", 100, 90, {"none": {"ece": 0.1}}
 )
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
-from artclf.evaluation.groups import cells
+from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
-from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.report import style
 from artclf.report.calibration import plot_reliability
 from artclf.report.cells import plot_cells
@@ -100,7 +100,7 @@ def write_run(
     train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
         **splits,
-        **judgement(table, fitted),
+        **decision_metrics(table, fitted),
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
         "model": {"name": "resnet50", "weights": "imagenet", "parameters": 23510081},
@@ -135,7 +135,7 @@ def write_run(
     metrics = {key: value for key, value in {**metrics, **changes}.items() if value is not None}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     table.to_csv(folder / "predictions.csv", index=False)
-    cells(table).to_csv(folder / "cells.csv", index=False)
+    group_metrics(table).to_csv(folder / "cells.csv", index=False)
     epochs.to_csv(folder / "metrics.csv", index=False)
     (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
     table.drop(columns=["p_ai", "calibrated", "verdict"]).to_csv(folder / "manifest.csv", index=False)

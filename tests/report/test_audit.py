@@ -25,12 +25,12 @@ def unequal() -> dict:
         split=np.where(np.arange(200) % 2, "test", "train"),
     )
     table.loc[1, "hash"] = table.loc[0, "hash"]
-    return audit(table, trees=5).to_json()
+    return audit(table, trees=5)
 
 
 @pytest.fixture(scope="module")
 def equal() -> dict:
-    return audit(pictures(60), trees=5).to_json()
+    return audit(pictures(60), trees=5)
 
 
 def test_words_tell_what_how_bad_and_what_helps(unequal: dict) -> None:
@@ -48,7 +48,7 @@ def test_words_tell_what_how_bad_and_what_helps(unequal: dict) -> None:
 def test_what_the_canonical_form_meets_is_no_warning(tmp_path: Path) -> None:
     table = pictures(jpeg_quality=np.where(AI, 75, 95), bytes=50_000, width=400, height=400)
     for form, warned in ((None, True), ({"side": 64, "quality": 75}, False)):
-        found = audit(table, table if form else None, canonical=form, trees=5).to_json()
+        found = audit(table, table if form else None, canonical=form, trees=5)
         (tmp_path / "audit.json").write_text(json.dumps(found))
         section = audit_section(tmp_path)
         assert section is not None
@@ -103,7 +103,7 @@ def test_the_figure_has_the_network_beside_the_facts(unequal: dict) -> None:
     assert names[:3] == ["this network, test pictures", "file facts together", "picture statistics together"]
     assert "JPEG quality alone" in names
     assert "0.970" in {text.get_text() for text in figure.axes[0].texts}
-    assert plot_audit(audit(pictures(20, label="ai")).to_json()) is None
+    assert plot_audit(audit(pictures(20, label="ai"))) is None
 
 
 def test_the_section_is_made_of_what_was_written(unequal: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from artclf.evaluation.calibration import ece
+from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
-from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.report.calibration import calibration_section, plot_reliability
 from artclf.report.render import render
 
@@ -14,7 +14,7 @@ def judged(make_predictions):
     table = make_predictions()
     judge = fit_to_validation(table, false_positive_rate=0.05)
     table = with_verdicts(table, judge)
-    return table, judgement(table, judge)
+    return table, decision_metrics(table, judge)
 
 
 def texts(figure) -> str:
@@ -72,7 +72,7 @@ def test_the_section_tells_verdicts_calibration_and_operating_points(judged):
 def test_without_human_works_nothing_is_promised(make_predictions):
     table = make_predictions().query("split != 'val'")
     judge = fit_to_validation(table)
-    html = page(judgement(with_verdicts(table, judge), judge))
+    html = page(decision_metrics(with_verdicts(table, judge), judge))
     assert "Validation has no thresholds: nothing is promised" in html
     assert "that one can bear" not in html
 
@@ -90,6 +90,6 @@ def test_how_sure_the_network_was_is_said(judged):
         )
         bent = pd.DataFrame({**table, "p_ai": 1 / (1 + np.exp(-logit))})
         judge = fit_to_validation(bent, method="temperature")
-        section = calibration_section(judgement(with_verdicts(bent, judge), judge))
+        section = calibration_section(decision_metrics(with_verdicts(bent, judge), judge))
         assert section is not None
         assert said in section["how"]

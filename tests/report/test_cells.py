@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.groups import cells
+from artclf.evaluation.groups import group_metrics
 from artclf.report.cells import plot_cells, read_cells, worst_in_words
 from artclf.report.run_page import write_page
 from artclf.report.style import save
@@ -85,7 +85,7 @@ def test_many_styles_and_makers_are_taken_together_and_none_is_lost(tmp_path: Pa
 
 
 def test_the_worst_in_words() -> None:
-    accused, missed = worst_in_words(cells(works(*TWO), resamples=10), "test")
+    accused, missed = worst_in_words(group_metrics(works(*TWO)), "test")
     assert accused.startswith(
         "People are wrongly accused most in the style ink: 5 of 50 human works were called AI (10.0%, 95%: 4–21%; of all human "
         "works 5.0%). It is the worst of 2 cells, and the worst of several looks worse than it is: corrected for that, it "
@@ -97,12 +97,12 @@ def test_the_worst_in_words() -> None:
 
 def test_what_cannot_be_named_is_said() -> None:
     few = works(("human", "human", "ink", 3, 3), ("ai", "sd", "oil", 3, 3))
-    accused, missed = worst_in_words(cells(few), "test")
+    accused, missed = worst_in_words(group_metrics(few), "test")
     assert accused.startswith("No two styles have human works enough")
     assert missed.startswith("No two generators or styles have AI works enough")
-    assert len(worst_in_words(cells(works(("ai", "sd", "oil", 3, 3))), "test")) == 1
+    assert len(worst_in_words(group_metrics(works(("ai", "sd", "oil", 3, 3))), "test")) == 1
     clean = works(*[(label, label, look, 40, 40) for label in ("human", "ai") for look in "ab"])
-    assert worst_in_words(cells(clean, resamples=10), "test") == [
+    assert worst_in_words(group_metrics(clean), "test") == [
         "In none of the 2 styles that are large enough was a human work called AI.",
         "In none of the 2 cells that are large enough was an AI work missed.",
     ]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from artclf.evaluation.forms import compare_forms
+from artclf.evaluation.robustness import compare_forms
 from artclf.report.forms import forms_section
 
 IS_AI = np.arange(200) < 100

@@ -12,8 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from artclf.config.schema import PruningConfig
 from artclf.errors import ArtclfError
 from artclf.sweep.callbacks import Pruned
-from artclf.sweep.journal import JOURNAL, STUDY, storage
-from artclf.sweep.pruning import pruning_callback
+from artclf.sweep.pruning import JOURNAL, STUDY, pruning_callback, storage
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning on how few batches and workers these fits have
 

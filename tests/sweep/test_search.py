@@ -15,8 +15,8 @@ from artclf.config.space import search_space
 from artclf.errors import ArtclfError
 from artclf.run_folder import ERROR_FILE
 from artclf.sweep.callbacks import Pruned
-from artclf.sweep.importance import importance
-from artclf.sweep.journal import open_trial
+from artclf.sweep.outcome import importance
+from artclf.sweep.pruning import open_trial
 from artclf.sweep.search import Options, Search
 
 OPTIONS = Options(

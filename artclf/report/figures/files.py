@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 from numpy.typing import NDArray
 
-from artclf.evaluation.shortcuts import bytes_per_pixel, kinds, qualities
+from artclf.evaluation.audit import kinds, qualities
+from artclf.evaluation.shortcuts import bytes_per_pixel
 from artclf.report import format as fmt
 from artclf.report import style
 from artclf.report.figures.data import Maker, makers_of

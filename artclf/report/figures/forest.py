@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from artclf.report import format as fmt
 from artclf.report import style
 from artclf.report.differences import Difference
 
@@ -35,11 +34,11 @@ def plot_differences(pairs: Sequence[Difference]) -> Figure:
         axes.axvline(0, color=style.INK, linewidth=1.2, zorder=1)
         for row, pair in enumerate(drawn):
             interval, color = pair.figures[name], colors[row + 1]
-            if fmt.missing(interval.difference):
+            if interval.value is None or interval.bounds is None:
                 continue
-            low, high = 100 * interval.low, 100 * interval.high
+            low, high = (100 * bound for bound in interval.bounds)
             axes.plot([low, high], [-row, -row], "|-", color=color, linewidth=2.0, markersize=7, markeredgewidth=1.6)
-            axes.plot([100 * interval.difference], [-row], "o", color=color, markersize=4.5)
+            axes.plot([100 * interval.value], [-row], "o", color=color, markersize=4.5)
         style.tidy(axes, "x")
         style.title(axes, title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
         axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))

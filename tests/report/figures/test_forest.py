@@ -23,7 +23,7 @@ def test_each_difference_stands_at_its_place_with_its_interval(judge, number, tm
         bars = {-line.get_ydata()[0]: list(line.get_xdata()) for line in axes.lines if line.get_marker() == "|"}
         for row, pair in enumerate(pairs):
             interval = pair.figures[key]
-            assert dots[row] == pytest.approx(100 * interval.difference)
+            assert dots[row] == pytest.approx(100 * interval.value)
             assert bars[row] == pytest.approx([100 * interval.low, 100 * interval.high])
         low, high = axes.get_xlim()
         assert low < 0 < high  # the line of no difference is in sight

@@ -1,5 +1,6 @@
 """`artclf calibrate`: the probabilities and verdicts of a trained model, fitted anew to labelled pictures of one's own."""
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,15 +14,15 @@ import numpy as np
 from artclf.data.sources import read_any
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibration import errors
-from artclf.evaluation.decision import AI, HUMAN, UNSURE, Judge, percent
-from artclf.evaluation.intervals import Estimate, auroc, wilson
-from artclf.evaluation.thresholds import fit_judge, needed, threshold_interval
+from artclf.evaluation.conformal import fit_decision_rule, needed
+from artclf.evaluation.decision import AI, HUMAN, UNSURE, DecisionRule, percent
+from artclf.evaluation.intervals import Estimate, auroc, threshold_interval, wilson
 from artclf.evaluation.types import Booleans, Floats
 from artclf.inference.finished_run import find_subject, splits_of
 from artclf.inference.predict import Prediction, predict_pictures
 from artclf.model.checkpoint import read_judge, write_judge
 from artclf.report import format as fmt
-from artclf.training.record import write_json
+from artclf.run_folder import write_text
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,8 @@ class Recalibration:
 
     checkpoint: Path
     images: Path
-    judge: Judge
-    replaced: Judge | None
+    judge: DecisionRule
+    replaced: DecisionRule | None
     is_ai: Booleans
     p_ai: Floats
     unreadable: list[Prediction]
@@ -81,7 +82,7 @@ def calibrate(
     Args:
         run: a run folder or a checkpoint.
         images: labelled pictures in any layout that a source reads, such as a folder with ai/ and human/.
-        method: of calibration, as in `fit_judge`.
+        method: of calibration, as in `fit_decision_rule`.
         false_positive_rate: human works called ai that can be borne.
         false_negative_rate: AI works called human that can be borne.
         precision: as `artclf predict` has it.
@@ -113,7 +114,7 @@ def calibrate(
             f"{f' ({left_out} more trained this model)' if left_out else ''}; allowed: {FEWEST} of each at least, and about a "
             "hundred are of use"
         )
-    judge = fit_judge(
+    judge = fit_decision_rule(
         is_ai,
         p_ai,
         method=method,
@@ -121,7 +122,7 @@ def calibrate(
         false_negative_rate=false_negative_rate,
         fitted_on=str(images.expanduser().absolute()),
     )
-    low, high = threshold_interval(1 - p_ai[is_ai], judge.false_negatives.kept or false_negative_rate)
+    low, high = threshold_interval(1 - p_ai[is_ai], judge.false_negatives.guaranteed_rate or false_negative_rate)
     done = Recalibration(
         checkpoint=subject.checkpoint,
         images=images,
@@ -132,7 +133,7 @@ def calibrate(
         unreadable=[prediction for prediction in predictions if prediction.reason],
         left_out=left_out,
         auroc=auroc(is_ai, p_ai),
-        ai_from=threshold_interval(p_ai[~is_ai], judge.false_positives.kept or false_positive_rate),
+        ai_from=threshold_interval(p_ai[~is_ai], judge.false_positives.guaranteed_rate or false_positive_rate),
         human_below=(1 - high, 1 - low),
     )
     return done if dry_run else _saved(done)
@@ -153,7 +154,9 @@ def told(done: Recalibration) -> Iterator[str]:
         (AI, "from", judge.ai_from, done.ai_from, judge.false_positives, "human works called ai"),
         (HUMAN, "below", judge.human_below, done.human_below, judge.false_negatives, "AI works called human"),
     ):
-        kept, low, high, asked = (percent(rate) for rate in (promise.kept, promise.low, promise.high, promise.asked))
+        kept, low, high, asked = (
+            percent(rate) for rate in (promise.guaranteed_rate, promise.low, promise.high, promise.target_rate)
+        )
         own = "" if threshold == promise.threshold else f" of {promise.threshold:.4f}, which would do"  # where the two cross
         yield (
             f"verdict {verdict:<5} {side:<5} p_ai {threshold:.4f} (95% interval{own} {_interval(*bounds)}); "
@@ -180,20 +183,20 @@ def _warnings(done: Recalibration) -> Iterator[str]:
             "warning: on these pictures the scores may be no better than guessing; thresholds do not mend that, "
             "training on such pictures can"
         )
-    for n, kind, promise, bounds in (
+    for n, kind, found, bounds in (
         (judge.n_human, "human", judge.false_positives, done.ai_from),
         (judge.n_ai, "AI", judge.false_negatives, done.human_below),
     ):
-        if not promise.is_kept:
-            more = needed(promise.asked) - n
+        if not found.is_met:
+            more = needed(found.target_rate) - n
             yield (
-                f"warning: {n} {kind} works can promise {percent(promise.kept)} at best: {fmt.plural(more, 'more', 'more')} "
-                f"would be needed for {percent(promise.asked)}"
+                f"warning: {n} {kind} works can promise {percent(found.guaranteed_rate)} at best: "
+                f"{fmt.plural(more, 'more', 'more')} would be needed for {percent(found.target_rate)}"
             )
-        if bounds[1] - bounds[0] > _WIDE or (promise.high or 0) > _FAR * promise.asked:
+        if bounds[1] - bounds[0] > _WIDE or (found.high or 0) > _FAR * found.target_rate:
             yield (
                 f"warning: these {kind} works leave the threshold open ({_interval(*bounds)}), and the rate may be "
-                f"{percent(promise.high)} in truth; more of them narrow it"
+                f"{percent(found.high)} in truth; more of them narrow it"
             )
 
 
@@ -210,7 +213,7 @@ def _table(done: Recalibration) -> Iterator[str]:
     yield f"(a perfect calibration shows an error of about {columns['p_ai']['ece_by_chance']:.3f} on so few)"
 
 
-def _errors_of(judge: Judge, is_ai: Booleans, p_ai: Floats) -> tuple[int, int]:
+def _errors_of(judge: DecisionRule, is_ai: Booleans, p_ai: Floats) -> tuple[int, int]:
     """How many human works a judge calls ai, and how many AI works human."""
     verdicts = np.array(judge.verdicts(p_ai))
     return int((verdicts[~is_ai] == AI).sum()), int((verdicts[is_ai] == HUMAN).sum())
@@ -231,7 +234,7 @@ def _saved(done: Recalibration) -> Recalibration:
     folder = done.checkpoint.absolute().parent.parent
     report = folder / f"calibrate_{datetime.now():%Y-%m-%d_%H-%M-%S}.json" if (folder / "metrics.json").is_file() else None
     if report is not None:
-        write_json(report, to_json(done))
+        write_text(report, json.dumps(to_json(done), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
     return replace(done, report=report, saved=True)
 
 
@@ -247,7 +250,10 @@ def to_json(done: Recalibration) -> dict[str, Any]:
         "after_cross_validated": done.judge.cross_validated.get(done.judge.calibrator.method),
         "auroc": asdict(done.auroc),
         "intervals": {"ai_from": done.ai_from, "human_below": done.human_below},
-        "needed": {"human": needed(done.judge.false_positives.asked), "ai": needed(done.judge.false_negatives.asked)},
+        "needed": {
+            "human": needed(done.judge.false_positives.target_rate),
+            "ai": needed(done.judge.false_negatives.target_rate),
+        },
         "judge": done.judge.to_json(),
         "replaced": None if done.replaced is None else done.replaced.to_json(),
     }

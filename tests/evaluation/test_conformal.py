@@ -5,30 +5,29 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from artclf.evaluation.conformal import (
+    decision_metrics,
+    fit_decision_rule,
+    fit_to_validation,
+    needed,
+    threshold_above,
+    threshold_below,
+)
 from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.intervals import wilson
-from artclf.evaluation.thresholds import (
-    fit_judge,
-    fit_to_validation,
-    judgement,
-    needed,
-    promise,
-    promise_below,
-    threshold_interval,
-)
 
 
 @pytest.mark.parametrize(("n", "rate"), [(16, 0.05), (60, 0.05), (99, 0.01), (130, 0.05), (19, 0.2)])
-def test_the_promise_is_kept_over_many_validation_sets(n: int, rate: float) -> None:
+def test_the_rate_is_guaranteed_over_many_validation_sets(n: int, rate: float) -> None:
     """Of 4000 drawn sets of n uniform scores: the rate of a uniform score above the threshold is 1 − threshold."""
     rng = np.random.default_rng(0)
-    found = [promise(scores, rate) for scores in rng.random((4000, n))]
+    found = [threshold_above(scores, rate) for scores in rng.random((4000, n))]
     rates = np.array([1 - p.threshold for p in found])  # type: ignore[operator]
-    kept = found[0].kept
+    kept = found[0].guaranteed_rate
     assert kept is not None
     noise = 4 * rates.std() / np.sqrt(len(rates))
     assert rates.mean() == pytest.approx(kept, abs=noise)
-    if found[0].is_kept:
+    if found[0].is_met:
         assert rate - 1 / (n + 1) < kept <= rate
     else:
         assert kept == 1 / (n + 1)
@@ -39,27 +38,19 @@ def test_the_promise_is_kept_over_many_validation_sets(n: int, rate: float) -> N
 def test_the_threshold_lies_just_above_an_ordered_score() -> None:
     scores = np.linspace(0.01, 0.99, 99)
     for rate, k in ((0.01, 1), (0.05, 5), (0.001, 1)):
-        threshold = promise(scores, rate).threshold
+        threshold = threshold_above(scores, rate).threshold
         assert threshold is not None
         assert np.sum(scores >= threshold) == k - 1
         assert np.sort(scores)[-k] < threshold < np.sort(scores)[-k] + 1e-7
-        below = promise_below(scores, rate).threshold
+        below = threshold_below(scores, rate).threshold
         assert below is not None
         assert np.sum(scores < below) == k - 1
-    assert [promise(scores, rate).is_kept for rate in (0.001, 0.01, 0.05)] == [False, True, True]
+    assert [threshold_above(scores, rate).is_met for rate in (0.001, 0.01, 0.05)] == [False, True, True]
     assert [needed(rate) for rate in (0.001, 0.01, 0.05, 0.5)] == [999, 99, 19, 1]
-    assert promise(np.empty(0), 0.01).kept is None
-    equal = promise(np.full(40, 0.5), 0.2).threshold  # none of them is above
+    assert threshold_above(np.empty(0), 0.01).guaranteed_rate is None
+    equal = threshold_above(np.full(40, 0.5), 0.2).threshold  # none of them is above
     assert equal is not None
     assert equal > 0.5
-
-
-def test_the_interval_of_a_threshold_covers_it() -> None:
-    rng = np.random.default_rng(0)
-    for n, kept in ((50, 0.1), (40, 1 / 41)):
-        bounds = [threshold_interval(scores, kept) for scores in rng.random((1500, n))]
-        assert 0.95 <= np.mean([low <= 1 - kept <= high for low, high in bounds]) <= 0.995
-    assert threshold_interval(rng.random(40), 1 / 41)[1] == 1.0  # nothing bounds it from above
 
 
 def drawn(n_human: int, n_ai: int, distance: float = 3.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -70,39 +61,39 @@ def drawn(n_human: int, n_ai: int, distance: float = 3.0, seed: int = 0) -> tupl
 
 def test_between_both_thresholds_it_is_unsure() -> None:
     is_ai, p_ai = drawn(200, 100)
-    judge = fit_judge(is_ai, p_ai)
-    assert judge.human_below < judge.ai_from
-    assert (judge.n_human, judge.n_ai) == (200, 100)
-    verdicts = np.array(judge.verdicts(p_ai))
+    rule = fit_decision_rule(is_ai, p_ai)
+    assert rule.human_below < rule.ai_from
+    assert (rule.n_human, rule.n_ai) == (200, 100)
+    verdicts = np.array(rule.verdicts(p_ai))
     assert np.sum(verdicts[~is_ai] == "ai") <= 1
     assert np.sum(verdicts[is_ai] == "human") <= 4
     assert np.sum(verdicts == "unsure") > 20
-    assert judge.shortfalls() == []
-    assert [point.is_kept for point in judge.points] == [False, True, True]
+    assert rule.shortfalls() == []
+    assert [point.is_met for point in rule.points] == [False, True, True]
 
 
-def test_where_both_promises_hold_none_is_unsure() -> None:
-    judge = fit_judge(np.arange(300) < 100, np.where(np.arange(300) < 100, 0.9, 0.2))
-    assert judge.ai_from == judge.human_below == pytest.approx(0.55, abs=1e-6)
+def test_where_both_rates_hold_none_is_unsure() -> None:
+    rule = fit_decision_rule(np.arange(300) < 100, np.where(np.arange(300) < 100, 0.9, 0.2))
+    assert rule.ai_from == rule.human_below == pytest.approx(0.55, abs=1e-6)
 
 
-def test_what_few_works_can_not_promise_is_said() -> None:
-    (line,) = fit_judge(*drawn(16, 200)).shortfalls()
+def test_what_few_images_can_not_guarantee_is_said() -> None:
+    (line,) = fit_decision_rule(*drawn(16, 200)).shortfalls()
     assert line.startswith("16 human works in validation can promise 5.9% called AI at best, not 1%; artclf calibrate RUN")
-    (line,) = fit_judge(*drawn(1, 2), false_negative_rate=0.005).shortfalls()
+    (line,) = fit_decision_rule(*drawn(1, 2), false_negative_rate=0.005).shortfalls()
     assert "1 human work in validation can promise 50% called AI at best, not 1%" in line
     assert "and 2 AI works in validation can promise 33% called human at best, not 0.5%" in line
-    assert fit_judge(*drawn(16, 16), false_positive_rate=0.06, false_negative_rate=0.06).shortfalls() == []
+    assert fit_decision_rule(*drawn(16, 16), false_positive_rate=0.06, false_negative_rate=0.06).shortfalls() == []
 
 
 @pytest.mark.parametrize(
     ("n_human", "n_ai", "said"), [(5, 0, "has no AI work"), (0, 5, "has no human work"), (0, 0, "has no thresholds")]
 )
 def test_one_class_alone_sets_no_threshold(n_human: int, n_ai: int, said: str) -> None:
-    judge = fit_judge(*drawn(n_human, n_ai), method="platt")
-    assert judge.ai_from == judge.human_below == 0.5
-    assert judge.calibrator.method == "none"
-    (line,) = judge.shortfalls()
+    rule = fit_decision_rule(*drawn(n_human, n_ai), method="platt")
+    assert rule.ai_from == rule.human_below == 0.5
+    assert rule.calibrator.method == "none"
+    (line,) = rule.shortfalls()
     assert said in line
 
 
@@ -114,12 +105,12 @@ def predictions() -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_metrics_json_gets_what_the_judge_does_on_each_split() -> None:
+def test_metrics_json_gets_what_the_rule_does_on_each_split() -> None:
     table = predictions()
-    judge = fit_to_validation(table, method="temperature", false_positive_rate=0.05, false_negative_rate=0.1)
-    assert (judge.fitted_on, judge.n_human, judge.n_ai) == ("validation", 120, 100)
-    table = with_verdicts(table, judge)
-    parts = judgement(table, judge)
+    rule = fit_to_validation(table, method="temperature", false_positive_rate=0.05, false_negative_rate=0.1)
+    assert (rule.fitted_on, rule.n_human, rule.n_ai) == ("validation", 120, 100)
+    table = with_verdicts(table, rule)
+    parts = decision_metrics(table, rule)
     json.dumps(parts, allow_nan=False)
     assert set(parts) == {"calibration", "operating_points", "judge"}
     assert parts["calibration"]["method"] == "temperature"
@@ -142,9 +133,9 @@ def test_metrics_json_gets_what_the_judge_does_on_each_split() -> None:
     assert counts["ai"]["ai"] == int((table[(table["split"] == "test") & (table["label"] == "ai")]["verdict"] == "ai").sum())
 
 
-def test_the_judge_of_nothing_has_its_parts_too() -> None:
+def test_the_rule_of_nothing_has_its_parts_too() -> None:
     table = predictions().query("split != 'val'")
-    judge = fit_to_validation(table)
-    parts = judgement(with_verdicts(table, judge), judge)
+    rule = fit_to_validation(table)
+    parts = decision_metrics(with_verdicts(table, rule), rule)
     assert parts["operating_points"] == []
     assert parts["calibration"]["method"] == "none"
