@@ -2,9 +2,10 @@
 
 import json
 import os
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from artclf.errors import ArtclfError
 
@@ -93,36 +94,43 @@ ERROR_FILE = "error.txt"  # in the folder of a run that failed
 PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
 PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
 HOLDOUT_FILE = "holdout.json"  # in the folder of runs that left one generator or style out each
+JOURNAL_FILE = "sweep.journal"  # in the folder of a search: what Optuna knows of its trials
+MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record of what was typed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Attributes:
+        state: unfinished where it has not begun, is running, or was interrupted.
+        reason: why it has not finished; empty for a finished run.
+    """
+
+    state: Literal["finished", "failed", "pruned", "unfinished"]
+    reason: str = ""
+
+
+def outcome_of(run: Path) -> Outcome:
+    """What became of a run, by the files in its folder."""
+    if (run / ERROR_FILE).is_file():
+        return Outcome("failed", (run / ERROR_FILE).read_text(encoding="utf-8").strip())
+    if (run / PRUNED_FILE).is_file():
+        return Outcome("pruned", str(read_json(run / PRUNED_FILE, "run the search again")["reason"]))
+    if (run / "metrics.json").is_file() and not (run / PROGRESS_FILE).exists():
+        return Outcome("finished")
+    return Outcome("unfinished", f"it has not finished; resume={run} goes on with it")
 
 
 def runs_of(multirun: Path) -> tuple[list[Path], dict[str, str]]:
-    """Return the folders of a multirun's finished runs, by number, and name → reason of those that failed or were interrupted.
+    """Return the folders of a multirun's finished runs, by number, and name → reason of those that failed or have not finished.
 
-    Runs that a search has stopped are neither, nor is a folder of runs that left something out each.
+    Runs that a search has stopped are neither.
     """
     files = ("config.yaml", "metrics.json", ERROR_FILE)
     folders = {file.parent for name in files for file in multirun.glob(f"*/{name}")}
-    finished: list[Path] = []
-    others: dict[str, str] = {}
-    for folder in sorted(folders, key=_number):
-        if is_finished(folder):
-            finished.append(folder)
-        elif (folder / ERROR_FILE).is_file():
-            others[folder.name] = (folder / ERROR_FILE).read_text(encoding="utf-8").strip()
-        elif not (folder / PRUNED_FILE).is_file() and not is_finished_holdout(folder):
-            others[folder.name] = f"it has not finished; resume={folder} goes on with it"
+    ordered = sorted(folders, key=lambda run: (int(run.name) if run.name.isdigit() else 0, run.name))
+    outcomes = {run: outcome_of(run) for run in ordered}
+    finished = [run for run, outcome in outcomes.items() if outcome.state == "finished"]
+    others = {run.name: outcome.reason for run, outcome in outcomes.items() if outcome.state in ("failed", "unfinished")}
     return finished, others
-
-
-def is_finished(run: Path) -> bool:
-    """Whether a run has written all it has to say."""
-    return (run / "metrics.json").is_file() and not (run / PROGRESS_FILE).exists()
-
-
-def is_finished_holdout(folder: Path) -> bool:
-    """Whether all runs of a folder that left something out each have finished, and their page is written."""
-    return (folder / HOLDOUT_FILE).is_file() and not (folder / PROGRESS_FILE).exists()
-
-
-def _number(folder: Path) -> tuple[int, str]:
-    return (int(folder.name) if folder.name.isdigit() else 0, folder.name)

@@ -1,8 +1,7 @@
-"""What all rows share: the folder they work in, the pictures, the weights, and how artclf and its peers are run."""
+"""What all rows share: the folder they work in, the images, the weights, and how artclf and its peers are run."""
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,14 +16,32 @@ from benchmarks.processes import ChildFailedError, Finished, run_child
 
 TRAIN = REPOSITORY / "train.py"
 REAL_PICTURES = REPOSITORY.parent / "shared" / "data" / "ai_artbench_mini"
-TINY_MODEL = (
-    "model=timm",
-    "model.name=test_byobnet",
-    "model.weights=none",
-    "stages.head.unfreeze=0",
-    "stages.head.max_epochs=1",
+IMPORTS = (
+    "import hydra, lightning.pytorch, matplotlib.figure, pandas, PIL.Image, pydantic, sklearn.metrics, torch, "
+    "torchmetrics.classification, torchvision.transforms.v2"
 )
-"""A frozen backbone that costs next to nothing, for what is about pictures."""
+"""What any such program has to import before it can begin."""
+
+SMALL = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1", "data.image_size=32"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of train.py: its folder, and its process."""
+
+    folder: Path
+    process: Finished
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """Its metrics.json."""
+        found: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+        return found
+
+    @property
+    def trained_on(self) -> int:
+        """Images of an epoch, copies included."""
+        return sum(self.metrics["balance"]["train_counts_after"].values())
 
 
 @dataclass(frozen=True)
@@ -33,7 +50,7 @@ class Bench:
 
     Attributes:
         workdir: keeps each child's output in logs/, each run folder, without checkpoints, in runs/, and what is made once.
-        pictures: real pictures in AI-ArtBench's layout; None: they are drawn.
+        pictures: real images in AI-ArtBench's layout; None: they are drawn.
         repeat: rounds of each comparison.
         quick: a smoke run: everything tiny, so that its figures mean nothing.
         plain_epochs: epochs of each stage that plain Lightning really runs in the seed's job; None: all.
@@ -47,8 +64,6 @@ class Bench:
     plain_epochs: int | None = None
     row: str = "preparation"
     made: dict[str, int] = field(default_factory=dict)
-
-    # ---- sizes
 
     @property
     def image_size(self) -> int:
@@ -66,12 +81,12 @@ class Bench:
         self,
         side: str,
         command: Sequence[str],
-        *,
         cache: Path | None = None,
+        *,
         sample: bool = False,
         until: Callable[[], bool] | None = None,
     ) -> Finished:
-        """Run a command in the repository, and say on the terminal how long it took.
+        """Run a command in the repository, and print how long it took.
 
         Args:
             side: what it is, for the log's name.
@@ -84,35 +99,41 @@ class Bench:
             ChildFailedError: with the side's name before it.
         """
         name = f"{self.row}-{side}"
-        serial = self.made[name] = self.made.get(name, 0) + 1
-        log = self.workdir / "logs" / f"{name}-{serial}.log"
+        self.made[name] = self.made.get(name, 0) + 1
         kept = cache or self.workdir / "cache"
         environment = {
             "ARTCLF_CACHE": str(kept),
             "TORCHINDUCTOR_CACHE_DIR": str(kept / "inductor"),  # else what one run has compiled another would find
             "PYTHONPATH": str(REPOSITORY),
         }
+        log = self.workdir / "logs" / f"{name}-{self.made[name]}.log"
         try:
-            done = run_child(command, log=log, environment=environment, folder=REPOSITORY, sample=sample, until=until)
+            done = run_child(command, log, environment, REPOSITORY, sample=sample, until=until)
         except ChildFailedError as error:
             raise ChildFailedError(f"{side} {error}") from error
-        print(f"  {name} {serial}: {done.seconds:.2f} s", flush=True)
+        print(f"  {name} {self.made[name]}: {done.seconds:.2f} s", flush=True)
         return done
 
-    def module(self, side: str, name: str, *words: str | Path) -> Finished:
-        """Run a module of benchmarks in a Python of its own."""
-        return self.child(side, [sys.executable, "-m", f"benchmarks.{name}", *map(str, words)])
+    def call(
+        self, name: str, function: str, cache: Path | None = None, *, sample: bool = False, **arguments: Any
+    ) -> tuple[Any, Finished]:
+        """Call a function of benchmarks, by its dotted name, in a Python of its own; what it returns, and the process."""
+        with self.temporary() as folder:
+            given = json.dumps(arguments, default=str)
+            words = [sys.executable, "-m", "benchmarks.call", f"benchmarks.{function}", given, str(folder / "found.json")]
+            done = self.child(name, words, cache, sample=sample)
+            return json.loads((folder / "found.json").read_text(encoding="utf-8")), done
 
     def train(
         self,
         side: str,
         words: Sequence[str],
+        cache: Path | None = None,
         *,
-        cache: Path | None,
         keep_checkpoints: bool = False,
         sample: bool = False,
         until: Callable[[], bool] | None = None,
-    ) -> "Run":
+    ) -> Run:
         """Run train.py with these words, in a run folder of its own."""
         name = f"{self.row}-{side}"
         folder = self.workdir / "runs" / f"{name}-{self.made.get(name, 0) + 1}"
@@ -120,18 +141,10 @@ class Bench:
         where = "hydra.sweep.dir" if "-m" in words else "hydra.run.dir"
         command = [sys.executable, str(TRAIN), *words, f"{where}={quoted(folder)}"]
         try:
-            return Run(folder, self.child(side, command, cache=cache, sample=sample, until=until))
+            return Run(folder, self.child(side, command, cache, sample=sample, until=until))
         finally:
-            if not keep_checkpoints:
-                for kept in [*folder.glob("checkpoints"), *folder.glob("*/checkpoints")]:
-                    shutil.rmtree(kept, ignore_errors=True)
-
-    def knows(self, *words: str) -> bool:
-        """Whether train.py's configuration has these keys."""
-        done = subprocess.run(
-            [sys.executable, str(TRAIN), "--cfg", "job", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False
-        )
-        return done.returncode == 0
+            for checkpoints in [] if keep_checkpoints else folder.rglob("checkpoints"):
+                shutil.rmtree(checkpoints)
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
@@ -145,81 +158,73 @@ class Bench:
 
     @cached_property
     def data(self) -> Path:
-        """The pictures: those that were given, else drawn ones."""
+        """The images: those that were given, else drawn ones."""
         if self.pictures is not None:
             return self.pictures
         folder = self.workdir / "pictures"
         if not folder.exists():
+            side, divide_by = (48, 6) if self.quick else (512, 1)
             with self.temporary() as beside:
-                side, divide_by = (48, 6) if self.quick else (512, 1)
-                drawn = beside / "drawn"
-                self.module("pictures", "pictures", "artbench", drawn, "--side", str(side), "--divide-by", str(divide_by))
-                drawn.rename(folder)
+                self.call("pictures", "pictures.draw_artbench", root=beside / "drawn", side=side, divide_by=divide_by)
+                (beside / "drawn").rename(folder)
         return folder
+
+    def distinct(self, folder: Path, count: int, side: int) -> Path:
+        """Different images of `side` pixels, in a folder below."""
+        self.call("pictures", "pictures.draw_distinct", root=folder / "distinct", count=count, side=side)
+        return folder / "distinct"
 
     @cached_property
     def weights(self) -> Path:
-        """A state dict of ResNet-50 that has learned something: a short run on the demo pictures, all layers."""
+        """A state dict of ResNet-50 that has learned something: a short run on the demo images, all layers."""
         file = self.workdir / "resnet50.pt"
         if not file.exists():
-            tiny = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1", "data.image_size=32"] if self.quick else []
-            epochs = 1 if self.quick else 3
-            words = ["model=resnet50", "model.weights=none", f"stages.head.max_epochs={epochs}", *tiny]
-            run = self.train("weights", words, cache=None, keep_checkpoints=True)
-            half = file.with_suffix(".new")
-            self.module("state", "weights", run.folder / "checkpoints" / "best.ckpt", half)
+            words = ["model=resnet50", "model.weights=none", f"stages.head.max_epochs={1 if self.quick else 3}"]
+            run = self.train("weights", [*words, *(SMALL if self.quick else [])], keep_checkpoints=True)
+            best, half = run.folder / "checkpoints" / "best.ckpt", file.with_suffix(".new")
+            self.call("state", "bench.extract_body", checkpoint=best, file=half)
             half.rename(file)
-            shutil.rmtree(run.folder / "checkpoints")
+            shutil.rmtree(best.parent)
         return file
 
     @cached_property
-    def split(self) -> tuple[Path, Path]:
-        """Which pictures are in which split, for the peers: a run's manifest.csv, and the folder its paths are relative to.
+    def peer(self) -> dict[str, Any]:
+        """The peers' arguments: the same splits, weights and size as in `job`.
 
-        The splits are a function of the files and of data.split_seed, so that every run has the same. The run also brings the
-        pictures and artclf's own files into the system's cache, where all sides then find them.
+        The splits, a run's manifest.csv, are a function of the files and of data.split_seed, so that every run has the same.
+        The run also brings the images and artclf's own files into the system's cache, where all sides then find them.
         """
-        if not (self.workdir / "split.csv").exists():
+        manifest, about = self.workdir / "split.csv", self.workdir / "split.json"
+        if not manifest.exists():
             small = ["model=resnet50", "model.weights=none", "stages.head.unfreeze=0", "stages.head.max_epochs=1"]
-            words = [*small, "data=ai_artbench", f"data.root={quoted(self.data)}", "data.image_size=32"]
-            run = self.train("split", words, cache=None)
-            (self.workdir / "split.json").write_text(json.dumps({"root": run.metrics["data"]["root"]}), encoding="utf-8")
-            shutil.copyfile(run.folder / "manifest.csv", self.workdir / "split.csv")
-        return self.workdir / "split.csv", Path(json.loads((self.workdir / "split.json").read_text(encoding="utf-8"))["root"])
+            run = self.train("split", [*small, "data=ai_artbench", f"data.root={quoted(self.data)}", "data.image_size=32"])
+            about.write_text(json.dumps({"root": run.metrics["data"]["root"]}), encoding="utf-8")
+            shutil.copyfile(run.folder / "manifest.csv", manifest)
+        root = json.loads(about.read_text(encoding="utf-8"))["root"]
+        return {"manifest": manifest, "root": root, "weights": self.weights, "image_size": self.image_size}
 
     def prepare(self) -> str:
-        """Make all of these, and bring pictures and libraries into the system's cache, so that no side finds it colder.
+        """Make all of these, and bring images and libraries into the system's cache, so that no side finds it colder.
 
         Returns:
-            A line on the pictures.
+            A line on the images.
         """
         files = [file for file in self.data.rglob("*") if file.is_file()]
         size = sum(len(file.read_bytes()) for file in files)
-        self.module("imports", "peers.imports")
+        self.child("imports", [sys.executable, "-c", IMPORTS])
         _ = self.job, self.peer
         kind = "drawn by benchmarks.pictures" if self.pictures is None else f"of {self.data.name}"
-        return f"{len(files)} pictures {kind}, {size / len(files) / 1000:.0f} kB each on average."
+        return f"{len(files)} images {kind}, {size / len(files) / 1000:.0f} kB each on average."
 
     # ---- the seed's job
 
     @cached_property
     def job(self) -> list[str]:
-        """train.py's words for ResNet-50 on the pictures, without its stages; no audit, which the others don't make either."""
+        """train.py's words for ResNet-50 on the images, without its stages; no audit, which the others don't make either."""
         return [
-            "data=ai_artbench",
-            f"data.root={quoted(self.data)}",
-            f"data.image_size={self.image_size}",
-            "model=resnet50",
-            f"model.weights={quoted(self.weights)}",
-            "callbacks.early_stopping=null",
-            "audit.pictures=0",
+            *("data=ai_artbench", f"data.root={quoted(self.data)}", f"data.image_size={self.image_size}"),
+            *("model=resnet50", f"model.weights={quoted(self.weights)}", "callbacks.early_stopping=null", "audit.pictures=0"),
         ]
-
-    @cached_property
-    def peer(self) -> list[str | Path]:
-        """The same for the peers, which take the same weights, splits and size."""
-        manifest, root = self.split
-        return ["--manifest", manifest, "--root", root, "--weights", self.weights, "--image-size", str(self.image_size)]
 
     def two_stages(self, epochs: int | None = None) -> list[str]:
         """The seed study's two stages: the head on a frozen backbone, then the last ten layers."""
@@ -228,28 +233,19 @@ class Bench:
         return [*head, "+finetune=last10", f"stages.last10.max_epochs={number}"]
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run of train.py: its folder, and its process."""
+def extract_body(checkpoint: Path, file: Path) -> int:
+    """Write the backbone's tensors of a checkpoint as a plain state dict; the number of tensors."""
+    import torch  # noqa: PLC0415 (which benchmarks' own process does without)
 
-    folder: Path
-    process: Finished
-
-    @cached_property
-    def metrics(self) -> dict[str, Any]:
-        """Its metrics.json."""
-        found: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
-        return found
-
-    @property
-    def seconds_to_metrics(self) -> float:
-        """From the process's start to metrics.json."""
-        return (self.folder / "metrics.json").stat().st_mtime - self.process.began
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    # contiguous: artclf trains channels-last, and whoever loads the file is to choose that
+    body = {name.removeprefix("body."): tensor.contiguous() for name, tensor in state.items() if name.startswith("body.")}
+    torch.save(body, file)
+    return len(body)
 
 
 def quoted(path: Path) -> str:
     """A path as a value in Hydra's grammar, where spaces, commas and brackets mean something."""
-    text = str(path)
-    if all(letter.isalnum() or letter in "/._-+" for letter in text):
-        return text
-    return "'" + text.replace("'", "\\'") + "'"
+    if all(letter.isalnum() or letter in "/._-+" for letter in str(path)):
+        return str(path)
+    return "'" + str(path).replace("'", "\\'") + "'"

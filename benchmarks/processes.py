@@ -1,27 +1,53 @@
-"""Running another process: how long it takes, how much memory, what it prints, and that nothing of it is left behind."""
+"""Running another process: its time, its memory, what it prints, and that nothing of it is left behind."""
 
 import os
-import resource
 import shlex
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.memory import Memory, Sampler, can_sample
-
-PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in a unit of ru_maxrss: man 2 getrusage
-PATIENCE = 3 * 3600.0  # seconds after which a process is taken for one that hangs
-LOOK_EVERY = 0.02  # seconds
+PROC = Path("/proc")
 
 
 class ChildFailedError(Exception):
     """A process that a measurement needs has failed; the message is one line, and names its log."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of a process and all that it started, as /proc/PID/smaps_rollup has them (Linux alone).
+
+    Attributes:
+        proportional: a page that n processes share counts 1/n for each, so that the sum is what they really take.
+        anonymous: what they have written themselves. A page that a forked worker shares with its parent counts twice.
+        resident: all that is in memory, libraries and mapped files included, once for each process.
+    """
+
+    proportional: int = 0
+    anonymous: int = 0
+    resident: int = 0
+
+    @classmethod
+    def of_session(cls, session: int) -> "Memory":
+        """The memory of a session's processes now; one that ends meanwhile counts for nothing."""
+        total = dict.fromkeys(("Pss:", "Anonymous:", "Rss:"), 0)
+        for folder in PROC.glob("[0-9]*"):
+            with suppress(OSError):  # it has ended, or is another user's
+                if os.getsid(int(folder.name)) == session:
+                    for line in (folder / "smaps_rollup").read_text().splitlines()[1:]:
+                        name, kib, *_ = line.split()
+                        if name in total:
+                            total[name] += int(kib) * 1024
+        return cls(*total.values())
+
+    def highest(self, other: "Memory") -> "Memory":
+        """The higher of two, figure by figure."""
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Memory(*map(max, pairs))
 
 
 @dataclass(frozen=True)
@@ -31,28 +57,24 @@ class Finished:
     Attributes:
         began: when it was started, in seconds since the epoch.
         seconds: how long it ran.
-        max_rss: ru_maxrss in bytes, of the largest of its processes. On Linux it begins at the peak of the process that
-            started it, so benchmarks' own process imports nothing large.
         memory: the peaks, where it was sampled.
         log: the file of what it printed, after a line with its command.
     """
 
     began: float
     seconds: float
-    max_rss: int
-    memory: Memory | None
+    memory: Memory
     log: Path
 
 
 def run_child(
     command: Sequence[str],
-    *,
     log: Path,
     environment: Mapping[str, str],
     folder: Path,
+    *,
     sample: bool = False,
     until: Callable[[], bool] | None = None,
-    patience: float = PATIENCE,
 ) -> Finished:
     """Run a command to its end.
 
@@ -61,18 +83,18 @@ def run_child(
         log: the file for what it prints.
         environment: added to this process's own.
         folder: in which it runs.
-        sample: whether its memory is sampled.
-        until: looked at every 20 ms; once it says yes, the process has done what was wanted of it, and is ended.
-        patience: seconds after which it is ended, and has failed.
+        sample: read its memory twice a second.
+        until: asked every 20 ms; once it says yes, the process has done what was wanted of it, and is ended.
 
     Raises:
-        ChildFailedError: where it ends with another code than 0, before `until` says yes, or runs too long.
+        ChildFailedError: where it ends with another code than 0, or before `until` says yes.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as written:
-        words = [*(f"{key}={value}" for key, value in environment.items()), *command]
-        print(f"$ {shlex.join(words)}", file=written, flush=True)
-        clock, began = time.perf_counter(), time.time()
+        print(
+            f"$ {shlex.join([*(f'{key}={value}' for key, value in environment.items()), *command])}", file=written, flush=True
+        )
+        clock, began, memory = time.perf_counter(), time.time(), Memory()
         child = subprocess.Popen(
             command,
             cwd=folder,
@@ -82,55 +104,20 @@ def run_child(
             stderr=subprocess.STDOUT,
             start_new_session=True,  # so that it can be ended, and its memory found, with all that it started
         )
-    sampler = Sampler(child.pid) if sample and can_sample() else None
-    late = threading.Timer(patience, end_session, args=[child.pid])
-    try:
-        late.start()
-        if sampler:
-            sampler.start()
-        reached, status, usage = _wait(child.pid, until)
-        seconds = time.perf_counter() - clock
-    finally:
-        hung = not late.is_alive()
-        late.cancel()
-        end_session(child.pid)  # also what it left running
-        memory = sampler.stop() if sampler and sampler.is_alive() else None
-        with suppress(ChildProcessError):  # where `_wait` was interrupted, by Ctrl-C say
-            os.waitpid(child.pid, 0)
-        child.returncode = 0  # it has been waited for, which Popen does not know
-    code = os.waitstatus_to_exitcode(status)
-    if hung:
-        raise ChildFailedError(f"ended after {patience:,.0f} s without an end: {log}")
-    if until and not reached:
-        raise ChildFailedError(f"ended with code {code} before its time{_last_line(log)}: {log}")
-    if code and not reached:
-        raise ChildFailedError(f"ended with code {code}{_last_line(log)}: {log}")
-    return Finished(began, seconds, usage.ru_maxrss * PEAK_UNIT, memory, log)
-
-
-def end_session(pid: int) -> None:
-    """Kill a process that began a session, and all in its group."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
-
-
-def _wait(pid: int, until: Callable[[], bool] | None) -> tuple[bool, int, resource.struct_rusage]:
-    """Whether `until` said yes, the process's status, and what it used (getrusage would tell of all children there were)."""
-    reached = False
-    while until is not None:
-        ended, status, usage = os.wait4(pid, os.WNOHANG)
-        if ended:
-            return reached or until(), status, usage
-        if until():
-            reached = True
-            end_session(pid)
-            break
-        time.sleep(LOOK_EVERY)
-    _, status, usage = os.wait4(pid, 0)
-    return reached, status, usage
-
-
-def _last_line(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[1:]]
-    last = next((line for line in reversed(lines) if line), "")
-    return f" ({last[:160]})" if last else ""
+        try:
+            while (sample or until) and child.poll() is None and not (until and until()):
+                if sample:
+                    memory = memory.highest(Memory.of_session(child.pid))
+                time.sleep(0.5 if sample else 0.02)
+            reached = until is not None and until()
+            code = 0 if reached else child.wait()
+            seconds = time.perf_counter() - clock
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # also what it left running
+            child.wait()
+    if code or (until and not reached):
+        printed = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if line.strip()]
+        last = f" ({printed[-1][:160]})" if printed else ""
+        raise ChildFailedError(f"ended with code {code}{'' if code else ' before its time'}{last}: {log}")
+    return Finished(began, seconds, memory, log)

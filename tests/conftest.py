@@ -17,7 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from PIL import Image
 
-from artclf.config.mistakes import validate
+from artclf.config.check import validate
 from artclf.config.schema import Config
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ REPOSITORY = Path(__file__).parents[1]
 CONF = REPOSITORY / "conf"
 TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "report=false", "audit.pictures=0"]
 TINY += ["calibration.false_positive_rate=0.5", "calibration.false_negative_rate=0.5"]  # what few validation pictures promise
+FAST = [*TINY, "model=timm", "model.name=test_byobnet", "model.weights=none", "stages.head.unfreeze=0", "trainer=cpu"]
+"""A frozen random network of 0.1 million weights, where it does not matter what is learned: a run of a second."""
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +131,7 @@ def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     for name in ("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
+    monkeypatch.setattr("artclf.data.sources.artbench_download.ARCHIVE_BYTES", len(archive))
     with serving(Kaggle(archive)) as kaggle:
         # the one thing that no environment variable changes: where kagglehub looks for the service
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, kaggle.url)

@@ -10,7 +10,6 @@ import hashlib
 import io
 import json
 import threading
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 from PIL import Image
 
-from artclf.data.sources.verify import expected_counts
+from artclf.data.sources.artbench_download import expected_counts
 
 MEBIBYTE = 2**20  # kagglehub writes so much at a time: what arrived of a chunk that is cut short is lost
 ASKED = "/v1/datasets.DatasetApiService/DownloadDataset"
@@ -47,10 +46,8 @@ class Kaggle:
         content: the archive.
         url: where it listens.
         md5: the hash that it announces (base64).
-        length: the size that it announces, where not the true one.
         status: a refusal for the n-th question for the archive, counted from 1.
         breaks: after how many bytes the answer to the n-th question breaks off.
-        silent: the number of the question after which Range requests get no answer for a second.
         questions: the bodies of the questions for the archive.
         ranges: the Range headers that came, with the number of bytes served for each.
     """
@@ -58,10 +55,8 @@ class Kaggle:
     content: bytes
     url: str = ""
     md5: str = ""
-    length: int | None = None
     status: dict[int, int] = field(default_factory=dict)
     breaks: dict[int, int] = field(default_factory=dict)
-    silent: int = 0
     questions: list[dict[str, object]] = field(default_factory=list)
     ranges: list[tuple[str, int]] = field(default_factory=list)
 
@@ -104,15 +99,12 @@ def serving(kaggle: Kaggle) -> Iterator[Kaggle]:
             number = int(self.path.split("/")[2])
             hashed = {"Accept-Ranges": "bytes", "x-goog-hash": f"crc32c=AAAAAA==,md5={kaggle.md5}"}
             asked, total, start = self.headers["Range"], len(kaggle.content), 0
-            if asked and number == kaggle.silent:
-                time.sleep(1)
             if asked:
                 start = int(asked.removeprefix("bytes=").removesuffix("-"))
                 kaggle.ranges.append((asked, total - start))
                 hashed["Content-Range"] = f"bytes {start}-{total - 1}/{total}"
             body = kaggle.content[start : kaggle.breaks.get(number)]
-            length = kaggle.length or total - start
-            self.answer(206 if asked else 200, {**hashed, "Content-Length": str(length)}, body)
+            self.answer(206 if asked else 200, {**hashed, "Content-Length": str(total - start)}, body)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from tests.conftest import CONF, TINY, composed, config_of
+from tests.conftest import CONF, FAST, composed, config_of
 from tests.test_train import metrics_of
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
@@ -64,7 +64,7 @@ def test_what_is_typed_beats_the_experiment() -> None:
 
 
 def test_the_seed_study_runs_from_one_word(train, pictures: Path, tmp_path: Path) -> None:
-    words = ["data=folder", f"data.root={pictures}", *TINY, "trainer=cpu", "model=efficientnet_lite0"]
+    words = ["data=folder", f"data.root={pictures}", *FAST]
     short = ["stages.head.max_epochs=1", "stages.last10.max_epochs=1", f"hydra.run.dir={tmp_path / 'run'}"]
     done = train("experiment=seed_resnet50", *words, *short)
     assert done.code == 0, done.printed

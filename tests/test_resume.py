@@ -19,14 +19,12 @@ import torch
 from artclf.errors import ArtclfError
 from artclf.training.resume import alone
 from artclf.training.stages import _where_it_stood
-from tests.conftest import REPOSITORY, TINY, draw
+from tests.conftest import FAST, REPOSITORY, Outcome, draw
 
 # an epoch without improvement ends the head's stage, and no improvement is large enough: it takes three epochs
 WORDS = [
-    *TINY,
+    *FAST,
     "data=folder",
-    "model=efficientnet_lite0",
-    "trainer=cpu",
     "+callbacks.early_stopping.min_delta=10",
     "stages.head.max_epochs=5",
     "stages.head.patience=2",
@@ -35,14 +33,14 @@ WORDS = [
 ]
 MOMENTS = {
     "in the first epoch": ("artclf.model.classifier:ArtClassifier.training_step", 2, "before"),
-    "while the first checkpoint is being written": ("artclf.run_folder:torch.save", 1, "half"),
-    "between the checkpoints of the best and of the last epoch": ("artclf.run_folder:put_in_place", 3, "before"),
+    "while the first checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
+    "between the checkpoints of the best and of the last epoch": ("artclf.model.checkpoint:put_in_place", 2, "before"),
     "in a validation": ("artclf.model.classifier:ArtClassifier.validation_step", 2, "before"),
     "after metrics.csv, before its checkpoint": ("artclf.training.epochs:write_text", 3, "after"),
     "at the end of a stage, before it is written down": ("artclf.training.stages:_publish", 1, "before"),
     "after a stage is written down": ("artclf.training.resume:Progress.save", 2, "after"),
     "in the second stage's second epoch": ("artclf.model.classifier:ArtClassifier.training_step", 7, "after"),
-    "while the last checkpoint is being written": ("artclf.run_folder:torch.save", 1, "half"),
+    "while the last checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
     "in the test": ("artclf.model.classifier:ArtClassifier.test_step", 2, "before"),
     "while the report is being written": ("artclf.training.record:write_json", 1, "before"),
 }
@@ -85,7 +83,7 @@ def child(words: list[str], folder: Path, moment: tuple[str, int, str] | None) -
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def train(words: list[str], folder: Path, moment: tuple[str, int, str] | None = None) -> int:
+def train_apart(words: list[str], folder: Path, moment: tuple[str, int, str] | None = None) -> int:
     """The exit code of such a process. It is forked from one that has loaded everything, which saves seconds each time."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["artclf.training.experiment", "hydra._internal.hydra", "tests.test_resume"])
@@ -99,7 +97,7 @@ def train(words: list[str], folder: Path, moment: tuple[str, int, str] | None = 
 @pytest.fixture(scope="module")
 def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    code = train([*WORDS, f"data.root={pictures}", f"hydra.run.dir={folder / 'run'}"], folder)
+    code = train_apart([*WORDS, f"data.root={pictures}", f"hydra.run.dir={folder / 'run'}"], folder)
     assert code == 0, (folder / "printed.txt").read_text()
     return folder / "run"
 
@@ -143,11 +141,11 @@ def test_a_run_killed_at_eleven_moments_ends_as_if_it_had_not_been(pictures: Pat
     run = tmp_path / "run"
     words = [*WORDS, f"data.root={pictures}", f"hydra.run.dir={run}"]
     for moment, where in MOMENTS.items():
-        code = train(words, tmp_path, where)
+        code = train_apart(words, tmp_path, where)
         assert code == -signal.SIGKILL, f"not killed {moment}:\n{(tmp_path / 'printed.txt').read_text()}"
         assert not (run / "report.html").exists()
         words = [f"resume={run}"]
-    assert train(words, tmp_path) == 0, (tmp_path / "printed.txt").read_text()
+    assert train_apart(words, tmp_path) == 0, (tmp_path / "printed.txt").read_text()
     assert_same(run, undisturbed)
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["resumed"] == len(MOMENTS)
@@ -158,32 +156,33 @@ def test_a_run_killed_at_eleven_moments_ends_as_if_it_had_not_been(pictures: Pat
 
 def test_a_run_that_has_been_moved_goes_on_from_another_folder(pictures: Path, undisturbed: Path, tmp_path: Path) -> None:
     words = [*WORDS, f"data.root={os.path.relpath(pictures, tmp_path)}", f"hydra.run.dir={tmp_path / 'there'}"]
-    assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 7, "before")) == -signal.SIGKILL
+    assert train_apart(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 7, "before")) == -signal.SIGKILL
     here = tmp_path / "it's here, now=1"
     (tmp_path / "there").rename(here)
     (tmp_path / "link, a=2").symlink_to(here)  # Lightning keeps real paths
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     word = f"resume='{tmp_path / 'link, a=2'}'"
-    assert train([word], elsewhere) == 0, (elsewhere / "printed.txt").read_text()
+    assert train_apart([word], elsewhere) == 0, (elsewhere / "printed.txt").read_text()
     assert "it goes on from" in (elsewhere / "printed.txt").read_text()
     assert_same(here, undisturbed)
 
 
-def test_other_pictures_than_it_began_with_are_refused(tmp_path: Path) -> None:
+def test_other_pictures_than_it_began_with_are_refused(tmp_path: Path, train: Callable[..., Outcome]) -> None:
     for label in ("ai", "human"):
         for number in range(6):
             draw(tmp_path / "data" / label / f"{number}.png", label, number)
     words = [*WORDS, f"data.root={tmp_path / 'data'}", f"hydra.run.dir={tmp_path / 'run'}"]
-    assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 2, "before")) == -signal.SIGKILL
+    assert train_apart(words, tmp_path, ("artclf.model.classifier:ArtClassifier.training_step", 2, "before")) == -signal.SIGKILL
     draw(tmp_path / "data" / "ai" / "new.png", "ai", 77)
-    assert train([f"resume={tmp_path / 'run'}"], tmp_path) == 2
-    printed = (tmp_path / "printed.txt").read_text()
-    assert printed.count("error: ") == 1
-    assert "lists the pictures with which this run began" in printed
+    done = train(f"resume={tmp_path / 'run'}")
+    assert done.code == 2
+    assert len(done.lines("error: ")) == len(done.lines("lists the pictures with which this run began")) == 1
 
 
-def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(
+    undisturbed: Path, tmp_path: Path, train: Callable[..., Outcome]
+) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "multirun" / "0").mkdir(parents=True)
     (tmp_path / "multirun" / "0" / "config.yaml").touch()
@@ -196,23 +195,24 @@ def test_a_finished_run_and_what_is_no_run_are_refused_in_one_line(undisturbed: 
         ([f"resume={undisturbed}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
         (["-m", f"resume={undisturbed}"], "leave -m out"),
     ):
-        (tmp_path / "printed.txt").unlink(missing_ok=True)
-        assert train(words, tmp_path) == 2
-        (line,) = (tmp_path / "printed.txt").read_text().splitlines()
+        done = train(*words)
+        assert done.code == 2
+        (line,) = done.printed.splitlines()
         assert line.startswith("error: ")
         assert said in line
 
 
+@pytest.mark.slow
 def test_checkpoints_of_the_users_own_do_not_meet_the_best_ones(pictures: Path, tmp_path: Path) -> None:
     own = (
         "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, monitor: val/auroc, mode: max, save_top_k: 2, filename: best}"
     )
     words = [*WORDS, f"+callbacks.mine={own}", f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'run'}"]
-    assert train(words, tmp_path, ("artclf.model.classifier:ArtClassifier.test_step", 1, "before")) == -signal.SIGKILL
+    assert train_apart(words, tmp_path, ("artclf.model.classifier:ArtClassifier.test_step", 1, "before")) == -signal.SIGKILL
     its = {"head-best.ckpt", "head-best-v1.ckpt", "last10-best.ckpt", "last10-best-v1.ckpt"}
     names = {file.name for file in (tmp_path / "run" / "checkpoints").iterdir()}
     assert names == {"head.ckpt", "last10.ckpt", "best.ckpt", "last.ckpt", *its}
-    assert train([f"resume={tmp_path / 'run'}"], tmp_path) == 0, (tmp_path / "printed.txt").read_text()
+    assert train_apart([f"resume={tmp_path / 'run'}"], tmp_path) == 0, (tmp_path / "printed.txt").read_text()
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     stage = metrics["best"]["stage"]
     best, of_stage = (torch.load(tmp_path / f"run/checkpoints/{n}.ckpt", weights_only=True) for n in ("best", stage))

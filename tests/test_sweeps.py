@@ -1,6 +1,7 @@
 """The real train.py, many runs at once: a search, and the launchers that share the runs among processes."""
 
 import datetime
+import json
 import os
 import re
 import subprocess
@@ -9,13 +10,16 @@ import time
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from omegaconf import DictConfig
 
-from tests.conftest import REPOSITORY, TINY
+import artclf.training.experiment
+from tests.conftest import FAST, REPOSITORY
 
-SMALL = [*TINY, "report=true", "model=efficientnet_lite0", "head=linear", "trainer=cpu", "trainer.precision=32-true"]
+SMALL = [*FAST, "report=true", "head=linear", "trainer.precision=32-true"]
 pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other; what artclf says is checked below
 
 
@@ -25,7 +29,6 @@ def test_a_search_goes_on_after_trials_that_failed_or_were_stopped(train, pictur
     settled = [
         "stages.head.optim.name=sgd",
         "stages.head.max_epochs=2",
-        "stages.head.unfreeze=0",
         "augment=basic",
         "head.dropout=0",
     ]
@@ -60,10 +63,43 @@ def test_a_search_without_m_is_one_clear_line(train) -> None:
 
 def test_a_search_in_which_all_trials_fail_ends_with_2(train, tmp_path: Path) -> None:
     words = ["data=folder", f"data.root={tmp_path / 'nowhere'}", "hydra.sweeper.n_trials=2"]
-    done = train("-m", "sweep=optuna", *SMALL, *words, f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    done = train("-m", "sweep=optuna", *FAST, *words, f"hydra.sweep.dir={tmp_path / 'sweep'}")
     assert done.code == 2
     assert done.lines("no trial finished; the reasons are in")
     assert "nowhere: does not exist" in (tmp_path / "sweep" / "sweep.html").read_text(encoding="utf-8")
+
+
+def test_a_multirun_typed_again_runs_only_what_has_not_finished(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = artclf.training.experiment.run
+
+    def run_without_luck(composed: DictConfig, run: Path, *rest: Any) -> Any:
+        if run.name == "1":
+            with monkeypatch.context() as broken:  # it begins, and fails
+                broken.setattr(artclf.training.experiment, "fit_stages", None)
+                return real(composed, run, *rest)
+        return real(composed, run, *rest)
+
+    sweep = tmp_path / "sweep"
+    words = ["-m", "data=folder", f"data.root={pictures}", *SMALL, "stages.head.max_epochs=1", f"hydra.sweep.dir={sweep}"]
+    with monkeypatch.context() as patched:
+        patched.setattr(artclf.training.experiment, "run", run_without_luck)
+        done = train(*words, "seed=0,1")
+    assert done.code == 2
+    assert done.lines("1 of 2 runs failed: 1")
+    first = (sweep / "0" / "metrics.json").read_bytes()
+    for other in (["seed=2,3"], ["sweep=optuna"]):
+        refused = train(*words, *other)
+        assert refused.code == 2
+        assert refused.lines("holds runs already, of another command")
+    again = train(*words, "seed=0,1")
+    assert again.code == 0, again.printed
+    assert again.lines(f"the run in {sweep / '0'} has finished")
+    assert (sweep / "0" / "metrics.json").read_bytes() == first
+    assert not (sweep / "1" / "error.txt").exists()
+    assert json.loads((sweep / "1" / "metrics.json").read_text())["resumed"] == 1
+    assert set(pd.read_csv(sweep / "comparison.csv")["run"]) == {0, 1}
 
 
 def grid(pictures: Path, folder: Path, *words: str, **environment: str) -> str:

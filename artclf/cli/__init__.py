@@ -13,6 +13,7 @@ import artclf
 from artclf.cli.cache import app as cache_commands
 from artclf.cli.console import mistakes_told
 from artclf.cli.data import app as data_commands
+from artclf.cli.data import audit
 from artclf.runtime import garbage_left_alone, wait_asleep
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
+app.command()(audit)
 
 
 class Precision(StrEnum):
@@ -103,8 +105,8 @@ def calibrate(
     with mistakes_told():
         wait_asleep()
         with garbage_left_alone():
-            from artclf.cli.calibrate import calibrate as calibrate_run  # noqa: PLC0415 (loads torch)
-            from artclf.cli.calibrate import told  # noqa: PLC0415
+            from artclf.inference.calibrate import calibrate as calibrate_run  # noqa: PLC0415 (loads torch)
+            from artclf.inference.calibrate import told  # noqa: PLC0415
         done = calibrate_run(
             run,
             images,
@@ -140,13 +142,13 @@ def evaluate(
         str | None, typer.Option(help="Take this split alone.", show_default="all that it has not learned")
     ] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Judge a sample also compressed, scaled, blurred, …")
+        bool, typer.Option("--robustness", help="DecisionRule a sample also compressed, scaled, blurred, …")
     ] = False,
     sample: Annotated[int | None, typer.Option(min=2, help="How many pictures --robustness takes.", show_default="300")] = None,
     all_alike: Annotated[
         bool, typer.Option("--all-alike", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample, of noise, of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
     precision: Annotated[Precision, typer.Option(help="What to compute in, as for predict.")] = Precision.AUTO,
 ) -> None:
     """Test a finished model on pictures, and write a report.
@@ -156,9 +158,9 @@ def evaluate(
     with mistakes_told():
         wait_asleep()
         with garbage_left_alone():
-            from artclf.cli.evaluate import Wish, evaluate_model  # noqa: PLC0415 (loads torch)
-        wish = Wish(split, robustness, sample, all_alike, seed, precision.value)
-        unread = evaluate_model(run, data, to, wish)
+            from artclf.cli.evaluate import EvaluateOptions, evaluate_model  # noqa: PLC0415 (loads torch)
+        options = EvaluateOptions(split, robustness, sample, all_alike, seed, precision.value)
+        unread = evaluate_model(run, data, to, options)
     if unread:
         raise typer.Exit(1)
 
@@ -184,29 +186,3 @@ def compare(
 
     with mistakes_told():
         show_comparison(*compare_folders(runs, to), Console(width=None if sys.stdout.isatty() else 160))
-
-
-@app.command()
-def audit(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"
-        ),
-    ],
-    json: Annotated[Path | None, typer.Option("--json", help="Also write what was found to this file.", metavar="FILE")] = None,
-    to: Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/audit/NAME.")] = None,
-    read_all: Annotated[bool, typer.Option("--all", help="Look at every picture, not only at a sample.")] = False,
-    sample: Annotated[int | None, typer.Option(min=1, help="How many pictures are looked at; default: 5000.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample, and of what is tried on it.")] = 0,
-) -> None:
-    """Tell what a classifier could cheat with: file facts, overall looks and duplicates that give the classes away.
-
-    A picture that can't be read is named, and the others go on; the exit code is then 1.
-    """
-    from artclf.cli.audit import audit_data  # noqa: PLC0415 (loads scikit-learn and matplotlib)
-
-    with mistakes_told():
-        unread = audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed)
-    if unread:
-        raise typer.Exit(1)

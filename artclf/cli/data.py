@@ -11,7 +11,7 @@ from artclf.cli.console import mistakes_told
 from artclf.errors import ArtclfError, nearest
 
 if TYPE_CHECKING:
-    from artclf.data.sources.verify import Verification
+    from artclf.data.sources.artbench_download import Verification
 
 app = typer.Typer(help="Get a data set, look whether it is whole, and what it holds.", no_args_is_help=True)
 
@@ -32,8 +32,7 @@ def fetch(
     0 all is well, 1 the download differs from version 5, 2 it can't be had.
     """
     from artclf.cache.folder import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.artbench_download import fetch_ai_artbench  # noqa: PLC0415
-    from artclf.data.sources.verify import verify_ai_artbench  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import fetch_ai_artbench, verify_ai_artbench  # noqa: PLC0415
 
     with mistakes_told("interrupted; nothing is lost: the same command goes on with what is downloaded"):
         if dataset not in DATASETS:
@@ -64,7 +63,7 @@ def verify(
     Exit codes: 0 nothing differs, 1 something does, 2 there is no AI-ArtBench.
     """
     from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.verify import verify_ai_artbench  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415
 
     with mistakes_told():
         root = path or kaggle_ai_artbench()
@@ -79,29 +78,43 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
-def show(
-    what: Annotated[
-        str,
-        typer.Argument(
-            help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"
-        ),
-    ],
-    to: Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/data/NAME.")] = None,
-    read_all: Annotated[bool, typer.Option("--all", help="Read every file's header, not only a sample's.")] = False,
-    sample: Annotated[int | None, typer.Option(min=1, help="How many files' headers are read; default: 5000.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+What = Annotated[
+    str,
+    typer.Argument(help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"),
+]
+Page = Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/audit/NAME.")]
+Everything = Annotated[bool, typer.Option("--all", help="Open every file, not only a sample.")]
+Sample = Annotated[int | None, typer.Option(min=1, help="How many files are opened; default: 5000.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the sample, and of what is tried on it.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the audit to this file.", metavar="FILE")]
+Headers = Annotated[bool, typer.Option("--quick", help="Read the files' headers alone: decode and audit nothing.")]
+
+
+def audit(
+    what: What,
+    json: Json = None,
+    to: Page = None,
+    read_all: Everything = False,
+    sample: Sample = None,
+    seed: Seed = 0,
+    quick: Headers = False,
 ) -> None:
-    """Print what a data set holds, and write a page of figures: who made it, sizes, formats, JPEG qualities, samples.
+    """Show what a data set holds and what a classifier could cheat with: file facts, overall looks, duplicates; write a page.
 
     A picture that can't be read is named, and the others go on; the exit code is then 1.
     """
-    from artclf.cli.show import show_data  # noqa: PLC0415 (loads pandas and matplotlib)
+    from artclf.cli.audit import audit_data  # noqa: PLC0415 (loads scikit-learn and matplotlib)
 
     with mistakes_told():
-        unread = show_data(what, to, sample=sample, read_all=read_all, seed=seed)
+        unread = audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed, quick=quick)
     if unread:
         raise typer.Exit(1)
+
+
+@app.command()
+def show(what: What, to: Page = None, read_all: Everything = False, sample: Sample = None, seed: Seed = 0) -> None:
+    """The same as artclf audit --quick: what a data set holds, by the files' headers alone."""
+    audit(what, to=to, read_all=read_all, sample=sample, seed=seed, quick=True)
 
 
 def _show(verification: "Verification") -> None:
@@ -109,7 +122,7 @@ def _show(verification: "Verification") -> None:
     from rich.console import Console  # noqa: PLC0415 (`artclf --help` stays quick)
     from rich.table import Table  # noqa: PLC0415
 
-    from artclf.data.sources.verify import SPLITS  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import SPLITS  # noqa: PLC0415
 
     table = Table("folder")
     for split in SPLITS:
@@ -134,14 +147,14 @@ def _show(verification: "Verification") -> None:
 
 def _summary(verification: "Verification") -> Iterator[str]:
     different, total = len(verification.different), len(verification.counts)
+    found = sum(count.found or 0 for count in verification.counts)
+    expected = sum(count.expected for count in verification.counts)
     if different:
-        yield (
-            f"{different} of {total} counts differ from version 5: {verification.found:,} of {verification.expected:,} pictures"
-        )
+        yield (f"{different} of {total} counts differ from version 5: {found:,} of {expected:,} pictures")
     else:
-        yield f"all {total} counts are those of version 5: {verification.found:,} pictures"
+        yield f"all {total} counts are those of version 5: {found:,} pictures"
     if verification.unknown:
-        yield f"files and folders that are not in version 5: {len(verification.unknown):,}"
+        yield f"folders that are not in version 5: {len(verification.unknown):,}"
     if not verification.decoded:
         yield "--quick: no picture was decoded, so it is not known whether they can be read"
     elif verification.unreadable:

@@ -13,16 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
-from artclf.cli.show import AI_ARTBENCH, DEMO, free_folder, read_source_or_path
-from artclf.data.survey import draw_test_pictures
+from artclf.cli.audit import free_folder, name_of, read_source_or_path
+from artclf.cli.console import errors, name_unreadable, screen, table
+from artclf.data.sampling import draw_test_pictures
 from artclf.errors import ArtclfError
-from artclf.evaluation.calibrators import as_stored
-from artclf.evaluation.decision import judge_by_half
+from artclf.evaluation.decision import as_stored, default_rule
 from artclf.inference.altered import SAMPLE, score_versions
 from artclf.inference.finished_run import Selection, Subject, choose_pictures, find_subject, own_pictures
 from artclf.inference.predict import choose_precision, predict_files
@@ -33,21 +30,19 @@ from artclf.report.text import guessing, read_robustness, robustness_in_words
 from artclf.runtime import keep_freed_memory
 from artclf.training.assess import write_evaluation
 
-_MOST_LINES = 20  # unreadable files named in the terminal
-
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is asked of an evaluation.
+class EvaluateOptions:
+    """How to evaluate.
 
     Attributes:
         split: the only one to take; None for all.
         robustness: whether pictures are judged altered as well.
         sample: how many are; None for `SAMPLE`.
         all_alike: whether they are a second time, all made alike before.
-        seed: of the sample, of noise, of the bootstrap.
+        seed: of the sample and of noise.
         precision: as in `choose_precision`.
     """
 
@@ -69,14 +64,14 @@ class Wish:
             raise ArtclfError(f"{' and '.join(idle)}: nothing without --robustness, which takes a sample; add --robustness")
 
 
-def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> int:
+def evaluate_model(run: Path, what: str | None, to: Path | None, options: EvaluateOptions) -> int:
     """Evaluate a model, print its figures, and write the report.
 
     Args:
         run: a run folder or a checkpoint.
         what: as for `read_source_or_path`; None for the pictures that the run was tested on.
         to: the folder of the report; None for a new outputs/evaluate/<date>_<time>.
-        wish: what is asked for.
+        options: what is asked for.
 
     Returns:
         How many pictures can't be read.
@@ -85,28 +80,26 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> 
         ArtclfError: where the model, the pictures or the folder are not what they should be.
     """
     began = time.perf_counter()
-    wish.check()
+    options.check()
     subject = find_subject(run)
-    selection = _select(subject, what, wish.split)
+    selection = _select(subject, what, options.split)
     folder = _new_folder(to, selection.manifest.root)
     keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_classifier(subject.checkpoint).to(device)
     judge = read_judge(subject.checkpoint)
     if judge is None:
-        judge = judge_by_half("its checkpoint")
+        judge = default_rule("its checkpoint")
     if what is not None and Path(judge.fitted_on) == Path(what).expanduser().absolute():
         note = f"calibration and thresholds were set by the pictures of {what} themselves, and flatter: give it others"
         selection = replace(selection, notes=[*selection.notes, note])
-    precision = choose_precision(subject.checkpoint, wish.precision, device)
-    screen = Console(width=None if sys.stdout.isatty() else 160, highlight=False, soft_wrap=True)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    precision = choose_precision(subject.checkpoint, options.precision, device)
     for note in selection.notes:
-        errors.print(f"note: {note}", markup=False)
-    predictions, rejected = _predict(model, selection, precision, errors)
+        errors().print(f"note: {note}", markup=False)
+    predictions, rejected = _predict(model, selection, precision)
     altered = None
-    if wish.robustness:
-        altered, notes = _alter(model, selection, predictions, precision, wish, errors)
+    if options.robustness:
+        altered, notes = _alter(model, selection, predictions, precision, options)
         selection = replace(selection, notes=[*selection.notes, *notes])
     folder.mkdir(parents=True, exist_ok=True)
     metrics = write_evaluation(
@@ -119,20 +112,18 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, wish: Wish) -> 
         altered=altered,
         judge=judge,
         precision=precision,
-        seed=wish.seed,
+        seed=options.seed,
         command=shlex.join(["artclf", *sys.argv[1:]]),
         began=began,
     )
-    _print(metrics, selection, rejected, folder, screen, errors)
+    _print(metrics, selection, rejected, folder)
     return len(rejected)
 
 
 def _select(subject: Subject, what: str | None, split: str | None) -> Selection:
     if what is None:
         return own_pictures(subject, split)
-    path = Path(what).expanduser().resolve()
-    name = what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
-    return choose_pictures(subject, read_source_or_path(what), name, split)
+    return choose_pictures(subject, read_source_or_path(what), name_of(what), split)
 
 
 def _new_folder(to: Path | None, data: Path) -> Path:
@@ -142,12 +133,12 @@ def _new_folder(to: Path | None, data: Path) -> Path:
     return folder
 
 
-def _predict(model: ArtClassifier, selection: Selection, precision: str, errors: Console) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _predict(model: ArtClassifier, selection: Selection, precision: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """predictions.csv and rejected.csv of the pictures."""
     table = selection.manifest.table
     files = [selection.manifest.root / path for path in table["path"]]
     with closing(predict_files(model, files, precision)) as judged:
-        told = list(_counted(judged, "Judging pictures", len(files), errors))
+        told = list(_counted(judged, "Judging pictures", len(files)))
     reasons = pd.Series([prediction.reason for prediction in told], index=table.index)
     read = reasons == ""
     if not read.any():
@@ -160,52 +151,42 @@ def _predict(model: ArtClassifier, selection: Selection, precision: str, errors:
 
 
 def _alter(
-    model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, wish: Wish, errors: Console
+    model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, options: EvaluateOptions
 ) -> tuple[pd.DataFrame, list[str]]:
     """Scores of a sample of the test pictures in all versions, and what is to be told of those that have none."""
-    rows = draw_test_pictures(predictions, SAMPLE if wish.sample is None else wish.sample, wish.seed)
+    rows = draw_test_pictures(predictions, SAMPLE if options.sample is None else options.sample, options.seed)
     if rows.empty:
         raise ArtclfError(f"--robustness: not one test picture of {selection.name} can be read")
-    ticks = _counted(range(len(rows)), "Judging them altered", len(rows), errors)
+    ticks = _counted(range(len(rows)), "Judging them altered", len(rows))
     scores, refused = score_versions(
-        model, selection.manifest.root, rows, precision, seed=wish.seed, all_alike=wish.all_alike, told=ticks
+        model, selection.manifest.root, rows, precision, seed=options.seed, all_alike=options.all_alike, told=ticks
     )
     if scores.empty:
         raise ArtclfError(f"--robustness: {selection.name}: {refused['reason'].iloc[0]}; go without --robustness")
     notes = [f"{path} is not among the altered pictures: {reason}" for path, reason in refused.itertuples(index=False)]
     for note in notes:
-        errors.print(f"note: {note}", markup=False)
+        errors().print(f"note: {note}", markup=False)
     return scores, notes
 
 
-def _counted(items: Iterable[T], what: str, total: int, errors: Console) -> Iterator[T]:
-    return iter(track(items, what, total=total, transient=True, console=errors, disable=not errors.is_terminal))
+def _counted(items: Iterable[T], what: str, total: int) -> Iterator[T]:
+    console = errors()
+    return iter(track(items, what, total=total, transient=True, console=console, disable=not console.is_terminal))
 
 
-def _print(
-    metrics: dict[str, Any], selection: Selection, rejected: pd.DataFrame, folder: Path, screen: Console, errors: Console
-) -> None:
-    names = [name for name in metrics if isinstance(metrics[name], dict) and "confusion" in metrics[name]]
-    table = Table(title=f"{metrics['evaluation']['of']} on {selection.name}", title_justify="left")
-    table.add_column("split", overflow="fold")
-    for heading in ("pictures", "accuracy", "balanced", "AUROC", "human\ncalled AI", "AI\nmissed"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name in names:
-        split = metrics[name]
-        table.add_row(
-            Text(name),
-            fmt.count(split["n"]),
-            *[fmt.share(split[key]) for key in ("accuracy", "balanced_accuracy")],
-            fmt.score(split["auroc"]),
-            *[fmt.share(split[key]) for key in ("false_positive_rate", "false_negative_rate")],
-        )
-    table.caption = guessing(metrics)
-    screen.print(table)
+def _print(metrics: dict[str, Any], selection: Selection, rejected: pd.DataFrame, folder: Path) -> None:
+    columns = ("split", "pictures", "accuracy", "balanced", "AUROC", "human\ncalled AI", "AI\nmissed")
+    keys = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
+    rows = [
+        (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in keys))
+        for name, split in metrics.items()
+        if isinstance(split, dict) and "confusion" in split
+    ]
+    made = table(f"{metrics['evaluation']['of']} on {selection.name}", columns, rows)
+    made.caption = guessing(metrics)
+    screen().print(made)
     found = read_robustness(folder)
     for line in robustness_in_words(found) if found else []:
-        screen.print(line, markup=False)
-    for path, reason in rejected.head(_MOST_LINES).itertuples(index=False):
-        errors.print(f"error: {selection.manifest.root / path}: {reason}", markup=False)
-    if len(rejected) > _MOST_LINES:
-        errors.print(f"error: and {len(rejected) - _MOST_LINES:,} more, all in {folder / 'rejected.csv'}", markup=False)
-    screen.print(f"page: {folder / 'report.html'}", markup=False)
+        screen().print(line, markup=False)
+    name_unreadable(rejected, selection.manifest.root, folder / "rejected.csv")
+    screen().print(f"page: {folder / 'report.html'}", markup=False)

@@ -1,6 +1,6 @@
-"""What conf/ may say: the schema of a run's configuration.
+"""The schema of a run's configuration. pydantic checks it, because it collects all errors, where OmegaConf stops at the first.
 
-pydantic checks it, because it collects all errors, where a structured OmegaConf config stops at the first.
+Keys that have a default here are newer than the others: config.yaml of an older run may not have them.
 """
 
 import os
@@ -27,6 +27,8 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI works
 Quality = Annotated[int, Field(ge=1, le=100)]
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+MoreThanZero = Annotated[float, Field(gt=0.0)]
 METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val/accuracy": "max", "val/auroc": "max"}
 """What is logged in each epoch, and whether it is better when it is minimal or maximal."""
 
@@ -61,7 +63,7 @@ class Section(BaseModel):
 
 
 class DemoConfig(Section):
-    """How many demo pictures are drawn, of which size (pixels a side), from which seed, and which shortcut is planted."""
+    """How the demo images are drawn; sizes in pixels. shortcut: one that is planted."""
 
     seed: NotNegative
     size: Annotated[int, Field(ge=32, le=1024)]
@@ -84,7 +86,7 @@ class DataConfig(Section):
     split_seed: NotNegative
     max_rejected: Probability
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # Pillow's own limit
-    canonical: bool = False  # what is read of a run of before there was one has none, here as below
+    canonical: bool = False
     canonical_side: Annotated[int, Field(ge=16, le=2048)] | None = None
     canonical_quality: Quality = CANONICAL_QUALITY
     demo: DemoConfig | None
@@ -93,15 +95,15 @@ class DataConfig(Section):
     def _source_is_complete(self) -> Self:
         if self.source == "folder" and not self.root:
             raise ValueError("data=folder needs data.root=FOLDER")
+        if self.source == "csv" and not self.csv:
+            raise ValueError("data=csv needs data.csv=FILE")
+        if self.source == "demo" and self.demo is None:
+            raise ValueError("data=demo needs its data.demo section (seed, train_per_folder, test_per_folder)")
         if self.source == "ai_artbench" and not self.root and kaggle_ai_artbench() is None:
             raise ValueError(
                 "data=ai_artbench needs data.root=FOLDER, or its download, which is not (or not wholly) in "
                 f"{kaggle_cache()}: type artclf data fetch ai_artbench"
             )
-        if self.source == "csv" and not self.csv:
-            raise ValueError("data=csv needs data.csv=FILE")
-        if self.source == "demo" and self.demo is None:
-            raise ValueError("data=demo needs its data.demo section (seed, train_per_folder, test_per_folder)")
         return self
 
 
@@ -145,11 +147,10 @@ class ModelConfig(Section):
     weights: Weights
 
 
-class NamedPart(BaseModel):
-    """A head or a loss: its name, and the options of that class (checked against its constructor)."""
+class Part(BaseModel):
+    """A part that is built from its options."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
-    name: str
 
     @property
     def options(self) -> dict[str, Any]:
@@ -157,11 +158,17 @@ class NamedPart(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class NamedPart(Part):
+    """A head or a loss: its name, and options that are checked against the constructor of its class."""
+
+    name: str
+
+
 class OptimConfig(Section):
     """The optimiser of a stage."""
 
     name: Literal["adam", "adamw", "sgd"]
-    lr: Annotated[float, Field(gt=0.0)]
+    lr: MoreThanZero
     weight_decay: Annotated[float, Field(ge=0.0)]
 
 
@@ -177,19 +184,16 @@ class StageConfig(Section):
     def resolved(self, *, from_scratch: bool) -> "StageConfig":
         """Return the stage with `auto` replaced, but for that of `unfreeze`.
 
-        Args:
-            from_scratch: whether it trains layers of the body from random weights. The learning rate then warms up, and falls
-                until the last epoch, which early stopping would cut short: at first the validation loss says little.
+        Layers trained from random weights get a learning rate that warms up and falls until the last epoch, which early
+        stopping would cut short.
         """
         max_epochs = (8 if from_scratch else 10) if self.max_epochs == "auto" else self.max_epochs
-        schedule, patience = ("onecycle", max_epochs) if from_scratch else ("cosine", None)
-        return self.model_copy(
-            update={
-                "max_epochs": max_epochs,
-                "schedule": schedule if self.schedule == "auto" else self.schedule,
-                "patience": patience if self.patience == "auto" else self.patience,
-            }
-        )
+        automatic = {
+            "max_epochs": max_epochs,
+            "schedule": "onecycle" if from_scratch else "cosine",
+            "patience": max_epochs if from_scratch else None,
+        }
+        return self.model_copy(update={key: value for key, value in automatic.items() if getattr(self, key) == "auto"})
 
 
 class TrainerConfig(Section):
@@ -201,44 +205,32 @@ class TrainerConfig(Section):
     strategy: Literal["auto", "ddp"]
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"]
     channels_last: bool
-    compile: bool = False  # what is read of a run of before there was one has none, here as below
+    compile: bool = False
     deterministic: bool
-    gradient_clip_val: Annotated[float, Field(gt=0.0)] | None
+    gradient_clip_val: MoreThanZero | None
     accumulate_grad_batches: Positive
 
 
 class CacheConfig(Section):
-    """What is computed once and kept in the cache folder.
-
-    Attributes:
-        pixels: whether decoded pictures are.
-        prefix: whether what the frozen layers give is.
-        max_gb: gigabytes that one store may take; None: half of what is free on its disk.
-    """
+    """What is computed once and kept. max_gb: gigabytes of one store; None: half of what is free on its disk."""
 
     pixels: bool = True
     prefix: bool = True
-    max_gb: Annotated[float, Field(gt=0.0)] | None = None
+    max_gb: MoreThanZero | None = None
 
 
 class AuditConfig(Section):
-    """How many pictures, by lot, a run looks at for what a classifier could cheat with, and judges in both forms; 0: none."""
+    """How many images, in a random sample, are audited, and judged in both forms; 0: none."""
 
     pictures: NotNegative = 1000
 
 
 class CalibrationConfig(Section):
-    """How scores become probabilities and verdicts, by the validation split.
-
-    Attributes:
-        method: what makes p_ai a probability; auto: the lowest cross-validated log loss.
-        false_positive_rate: human works called ai that can be borne.
-        false_negative_rate: AI works called human that can be borne.
-    """
+    """How scores become probabilities and verdicts. The rates are target rates, on validation images."""
 
     method: Literal["auto", "temperature", "platt", "isotonic", "none"] = "auto"
-    false_positive_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.01
-    false_negative_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.05
+    false_positive_rate: Share = 0.01
+    false_negative_rate: Share = 0.05
 
 
 class MonitorConfig(Section):
@@ -256,36 +248,21 @@ class MonitorConfig(Section):
 
 
 class PruningConfig(Section):
-    """Which trial of a sweep a run is, so that it can be compared with the others and stopped.
-
-    Attributes:
-        storage: the journal of the sweep, a file.
-        trial: Optuna's id of the trial in it.
-    """
+    """Which trial of a sweep a run is: the sweep's journal (a file), and Optuna's id of the trial."""
 
     storage: str
     trial: NotNegative
 
 
 class HoldoutConfig(Section):
-    """What is left out of training, to be tested unseen.
-
-    Attributes:
-        by: which column of the manifest tells it.
-        leave: the generator's or the style's name; None: a run for each of them in turn.
-    """
+    """What is left out of training: the name in a column of the manifest; None: a run for each of them."""
 
     by: Literal["generator", "style"]
     leave: Annotated[str, Field(min_length=1)] | None
 
 
 class ResumeConfig(Section):
-    """Which run goes on.
-
-    Attributes:
-        folder: of the run; None for a new one.
-        trust: whether the folder may name classes of any package, and places outside of itself.
-    """
+    """Which run goes on. trust: whether its folder may name classes of any package, and places outside of itself."""
 
     folder: str | None = None
     trust: bool = False
@@ -297,16 +274,10 @@ class ResumeConfig(Section):
         return self
 
 
-class Target(BaseModel):
-    """A callback or a logger of Lightning's (or of one's own), built by its class's import path."""
+class Target(Part):
+    """A callback or a logger: `_target_` is the import path of its class."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
     target: str = Field(alias="_target_")
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return dict(self.__pydantic_extra__ or {})
 
 
 class Config(Section):
@@ -324,13 +295,13 @@ class Config(Section):
     logger: dict[str, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
-    calibration: CalibrationConfig = CalibrationConfig()  # what is read of a run of before there was one has none
-    cache: CacheConfig = CacheConfig()  # what is read of a run of before there was one has none
-    audit: AuditConfig = AuditConfig()  # the same
-    report: bool = True  # the same
+    calibration: CalibrationConfig = CalibrationConfig()
+    cache: CacheConfig = CacheConfig()
+    audit: AuditConfig = AuditConfig()
+    report: bool = True
     resume: ResumeConfig
-    pruning: PruningConfig | None = None  # what is read of a run of before there was one has none
-    holdout: HoldoutConfig | None = None  # likewise
+    pruning: PruningConfig | None = None
+    holdout: HoldoutConfig | None = None
 
     @field_validator("stages", "callbacks", "logger")
     @classmethod

@@ -15,29 +15,26 @@ from artclf.errors import ArtclfError
 if TYPE_CHECKING:
     import optuna
 
-DIGITS = 4  # of a figure that is drawn: what ran is what a command line repeats
-YARDSTICK = {  # keys that change by what trials are judged, or on what: and why no search may choose them
+DIGITS = 4  # of a number that is drawn: what ran is what a command line repeats
+YARDSTICK = {  # keys that change by what trials are compared, or on what: and why no search may choose them
     "data": "trials on other pictures can't be compared",
     "monitor": "trials judged by another figure can't be compared",
     "pruning": "sweep=optuna fills it in",
     "seed": "the best of several seeds is luck, not a setting; repeat the best settings with -m seed=0,1,2",
     "sweep": "one search at a time",
 }
-DATA_SETTINGS = ("data.image_size", "data.batch_size", "data.num_workers")  # the same pictures all the same
+DATA_SETTINGS = ("data.image_size", "data.batch_size", "data.num_workers")  # the same images all the same
 LOSS_SCALE = ("loss", "balance")  # pos_weight is part of the loss
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Something to be searched.
+    """Something to be searched: `words` of a choice, or numbers from `low` to `high`, both included.
 
     Attributes:
         key: as it is typed: "head", "stages.head.optim.lr", "+finetune".
         text: what it may be, as it is typed.
-        words: the values of a choice; empty for numbers.
-        low: the lowest number, and `high` the highest, both included.
         log: whether numbers are drawn by their order of magnitude.
-        whole: whether numbers are whole.
         step: between two numbers of a range; None where there is none between.
     """
 
@@ -65,9 +62,7 @@ class Setting:
         return self._word(trial.suggest_float(self.key, self.low, self.high, log=self.log, step=self.step))
 
     def _word(self, number: float) -> str:
-        if self.whole:
-            return str(int(number))
-        return str(min(max(float(f"{number:.{DIGITS}g}"), self.low), self.high))
+        return str(int(number)) if self.whole else str(min(max(float(f"{number:.{DIGITS}g}"), self.low), self.high))
 
 
 def setting(override: Override) -> Setting:
@@ -80,27 +75,27 @@ def setting(override: Override) -> Setting:
     tags = set(getattr(value, "tags", ()))
     if unknown := tags - {"log"}:
         raise ArtclfError(f"{key}={text}: got the tag {', '.join(sorted(unknown))}; allowed: log")
-    if isinstance(value, IntervalSweep):
-        assert value.start is not None and value.end is not None  # noqa: PT018 (the grammar demands both)
-        whole = isinstance(value.start, int) and isinstance(value.end, int)
-        found = Setting(key, text, low=value.start, high=value.end, log="log" in tags, whole=whole)
-    elif isinstance(value, RangeSweep):
-        count, numbers = count_values(override), (value.start, value.stop, value.step)
-        if not count:
-            raise ArtclfError(f"{key}={text}: holds no number; range(START, STOP, STEP) stops before STOP")
-        first, _, step = (Fraction(number or 0) for number in numbers)
-        low, high = sorted((float(first), float(first + (count - 1) * step)))
-        whole = all(isinstance(number, int) for number in numbers)
-        found = Setting(key, text, low=low, high=high, log="log" in tags, whole=whole, step=abs(value.step))
-    else:
+    if not isinstance(value, IntervalSweep | RangeSweep):
         return Setting(key, text, words=tuple(dict.fromkeys(override.sweep_string_iterator())))
-    if found.low > found.high:
-        raise ArtclfError(f"{key}={text}: the lowest comes first: interval({found.high:g}, {found.low:g})")
-    if found.log and found.low <= 0:
-        raise ArtclfError(f"{key}={text}: got {found.low:g} as the lowest; allowed with log: more than 0")
-    if found.log and found.step not in (None, 1):
+    step = None
+    if isinstance(value, IntervalSweep):
+        low, high = value.start, value.end
+        assert low is not None and high is not None  # noqa: PT018 (the grammar demands both)
+        whole = isinstance(low, int) and isinstance(high, int)
+    else:
+        if not (count := count_values(override)):
+            raise ArtclfError(f"{key}={text}: holds no number; range(START, STOP, STEP) stops before STOP")
+        first, stride = Fraction(value.start or 0), Fraction(value.step)
+        low, high = sorted((float(first), float(first + (count - 1) * stride)))
+        whole = all(isinstance(number, int) for number in (value.start, value.stop, value.step))
+        step = abs(value.step)
+    if low > high:
+        raise ArtclfError(f"{key}={text}: the lowest comes first: interval({high:g}, {low:g})")
+    if "log" in tags and low <= 0:
+        raise ArtclfError(f"{key}={text}: got {low:g} as the lowest; allowed with log: more than 0")
+    if "log" in tags and step not in (None, 1):
         raise ArtclfError(f"{key}={text}: a range by order of magnitude has no step; type tag(log, interval(…)) instead")
-    return found
+    return Setting(key, text, low=low, high=high, log="log" in tags, whole=whole, step=step)
 
 
 def count_values(override: Override) -> int:
@@ -119,14 +114,11 @@ def count_values(override: Override) -> int:
 
 
 def search_space(params: Mapping[str, str], typed: Sequence[Override]) -> tuple[list[Override], list[Override]]:
-    """Lay what was typed over the search space of the configuration.
+    """Return what is searched, and what is the same for all trials.
 
     Args:
-        params: the configuration's: key → what it may be.
+        params: the search space of the configuration: key → what it may be.
         typed: the overrides of the command line. Sweeps extend or replace the space, a plain value settles its key.
-
-    Returns:
-        What is searched, and what is the same for all trials.
 
     Raises:
         ArtclfError: where the configuration's space can't be read.
@@ -134,28 +126,20 @@ def search_space(params: Mapping[str, str], typed: Sequence[Override]) -> tuple[
     settled = {override.key_or_group for override in typed}
     lines = [f"{key}={text}" for key, text in params.items() if key.lstrip("+") not in settled]
     try:
-        configured = [OverridesParser.create().parse_override(line) for line in lines]
+        both = [*OverridesParser.create().parse_overrides(lines), *typed]
     except HydraException as error:
         raise ArtclfError(f"hydra.sweeper.params: {str(error).splitlines()[0]}") from error
-    both = [*configured, *typed]
     return [o for o in both if o.is_sweep_override()], [o for o in both if not o.is_sweep_override()]
 
 
 def space_mistakes(searched: Sequence[Override], metric: str) -> list[str]:
-    """Return a line for everything that a search can't choose.
-
-    Args:
-        searched: from `search_space`.
-        metric: by what trials are judged ("val/loss").
-    """
+    """Return a line for everything that a search by this metric ("val/loss") can't choose."""
     lines = [] if searched else ["sweep=optuna: there is nothing to search; type for instance head=mlp,linear"]
-    for override in searched:
-        key = override.key_or_group
+    for key in (override.key_or_group for override in searched):
         top = key.split(".")[0].split("@")[0]
         if top in YARDSTICK and key not in DATA_SETTINGS:
             lines.append(f"{key}: can't be searched: {YARDSTICK[top]}")
         elif top in LOSS_SCALE and metric == "val/loss":
-            lines.append(
-                f"{key}: can't be searched by val/loss, whose scale it changes; add monitor.metric=val/auroc monitor.mode=max"
-            )
+            advice = "add monitor.metric=val/auroc monitor.mode=max"
+            lines.append(f"{key}: can't be searched by val/loss, whose scale it changes; {advice}")
     return lines

@@ -4,7 +4,6 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,46 +13,38 @@ from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import v2
 
 from artclf.cache.array_store import Numbers
-from artclf.data.canonical import Canonical
 from artclf.data.pixels import PixelStore
-from artclf.data.transforms import alter, read_square
+from artclf.data.reader import ImageReader
+from artclf.data.transforms import alter
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """Where the pixels of a split are kept.
-
-    Attributes:
-        store: which holds all of them.
-        numbers: [M] where each picture is in it.
-    """
+    """The store that holds the pixels of a split, and the number [M] of each image in it."""
 
     store: PixelStore
     numbers: Numbers
 
 
 class ArtDataset(Dataset[Batch]):
-    """Pictures by key: `key % len(rows)` is the item, `key // len(rows)` the epoch.
+    """Images by key: `key % len(rows)` is the item, `key // len(rows)` the epoch.
 
-    An item is (pixels uint8 [3, S, S], target float32 [], row int64 []): target 0 = AI and 1 = human, row the picture's
-    number in the manifest. Data loaders ask for a batch at once, and get it whole: they need no collating.
+    An item is (pixels uint8 [3, S, S], target float32 [], row int64 []): target 0 = AI and 1 = human, row the image's
+    number in the manifest. Data loaders ask for whole batches, which need no collating.
 
     Args:
-        files: [M] the pictures of the split.
+        files: [M] the images of the split.
         targets: [M] 0 = AI, 1 = human.
         numbers: [M] their rows in the manifest.
+        reader: how files are read.
         rows: [N] which picture each item is; all, once each, where None.
         copies: [N] 0 for the picture itself, k for its k-th augmented copy.
-        size: pixels a side.
-        max_pixels: a picture with more is refused.
-        interpolation: with which pictures are scaled.
         augmentation: what alters the copies, and, with `each_epoch`, every item anew in each epoch.
         recipe: what the augmentation does, in words that change when it does.
         seed: of the alterations.
         kept: where pixels are read from instead of the files.
-        canonical: the form that every picture is brought into first, if any.
     """
 
     def __init__(
@@ -62,9 +53,7 @@ class ArtDataset(Dataset[Batch]):
         targets: npt.NDArray[np.int64],
         numbers: npt.NDArray[np.int64],
         *,
-        size: int,
-        max_pixels: int,
-        interpolation: str = "bilinear",
+        reader: ImageReader,
         rows: npt.NDArray[np.int64] | None = None,
         copies: npt.NDArray[np.int64] | None = None,
         augmentation: v2.Transform | None = None,
@@ -72,23 +61,18 @@ class ArtDataset(Dataset[Batch]):
         recipe: str = "",
         seed: int = 0,
         kept: Kept | None = None,
-        canonical: Canonical | None = None,
     ) -> None:
         self.files = [str(file) for file in files]
         self.targets = targets
         self.numbers = numbers
         self.rows = np.arange(len(self.files)) if rows is None else rows
         self.copies = np.zeros_like(self.rows) if copies is None else copies
-        self.size = size
-        self.interpolation = interpolation
+        self.reader = reader
         self.augmentation = augmentation
         self.each_epoch = each_epoch
         self.recipe = recipe
         self.seed = seed
         self.kept = kept
-        self.read_file = partial(
-            read_square, size=size, interpolation=interpolation, max_pixels=max_pixels, canonical=canonical
-        )
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -129,9 +113,9 @@ class ArtDataset(Dataset[Batch]):
     def _pixels(self, rows: Numbers) -> torch.Tensor:
         if self.kept is not None:
             return self.kept.store.read(self.kept.numbers[rows])
-        pixels = torch.empty((len(rows), 3, self.size, self.size), dtype=torch.uint8)
+        pixels = torch.empty((len(rows), 3, self.reader.size, self.reader.size), dtype=torch.uint8)
         for i, row in enumerate(rows):
-            pixels[i] = self.read_file(self.files[row])
+            pixels[i] = self.reader.read(self.files[row])
         return pixels
 
     def _alter(self, pixels: torch.Tensor, row: int, copy: int, epoch: int) -> torch.Tensor:

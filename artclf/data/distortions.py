@@ -52,17 +52,9 @@ class Distortion:
 
 
 def distort(image: Image.Image, distortion: Distortion, level: float, *, path: str, seed: int = 0) -> Image.Image:
-    """Alter a picture.
+    """Alter an RGB image, decoded at full size (see `bounded`), by one of a distortion's levels.
 
-    Args:
-        image: in mode RGB, decoded whole; see `bounded`.
-        distortion: how.
-        level: one of its levels.
-        path: of the picture; with the seed it decides what chance gives. A stronger level has the same draws as a weaker one.
-        seed: of the draws.
-
-    Returns:
-        A new picture in mode RGB.
+    The path and the seed decide the random draws; a stronger level has the same draws as a weaker one.
     """
     digest = hashlib.blake2b(f"{seed}/{path}".encode(), digest_size=8).digest()
     return distortion.apply(image, level, np.random.default_rng(int.from_bytes(digest, "big")))
@@ -133,82 +125,32 @@ def _screenshot(image: Image.Image, level: float, _: np.random.Generator) -> Ima
     return shown if level >= 100 else _encoded(shown, "JPEG", quality=int(level))
 
 
+_NOTES = {
+    "jpeg": "Stored as JPEG with colour at half size. Scaling down to S averages part of the damage away.",
+    "webp": "Stored as WebP. Scaling down to S averages part of the damage away.",
+    "down_and_up": "Scaled down and back to its size. Details finer than that are gone; where factor × shorter side is still S "
+    "or more, hardly any that the network would have seen.",
+    "down": "Scaled down and left so. Where it is smaller than S then, the network is shown it scaled up: blurred.",
+    "up": "Scaled up. Scaling to S undoes it but for a slight softness.",
+    "blur": "Gaussian blur in the file's pixels: of sigma × S / shorter side in those that the network is shown.",
+    "noise": "Gaussian noise, apart for each pixel and colour. Scaling down to S averages it: by about S / shorter side.",
+    "crop": "The centre alone, so that the network is shown less of the picture, larger.",
+    "screenshot": f"Scaled to {SCREEN} pixels across, as a screen shows it, and stored anew: as PNG, and as JPEG of quality "
+    f"{SCREENSHOT_QUALITY}. The screen's own gamma and colours are left out.",
+}
+
+_STORED, _FACTORS, _SHOT = (90, 75, 50, 30), (0.75, 0.5, 0.25), (100, SCREENSHOT_QUALITY)
+
 DISTORTIONS = (
-    Distortion(
-        "jpeg",
-        "JPEG",
-        (90, 75, 50, 30),
-        "quality",
-        "Stored as JPEG with colour at half size. Scaling down to S averages part of the damage away.",
-        _jpeg,
-    ),
-    Distortion(
-        "webp",
-        "WebP",
-        (90, 75, 50, 30),
-        "quality",
-        "Stored as WebP. Scaling down to S averages part of the damage away.",
-        _webp,
-    ),
-    Distortion(
-        "down_and_up",
-        "scaling down and up",
-        (0.75, 0.5, 0.25),
-        "factor",
-        "Scaled down and back to its size. Details finer than that are gone; where factor × shorter side is still S or more, "
-        "hardly any that the network would have seen.",
-        _down_and_up,
-    ),
-    Distortion(
-        "down",
-        "scaling down",
-        (0.75, 0.5, 0.25),
-        "factor",
-        "Scaled down and left so. Where it is smaller than S then, the network is shown it scaled up: blurred.",
-        _scale,
-    ),
-    Distortion(
-        "up",
-        "scaling up",
-        (2.0,),
-        "factor",
-        "Scaled up. Scaling to S undoes it but for a slight softness.",
-        _scale,
-    ),
-    Distortion(
-        "blur",
-        "blur",
-        (0.5, 1.0, 2.0),
-        "sigma, pixels",
-        "Gaussian blur in the file's pixels: of sigma × S / shorter side in those that the network is shown.",
-        _blur,
-    ),
-    Distortion(
-        "noise",
-        "noise",
-        (4, 8, 16),
-        "sigma, levels of 256",
-        "Gaussian noise, apart for each pixel and colour. Scaling down to S averages it: by about S / shorter side.",
-        _noise,
-    ),
-    Distortion(
-        "crop",
-        "crop",
-        (0.9, 0.75, 0.5),
-        "share of each side",
-        "The centre alone, so that the network is shown less of the picture, larger.",
-        _crop,
-    ),
-    Distortion(
-        "screenshot",
-        "screenshot",
-        (100, SCREENSHOT_QUALITY),
-        "stored as",
-        f"Scaled to {SCREEN} pixels across, as a screen shows it, and stored anew: as PNG, and as JPEG of quality "
-        f"{SCREENSHOT_QUALITY}. The screen's own gamma and colours are left out.",
-        _screenshot,
-        ("PNG", f"JPEG {SCREENSHOT_QUALITY}"),
-    ),
+    Distortion("jpeg", "JPEG", _STORED, "quality", _NOTES["jpeg"], _jpeg),
+    Distortion("webp", "WebP", _STORED, "quality", _NOTES["webp"], _webp),
+    Distortion("down_and_up", "scaling down and up", _FACTORS, "factor", _NOTES["down_and_up"], _down_and_up),
+    Distortion("down", "scaling down", _FACTORS, "factor", _NOTES["down"], _scale),
+    Distortion("up", "scaling up", (2.0,), "factor", _NOTES["up"], _scale),
+    Distortion("blur", "blur", (0.5, 1.0, 2.0), "sigma, pixels", _NOTES["blur"], _blur),
+    Distortion("noise", "noise", (4, 8, 16), "sigma, levels of 256", _NOTES["noise"], _noise),
+    Distortion("crop", "crop", (0.9, 0.75, 0.5), "share of each side", _NOTES["crop"], _crop),
+    Distortion("screenshot", "screenshot", _SHOT, "stored as", _NOTES["screenshot"], _screenshot, ("PNG", f"JPEG {_SHOT[1]}")),
 )
 
 NOTHING = "none"  # in tables: nothing is done first; not altered

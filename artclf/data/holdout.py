@@ -16,24 +16,13 @@ from artclf.errors import ArtclfError, nearest
 By = Literal["generator", "style"]
 UNSEEN = "unseen"
 HELD_OUT = "held_out"  # what the split is called where the user has one called unseen
+NO_TEST_IMAGES = "has no test pictures"
 UNTOLD = ("", "unknown")  # what sources write where nobody has told the generator or the style
-
-
-class NothingToTest(ArtclfError):  # noqa: N818 (nothing is wrong with the others)
-    """What is to be left out has no test pictures, so that nothing could be told of it."""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a run has left out of training.
-
-    Attributes:
-        by: "generator" or "style".
-        leave: its name.
-        split: what the split of its test pictures is called.
-        untrained: how many pictures left train and val.
-        tested: how many the split has.
-    """
+    """What was left out of training: `untrained` images of train and val; its `tested` test images are the split `split`."""
 
     by: str
     leave: str
@@ -68,21 +57,12 @@ def to_leave_out(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str]
     aside = {name: f"the data does not tell the {by} of these pictures" for name in names if name in UNTOLD}
     if (split == "test").any():  # else some are cut from train
         tested = set(table.loc[ai & (split == "test"), by])
-        aside |= {name: "it has no test pictures" for name in names if name not in tested and name not in aside}
+        aside |= {name: f"it {NO_TEST_IMAGES}" for name in names if name not in tested and name not in aside}
     return [name for name in names if name not in aside], aside
 
 
 def check_leave(table: pd.DataFrame, by: By, leave: str | None) -> None:
-    """Refuse a name that the data has not, before any file is looked at.
-
-    Args:
-        table: a manifest's table, as a source lists it.
-        by: "generator" or "style".
-        leave: the name.
-
-    Raises:
-        ArtclfError: where there is none, with those that there are.
-    """
+    """Refuse a name that a source's table does not have, before any file is read."""
     names = _names(table, by)
     if leave is None:
         raise ArtclfError(f"holdout.leave: has no value; a run leaves one {by} out: {', '.join(names)}")
@@ -106,16 +86,15 @@ def hold_out(table: pd.DataFrame, by: By, leave: str | None) -> tuple[pd.DataFra
         The table without the pictures that left, numbered anew, and what was left out.
 
     Raises:
-        NothingToTest: where it has no test pictures.
-        ArtclfError: where there is no such generator or style, it is in no training split, or train or val would be left
-            without a class, or wholly empty.
+        ArtclfError: where there is no such generator or style, it has no test pictures, it is in no training split, or train
+            or val would be left without a class, or wholly empty.
     """
     check_leave(table, by, leave)
     its = table[by] == leave
     if by == "generator":
         its &= table["label"] == "ai"
     if not (its & (table["split"] == "test")).any():
-        raise NothingToTest(f"holdout.leave={leave}: this {by} has no test pictures")
+        raise ArtclfError(f"holdout.leave={leave}: this {by} {NO_TEST_IMAGES}")
     trained = its & table["split"].isin(("train", "val"))
     if not (its & (table["split"] == "train")).any():
         raise ArtclfError(f"holdout.leave={leave}: is in no training split, so there is nothing to leave out")

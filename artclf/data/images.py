@@ -72,13 +72,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(Png|Tiff)
 
 
 class UnreadableImage(ArtclfError):  # noqa: N818  the name says what it is about
-    """A file that gives no picture.
-
-    Attributes:
-        path: The file.
-        reason: One short line without the path, such as ``empty file``.
-
-    """
+    """A file that gives no image: its `path`, and the `reason` in one short line without it, such as ``empty file``."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)  # both, so that it survives pickling on its way out of a worker process
@@ -100,27 +94,23 @@ def read_image(
     """Read a picture's first frame as RGB, turned upright by its EXIF orientation.
 
     Transparency is laid on white. Grey of more than 8 bits is scaled from its full range to 0-255; for floating point,
-    white is the first of 1, 255, 65535 whose double no pixel exceeds (resampling overshoots a little), else the largest
-    value, and what lies outside is clipped.
-
-    A file that ends too early is refused. What libjpeg mends without a word (a damaged stretch inside a JPEG) and rows
-    that a complete PNG or JPEG stream leaves out cannot be told: they come out grey, black or white.
+    white is the first of 1, 255, 65535 whose double no pixel exceeds, else the largest value. A file that ends too early is
+    refused; damage that libjpeg mends silently is not noticed.
 
     Args:
-        path: A JPEG, PNG, WebP, GIF, BMP or TIFF file, whatever its suffix.
-        max_pixels: Width times height above which the file is refused before it is decoded. Pillow's own
+        path: a JPEG, PNG, WebP, GIF, BMP or TIFF file, whatever its suffix.
+        max_pixels: width times height above which the file is refused before it is decoded. Pillow's own
             `Image.MAX_IMAGE_PIXELS` holds as well: to go beyond it, set both.
-        content: The file's bytes, where the caller has them already; the path is then only named in refusals.
-        shorter_side: To how many pixels the caller will scale the shorter side. A JPEG of at least four times as many is
-            decoded smaller, which takes a fraction of the time, and comes scaled to exactly this; any other picture comes
-            as large as it is.
+        content: the file's bytes, where the caller has them already; the path is then only named in refusals.
+        shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many is
+            decoded smaller and comes scaled to exactly this; any other image comes as large as it is.
         interpolation: "bilinear" or "bicubic", with which such a JPEG is scaled.
 
     Returns:
-        The picture, loaded, in mode RGB, with nothing left in `info`.
+        The image, loaded, in mode RGB, with nothing left in `info`.
 
     Raises:
-        UnreadableImage: There is no such file, it is none of these formats, damaged, cut short or too large.
+        UnreadableImage: there is no such file, it is none of these formats, damaged, cut short or too large.
 
     """
     with open_image(path, max_pixels=max_pixels, content=content) as opened:
@@ -142,19 +132,9 @@ def read_image(
 def open_image(
     path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS, content: bytes | None = None
 ) -> Iterator[ImageFile.ImageFile]:
-    """Open a picture: its header is read, its pixels are not. What fails inside the `with` becomes a refusal too.
+    """Open an image: its header is read, its pixels are not. What fails inside the `with` becomes a refusal too.
 
-    Args:
-        path: as in `read_image`.
-        max_pixels: as in `read_image`.
-        content: as in `read_image`.
-
-    Yields:
-        Pillow's image, of the class that the file's first bytes ask for, on the open file.
-
-    Raises:
-        UnreadableImage: As `read_image`.
-
+    The arguments and errors are those of `read_image`.
     """
     path = Path(path)
     try:
@@ -179,29 +159,18 @@ def open_image(
 
 
 def read_pixels(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDArray[np.uint8]:
-    """Read a picture as `read_image` does, as an array of its own.
-
-    Returns:
-        uint8 [H, W, 3], C-contiguous and writable.
-
-    Raises:
-        UnreadableImage: As `read_image`.
-
-    """
+    """Read an image as `read_image` does, as an array of its own: uint8 [H, W, 3], C-contiguous and writable."""
     return np.array(read_image(path, max_pixels=max_pixels))
 
 
 def _decode_smaller(
     image: JpegImageFile, shorter_side: int
 ) -> tuple[tuple[int, int], tuple[float, float, float, float]] | None:
-    """Let libjpeg decode at 1/2, 1/4 or 1/8, leaving out the highest frequencies, with twice the shorter side or more left.
-
-    Twice is what Pillow's `thumbnail` keeps too (`reducing_gap`), for a result that is all but the same after scaling.
+    """Let libjpeg decode at 1/2, 1/4 or 1/8, with at least twice the shorter side left (Pillow's `reducing_gap`).
 
     Returns:
-        None where the picture is too small for that. Else the size it is to be scaled to, the longer side rounded down as
-        torchvision's resize does, and the box of decoded pixels that shows it: a picture of 1001 pixels, halved, is 500.5 of
-        501 decoded ones, and scaling all 501 would shift what it shows.
+        None where the image is too small for that. Else the size it is to be scaled to, the longer side rounded down as
+        torchvision's resize does, and the box of decoded pixels to scale: 1001 pixels, halved, are 500.5 of 501 decoded ones.
     """
     width, height = image.size
     shorter = min(width, height)

@@ -59,10 +59,8 @@ _LADDER = np.array([_scaled(_LUMINANCE, quality, _EXTENDED) for quality in _QUAL
 def estimate_quality(image: JpegImageFile) -> tuple[int, bool]:
     """Tell the quality setting, 1 to 100 on libjpeg's scale, from the quantisation tables.
 
-    It is exact for what libjpeg and its descendants write with their standard tables (Pillow, OpenCV, most programs and web
-    sites), in which a quality stands for two tables: T.81's, scaled. Other programs (Photoshop, cameras, mozjpeg) bring tables
-    of their own and know no such number; for these it is that of the nearest standard luminance table, by the sum of
-    absolute differences.
+    It is exact for the standard tables of libjpeg and its descendants, T.81's, scaled. For tables of another kind (Photoshop,
+    cameras, mozjpeg) it is that of the nearest standard luminance table, by the sum of absolute differences.
 
     Args:
         image: an opened JPEG; its pixels need not be loaded.
@@ -84,30 +82,13 @@ def estimate_quality(image: JpegImageFile) -> tuple[int, bool]:
 
 
 def name_tables(image: JpegImageFile) -> str:
-    """Give the quantisation tables a short name: files with the same tables, component by component, have the same one.
-
-    Args:
-        image: an opened JPEG; its pixels need not be loaded.
-
-    Returns:
-        The first eight letters of the tables' SHA-256.
-
-    Raises:
-        LookupError: the file names a table that it does not hold.
-    """
+    """A short name of the quantisation tables, component by component: the first eight letters of their SHA-256."""
     tables = [list(image.quantization[component[3]]) for component in image.layer]
     return hashlib.sha256(str(tables).encode()).hexdigest()[:8]
 
 
 def subsampling(image: JpegImageFile) -> str | None:
-    """Tell how colour is sampled, in J:a:b notation such as ``4:2:0``.
-
-    Args:
-        image: an opened JPEG; its pixels need not be loaded.
-
-    Returns:
-        The notation; ``other`` for sampling factors that have none; None for grey, which has no colour to sample.
-    """
+    """How colour is sampled, in J:a:b notation such as ``4:2:0``; ``other`` where there is none; None for grey."""
     factors = [component[1:3] for component in image.layer]  # horizontal, vertical
     if len(factors) == 1:
         return None

@@ -17,9 +17,9 @@ from artclf.data.balance import Plan, plan_balance
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
 from artclf.data.holdout import LeftOut, check_leave, hold_out
-from artclf.data.inspection import check_share, inspect_files
 from artclf.data.manifest import SHA256, Manifest
-from artclf.data.pixels import PixelStore, as_it_is
+from artclf.data.pixels import PixelStore, as_it_is, check_share, inspect_files
+from artclf.data.reader import ImageReader
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.data.transforms import build_augmentation
@@ -32,25 +32,26 @@ class ArtData(LightningDataModule):
     """The data of a run.
 
     Args:
-        config: where the pictures come from and how they are read.
-        augment: how pictures are altered.
+        config: where the images come from and how they are read.
+        augment: how images are altered.
         balance: what is done about unequal classes, as in conf/balance.
         seed: of order, balancing and alterations.
-        interpolation: with which pictures are scaled; it belongs to the model's weights.
+        interpolation: with which images are scaled; it belongs to the model's weights.
         cache: whether their pixels are kept, and how many.
         holdout: the generator or style that is left out of training; None where all are trained on.
 
     Attributes:
-        manifest: the pictures that can be read, each with its split.
+        manifest: the images that can be read, each with its split.
         rejected: those that can't, with the columns `path` and `reason`.
         duplicates: how many files are the same.
         left_out: what was left out of training; None where nothing was.
         plan: what a training epoch is made of.
         digests: the SHA-256 of each picture's file, 32 bytes, in the order of the manifest.
-        canonical: the form that every picture is brought into first; None: none.
+        reader: how files are read.
+        canonical: the form that every image is brought into first; None: none.
         store: where their pixels are kept; None where they are not.
         stand_ins: datasets that stand for those of pixels, by split: the same items, as batches of something else.
-        fallbacks: what is done otherwise than asked: a line for each, also said in the log.
+        fallbacks: what is done otherwise than asked: a line for each, also in the log.
     """
 
     manifest: Manifest
@@ -74,9 +75,9 @@ class ArtData(LightningDataModule):
         self.augment = augment
         self.balance = balance
         self.seed = seed
-        self.interpolation = interpolation
         self.cache = cache or CacheConfig(pixels=False, prefix=False)
         self.canonical = Canonical.of(config)
+        self.reader = ImageReader(config.image_size, interpolation, config.max_pixels, self.canonical)
         self.holdout = holdout
         self.left_out: LeftOut | None = None
         self.store: PixelStore | None = None
@@ -127,14 +128,7 @@ class ArtData(LightningDataModule):
         config, paths = self.config, listed.table["path"].tolist()
         if self.cache.pixels:
             try:
-                self.store = PixelStore(
-                    listed.root,
-                    size=config.image_size,
-                    interpolation=self.interpolation,
-                    max_pixels=config.max_pixels,
-                    max_gb=self.cache.max_gb,
-                    canonical=self.canonical,
-                )
+                self.store = PixelStore(listed.root, self.reader, max_gb=self.cache.max_gb)
                 return self.store.inspect(paths, workers=config.num_workers)
             except StoreError as error:
                 self.store = None
@@ -205,10 +199,7 @@ class ArtData(LightningDataModule):
             [self.manifest.root / path for path in table["path"]],
             self.manifest.targets(split),
             np.asarray(table.index, dtype=np.int64),
-            size=self.config.image_size,
-            max_pixels=self.config.max_pixels,
-            interpolation=self.interpolation,
-            canonical=self.canonical,
+            reader=self.reader,
             kept=Kept(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,
         )
         if split != "train":
@@ -223,28 +214,19 @@ class ArtData(LightningDataModule):
         )
 
     def loader(self, split: str) -> DataLoader[Batch]:
-        """The batches of a split: (pixels uint8 [B, 3, S, S], or what stands for them; target float32 [B], row int64 [B]).
-
-        Under several processes each has its share of every batch, so that a step sees the same pictures as on one device.
-
-        Raises:
-            ArtclfError: where a batch, or the split, can't be shared by the processes.
-        """
+        """The batches of a split: (pixels uint8 [B, 3, S, S], or what stands for them; target float32 [B], row int64 [B])."""
         if split in self.stand_ins:
             return self.batches(self.stand_ins[split], split, workers=0)
         dataset = self.dataset(split)
         return self.batches(dataset, split, self.workers(dataset))
 
     def batches(self, dataset: Dataset[Any], split: str, workers: int) -> DataLoader[Any]:
-        """The batches of a split's items, or of what stands for them: those of train in the order of the epoch.
+        """The batches of a dataset with the items of a split, which gives whole batches; those of train in the epoch's order.
 
-        Args:
-            dataset: as long as the split's, by the same keys, giving whole batches.
-            split: which one.
-            workers: processes that prepare batches.
+        Under several processes each has its share of every batch, so that a step sees the same images as on one device.
 
         Raises:
-            ArtclfError: as `loader`.
+            ArtclfError: a batch, or the split, can't be shared by the processes.
         """
         length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"

@@ -10,9 +10,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
@@ -24,9 +24,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
-from artclf.data.canonical import Canonical
-from artclf.data.images import UnreadableImage
-from artclf.data.transforms import read_square
+from artclf.data.images import UnreadableImage, read_image
+from artclf.data.reader import ImageReader
+from artclf.errors import ArtclfError
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ Stamp = tuple[int, int, int]  # size, and the times of the last change of conten
 
 @dataclass(frozen=True)
 class _Look:
-    """What a first look at files found, [N] each but the pixels, which are those of the readable ones."""
+    """What reading files found, [N] each but the pixels, which are those of the readable ones."""
 
     files: list[int]
     stamps: list[Stamp]
@@ -56,43 +56,25 @@ class PixelStore:
 
     Args:
         root: the folder that the paths of the pictures are relative to.
-        size: S, pixels a side.
-        interpolation: with which pictures are scaled.
-        max_pixels: a picture with more is refused.
-        canonical: the form that every picture is brought into first, if any.
+        reader: how files are read.
         max_gb: gigabytes that the store may take at most; None: half of what is free on its disk.
 
     Raises:
         StoreError: where its folder can't be made.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        *,
-        size: int,
-        interpolation: str,
-        max_pixels: int,
-        max_gb: float | None,
-        canonical: Canonical | None = None,
-    ) -> None:
-        self.root = root
-        self.read_file = partial(
-            read_square, size=size, interpolation=interpolation, max_pixels=max_pixels, canonical=canonical
-        )
-        self.size, self.max_gb = size, max_gb
+    def __init__(self, root: Path, reader: ImageReader, *, max_gb: float | None) -> None:
+        self.root, self.reader, self.max_gb = root, reader, max_gb
         depends = {
             "decoding": DECODING,
             "root": os.path.realpath(root),
-            "size": size,
-            "interpolation": interpolation,
-            "max_pixels": max_pixels,
-            **({"canonical": canonical.to_json()} if canonical else {}),
+            **asdict(reader),
             **{package: metadata.version(package) for package in ("pillow", "torchvision")},
         }
         name = hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
-        what = f"{depends['root']} at {size} px{', canonical' if canonical else ''}"
-        self.rows = RowStore(cache_folder() / "pixels" / name, 3 * size * size, {"what": what, **depends})
+        what = f"{depends['root']} at {reader.size} px{', canonical' if reader.canonical else ''}"
+        self.folder = cache_folder() / "pixels" / name
+        self.rows = RowStore(self.folder, 3 * reader.size**2, {"what": what, **depends})
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -103,7 +85,7 @@ class PixelStore:
 
     def read(self, numbers: Numbers) -> torch.Tensor:
         """[N] numbers → pixels, uint8 [N, 3, S, S]."""
-        return torch.from_numpy(self.rows.read(numbers)).view(-1, 3, self.size, self.size)
+        return torch.from_numpy(self.rows.read(numbers)).view(-1, 3, self.reader.size, self.reader.size)
 
     def inspect(self, paths: Sequence[str], *, workers: int) -> pd.DataFrame:
         """Look at every file, and keep the pixels of those that are not kept yet.
@@ -130,12 +112,12 @@ class PixelStore:
 
     def _tell(self, missing: int, total: int) -> None:
         needed = missing * self.rows.row_bytes
-        require_room(self.rows.folder, needed, self.max_gb)
+        require_room(self.folder, needed, self.max_gb)
         log.info(
             "decoding %s once, and keeping %.3g GB of pixels in %s (artclf cache list; cache.pixels=false does without)",
             f"{missing} pictures" if missing == total else f"{missing} of {total} pictures",
             needed / 1e9,
-            self.rows.folder,
+            self.folder,
         )
 
     def _known(self, paths: Sequence[str]) -> list[bytes | None]:
@@ -150,7 +132,7 @@ class PixelStore:
 
     def _ledger(self) -> dict[str, tuple[Stamp, bytes]]:
         """What is known of each file; a line that a kill has cut off is passed over."""
-        file = self.rows.folder / LEDGER
+        file = self.folder / LEDGER
         lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
         ledger = {}
         for line in lines:
@@ -161,7 +143,7 @@ class PixelStore:
     def _look_at(self, paths: Sequence[str], missing: list[int], found: list[bytes | None], workers: int) -> pd.DataFrame:
         reasons = [""] * len(paths)
         kept: set[bytes] = set()  # of what this pass has come upon
-        ledger = self.rows.folder / LEDGER
+        ledger = self.folder / LEDGER
         _end_its_line(ledger)
         with ledger.open("a", encoding="utf-8", newline="\n") as lines:
             for look in self._looks(paths, missing, workers):
@@ -185,7 +167,7 @@ class PixelStore:
         return pd.DataFrame({"sha256": [digest.hex() if digest else "" for digest in found], "reason": reasons}, dtype=str)
 
     def _looks(self, paths: Sequence[str], missing: list[int], workers: int) -> Iterator[_Look]:
-        files = _Files([self.root / path for path in paths], self.size, self.read_file)
+        files = _Files([self.root / path for path in paths], self.reader)
         workers = workers if len(missing) >= WORTH_WORKERS else 0
         loader: DataLoader[_Look] = DataLoader(
             files,
@@ -203,15 +185,16 @@ class PixelStore:
 class _Files(Dataset[_Look]):
     """Files to be read, hashed and decoded, by their numbers."""
 
-    def __init__(self, files: list[Path], size: int, read_file: Callable[..., torch.Tensor]) -> None:
+    def __init__(self, files: list[Path], reader: ImageReader) -> None:
         self.files = [str(file) for file in files]
-        self.size, self.read_file = size, read_file
+        self.reader = reader
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitems__(self, numbers: list[int]) -> _Look:
-        look = _Look(numbers, [], [], [], torch.empty((len(numbers), 3, self.size, self.size), dtype=torch.uint8))
+        size = self.reader.size
+        look = _Look(numbers, [], [], [], torch.empty((len(numbers), 3, size, size), dtype=torch.uint8))
         readable = 0
         for number in numbers:
             file = Path(self.files[number])
@@ -219,7 +202,7 @@ class _Files(Dataset[_Look]):
             try:
                 stamp = _stamp(file) or stamp
                 content = file.read_bytes()
-                look.pixels[readable] = self.read_file(file, content=content)
+                look.pixels[readable] = self.reader.read(file, content)
                 digest = hashlib.sha256(content).digest()
                 readable += 1
             except UnreadableImage as error:
@@ -233,6 +216,56 @@ class _Files(Dataset[_Look]):
 
     def __getitem__(self, number: int) -> _Look:
         return self.__getitems__([number])
+
+
+def inspect_files(root: Path, paths: Sequence[str], *, max_pixels: int, threads: int) -> pd.DataFrame:
+    """Read and decode every file once, without keeping anything: what `PixelStore.inspect` returns."""
+
+    def look(path: str) -> tuple[str, str]:
+        try:
+            content = (root / path).read_bytes()
+            read_image(root / path, max_pixels=max_pixels, content=content)
+        except UnreadableImage as error:
+            return "", error.reason
+        except OSError as error:
+            return "", (error.strerror or str(error)).lower()
+        return hashlib.sha256(content).hexdigest(), ""
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        rows = list(track(pool.map(look, paths), "Decoding images", total=len(paths), transient=True))
+    return pd.DataFrame(rows, columns=["sha256", "reason"], dtype=str)
+
+
+def hash_files(files: Sequence[Path]) -> list[str]:
+    """Return the SHA-256 of each file's bytes, 64 hexadecimal digits; "" for a file that can't be read."""
+
+    def digest(file: Path) -> str:
+        try:
+            with file.open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
+        except OSError:  # whoever reads it as an image lists it, with the reason
+            return ""
+
+    with ThreadPoolExecutor() as pool:
+        return list(track(pool.map(digest, files), "Comparing files", total=len(files), transient=True))
+
+
+def check_share(rejected: pd.DataFrame, total: int, *, allowed: float, listed: Path | None) -> None:
+    """Stop where more files than allowed can't be read.
+
+    Args:
+        rejected: the columns `path` and `reason`.
+        total: the number of files looked at.
+        allowed: the share of them that may be rejected.
+        listed: the file that lists them all, for the message.
+    """
+    if len(rejected) and len(rejected) > allowed * total:
+        first = rejected.iloc[0]
+        where = f"; all are in {listed}" if listed else ""
+        raise ArtclfError(
+            f"{len(rejected)} of {total} pictures can't be read, more than data.max_rejected={allowed:g} allows "
+            f"(first: {first['path']}: {first['reason']}{where}); mend or remove them, or raise data.max_rejected"
+        )
 
 
 def as_it_is(batch: T) -> T:

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import torch
 
-from artclf.data.canonical import Canonical
 from artclf.data.images import UnreadableImage
-from artclf.data.transforms import read_square
 
 _AHEAD = 2  # batches read or being read while another is computed with: one to go on with, and one against slow pictures
 
@@ -22,7 +20,7 @@ class Squares:
 
     Attributes:
         files: [B] the files.
-        pixels: uint8 [B, 3, S, S], or [B, V, 3, S, S] where each is read in V versions; zero where a file can't be read.
+        pixels: uint8 [B, *shape]; zero where a file can't be read.
         reasons: [B] why not; "" where it can.
     """
 
@@ -33,15 +31,12 @@ class Squares:
 
 def read_ahead(
     files: Iterable[Path],
+    read: Callable[[Path], torch.Tensor],
+    shape: tuple[int, ...],
     *,
-    size: int,
-    interpolation: str,
     batch: int,
     threads: int,
     pinned: bool = False,
-    canonical: Canonical | None = None,
-    versions: int | None = None,
-    read: Callable[[Path], torch.Tensor] | None = None,
 ) -> Generator[Squares]:
     """Read pictures in batches, in the order given, while the caller works on those before.
 
@@ -51,24 +46,20 @@ def read_ahead(
 
     Args:
         files: the files; taken as they are needed. Where that fails, those before are handed out first.
-        size: pixels a side S.
-        interpolation: as in `read_square`.
+        read: gives the uint8 pixels of a file, in one of the threads, or raises UnreadableImage.
+        shape: of what `read` gives, such as (3, S, S), or (V, 3, S, S) for V versions of an image.
         batch: how many to a batch B; the last one may be smaller.
         threads: how many pictures are decoded at a time.
-        canonical: as in `read_square`.
         pinned: whether the pixels are for a CUDA device, which fetches them faster from pinned memory.
-        versions: V, how many pictures `read` makes of each file; None without it.
-        read: gives uint8 [V, 3, S, S] of a file, in one of the threads, or raises UnreadableImage; None for `read_square`.
     """
     remaining = iter(files)
-    shape = (3, size, size) if versions is None else (versions, 3, size, size)
     waiting: deque[tuple[list[Path], torch.Tensor, list[Future[str]]]] = deque()
     failure: Exception | None = None
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
 
     def read_into(place: torch.Tensor, file: Path) -> str:
         try:
-            square = read_square(file, size, interpolation, canonical=canonical) if read is None else read(file)
+            square = read(file)
         except UnreadableImage as error:
             return error.reason
         place.numpy()[...] = square.numpy()  # torch's copy would take a team of threads for each of these

@@ -1,105 +1,15 @@
-"""From a decoded picture to what the network is shown: a square of uint8 pixels, altered or not.
-
-All on uint8 tensors: scaling to [0, 1] and normalising belong to the weights, and happen in the model.
-"""
+"""Augmentation of uint8 images, each alteration a function of its key."""
 
 import math
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 from torchvision.transforms import v2
-from torchvision.transforms.v2 import functional as F
 
 from artclf.config.schema import AugmentConfig
-from artclf.data.canonical import Canonical
-from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
-
-
-def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") -> torch.Tensor:
-    """Scale the shorter side to `size`, antialiased, and cut out the centre.
-
-    Args:
-        pixels: uint8 [3, H, W].
-        size: pixels a side.
-        interpolation: "bilinear" or "bicubic".
-
-    Returns:
-        uint8 [3, size, size].
-    """
-    if pixels.shape[-2:] == (size, size):
-        return pixels
-    height, width = pixels.shape[-2:]
-    shorter = min(height, width)
-    if size * (size * max(height, width) // shorter) > DEFAULT_MAX_PIXELS:
-        # a line of pixels: scaled whole, it could be larger than the memory
-        pixels = F.center_crop(pixels, [min(height, 2 * shorter), min(width, 2 * shorter)])
-    scaled = F.resize(pixels, [size], interpolation=v2.InterpolationMode(interpolation), antialias=True)
-    square: torch.Tensor = F.center_crop(scaled, [size, size])
-    return square
-
-
-def read_square(
-    path: Path | str,
-    size: int,
-    interpolation: str = "bilinear",
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    content: bytes | None = None,
-    canonical: Canonical | None = None,
-) -> torch.Tensor:
-    """Read a picture as the network is shown it: `to_square` of its pixels.
-
-    A JPEG whose shorter side is at least 4 `size` is decoded smaller (`read_image`): its pixels then differ by a level or two
-    here and there. It may be called from many threads, and starts none of its own.
-
-    Args:
-        path: as in `read_image`.
-        size: pixels a side.
-        interpolation: "bilinear" or "bicubic".
-        max_pixels: as in `read_image`.
-        content: the file's bytes, where the caller has them already.
-        canonical: the form that every picture is brought into first; all are then decoded whole, since decoding smaller
-            would treat large pictures otherwise than small ones.
-
-    Returns:
-        uint8 [3, size, size], contiguous.
-
-    Raises:
-        UnreadableImage: as `read_image`.
-    """
-    shorter_side = size if canonical is None else None
-    image = read_image(path, max_pixels=max_pixels, content=content, shorter_side=shorter_side, interpolation=interpolation)
-    try:
-        return as_square(canonical(image) if canonical else image, size, interpolation)
-    except MemoryError as error:
-        raise UnreadableImage(Path(path), "not enough memory for this picture") from error
-
-
-def as_square(image: Image.Image, size: int, interpolation: str = "bilinear") -> torch.Tensor:
-    """Turn a decoded picture into what the network is shown: `to_square` of its pixels.
-
-    It may be called from many threads, and starts none of its own.
-
-    Args:
-        image: in mode RGB.
-        size: pixels a side.
-        interpolation: "bilinear" or "bicubic".
-
-    Returns:
-        uint8 [3, size, size], contiguous.
-
-    Raises:
-        MemoryError: where there is not enough.
-    """
-    pixels = torch.from_numpy(np.array(image))
-    # its strides are left as they are until it is small: torchvision scales a picture as it lies
-    square = to_square(pixels.permute(2, 0, 1), size, interpolation)
-    # NumPy's copy: torch's would take a team of threads for each thread that calls this
-    return torch.from_numpy(np.ascontiguousarray(square.numpy()))
 
 
 def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:

@@ -1,7 +1,4 @@
-"""Whether a score of 0.8 means that four of five such works are AI: how far off it is, and what mends it.
-
-Calibrators are fitted on works that trained nothing (the validation split), and chosen by cross-validation among these.
-"""
+"""Calibration: how far scores are from probabilities, and the calibrators that are fitted to mend it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,30 +11,31 @@ from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from artclf.evaluation.calibrators import Calibrator, Isotonic, NoCalibration, Platt, Temperature, as_stored, logits, sigmoid
+from artclf.evaluation.decision import (
+    Calibrator,
+    Isotonic,
+    NoCalibration,
+    Platt,
+    Temperature,
+    as_stored,
+    logits,
+    sigmoid,
+)
 from artclf.evaluation.intervals import Estimate, wilson
 from artclf.evaluation.types import Booleans, Floats, Indices
 
 METHODS = ("auto", "temperature", "platt", "isotonic", "none")
 BINS = 10
-IN_A_BIN = 10  # works at least, else there are fewer bins
-ENOUGH_FOR_ISOTONIC = 200  # works of each class: it bends to whatever they are, and overfits fewer
+IN_A_BIN = 10  # images at least, else there are fewer bins
+ENOUGH_FOR_ISOTONIC = 200  # images of each class: it overfits fewer
 _FOLDS, _REPEATS = 5, 4
-_FLATTEST, _STEEPEST = 0.01, 100.0  # slopes of temperature and Platt: between these lies whatever a network does
+_FLATTEST, _STEEPEST = 0.01, 100.0  # bounds of the slopes of temperature and Platt
 _BY_CHANCE = 200  # draws
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Works of about the same score.
-
-    Attributes:
-        n: how many.
-        mean: of their scores.
-        low: the lowest of them.
-        high: the highest.
-        ai: the share of them that are AI, with Wilson's interval; calibrated scores have it at `mean`.
-    """
+    """Images of about the same score: how many, their mean, lowest and highest score, and the share of AI (Wilson)."""
 
     n: int
     mean: float
@@ -47,12 +45,12 @@ class ReliabilityBin:
 
 
 def reliability(is_ai: Booleans, p_ai: Floats, bins: int | None = None) -> list[ReliabilityBin]:
-    """Sort works into bins of equal numbers by their scores; equal scores stand in one bin, so that there may be fewer bins.
+    """Sort images into bins of equal numbers by their scores; equal scores stand in one bin, so that there may be fewer.
 
     Args:
         is_ai: [N], the truth.
         p_ai: [N], the scores.
-        bins: at most how many; None: ten, or fewer where a bin would have under ten works.
+        bins: at most how many; None: ten, or fewer where a bin would have under ten images.
     """
     where = _bins(p_ai, bins)
     found = []
@@ -66,30 +64,19 @@ def reliability(is_ai: Booleans, p_ai: Floats, bins: int | None = None) -> list[
 
 
 def ece(is_ai: Booleans, p_ai: Floats, bins: int | None = None) -> float:
-    """Expected calibration error: how far the share of AI lies from the mean score, averaged over all works.
+    """Expected calibration error: how far the share of AI lies from the mean score, averaged over all images; `bins` as above.
 
-    With bins of equal numbers: those of equal width are the more biased (Nixon et al., CVPR workshops 2019; Roelofs et al.,
-    Mitigating bias in calibration error estimation, AISTATS 2022). It is above 0 by chance alone: see `ece_by_chance`.
-
-    Args:
-        is_ai: [N], the truth.
-        p_ai: [N], the scores.
-        bins: at most how many; None: ten, or fewer where a bin would have under ten works.
+    Bins of equal numbers are less biased than those of equal width (Nixon et al., CVPR workshops 2019; Roelofs et al., AISTATS
+    2022). It is above 0 by chance alone: see `ece_by_chance`.
     """
     where = _bins(p_ai, bins)
     return float(np.abs(np.bincount(where, weights=is_ai - p_ai)).sum() / len(p_ai))
 
 
 def ece_by_chance(p_ai: Floats, bins: int | None = None, seed: int = 0) -> float:
-    """Return the calibration error that perfectly calibrated scores would show on as many works, on average.
+    """Return the mean calibration error of perfectly calibrated scores on as many images, by simulation.
 
-    Works are drawn as AI with the probability that is their score, many times over (Bröcker and Smith, Weather and Forecasting
-    22, 2007, draw their consistency bars so).
-
-    Args:
-        p_ai: [N], the scores.
-        bins: as in `ece`.
-        seed: of the drawing.
+    Images are drawn as AI with the probability that is their score (Bröcker and Smith, Weather and Forecasting 22, 2007).
     """
     rng = np.random.default_rng(seed)
     where = _bins(p_ai, bins)
@@ -121,8 +108,8 @@ def errors(is_ai: Booleans, p_ai: Floats) -> dict[str, Any]:
 def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
     """Fit one method.
 
-    Temperature and Platt are fitted to Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) in place of 1 and 0: works that a
-    threshold separates would else make the scores infinitely sure. Isotonic regression stays within the same two.
+    Temperature and Platt are fitted to Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) in place of 1 and 0: separable images
+    would else make the scores infinitely sure. Isotonic regression stays within the same two.
 
     Args:
         method: temperature, platt, isotonic or none.
@@ -134,7 +121,7 @@ def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
     """
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
     if not n_ai or not n_human:
-        raise ValueError(f"works of both classes are needed; got {n_ai} AI and {n_human} human")
+        raise ValueError(f"images of both classes are needed; got {n_ai} AI and {n_human} human")
     surely_ai, surely_human = (n_ai + 1) / (n_ai + 2), 1 / (n_human + 2)
     if method == "none":
         return NoCalibration()
@@ -170,17 +157,17 @@ def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
 
 
 def cross_validate(is_ai: Booleans, p_ai: Floats, method: str = "auto", seed: int = 0) -> dict[str, dict[str, float]]:
-    """Judge methods on works that did not fit them, five folds of each class, cut in four ways.
+    """Cross-validate methods, five folds, four times.
 
     Args:
         is_ai: [N], the truth.
         p_ai: [N], the scores.
         method: of `METHODS`; what is compared with none. auto: temperature and Platt, and isotonic from
-            `ENOUGH_FOR_ISOTONIC` works of each class on.
-        seed: of the cuts.
+            `ENOUGH_FOR_ISOTONIC` images of each class on.
+        seed: of the folds.
 
     Returns:
-        method → ece, brier and log_loss, each the mean over the cuts. Empty with fewer than two works of a class.
+        method → ece, brier and log_loss, each the mean over the repeats. Empty with fewer than two images of a class.
     """
     fewest = int(min(is_ai.sum(), (~is_ai).sum()))
     if fewest < 2:
@@ -194,7 +181,7 @@ def cross_validate(is_ai: Booleans, p_ai: Floats, method: str = "auto", seed: in
     for number, (others, held_back) in enumerate(folds.split(p_ai, is_ai), start=1):
         for name in methods:
             calibrated[name][held_back] = fit(name, is_ai[others], p_ai[others]).apply(p_ai[held_back])
-        if number % folds.cvargs["n_splits"] == 0:  # each work has been held back once
+        if number % folds.cvargs["n_splits"] == 0:  # each image has been held back once
             for name in methods:
                 scores[name]["ece"].append(ece(is_ai, calibrated[name]))
                 scores[name]["brier"].append(brier(is_ai, calibrated[name]))

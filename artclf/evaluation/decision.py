@@ -1,82 +1,202 @@
-"""From a score to a verdict: ai, human, or unsure, by two thresholds, with what they can promise. Needs numpy alone."""
+"""From a score to a verdict: a calibrator makes p_ai a probability, and two thresholds make it ai, human or unsure.
+
+`artclf.evaluation.conformal` fits both. Needs numpy alone, so that `artclf predict` starts quickly.
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from artclf.evaluation.calibrators import Calibrator, NoCalibration, as_stored, calibrator_from_json
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 AI, HUMAN, UNSURE = "ai", "human", "unsure"
 VERDICTS = (HUMAN, UNSURE, AI)
+CERTAIN = 1e-7  # no score is nearer to 0 or 1
+DIGITS = 7  # after the point: what 32-bit numbers hold
+
+
+def as_stored(p_ai: Floats) -> Floats:
+    """Scores as predictions.csv holds them, [N]: seven digits, and neither 0 nor 1."""
+    stored: Floats = np.clip(np.round(np.asarray(p_ai, dtype=np.float64), DIGITS), CERTAIN, 1 - CERTAIN)
+    return stored
+
+
+def logits(p_ai: Floats) -> Floats:
+    """log(p / (1 − p)) of scores, [N]."""
+    p = as_stored(p_ai)
+    return np.log(p) - np.log1p(-p)
+
+
+def sigmoid(logit: Floats) -> Floats:
+    """1 / (1 + e^−x), [N]; written by tanh, which does not overflow."""
+    p: Floats = 0.5 * (1 + np.tanh(0.5 * logit))
+    return p
 
 
 @dataclass(frozen=True)
-class Promise:
-    """A threshold, and how often works of one class will lie on its wrong side.
+class Calibrator:
+    """Makes p_ai a probability, without changing the order of images."""
+
+    method: ClassVar[str]
+
+    def apply(self, p_ai: Floats) -> Floats:
+        """Calibrate scores, [N] → [N]."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """The method and its parameters as plain values."""
+        return {"method": self.method, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class NoCalibration(Calibrator):
+    """Scores as they are."""
+
+    method: ClassVar[str] = "none"
+
+    def apply(self, p_ai: Floats) -> Floats:
+        """Return the scores, [N] → [N]."""
+        return as_stored(p_ai)
+
+
+@dataclass(frozen=True)
+class Temperature(Calibrator):
+    """All logits divided by one number, above 1 where the network was overconfident (Guo et al., ICML 2017)."""
+
+    temperature: float
+    method: ClassVar[str] = "temperature"
+
+    def apply(self, p_ai: Floats) -> Floats:
+        """Calibrate scores, [N] → [N]."""
+        return as_stored(sigmoid(logits(p_ai) / self.temperature))
+
+
+@dataclass(frozen=True)
+class Platt(Calibrator):
+    """A logistic regression on the logit: sigmoid(slope · logit + intercept) (Platt 1999); the slope is positive."""
+
+    slope: float
+    intercept: float
+    method: ClassVar[str] = "platt"
+
+    def apply(self, p_ai: Floats) -> Floats:
+        """Calibrate scores, [N] → [N]."""
+        return as_stored(sigmoid(self.slope * logits(p_ai) + self.intercept))
+
+
+@dataclass(frozen=True)
+class Isotonic(Calibrator):
+    """A piecewise linear, non-decreasing function (Zadrozny and Elkan, KDD 2002), constant beyond its ends.
 
     Attributes:
-        threshold: of p_ai. None where there was not one work to set it by.
-        asked: the rate of errors that is to be borne, 0..1.
-        kept: the rate that the threshold promises: over all draws of works to set it by, and of a work to judge, at most so
-            many errors are expected (see `artclf.evaluation.thresholds`). None where nothing can be promised.
-        low: what the rate may be in truth with these works, the lower end of 95%.
-        high: the upper end.
+        scores: [K] p_ai of the points, rising.
+        probabilities: [K] what they become, not falling.
+    """
+
+    scores: list[float]
+    probabilities: list[float]
+    method: ClassVar[str] = "isotonic"
+
+    def apply(self, p_ai: Floats) -> Floats:
+        """Calibrate scores, [N] → [N]."""
+        return as_stored(np.interp(as_stored(p_ai), self.scores, self.probabilities))
+
+
+CALIBRATORS: dict[str, type[Calibrator]] = {kind.method: kind for kind in (NoCalibration, Temperature, Platt, Isotonic)}
+
+
+def calibrator_from_json(content: Mapping[str, Any]) -> Calibrator:
+    """Build the calibrator that `to_json` wrote.
+
+    Raises:
+        ValueError: where the method is unknown, or its parameters are others.
+    """
+    parameters = {name: value for name, value in content.items() if name != "method"}
+    kind = CALIBRATORS.get(str(content.get("method")))
+    if kind is None:
+        raise ValueError(f"got the calibration method {content.get('method')!r}; allowed: {', '.join(CALIBRATORS)}")
+    try:
+        return kind(**parameters)
+    except TypeError as error:
+        raise ValueError(f"calibration method {kind.method}: got the parameters {sorted(parameters)} ({error})") from error
+
+
+@dataclass(frozen=True)
+class ConformalThreshold:
+    """A threshold, and how often images of one class will lie on its wrong side.
+
+    Attributes:
+        threshold: of p_ai. None where there was no image to set it by.
+        target_rate: the rate of errors that is asked for, 0..1.
+        guaranteed_rate: the highest expected rate of errors, over all draws of images to set the threshold by and of an image
+            to classify (see `artclf.evaluation.conformal`). None where nothing can be guaranteed.
+        low: lower end of the 95% interval of the rate with these images.
+        high: upper end.
     """
 
     threshold: float | None
-    asked: float
-    kept: float | None
+    target_rate: float
+    guaranteed_rate: float | None
     low: float | None
     high: float | None
 
     @property
-    def is_kept(self) -> bool:
-        """Whether there were works enough to promise what is asked."""
-        return self.kept is not None and self.kept <= self.asked + 1e-12
+    def is_met(self) -> bool:
+        """Whether there were images enough to guarantee the target rate."""
+        return self.guaranteed_rate is not None and self.guaranteed_rate <= self.target_rate + 1e-12
+
+    def to_json(self) -> dict[str, float | None]:
+        """As checkpoints and metrics.json hold it, in which the rates are called asked and kept."""
+        rates = {"asked": self.target_rate, "kept": self.guaranteed_rate}
+        return {"threshold": self.threshold, **rates, "low": self.low, "high": self.high}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "ConformalThreshold":
+        """Build the threshold that `to_json` wrote."""
+        return cls(content["threshold"], content["asked"], content["kept"], content["low"], content["high"])
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What stands between a network's scores and what a person reads.
+class DecisionRule:
+    """Calibration and thresholds: what stands between a network's scores and its verdicts. Checkpoints hold it as "judge".
 
     Attributes:
         calibrator: makes p_ai a probability.
         human_below: below this p_ai the verdict is human.
         ai_from: from this p_ai on it is ai; between the two it is unsure.
-        false_positives: what is promised of human works called ai.
-        false_negatives: what is promised of AI works called human.
-        points: further thresholds for ai, by the false-positive rate that they promise.
-        fitted_on: which works, in words.
-        n_human: how many of them are by people.
-        n_ai: how many by AI.
-        cross_validated: calibration method → its ece, brier and log_loss on works that did not fit it.
+        false_positives: the threshold by human images called ai.
+        false_negatives: the threshold by AI images called human.
+        points: further thresholds for ai, by their false-positive rates.
+        fitted_on: which images, in words.
+        n_human: how many of them are human.
+        n_ai: how many are AI.
+        cross_validated: calibration method → its ece, brier and log_loss on images that did not fit it.
     """
 
     calibrator: Calibrator
     human_below: float
     ai_from: float
-    false_positives: Promise
-    false_negatives: Promise
-    points: tuple[Promise, ...]
+    false_positives: ConformalThreshold
+    false_negatives: ConformalThreshold
+    points: tuple[ConformalThreshold, ...]
     fitted_on: str
     n_human: int
     n_ai: int
     cross_validated: dict[str, dict[str, float]]
 
     def verdicts(self, p_ai: Floats) -> list[str]:
-        """Judge scores, [N] → N times "ai", "human" or "unsure"; "" for NaN. They are rounded as in predictions.csv first."""
+        """Decide scores, [N] → N times "ai", "human" or "unsure"; "" for NaN. They are rounded as in predictions.csv first."""
         p = as_stored(p_ai)
         chosen = np.select([np.isnan(p), p >= self.ai_from, p < self.human_below], ["", AI, HUMAN], UNSURE)
         return [str(verdict) for verdict in chosen]
 
     def shortfalls(self) -> list[str]:
-        """Say what was asked and can't be promised, a line each; none where all can."""
+        """Say what was asked for and can't be guaranteed, a line each; none where all can."""
         if not self.n_human or not self.n_ai:
             absent = "human work" if not self.n_human else "AI work"
             absent = absent if self.n_human or self.n_ai else "thresholds"  # nothing was fitted at all
@@ -85,13 +205,13 @@ class Judge:
                 f"and the verdict is ai from {THRESHOLD} on; artclf calibrate RUN --images FOLDER sets both by other pictures"
             ]
         short = [
-            f"{n} {kind} work{'s' if n > 1 else ''} in {self.fitted_on} can promise {percent(promise.kept)} {error} at best, "
-            f"not {percent(promise.asked)}"
-            for n, kind, promise, error in (
+            f"{n} {kind} work{'s' if n > 1 else ''} in {self.fitted_on} can promise {percent(found.guaranteed_rate)} {error} "
+            f"at best, not {percent(found.target_rate)}"
+            for n, kind, found, error in (
                 (self.n_human, "human", self.false_positives, "called AI"),
                 (self.n_ai, "AI", self.false_negatives, "called human"),
             )
-            if promise.kept is not None and not promise.is_kept
+            if found.guaranteed_rate is not None and not found.is_met
         ]
         lines = [f"{' and '.join(short)}; artclf calibrate RUN --images FOLDER sets the verdicts by more"] if short else []
         if self.ai_from > as_stored(np.ones(1))[0]:
@@ -107,26 +227,26 @@ class Judge:
         return {
             "calibration": self.calibrator.to_json(),
             **content,
-            "false_positives": asdict(self.false_positives),
-            "false_negatives": asdict(self.false_negatives),
-            "points": [asdict(point) for point in self.points],
+            "false_positives": self.false_positives.to_json(),
+            "false_negatives": self.false_negatives.to_json(),
+            "points": [point.to_json() for point in self.points],
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "Judge":
-        """Build the judge that `to_json` wrote.
+    def from_json(cls, content: Mapping[str, Any]) -> "DecisionRule":
+        """Build the decision rule that `to_json` wrote.
 
         Raises:
             ValueError: where something is missing or unknown.
         """
         try:
             rest = {name: value for name, value in content.items() if name != "calibration"}
-            rest["false_positives"] = Promise(**content["false_positives"])
-            rest["false_negatives"] = Promise(**content["false_negatives"])
-            rest["points"] = tuple(Promise(**point) for point in content["points"])
+            for name in ("false_positives", "false_negatives"):
+                rest[name] = ConformalThreshold.from_json(content[name])
+            rest["points"] = tuple(map(ConformalThreshold.from_json, content["points"]))
             return cls(calibrator=calibrator_from_json(content["calibration"]), **rest)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"is no judge of artclf's, or of another version: {error}") from error
+            raise ValueError(f"is no decision rule of artclf's, or of another version: {error}") from error
 
 
 def percent(rate: float | None) -> str:
@@ -134,23 +254,23 @@ def percent(rate: float | None) -> str:
     return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2g}%" if rate < 0.995 else f"{100 * rate:.4g}%"
 
 
-def judge_by_half(fitted_on: str, n_human: int = 0, n_ai: int = 0, rates: tuple[float, float] = (0.01, 0.05)) -> Judge:
-    """The judge that nothing was fitted for: scores as they are, ai from 0.5 on, no promise.
+def default_rule(fitted_on: str, n_human: int = 0, n_ai: int = 0, rates: tuple[float, float] = (0.01, 0.05)) -> DecisionRule:
+    """The rule that nothing was fitted for: scores as they are, ai from 0.5 on, no guarantee.
 
     Args:
         fitted_on: why, in words.
-        n_human: human works that there were.
-        n_ai: AI works that there were.
-        rates: of false positives and false negatives that were asked.
+        n_human: human images that there were.
+        n_ai: AI images that there were.
+        rates: target rates of false positives and false negatives.
     """
-    accusing, acquitting = (Promise(None, rate, None, None, None) for rate in rates)
-    return Judge(NoCalibration(), THRESHOLD, THRESHOLD, accusing, acquitting, (), fitted_on, n_human, n_ai, {})
+    positives, negatives = (ConformalThreshold(None, rate, None, None, None) for rate in rates)
+    return DecisionRule(NoCalibration(), THRESHOLD, THRESHOLD, positives, negatives, (), fitted_on, n_human, n_ai, {})
 
 
-def with_verdicts(predictions: pd.DataFrame, judge: Judge) -> pd.DataFrame:
+def with_verdicts(predictions: pd.DataFrame, rule: DecisionRule) -> pd.DataFrame:
     """Add the columns calibrated and verdict to rows of predictions.csv."""
     p_ai = predictions["p_ai"].to_numpy(dtype=float)
-    return predictions.assign(calibrated=judge.calibrator.apply(p_ai), verdict=judge.verdicts(p_ai))
+    return predictions.assign(calibrated=rule.calibrator.apply(p_ai), verdict=rule.verdicts(p_ai))
 
 
 def truth(predictions: pd.DataFrame) -> tuple[Booleans, Floats]:

@@ -1,4 +1,4 @@
-"""Which pictures of a table are copies of each other: the same bytes, or nearly the same look."""
+"""Which images of a table are copies of each other: the same bytes, or nearly the same look."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,11 +15,9 @@ from artclf.evaluation.types import Indices
 NEAR = 4
 """Bits of 64 by which the hashes of near duplicates may differ.
 
-Hashes of pictures that have nothing in common differ in about half of the bits; were bits independent, one pair in 10^13 would
-differ in four or fewer. Tried on 1,900 paintings and drawings: a copy scaled to a half, saved as JPEG of quality 30 or made
-brighter by a seventh differs in four at most, as a rule in none or two (one of 96 pixels, scaled, in up to 8); one cropped by
-a twentieth differs in 6 and more, and is not found. Of what was found, two photographs of one painting, and a painter's
-replica, were copies indeed; two pairs of 300 by Stable Diffusion, drawn from one noise, had their layout alone in common.
+Unrelated images differ in about half of the bits. Of 1,900 paintings and drawings, copies scaled to a half, saved as JPEG of
+quality 30 or made brighter by a seventh differ in four at most; copies cropped by a twentieth differ in 6 and more, and are not
+found.
 """
 
 _EXAMPLES = 5
@@ -30,15 +28,13 @@ _ONES = np.array([bin(value).count("1") for value in range(256)], dtype=np.uint8
 
 @dataclass(frozen=True)
 class Copies:
-    """Groups of pictures that are copies of each other.
+    """Groups of images that are copies of each other.
 
     Attributes:
-        groups: how many.
-        files: how many pictures they are.
-        across_splits: groups that stand in several splits.
-        across_labels: groups that stand under both labels.
-        test_files: pictures of other splits than train that have a copy in train.
-        examples: of the groups that cross splits or labels the first few, else of all: paths, splits and labels.
+        groups, files: how many groups, and how many images they are.
+        across_splits, across_labels: groups that stand in several splits, or under both labels.
+        test_files: images of other splits than train that have a copy in train.
+        examples: the first few groups that cross splits or labels, else of all: paths, splits and labels.
     """
 
     groups: int
@@ -56,7 +52,7 @@ class Duplicates:
     Attributes:
         exact: of the same bytes.
         near: that look the same, and are not of the same bytes.
-        group: [N] a number for each picture; those of one number are copies of each other, exact or near.
+        group: [N] a number for each image; those of one number are copies of each other, exact or near.
     """
 
     exact: Copies
@@ -69,12 +65,12 @@ class Duplicates:
 
 
 def find_duplicates(table: pd.DataFrame, most: int = NEAR) -> Duplicates:
-    """Find the copies among pictures.
+    """Find the copies among images.
 
     What is near to a near one belongs to its group too, so that the ends of a chain may differ by more.
 
     Args:
-        table: the columns path, label, split, sha256 and hash (16 hexadecimal digits, or "" for a picture that has none).
+        table: the columns path, label, split, sha256 and hash (16 hexadecimal digits, or "" for an image that has none).
         most: bits by which near ones may differ.
     """
     exact, _ = pd.factorize(table["sha256"])
@@ -93,8 +89,8 @@ def find_duplicates(table: pd.DataFrame, most: int = NEAR) -> Duplicates:
 def near_pairs(places: Indices, bits: npt.NDArray[np.uint64], most: int) -> Indices:
     """Find pairs of hashes that differ in few bits, without comparing all with all.
 
-    The 64 bits are cut into one band more than may differ: of two hashes that differ in `most` bits, one band at least is the
-    same (the pigeonhole principle), so that only hashes that share a band are compared.
+    The 64 bits are cut into one band more than may differ, so that two near hashes share one band at least (the pigeonhole
+    principle); only hashes that share a band are compared.
 
     Args:
         places: [M], what to call each by.
@@ -102,7 +98,7 @@ def near_pairs(places: Indices, bits: npt.NDArray[np.uint64], most: int) -> Indi
         most: bits by which a pair may differ.
 
     Returns:
-        [P, 2] of the places, enough to join all that are near: of hashes that are alike, the first stands for the others.
+        [P, 2] of the places, enough to join all that are near: of equal hashes, the first stands for the others.
     """
     different, first, code = np.unique(bits, return_index=True, return_inverse=True)
     found = [_to_first(places, code.ravel())]
@@ -134,7 +130,7 @@ def _to_first(places: Indices, codes: Indices) -> Indices:
 
 
 def _describe(table: pd.DataFrame, group: Indices) -> Copies:
-    """Count the groups of two pictures and more, and name some."""
+    """Count the groups of two images and more, and name some."""
     rows = pd.DataFrame({"group": group, **{name: table[name].to_numpy() for name in ("path", "label", "split")}})
     rows = rows[rows.groupby("group")["path"].transform("size") > 1]
     splits, labels = (rows.groupby("group")[name].nunique() for name in ("split", "label"))

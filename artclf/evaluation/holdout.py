@@ -1,8 +1,8 @@
-"""How works of a generator (or of a style) are judged by a network that has never seen any, and by one that has.
+"""How images of a generator (or style) are judged by a network that never saw any, and by networks that did.
 
-Networks are trained with one generator left out each. The works of the one left out are judged by the network that has not
-seen it ("unseen") and by all the others, which have ("seen"): the same works, against the same human works. Beside them stand
-the works of the generators that the first network has seen ("others"): what a report would tell of it.
+Each network is trained with one generator left out. The images of the one left out are judged by that network ("unseen") and
+by the others ("seen"): the same images against the same human images. "Others" are the images of the generators that the first
+network was trained on.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,25 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.intervals import RESAMPLES, UNDEFINED, Estimate, auroc, of_difference, rates, recall_at
+from artclf.evaluation.decision import truth
+from artclf.evaluation.intervals import (
+    UNDEFINED,
+    Estimate,
+    auroc,
+    delong,
+    mean_of,
+    paired_difference,
+    rates,
+    recall_at,
+)
 from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import Interval, bootstrap
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
-"""At the threshold: the share of AI works found, that of human works accused, balanced accuracy. Over all thresholds: AUROC,
-and the share of AI works found where at most 1% or 5% of these human works are accused."""
+"""At the threshold: the share of AI images found, that of human images accused, balanced accuracy. Over all thresholds: AUROC,
+and the share of AI images found where at most 1% or 5% of these human images are accused."""
 
-LOST = ("recall", "balanced_accuracy", "auroc")  # of which it is told, with a paired interval, what being unseen costs
+LOST = ("recall", "balanced_accuracy", "auroc")  # what being unseen costs, with a paired interval
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class HoldoutRun:
     Attributes:
         leave: what.
         predictions: its predictions.csv: the columns path, label, generator, style, split and p_ai.
-        split: what the split of the test pictures of what was left out is called.
+        split: what the split of the test images of what was left out is called.
         threshold: from which p_ai on its verdict is AI.
     """
 
@@ -44,13 +53,7 @@ class HoldoutRun:
 
 @dataclass(frozen=True)
 class Figures:
-    """How some works were judged, in figures.
-
-    Attributes:
-        ai: number of AI works.
-        human: number of human works.
-        estimates: each of `FIGURES`, with its interval; of several runs the means.
-    """
+    """Each of `FIGURES` (of several runs the means), and how many AI and human images they are of."""
 
     ai: int
     human: int
@@ -58,16 +61,16 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Unseen:
-    """How the works of one generator (or style) are judged.
+class HoldoutResult:
+    """How the images of one generator (or style) are judged.
 
     Attributes:
         leave: its name.
         unseen: by the run that was not trained on it.
-        others: by the same run, the test works of all that it was trained on; None where there are none.
-        seen: the pictures of `unseen`, by the runs that were trained on it (means over these); None where there are none.
+        others: by the same run, the test images of all that it was trained on; None where there are none.
+        seen: the images of `unseen`, by the runs that were trained on it (means over these); None where there are none.
         seen_by: how many runs that are.
-        lost: for each of `LOST`, unseen minus seen, with the interval of this difference on the same pictures; nothing where
+        lost: for each of `LOST`, unseen minus seen, with the interval of this difference on the same images; nothing where
             `seen` is None, or a class is absent.
     """
 
@@ -76,87 +79,55 @@ class Unseen:
     others: Figures | None
     seen: Figures | None
     seen_by: int
-    lost: dict[str, Interval]
+    lost: dict[str, Estimate]
 
 
-def unseen_figures(
-    runs: Sequence[HoldoutRun], by: Literal["generator", "style"], *, resamples: int = RESAMPLES, seed: int = 0
-) -> list[Unseen]:
+def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[HoldoutResult]:
     """Compute how each left-out generator (or style) is judged, in the order of the runs.
 
     Args:
         runs: one for each that was left out, all of the same data.
-        by: what was left out. Of generators only AI works are left out, and they are held against all human test works; of
-            styles the works of both classes, which are held against each other.
-        resamples: of each bootstrap.
-        seed: of the drawing.
+        by: what was left out. Of generators only AI images are left out, and they are held against all human test images; of
+            styles the images of both classes, which are held against each other.
 
     Raises:
-        ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different pictures.
+        ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different images.
     """
-    return [_unseen(run, [other for other in runs if other is not run], by, resamples, seed) for run in runs]
+    return [_result(run, [other for other in runs if other is not run], by) for run in runs]
 
 
-def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float, *, resamples: int = RESAMPLES, seed: int = 0) -> Figures:
-    """Compute all of `FIGURES`; those that need a class that is absent are `UNDEFINED`.
-
-    Args:
-        is_ai: [N], the truth.
-        p_ai: [N], the probability of AI.
-        threshold: from which p_ai on the verdict is AI.
-        resamples: of each bootstrap.
-        seed: of the drawing.
-    """
+def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float) -> Figures:
+    """Compute all of `FIGURES` at a threshold of p_ai; those that need a class that is absent are `UNDEFINED`."""
     verdicts = rates(is_ai, p_ai >= threshold)
-    options = {"resamples": resamples, "seed": seed}
-    return Figures(
-        verdicts.n_ai,
-        verdicts.n_human,
-        {
-            "recall": verdicts.recall,
-            "false_positive_rate": verdicts.false_positive_rate,
-            "balanced_accuracy": verdicts.balanced_accuracy,
-            "auroc": auroc(is_ai, p_ai, **options),
-            "recall_at_1": recall_at(is_ai, p_ai, 0.01, **options),
-            "recall_at_5": recall_at(is_ai, p_ai, 0.05, **options),
-        },
-    )
+    estimates = {
+        "recall": verdicts.recall,
+        "false_positive_rate": verdicts.false_positive_rate,
+        "balanced_accuracy": verdicts.balanced_accuracy,
+        "auroc": auroc(is_ai, p_ai),
+        "recall_at_1": recall_at(is_ai, p_ai, 0.01),
+        "recall_at_5": recall_at(is_ai, p_ai, 0.05),
+    }
+    return Figures(verdicts.n_ai, verdicts.n_human, estimates)
 
 
-def _unseen(run: HoldoutRun, others: Sequence[HoldoutRun], by: str, resamples: int, seed: int) -> Unseen:
-    """One of `unseen_figures`."""
+def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: str) -> HoldoutResult:
+    """The result of one run."""
     rows = _of_left_out(run, by)
-    is_ai = (rows["label"] == "ai").to_numpy(dtype=bool)
-    p_ai = rows["p_ai"].to_numpy(dtype=float)
-    unseen = figures_of(is_ai, p_ai, run.threshold, resamples=resamples, seed=seed)
-
+    is_ai, p_ai = truth(rows)
+    unseen = figures_of(is_ai, p_ai, run.threshold)
     tested = run.predictions[run.predictions["split"] == "test"]
-    trained_on = (
-        figures_of(
-            (tested["label"] == "ai").to_numpy(dtype=bool),
-            tested["p_ai"].to_numpy(dtype=float),
-            run.threshold,
-            resamples=resamples,
-            seed=seed,
-        )
-        if (tested["label"] == "ai").any()
-        else None
-    )
-    scores = [_same_works(other, rows["path"]) for other in others]
-    if not scores:
-        return Unseen(run.leave, unseen, trained_on, None, 0, {})
-    each = [
-        figures_of(is_ai, score, other.threshold, resamples=resamples, seed=seed)
-        for score, other in zip(scores, others, strict=True)
-    ]
-    seen = Figures(unseen.ai, unseen.human, {name: _mean([run.estimates[name] for run in each]) for name in FIGURES})
-    thresholds = [run.threshold, *(other.threshold for other in others)]
-    lost = _lost(is_ai, np.stack([p_ai, *scores]), np.array(thresholds), resamples, seed)
-    return Unseen(run.leave, unseen, trained_on, seen, len(others), lost)
+    trained_on = figures_of(*truth(tested), run.threshold) if (tested["label"] == "ai").any() else None
+    if not others:
+        return HoldoutResult(run.leave, unseen, trained_on, None, 0, {})
+    scores = [_same_images(other, rows["path"]) for other in others]
+    each = [figures_of(is_ai, score, other.threshold).estimates for score, other in zip(scores, others, strict=True)]
+    seen = Figures(unseen.ai, unseen.human, {name: _mean([estimates[name] for estimates in each]) for name in FIGURES})
+    thresholds = np.array([run.threshold, *(other.threshold for other in others)])
+    return HoldoutResult(run.leave, unseen, trained_on, seen, len(others), _lost(is_ai, np.stack([p_ai, *scores]), thresholds))
 
 
 def _of_left_out(run: HoldoutRun, by: str) -> pd.DataFrame:
-    """The works that were left out and, of a generator, the human test works that they are held against."""
+    """The images that were left out and, of a generator, the human test images that they are held against."""
     table = run.predictions
     rows = table["split"] == run.split
     if not rows.any():
@@ -166,23 +137,22 @@ def _of_left_out(run: HoldoutRun, by: str) -> pd.DataFrame:
     return table[rows].sort_values("path", kind="stable")
 
 
-def _same_works(other: HoldoutRun, paths: pd.Series) -> Floats:
-    """What another run has given these pictures, in their order."""
+def _same_images(other: HoldoutRun, paths: pd.Series) -> Floats:
+    """What another run has given these images, in their order."""
     table = other.predictions[other.predictions["split"].isin(("test", other.split))].set_index("path")["p_ai"]
     missing = paths[~paths.isin(table.index)]
     if len(missing):
         raise ArtclfError(
-            f"{other.leave}: its run was not tested on {missing.iloc[0]} ({len(missing)} such pictures), and another run "
-            "was; the pictures have changed in between: train all of them again"
+            f"{other.leave}: its run was not tested on {missing.iloc[0]} ({len(missing)} such images), and another run "
+            "was; the images have changed in between: train all of them again"
         )
     return np.asarray(table.loc[paths.to_list()], dtype=float)
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean of figures of several networks on the same pictures.
+    """The mean of figures of several networks on the same images.
 
-    The bounds are averaged as well. Figures on the same pictures go together, and the standard deviation of a mean is at most
-    the mean of the standard deviations, so the interval is wide enough, and wider than needed where the networks differ.
+    The bounds are averaged as well: the standard deviation of a mean is at most the mean of the standard deviations.
     """
     bounds = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates], dtype=float)
     if np.isnan(bounds).any():  # None has become NaN
@@ -191,24 +161,21 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(value, low, high)
 
 
-def _lost(is_ai: Booleans, p_ai: Floats, thresholds: Floats, resamples: int, seed: int) -> dict[str, Interval]:
-    """The first network's figures minus the mean of the others', with the interval of a paired bootstrap (`of_difference`).
+def _lost(is_ai: Booleans, p_ai: Floats, thresholds: Floats) -> dict[str, Estimate]:
+    """The first network's figures minus the mean of the others', on the same images.
 
     Args:
         is_ai: [N], the truth.
         p_ai: [K, N], the scores.
         thresholds: [K], each network's.
-        resamples: how many.
-        seed: of the drawing.
     """
     if not is_ai.any() or is_ai.all():
         return {}
-    drawn = bootstrap(is_ai, p_ai, p_ai >= thresholds[:, None], resamples=resamples, seed=seed)
-    lost = {}
-    for name in LOST:
-        figure, sign = ("false_negative_rate", -1.0) if name == "recall" else (name, 1.0)
-        observed, resampled = drawn.observed[figure], drawn.resampled[figure]
-        difference = float(sign * (observed[0] - observed[1:].mean())) + 0.0  # never -0.0
-        differences = sign * (resampled[0] - resampled[1:].mean(axis=0))
-        lost[name] = of_difference(difference, differences, min(int(is_ai.sum()), int((~is_ai).sum())))
-    return lost
+    right = (p_ai >= thresholds[:, None]) == is_ai
+    first, others = right[0], right[1:].mean(axis=0)
+    recall, specificity = (paired_difference(first[of], others[of]) for of in (is_ai, ~is_ai))
+    return {
+        "recall": recall,
+        "balanced_accuracy": mean_of(recall, specificity),
+        "auroc": delong(is_ai, p_ai).difference(*range(len(p_ai))),
+    }

@@ -1,31 +1,24 @@
-"""How far a figure can be trusted: confidence intervals of rates, of balanced accuracy, of AUROC, of recall.
+"""Confidence intervals in closed form: of rates, of AUROC, and of their differences on the same images.
 
-All are about these pictures, taken as drawn at random from pictures like them. That pictures of other makers may be judged
-otherwise, no interval says.
+All treat these images as a random sample of images like them. They do not cover images of other generators.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
-from sklearn.metrics import roc_curve
+from scipy.special import ndtri
+from scipy.stats import binom, rankdata
 
-from artclf.evaluation.significance import CONFIDENCE, Interval, Resampled, bootstrap
 from artclf.evaluation.types import Booleans, Floats
 
-RESAMPLES = 1000
+CONFIDENCE = 0.95
+_NONE = 1e-12  # a variance below this is rounding error
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and the bounds of its confidence interval; all None where the figure is not defined.
-
-    Attributes:
-        value: the figure itself.
-        low: lower bound.
-        high: upper bound.
-    """
+    """A figure and the bounds of its confidence interval; all None where the figure is not defined."""
 
     value: float | None
     low: float | None
@@ -41,40 +34,72 @@ class Estimate:
         """[low, high], as metrics.json holds them."""
         return None if self.low is None or self.high is None else [self.low, self.high]
 
+    def reach(self) -> tuple[float, float, float]:
+        """The value, and how far the interval reaches below and above it; NaN where the figure is not defined."""
+        if self.value is None or self.low is None or self.high is None:
+            return math.nan, math.nan, math.nan
+        return self.value, self.value - self.low, self.high - self.value
+
 
 UNDEFINED = Estimate(None, None, None)
 
 
-def wilson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Estimate:
-    """Return a rate with Wilson's score interval (Wilson 1927), which holds for few pictures and for rates near 0 and 1.
+def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Estimate:
+    """Return a rate with Wilson's score interval (Wilson 1927); `UNDEFINED` for no trials.
 
-    Args:
-        successes: how many, 0..trials.
-        trials: of how many; 0 gives `UNDEFINED`.
-        confidence: of the interval.
+    `successes` need not be whole: the mean of values between 0 and 1 varies at most as a rate does, so that the interval is
+    then wide enough.
     """
     if not trials:
         return UNDEFINED
-    interval = binomtest(successes, trials).proportion_ci(confidence, method="wilson")
-    return Estimate(successes / trials, float(interval.low), float(interval.high))
+    z, rate = float(ndtri((1 + confidence) / 2)), float(successes) / trials
+    centre = rate + z**2 / (2 * trials)
+    reach = z * math.sqrt(rate * (1 - rate) / trials + (z / (2 * trials)) ** 2)
+    low, high = ((centre + side * reach) / (1 + z**2 / trials) for side in (-1, 1))
+    return Estimate(rate, 0.0 if rate == 0 else low, 1.0 if rate == 1 else high)
 
 
 def mean_of(first: Estimate, second: Estimate) -> Estimate:
-    """Return the mean of two rates of different pictures, such as balanced accuracy, the mean of both classes' recalls.
+    """Return the mean of two figures of different images, such as balanced accuracy, the mean of both classes' recalls.
 
-    Its interval puts those of the two together by the square roots of their summed squares ("square and add": Zou and Donner,
-    Statistics in Medicine 27, 2008; Newcombe's tenth method of 1998 is the same for a difference).
+    The interval is square-and-add, also called MOVER (Zou and Donner, Statistics in Medicine 27, 2008).
     """
-    if first.value is None or second.value is None:
+    (one, one_below, one_above), (two, two_below, two_above) = first.reach(), second.reach()
+    value = (one + two) / 2
+    return _bounded(value, math.hypot(one_below, two_below) / 2, math.hypot(one_above, two_above) / 2, -1.0)
+
+
+def difference(first: Estimate, second: Estimate, correlation: float = 0.0) -> Estimate:
+    """Return first minus second, with the square-and-add interval.
+
+    Without correlation this is Newcombe's method 10 for independent rates (Statistics in Medicine 17, 1998, 873-890), with it
+    his method 10 for paired ones (2635-2650).
+    """
+    (one, one_below, one_above), (two, two_below, two_above) = first.reach(), second.reach()
+    below = one_below**2 + two_above**2 - 2 * correlation * one_below * two_above
+    above = one_above**2 + two_below**2 - 2 * correlation * one_above * two_below
+    return _bounded(one - two, math.sqrt(below), math.sqrt(above), -1.0)
+
+
+def paired_difference(first: Booleans | Floats, second: Booleans | Floats, confidence: float = CONFIDENCE) -> Estimate:
+    """Return by how much the mean of `first` exceeds that of `second` on the same images (Newcombe's paired method 10).
+
+    A positive covariance is made smaller by 1 / 2N, his continuity correction, so that the width is never 0.
+
+    Args:
+        first: [N], whether each image counts; or a share between 0 and 1, such as of several networks.
+        second: [N], the same of what is subtracted.
+        confidence: of the interval.
+    """
+    n = len(first)
+    if not n:
         return UNDEFINED
-    assert first.low is not None
-    assert first.high is not None
-    assert second.low is not None
-    assert second.high is not None
-    value = (first.value + second.value) / 2
-    below = math.hypot(first.value - first.low, second.value - second.low) / 2
-    above = math.hypot(first.high - first.value, second.high - second.value) / 2
-    return Estimate(value, max(0.0, value - below), min(1.0, value + above))
+    x, y = first.astype(float), second.astype(float)
+    covariance, spread = float(np.mean(x * y) - x.mean() * y.mean()), float(x.std() * y.std())
+    if covariance > 0:
+        covariance = max(covariance - 1 / (2 * n), 0.0)
+    rates = wilson(x.sum(), n, confidence), wilson(y.sum(), n, confidence)
+    return difference(*rates, covariance / spread if spread > _NONE else 0.0)
 
 
 @dataclass(frozen=True)
@@ -82,9 +107,9 @@ class Rates:
     """How often verdicts are right and wrong, each rate with Wilson's interval; `UNDEFINED` where its class is absent.
 
     Attributes:
-        found: AI works called AI.
+        found: AI images called AI.
         n_ai: of how many.
-        accused: human works called AI.
+        accused: human images called AI.
         n_human: of how many.
     """
 
@@ -95,22 +120,22 @@ class Rates:
 
     @property
     def accuracy(self) -> Estimate:
-        """The share of all works that is judged rightly."""
+        """The share of all images that is judged rightly."""
         return wilson(self.found + self.n_human - self.accused, self.n_ai + self.n_human)
 
     @property
     def recall(self) -> Estimate:
-        """The share of AI works that is called AI."""
+        """The share of AI images that is called AI."""
         return wilson(self.found, self.n_ai)
 
     @property
     def false_positive_rate(self) -> Estimate:
-        """The share of human works that is called AI."""
+        """The share of human images that is called AI."""
         return wilson(self.accused, self.n_human)
 
     @property
     def false_negative_rate(self) -> Estimate:
-        """The share of AI works that is called human."""
+        """The share of AI images that is called human."""
         return wilson(self.n_ai - self.found, self.n_ai)
 
     @property
@@ -120,115 +145,127 @@ class Rates:
 
 
 def rates(is_ai: Booleans, called_ai: Booleans) -> Rates:
-    """Count how verdicts came out.
-
-    Args:
-        is_ai: [N], the truth.
-        called_ai: [N], whether the verdict is AI.
-    """
+    """Count how verdicts came out, of the truth [N] and of whether each verdict is AI [N]."""
     found, accused = int((called_ai & is_ai).sum()), int((called_ai & ~is_ai).sum())
     return Rates(found, int(is_ai.sum()), accused, int((~is_ai).sum()))
 
 
-def auroc(
-    is_ai: Booleans, p_ai: Floats, *, resamples: int = RESAMPLES, seed: int = 0, confidence: float = CONFIDENCE
-) -> Estimate:
-    """Return AUROC with the percentile interval of a bootstrap that draws AI and human works apart (stratified).
+@dataclass(frozen=True)
+class Aurocs:
+    """The AUROCs of K classifiers on the same images, as `delong` computes them.
 
-    Where no pair is ordered wrongly, or all are, every resample says the same, and the interval would be a point: it is then
-    Wilson's for as many trials as the rarer class has works, which is wide rather than narrow.
+    Attributes:
+        values: [K]; NaN where a class is absent.
+        covariance: [K, K].
+        fewest: images of the class that has fewer.
+    """
+
+    values: Floats
+    covariance: Floats
+    fewest: int
+
+    def estimate(self, classifier: int = 0, confidence: float = CONFIDENCE) -> Estimate:
+        """Return one AUROC with DeLong's interval on the scale of its logit (Pepe 2003, section 5.2), which stays in 0..1.
+
+        Where the estimated variance is 0 (all pairs in order, all tied) or a class has one image, it says nothing. The
+        interval is then Wilson's for as many trials as the rarer class has images: no scores of an AUROC A have a larger
+        variance than A (1 - A) / min(n_ai, n_human) (Birnbaum and Klose, Annals of Mathematical Statistics 28, 1957).
+        """
+        value, variance = float(self.values[classifier]), float(self.covariance[classifier, classifier])
+        if not self.fewest:
+            return UNDEFINED
+        if self.fewest == 1 or variance < _NONE or not 0 < value < 1:
+            return wilson(value * self.fewest, self.fewest, confidence)
+        logit = math.log(value / (1 - value))
+        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance) / (value * (1 - value))
+        low, high = (1 / (1 + math.exp(-min(max(logit + side * reach, -700.0), 700.0))) for side in (-1, 1))
+        return Estimate(value, low, high)
+
+    def difference(self, first: int, *others: int, confidence: float = CONFIDENCE) -> Estimate:
+        """Return one AUROC minus the mean of others, with DeLong's interval.
+
+        Where the variance says nothing, as for classifiers that order all images alike, the interval reaches as far as
+        Wilson's for none of the rarer class's images.
+        """
+        if not self.fewest:
+            return UNDEFINED
+        weights = np.zeros(len(self.values))
+        weights[first] += 1.0
+        np.subtract.at(weights, list(others), 1 / len(others))
+        value, variance = float(weights @ self.values) + 0.0, float(weights @ self.covariance @ weights)
+        if self.fewest == 1 or variance < _NONE:
+            reach = wilson(0, self.fewest, confidence).reach()[2]
+        else:
+            reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance)
+        return _bounded(value, reach, reach, -1.0)
+
+
+def delong(is_ai: Booleans, p_ai: Floats) -> Aurocs:
+    """Compute AUROCs and their covariance (DeLong et al., Biometrics 44, 1988) by ranks (Sun and Xu, IEEE SPL 21, 2014).
 
     Args:
         is_ai: [N], the truth.
-        p_ai: [N], the scores; their order alone matters.
-        resamples: how many.
-        seed: of the drawing.
-        confidence: of the interval.
+        p_ai: [K, N], the scores of K classifiers; ties count half.
+
+    Raises:
+        ValueError: where the shapes do not fit, or a score is NaN.
     """
+    if p_ai.ndim != 2 or p_ai.shape[1:] != is_ai.shape:
+        raise ValueError(f"shapes [N] and [K, N] are needed; got {is_ai.shape} and {p_ai.shape}")
+    if np.isnan(p_ai).any():
+        raise ValueError("a score is NaN; every image needs one")
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
     if not n_ai or not n_human:
-        return UNDEFINED
-    drawn = bootstrap(is_ai, p_ai[None], p_ai[None] >= 0.5, resamples=resamples, seed=seed)
-    return resampled_auroc(drawn, 0, min(n_ai, n_human), confidence)
+        nothing = np.full((len(p_ai), len(p_ai)), np.nan)
+        return Aurocs(nothing[0], nothing, 0)
+    ranks = rankdata(p_ai, axis=1)
+    below = (ranks[:, is_ai] - rankdata(p_ai[:, is_ai], axis=1)) / n_human  # [K, n_ai]: share of human images below each
+    above = 1 - (ranks[:, ~is_ai] - rankdata(p_ai[:, ~is_ai], axis=1)) / n_ai
+    covariance = sum(
+        np.atleast_2d(np.cov(part)) / part.shape[1] if part.shape[1] > 1 else np.zeros((len(p_ai), len(p_ai)))
+        for part in (below, above)
+    )
+    return Aurocs(below.mean(axis=1), np.asarray(covariance), min(n_ai, n_human))
 
 
-def resampled_auroc(drawn: Resampled, classifier: int, rarer: int, confidence: float = CONFIDENCE) -> Estimate:
-    """Return AUROC of one of several classifiers that were resampled together, with the interval of `auroc`.
-
-    Args:
-        drawn: from `bootstrap`.
-        classifier: its index.
-        rarer: works of the class that has the fewer.
-        confidence: of the interval.
-    """
-    value = float(drawn.observed["auroc"][classifier])
-    if math.isnan(value):
-        return UNDEFINED
-    if value in (0.0, 1.0):
-        return wilson(rarer if value else 0, rarer, confidence)
-    low, high = np.quantile(drawn.resampled["auroc"][classifier], [(1 - confidence) / 2, (1 + confidence) / 2])
-    return Estimate(value, float(low), float(high))
+def auroc(is_ai: Booleans, p_ai: Floats, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the AUROC of scores [N] with the interval of `Aurocs.estimate`."""
+    return delong(is_ai, p_ai[None]).estimate(confidence=confidence)
 
 
-def recall_at(
-    is_ai: Booleans,
-    p_ai: Floats,
-    false_positive_rate: float,
-    *,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    confidence: float = CONFIDENCE,
-) -> Estimate:
-    """Return the share of AI works found where the threshold accuses at most this share of these human works.
+def threshold_interval(scores: Floats, rate: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return bounds of the threshold that exactly this share of all images like these would exceed.
 
-    The point of the ROC curve, without interpolation, and the percentile interval of a stratified bootstrap, in each resample
-    of which the threshold is found anew. With fewer human works than 1 / rate, the threshold lies above all of them, and the
-    one that accuses so few of all such works may lie above any AI work: the interval then begins at 0. Where all AI works are
-    found, or none, resamples hardly differ, and the interval is at least as wide as Wilson's, as for `auroc`.
+    The interval of a quantile between two ordered scores, for scores of any distribution (David and Nagaraja, Order
+    statistics, 2003, section 7.1); 0 or 1 where the images set no bound.
 
     Args:
-        is_ai: [N], the truth.
-        p_ai: [N], the scores.
-        false_positive_rate: that is borne, 0..1.
-        resamples: how many.
-        seed: of the drawing.
+        scores: [N] of images that are to lie below the threshold.
+        rate: share above it.
         confidence: of the interval.
     """
-    human, ai = p_ai[~is_ai], p_ai[is_ai]
+    n, ordered = len(scores), np.sort(scores)
+    lower, upper = (int(binom.ppf((1 + side * confidence) / 2, n, 1 - rate)) for side in (-1, 1))
+    return float(ordered[lower - 1]) if lower else 0.0, float(ordered[upper]) if upper < n else 1.0
+
+
+def recall_at(is_ai: Booleans, p_ai: Floats, false_positive_rate: float) -> Estimate:
+    """Return the share of AI images found at the threshold that at most this share of these human images exceeds.
+
+    Two errors are put together by square-and-add: Wilson's of the recall at the threshold, and the change of the recall
+    between the bounds of the threshold (`threshold_interval`).
+    """
+    human, ai = np.sort(p_ai[~is_ai]), p_ai[is_ai]
     if not len(human) or not len(ai):
         return UNDEFINED
-    accused, found, _ = roc_curve(is_ai, p_ai, drop_intermediate=False)
-    value = float(found[accused <= false_positive_rate + 1e-12].max())
-    allowed = math.floor(false_positive_rate * len(human) + 1e-9)  # human works that may lie at or above the threshold
-    if allowed >= len(human):
-        return Estimate(1.0, 1.0, 1.0)
-    rng = np.random.default_rng(seed)
-    recalls = np.empty(resamples)
-    for i in range(resamples):
-        humans = np.partition(human[rng.integers(0, len(human), len(human))], len(human) - 1 - allowed)
-        recalls[i] = np.mean(ai[rng.integers(0, len(ai), len(ai))] > humans[len(human) - 1 - allowed])
-    low, high = np.quantile(recalls, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
-    if value in (0.0, 1.0):
-        rarer = min(len(ai), len(human))
-        whole = wilson(rarer if value else 0, rarer, confidence)
-        low, high = min(low, whole.low or 0.0), max(high, whole.high or 0.0)
-    return Estimate(value, min(low, value) if allowed else 0.0, max(high, value))
+    allowed = math.floor(false_positive_rate * len(human) + 1e-9)
+    threshold = float(human[-allowed - 1]) if allowed < len(human) else -math.inf
+    value, below, above = wilson(int((ai > threshold).sum()), len(ai)).reach()
+    lower, upper = threshold_interval(human, false_positive_rate)
+    fewest, most = float(np.mean(ai >= upper)) if upper < 1 else 0.0, float(np.mean(ai > lower))
+    return _bounded(value, math.hypot(below, max(value - fewest, 0.0)), math.hypot(above, max(most - value, 0.0)), 0.0)
 
 
-def of_difference(difference: float, resampled: Floats, rarer: int, confidence: float = CONFIDENCE) -> Interval:
-    """Return a difference of two figures of the same works with the percentile interval of a paired bootstrap.
-
-    Where all resamples say the same, as where no score differs, or both order all pairs rightly, the interval would be a point,
-    however few works there are. It then reaches as far as Wilson's for none of the works of the rarer class.
-
-    Args:
-        difference: of the works as they are.
-        resampled: [B], of each resample.
-        rarer: works of the class that has the fewer.
-        confidence: of the interval.
-    """
-    low, high = np.quantile(resampled, [(1 - confidence) / 2, (1 + confidence) / 2]).tolist()
-    if np.ptp(resampled) < 1e-12:
-        reach = wilson(0, rarer, confidence).high or 0.0
-        low, high = max(-1.0, difference - reach), min(1.0, difference + reach)
-    return Interval(difference, low, high)
+def _bounded(value: float, below: float, above: float, least: float) -> Estimate:
+    """A figure between `least` and 1, and its interval."""
+    return UNDEFINED if math.isnan(value) else Estimate(value, max(least, value - below), min(1.0, value + above))

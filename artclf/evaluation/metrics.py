@@ -1,7 +1,4 @@
-"""The figures of a set of predictions. "Positive" means AI: a false positive is a human work called AI.
-
-scikit-learn computes what it knows; here is only what is put together from it.
-"""
+"""The figures of a set of predictions. "Positive" means AI: a false positive is a human image called AI."""
 
 from typing import Any
 
@@ -22,7 +19,7 @@ def binary_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) 
 
     Returns:
         n, accuracy, balanced_accuracy (mean of the two classes' recalls), auroc, average_precision, f1 (of AI),
-        false_positive_rate (share of human works called AI), false_negative_rate (share of AI works called human), loss (mean
+        false_positive_rate (share of human images called AI), false_negative_rate (share of AI images called human), loss (mean
         negative log-likelihood, nats) and confusion (truth → verdict → count). Where a class is absent, what needs it is None.
 
     Raises:
@@ -30,8 +27,7 @@ def binary_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) 
     """
     if is_ai.shape != p_ai.shape or is_ai.ndim != 1 or not len(is_ai):
         raise ValueError(f"is_ai and p_ai are to be of one length, and not empty; got {is_ai.shape} and {p_ai.shape}")
-    # whoever asks for a verdict alone has no need of it, and it takes a second to load
-    from sklearn.metrics import (  # noqa: PLC0415
+    from sklearn.metrics import (  # noqa: PLC0415 (takes a second to load, and `artclf predict` has no use of it)
         average_precision_score,
         confusion_matrix,
         f1_score,
@@ -68,7 +64,7 @@ def split_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> di
 
     Returns:
         What `binary_metrics` does; and intervals: figure → [low, high], or None where the figure is (Wilson's for rates,
-        the bootstrap's for AUROC); by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
+        DeLong's for AUROC); by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
     """
     from artclf.evaluation.intervals import auroc, rates  # noqa: PLC0415 (scikit-learn, as above)
 

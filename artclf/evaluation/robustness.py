@@ -1,13 +1,8 @@
-"""How verdicts hold when pictures are altered, at a threshold that stays where it is.
+"""How verdicts hold when images are altered, at a threshold that stays where it is.
 
-Three questions of each alteration. What if all pictures are altered: what is lost then is *fragility*. What if those of one
-class alone are: where that harms more in one class than in the other, it is *bias*, since the classifier takes the alteration
-itself for a sign of who made the picture. Bias without fragility is a classifier whose scores go up or down with, say, JPEG
-quality, in both classes alike; both at once is, say, one that has learned from data whose classes differ in quality. And whose
-verdict changes: each human work newly called AI is an artist newly accused.
-
-A picture's score does not depend on the other pictures. So one class alone needs no prediction of its own: the scores of the
-altered pictures of that class, beside those of the other class as they were.
+*Fragility* is what is lost when all images are altered. *Bias* is where altering one class alone harms more than altering the
+other: the classifier takes the alteration itself for a sign of the class. A score does not depend on the other images, so that
+one class alone altered is made up of scores that there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,25 +13,20 @@ import numpy as np
 import pandas as pd
 
 from artclf.data.distortions import NOTHING
-from artclf.evaluation.intervals import Estimate, rates, resampled_auroc
-from artclf.evaluation.significance import LEVEL, RESAMPLES, Resampled, bootstrap, holm, mcnemar
+from artclf.evaluation.intervals import Aurocs, Estimate, delong, mean_of, paired_difference, rates
+from artclf.evaluation.metrics import THRESHOLD
+from artclf.evaluation.significance import LEVEL, holm, mcnemar
 from artclf.evaluation.types import Booleans, Floats
 
-WHO = ("both", "ai", "human")  # whose pictures are altered
-_VERSION = ["first", "distortion", "level"]
-_FEWEST = 5  # works of each class below which resamples are too much alike for anything to be beyond chance
+FORMS = ("as_stored", "canonical")
+WHO = ("both", "ai", "human")  # whose images are altered
+_FEWEST = 5  # images of each class below which nothing is said to be beyond chance
+Version = tuple[str, str, float | None]  # first, distortion, level
 
 
 @dataclass(frozen=True)
 class Flips:
-    """Verdicts that an alteration changes.
-
-    Attributes:
-        accused: human works that were called human, and are called AI now.
-        cleared: human works the other way.
-        missed: AI works that were called AI, and are called human now.
-        found: AI works the other way.
-    """
+    """Verdicts that an alteration changes: human images accused or cleared of being AI, AI images missed or found."""
 
     accused: int
     cleared: int
@@ -49,22 +39,20 @@ class Altered:
     """The figures under one alteration.
 
     Attributes:
-        first: what was done to all pictures before; `NOTHING` for nothing.
+        first: what was done to all images before; `NOTHING` for nothing.
         distortion: what was done then; `NOTHING` for nothing.
         level: how strongly; None without a distortion.
-        false_positive_rate: share of human works called AI, when human works are altered.
-        recall: share of AI works called AI, when AI works are altered.
-        balanced_accuracy: by `WHO`.
-        auroc: by `WHO`.
-        flips: against the same pictures without the distortion.
-        p: McNemar's exact test of right verdicts without and with it (both classes altered), by Holm's correction over the
-            levels of all distortions with the same `first`; None for what is not altered.
-        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class has under five works.
-        biased: "ai" where altering makes works look more like AI's (with human works alone altered, AUROC is lower, beyond
-            chance, than with AI's alone, and than before), "human" where it makes them look more like people's (the other way
-            round); "" for neither; None as above.
-        shifted: whether balanced accuracy falls beyond chance when both are altered, though AUROC does not: the order of the
-            scores holds, the threshold is in the wrong place; None as above.
+        false_positive_rate: of human images, when they are altered.
+        recall: of AI images, when they are altered.
+        balanced_accuracy, auroc: by whose images are altered (`WHO`).
+        flips: against the same images without the distortion.
+        p: McNemar's exact test of right verdicts without and with it (both classes altered), corrected by Holm over the levels
+            of all distortions with the same `first`; None for what is not altered.
+        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class has under five images.
+        biased: "ai" where altering makes images look more like AI (altering human images alone lowers AUROC beyond chance, and
+            more than altering AI images alone), "human" for the other way round, "" for neither; None as above.
+        shifted: whether balanced accuracy falls beyond chance though AUROC does not: the threshold is in the wrong place; None
+            as above.
     """
 
     first: str
@@ -83,14 +71,7 @@ class Altered:
 
 @dataclass(frozen=True)
 class Robustness:
-    """What `measure_robustness` finds.
-
-    Attributes:
-        threshold: from which score on the verdict is AI; the same for all.
-        human: how many human works.
-        ai: how many AI works.
-        levels: the pictures as they are first, then as in the scores.
-    """
+    """What `measure_robustness` finds: the threshold, how many human and AI images, and the levels, unaltered images first."""
 
     threshold: float
     human: int
@@ -99,12 +80,12 @@ class Robustness:
 
     @property
     def clean(self) -> Altered:
-        """The pictures as they are."""
+        """The images as they are."""
         return self.levels[0]
 
     @property
     def firsts(self) -> list[str]:
-        """What was done to all pictures first, `NOTHING` before others."""
+        """What was done to all images first, `NOTHING` before others."""
         return list(dict.fromkeys(level.first for level in self.levels))
 
     def of(self, distortion: str, first: str = NOTHING) -> list[Altered]:
@@ -117,40 +98,37 @@ class Robustness:
         return [name for name in names if name != NOTHING]
 
 
-def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0, resamples: int = RESAMPLES) -> Robustness:
+def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
     """Compute the figures under each alteration, and what changes.
 
-    Rates have Wilson's intervals, AUROC percentile intervals of a bootstrap, stratified by label. All alterations are
-    computed on the same resamples, and "beyond chance" is said where the interval of a paired difference lies above 0, at a
-    confidence of 1 - 0.05 / number of levels (Bonferroni), so that among many levels few are named by chance.
+    "Beyond chance" means that the interval of a paired difference lies above 0, at a confidence of 1 - 0.05 / number of levels
+    (Bonferroni), so that among many levels few are named by chance.
 
     Args:
         scores: the columns path, label, first, distortion, level (NaN without a distortion) and p_ai: each path in each
             version, levels from the weakest on, and each `first` also without a distortion.
         threshold: from which p_ai on the verdict is AI.
-        seed: of the bootstrap.
-        resamples: of the bootstrap.
 
     Raises:
-        ValueError: where a picture lacks a version, or stands in one twice.
+        ValueError: where an image lacks a version, or stands in one twice.
     """
     versions, labels, p_ai = _as_arrays(scores)
     is_ai = labels == "ai"
     rows = {key: row for row, key in enumerate(versions)}
-    unaltered = {first: p_ai[rows[first, NOTHING, None]] for first, _, _ in versions}
     mixed: list[Floats] = []
     for (first, _, _), altered in zip(versions, p_ai, strict=True):
-        mixed += [altered, np.where(is_ai, altered, unaltered[first]), np.where(is_ai, unaltered[first], altered)]
-    judged = np.array(mixed)
-    called_ai = judged >= threshold
-    drawn = bootstrap(is_ai, judged, called_ai, resamples=resamples, seed=seed)
-    corrected = _mcnemar(versions, p_ai, unaltered, is_ai, threshold)
+        unaltered = p_ai[rows[first, NOTHING, None]]
+        mixed += [altered, np.where(is_ai, altered, unaltered), np.where(is_ai, unaltered, altered)]
+    called_ai = np.array(mixed) >= threshold
+    aurocs = delong(is_ai, np.array(mixed))
+    corrected = _mcnemar(versions, rows, called_ai[::3] == is_ai)
     rarer = min(int(is_ai.sum()), int((~is_ai).sum()))
     levels = []
     for row, (first, distortion, level) in enumerate(versions):
         start = rows[NOTHING, NOTHING, None] if distortion == NOTHING else rows[first, NOTHING, None]
         verdicts = {who: rates(is_ai, called_ai[3 * row + place]) for place, who in enumerate(WHO)}
-        told = _told(drawn, 3 * row, 3 * start, sum(key[0] == first and key[1] != NOTHING for key in versions))
+        tests = sum(key[0] == first and key[1] != NOTHING for key in versions)
+        found = _beyond_chance(is_ai, called_ai, aurocs, 3 * row, 3 * start, 1 - LEVEL / max(tests, 1))
         levels.append(
             Altered(
                 first,
@@ -159,54 +137,52 @@ def measure_robustness(scores: pd.DataFrame, threshold: float, *, seed: int = 0,
                 false_positive_rate=verdicts["both"].false_positive_rate,
                 recall=verdicts["both"].recall,
                 balanced_accuracy={who: verdicts[who].balanced_accuracy for who in WHO},
-                auroc={who: resampled_auroc(drawn, 3 * row + place, rarer) for place, who in enumerate(WHO)},
-                flips=_flips(is_ai, p_ai[start] >= threshold, p_ai[row] >= threshold),
+                auroc={who: aurocs.estimate(3 * row + place) for place, who in enumerate(WHO)},
+                flips=_flips(is_ai, called_ai[3 * start], called_ai[3 * row]),
                 p=corrected.get((first, distortion, level)),
-                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or rarer < _FEWEST else told),
+                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or rarer < _FEWEST else found),
             )
         )
     return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)
 
 
-def _as_arrays(scores: pd.DataFrame) -> tuple[list[tuple[str, str, float | None]], np.ndarray[Any, Any], Floats]:
+def _as_arrays(scores: pd.DataFrame) -> tuple[list[Version], np.ndarray[Any, Any], Floats]:
     """The versions, unaltered ones first, the labels [N], and the scores [versions, N]."""
     keys = [
         (str(first), str(distortion), None if distortion == NOTHING else float(level))
-        for first, distortion, level in scores[_VERSION].itertuples(index=False)
+        for first, distortion, level in scores[["first", "distortion", "level"]].itertuples(index=False)
     ]
     versions = list(dict.fromkeys(keys))
     if (NOTHING, NOTHING, None) not in versions or any((first, NOTHING, None) not in versions for first, _, _ in versions):
         raise ValueError("scores without a distortion are needed, and of each `first`")
     versions.sort(key=lambda key: (key[0] != NOTHING, key[0], key[1] != NOTHING))  # stable: levels keep their order
     place = {key: number for number, key in enumerate(versions)}
-    pictures = scores.drop_duplicates("path")
-    column = {path: number for number, path in enumerate(pictures["path"])}
-    p_ai = np.full((len(versions), len(column)), np.nan)
-    p_ai[[place[key] for key in keys], [column[path] for path in scores["path"]]] = scores["p_ai"]
+    images = scores.drop_duplicates("path")
+    p_ai = np.full((len(versions), len(images)), np.nan)
+    p_ai[[place[key] for key in keys], pd.Index(images["path"]).get_indexer(scores["path"])] = scores["p_ai"]
     if len(scores) != p_ai.size or np.isnan(p_ai).any():
-        raise ValueError(f"{len(column)} pictures in {len(versions)} versions are {p_ai.size} scores; got {len(scores)}")
-    return versions, pictures["label"].to_numpy(), p_ai
+        raise ValueError(f"{len(images)} pictures in {len(versions)} versions are {p_ai.size} scores; got {len(scores)}")
+    return versions, images["label"].to_numpy(), p_ai
 
 
-def _told(drawn: Resampled, row: int, start: int, tests: int) -> dict[str, Any]:
-    """What is beyond chance; `row` and `start` are those of both classes altered, and those of one alone follow."""
-    confidence = 1 - LEVEL / max(tests, 1)
+def _beyond_chance(
+    is_ai: Booleans, called_ai: Booleans, aurocs: Aurocs, both: int, start: int, confidence: float
+) -> dict[str, Any]:
+    """What is beyond chance; `both` and `start` are the rows of both classes altered, and those of one alone follow."""
 
-    def exceeds(figure: str, first: int, second: int) -> bool:
-        return drawn.difference(figure, first, second, confidence).low > 0
+    def exceeds(first: int, second: int) -> bool:
+        return (aurocs.difference(first, second, confidence=confidence).low or 0.0) > 0
 
-    both, ai_alone, human_alone = row, row + 1, row + 2
-    fragile = exceeds("auroc", start, both)
+    right = called_ai[[start, both]] == is_ai
+    lost = mean_of(*(paired_difference(right[0, of], right[1, of], confidence) for of in (is_ai, ~is_ai)))
+    ai_alone, human_alone = both + 1, both + 2
+    fragile = exceeds(start, both)
     lower = {"ai": (human_alone, ai_alone), "human": (ai_alone, human_alone)}
-    biased = [
-        towards
-        for towards, (harmed, other) in lower.items()
-        if exceeds("auroc", other, harmed) and exceeds("auroc", start, harmed)
-    ]
+    biased = [towards for towards, (harmed, other) in lower.items() if exceeds(other, harmed) and exceeds(start, harmed)]
     return {
         "fragile": fragile,
         "biased": biased[0] if biased else "",
-        "shifted": not fragile and exceeds("balanced_accuracy", start, both),
+        "shifted": not fragile and (lost.low or 0.0) > 0,
     }
 
 
@@ -220,19 +196,12 @@ def _flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
     )
 
 
-def _mcnemar(
-    versions: Sequence[tuple[str, str, float | None]],
-    p_ai: Floats,
-    unaltered: dict[str, Floats],
-    is_ai: Booleans,
-    threshold: float,
-) -> dict[tuple[str, str, float | None], float]:
+def _mcnemar(versions: Sequence[Version], rows: Mapping[Version, int], right: Booleans) -> dict[Version, float]:
     """Corrected p-values of the levels, for each `first` by itself."""
-    found: dict[tuple[str, str, float | None], float] = {}
-    for first, clean in unaltered.items():
+    found: dict[Version, float] = {}
+    for first in dict.fromkeys(key[0] for key in versions):
         keys = [key for key in versions if key[0] == first and key[1] != NOTHING]
-        right = (clean >= threshold) == is_ai
-        tests = [mcnemar(right, (p_ai[versions.index(key)] >= threshold) == is_ai).p for key in keys]
+        tests = [mcnemar(right[rows[first, NOTHING, None]], right[rows[key]]).p for key in keys]
         found.update(zip(keys, holm(tests).tolist(), strict=True))
     return found
 
@@ -256,3 +225,50 @@ def from_json(content: Mapping[str, Any]) -> Robustness:
 
     levels = [altered(level) for level in content["levels"]]
     return Robustness(float(content["threshold"]), int(content["human"]), int(content["ai"]), levels)
+
+
+def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, threshold: float = THRESHOLD) -> dict[str, Any]:
+    """Compare the figures of the same images as they are stored and in canonical form.
+
+    Args:
+        is_ai: [N], the truth.
+        as_stored: [N], p_ai of the files as they are.
+        canonical: [N], p_ai of the same ones in canonical form.
+        threshold: from which p_ai on the verdict is AI.
+
+    Returns:
+        n_ai and n_human; for each of `FORMS`: recall, false_positive_rate, balanced_accuracy and auroc, each [value, low, high]
+        (None where a class is absent); auroc_lost, AUROC as stored minus canonical; and flips, how many verdicts differ: of
+        human images to_ai and to_human, of AI images the same, with p of McNemar's exact test of both directions.
+
+    Raises:
+        ValueError: where the shapes differ.
+    """
+    if not is_ai.shape == as_stored.shape == canonical.shape:
+        raise ValueError(f"each picture needs two scores; got {is_ai.shape}, {as_stored.shape} and {canonical.shape}")
+    scores = np.stack([as_stored, canonical])
+    called = scores >= threshold
+    aurocs = delong(is_ai, scores)
+    compared: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum())}
+    for place, form in enumerate(FORMS):
+        verdicts = rates(is_ai, called[place])
+        compared[form] = {
+            "recall": _plain(verdicts.recall),
+            "false_positive_rate": _plain(verdicts.false_positive_rate),
+            "balanced_accuracy": _plain(verdicts.balanced_accuracy),
+            "auroc": _plain(aurocs.estimate(place)),
+        }
+    compared["auroc_lost"] = _plain(aurocs.difference(0, 1))
+    compared["flips"] = {
+        label: {
+            "to_ai": int((of_label & ~called[0] & called[1]).sum()),
+            "to_human": int((of_label & called[0] & ~called[1]).sum()),
+            "p": mcnemar(called[1][of_label], called[0][of_label]).p,
+        }
+        for label, of_label in (("human", ~is_ai), ("ai", is_ai))
+    }
+    return compared
+
+
+def _plain(estimate: Estimate) -> list[float | None] | None:
+    return None if estimate.value is None else [estimate.value, estimate.low, estimate.high]

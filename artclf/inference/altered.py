@@ -12,8 +12,8 @@ from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import UnreadableImage, read_image
 from artclf.data.manifest import COLUMNS
 from artclf.data.prefetch import read_ahead
-from artclf.data.transforms import as_square
-from artclf.evaluation.calibrators import as_stored
+from artclf.data.reader import ImageReader
+from artclf.evaluation.decision import as_stored
 from artclf.inference.score import decoding_threads
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
@@ -32,7 +32,7 @@ def score_versions(
     all_alike: bool,
     told: Iterable[int] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Judge pictures in all versions of `list_versions`.
+    """DecisionRule pictures in all versions of `list_versions`.
 
     Args:
         model: in eval mode, on its device.
@@ -47,9 +47,8 @@ def score_versions(
         The scores, a row for each picture and version: the manifest's columns, shorter_side (of the file, in pixels), first,
         distortion, level and p_ai; and the pictures that can't be read: path, reason.
     """
-    size, interpolation = int(model.hparams["image_size"]), str(model.hparams["interpolation"])
+    reader = ImageReader(int(model.hparams["image_size"]), str(model.hparams["interpolation"]), canonical=model.canonical)
     listed = list_versions(all_alike=all_alike)
-    form = model.canonical or (lambda image: image)
     names = dict(zip([root / path for path in rows["path"]], rows["path"], strict=True))
     sides: dict[str, int] = {}
 
@@ -58,20 +57,18 @@ def score_versions(
             image = read_image(file)
             sides[names[file]] = min(image.size)
             made = make_versions(image, path=names[file], seed=seed, all_alike=all_alike)
-            return torch.from_numpy(np.stack([as_square(form(version), size, interpolation).numpy() for version in made]))
+            return torch.from_numpy(np.stack([reader.square(version).numpy() for version in made]))
         except MemoryError as error:
             raise UnreadableImage(file, "not enough memory for the versions of this picture") from error
 
     device = model.device
     pictures = read_ahead(
         names,
-        size=size,
-        interpolation=interpolation,
+        read,
+        (len(listed), 3, reader.size, reader.size),
         batch=2 if device.type == "cuda" else 1,
         threads=decoding_threads(),
         pinned=device.type == "cuda",
-        versions=len(listed),
-        read=read,
     )
     scores: list[Sequence[float]] = []
     rejected: list[tuple[str, str]] = []

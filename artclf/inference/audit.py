@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from artclf.data.canonical import Canonical
+from artclf.data.facts import Survey, measure_files, survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
-from artclf.data.statistics import measure_files
-from artclf.data.survey import Survey, survey_files
 from artclf.evaluation.audit import audit
 from artclf.report.data_page import AUDIT_FILE
 
@@ -67,7 +66,7 @@ def audit_pictures(
     result = audit(pd.concat([survey.facts, measured], axis=1), after, canonical=form, seed=seed)
     total = len(manifest.table)
     found = {
-        **result.to_json(),
+        **result,
         "pictures": total,
         "drawn_of": total if survey.looked_at < total else None,
         "unreadable": len(survey.unreadable),

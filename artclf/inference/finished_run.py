@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.data.inspection import hash_files
 from artclf.data.manifest import COLUMNS, SHA256, Manifest
+from artclf.data.pixels import hash_files
 from artclf.data.splits import check_names
 from artclf.errors import ArtclfError, nearest
 from artclf.model.checkpoint import find_checkpoint

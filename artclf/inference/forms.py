@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from artclf.data.canonical import Canonical
-from artclf.data.survey import draw_test_pictures
-from artclf.evaluation.calibrators import as_stored
-from artclf.evaluation.forms import compare_forms
+from artclf.data.sampling import draw_test_pictures
+from artclf.evaluation.decision import as_stored
+from artclf.evaluation.robustness import compare_forms
 from artclf.inference.score import score_files
 from artclf.model.classifier import ArtClassifier
 
@@ -28,7 +28,7 @@ def judge_both_forms(
     pictures: int,
     seed: int,
 ) -> dict[str, Any] | None:
-    """Judge test pictures a second time, in the form that the network was not trained on.
+    """DecisionRule test pictures a second time, in the form that the network was not trained on.
 
     Args:
         model: in eval mode, on its device.
@@ -37,7 +37,7 @@ def judge_both_forms(
         canonical: the form; of a network trained on canonical pictures, its own is taken.
         precision: one of PRECISIONS.
         pictures: how many at most, half of them of either class where there are so many, drawn by lot.
-        seed: of the lots and of the bootstrap.
+        seed: of the random sample.
 
     Returns:
         What metrics.json tells under `forms`: see `compare_forms`, with trained_on ("as_stored" or "canonical") and form
@@ -61,5 +61,5 @@ def judge_both_forms(
     return {
         "trained_on": "canonical" if model.canonical else "as_stored",
         "form": (model.canonical or canonical).to_json(),
-        **compare_forms(is_ai, plain, formed, seed=seed),
+        **compare_forms(is_ai, plain, formed),
     }

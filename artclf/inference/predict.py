@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from artclf.data.sources.walk import pictures as pictures_below
-from artclf.evaluation.decision import Judge, judge_by_half
+from artclf.evaluation.decision import DecisionRule, default_rule
 from artclf.inference.score import score_files
 from artclf.model.checkpoint import find_checkpoint, load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
@@ -105,7 +105,7 @@ def _tested_precision(checkpoint: Path) -> str | None:
 
 
 def predict_files(
-    model: ArtClassifier, files: Iterable[Path], precision: str, judge: Judge | None = None
+    model: ArtClassifier, files: Iterable[Path], precision: str, judge: DecisionRule | None = None
 ) -> Generator[Prediction]:
     """Predict picture files, in the order given. A batch's files are told of when all of it has been computed.
 
@@ -115,7 +115,7 @@ def predict_files(
         precision: one of PRECISIONS.
         judge: of the scores; None: threshold 0.5.
     """
-    judge = judge or judge_by_half("nothing")
+    judge = judge or default_rule("nothing")
     with closing(score_files(model, files, precision, model.canonical)) as batches:
         for batch in batches:
             scores = np.array(batch.p_ai)

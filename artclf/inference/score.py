@@ -8,6 +8,7 @@ from pathlib import Path
 
 from artclf.data.canonical import Canonical
 from artclf.data.prefetch import read_ahead
+from artclf.data.reader import ImageReader
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
 
@@ -45,11 +46,11 @@ def score_files(model: ArtClassifier, files: Iterable[Path], precision: str, can
         canonical: the form that pictures are brought into first; `model.canonical` for the one that it was trained on.
     """
     device = model.device
+    size = int(model.hparams["image_size"])
     squares = read_ahead(
         files,
-        size=int(model.hparams["image_size"]),
-        interpolation=str(model.hparams["interpolation"]),
-        canonical=canonical,
+        ImageReader(size, str(model.hparams["interpolation"]), canonical=canonical).read,
+        (3, size, size),
         batch=BATCH[device.type],
         threads=decoding_threads(),
         pinned=device.type == "cuda",

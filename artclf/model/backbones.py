@@ -1,4 +1,4 @@
-"""A name and its weights → a body that turns pictures into features, and the preprocessing that belongs to the weights."""
+"""Backbones by name: a body that turns images into features, and the preprocessing that belongs to its weights."""
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -26,16 +26,16 @@ class WeightsNotFoundError(Exception):
 
 @dataclass(frozen=True)
 class Backbone:
-    """A body and what is to be known of it.
+    """A body and its preprocessing.
 
     Attributes:
-        body: pictures [B, 3, S, S], normalised, → pooled features [B, D].
+        body: normalised images [B, 3, S, S] → pooled features [B, D].
         features: D.
-        mean, std: per channel, of pixels in [0, 1]; they belong to the weights.
-        interpolation: "bilinear" or "bicubic", with which the weights want pictures scaled.
+        mean, std: per channel, of pixels in [0, 1]; they belong to the weights, as does `interpolation`.
+        interpolation: "bilinear" or "bicubic".
         last_block: the module with which the last block (the last resolution's layers) begins.
         weights: "imagenet", "random", or the file they are from.
-        fallback: why ImageNet weights could not be had, where they were asked for if they could.
+        fallback: why there are no ImageNet weights, for `weights=auto`.
     """
 
     body: nn.Module
@@ -57,14 +57,10 @@ class _Known:
 
 
 def build_backbone(library: str, name: str) -> Backbone:
-    """Build a backbone with random weights.
-
-    Args:
-        library: torchvision or timm.
-        name: a name in BACKBONES, or any of timm's.
+    """Build a backbone of torchvision (a name in TORCHVISION) or timm (any name) with random weights.
 
     Raises:
-        ArtclfError: for an unknown name, or where timm is not installed.
+        ArtclfError: for an unknown name, or if timm is not installed.
     """
     return _known(library, name).build()
 
@@ -75,15 +71,12 @@ def load_weights(backbone: Backbone, library: str, name: str, weights: str) -> B
     Args:
         backbone: from `build_backbone` of the same library and name.
         library: torchvision or timm.
-        name: as in `build_backbone`.
+        name: the backbone's.
         weights: "auto" (ImageNet if it can be had, else random), "imagenet", "none" (random), or a file: a state dict, or a
-            checkpoint of artclf's.
-
-    Returns:
-        The backbone with its `weights` named, and with the preprocessing of a checkpoint of artclf's.
+            checkpoint of artclf's, whose preprocessing is taken too.
 
     Raises:
-        ArtclfError: where the weights can't be had, or don't fit.
+        ArtclfError: if the weights can't be had, or don't fit.
     """
     if weights == "none":
         return backbone

@@ -8,7 +8,7 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import Judge
+from artclf.evaluation.decision import DecisionRule
 from artclf.model.classifier import FROZEN, ArtClassifier
 from artclf.run_folder import beside, put_in_place
 
@@ -16,11 +16,7 @@ JUDGE = "judge"  # the key of a checkpoint under which it is kept
 
 
 def find_checkpoint(run: Path) -> Path:
-    """The best checkpoint of a run folder, or the file itself where one is named.
-
-    Raises:
-        ArtclfError: where there is none.
-    """
+    """The best checkpoint of a run folder, or the file itself where one is named. ArtclfError if there is none."""
     if run.is_file():
         return run
     file = run / "checkpoints" / "best.ckpt"
@@ -35,7 +31,7 @@ def load_classifier(file: Path) -> ArtClassifier:
     """Build a classifier from a checkpoint, in eval mode on the CPU. Only tensors and plain values are read from the file.
 
     Raises:
-        ArtclfError: where the file is no checkpoint of artclf's.
+        ArtclfError: if the file is no checkpoint of artclf's.
     """
     try:
         content = _read(file)
@@ -50,27 +46,22 @@ def load_classifier(file: Path) -> ArtClassifier:
     return model.eval()
 
 
-def read_judge(file: Path) -> Judge | None:
-    """Read the judge that was saved with a model; None where there is none, as in checkpoints of before there was one.
-
-    Raises:
-        ArtclfError: where the file is no checkpoint of artclf's.
-    """
+def read_judge(file: Path) -> DecisionRule | None:
+    """The decision rule that was saved with a model, if any. ArtclfError if the file is no checkpoint of artclf's."""
     try:
         content = _read(file, mapped=True).get(JUDGE)
-        return None if content is None else Judge.from_json(content)
+        return None if content is None else DecisionRule.from_json(content)
     except Exception as error:  # as above
         raise _foreign(file, error) from error
 
 
-def write_judge(file: Path, judge: Judge) -> None:
+def write_judge(file: Path, judge: DecisionRule) -> None:
     """Save a judge with a model, in place of an earlier one. All else in the checkpoint stays.
 
-    The file is replaced whole. What is the same file under another name in the same folder (a stage's, of which best.ckpt is
-    a hard link) stays the same file, so that the weights are not on the disk twice.
+    The file is replaced whole, and its hard links in the same folder (a stage's checkpoint) with it.
 
     Raises:
-        ArtclfError: where the file is no checkpoint of artclf's, or can't be written.
+        ArtclfError: if the file is no checkpoint of artclf's, or can't be written.
     """
     try:
         content = _read(file)
@@ -108,13 +99,7 @@ class CheckpointFiles(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:  # noqa: ARG002
-        """Write a checkpoint.
-
-        Args:
-            checkpoint: tensors and plain values.
-            path: the file.
-            storage_options: not used; part of Lightning's interface.
-        """
+        """Write tensors and plain values to a file. Lightning's `storage_options` are not used."""
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         new = beside(file)

@@ -1,8 +1,8 @@
-"""ArtClassifier, the LightningModule: a frozen and a trainable part, a head, and one shared step."""
+"""ArtClassifier, the LightningModule: a body, a head, and one shared step."""
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,11 +24,8 @@ from artclf.model.losses import LOSSES
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=nn.Module)
-Inputs = torch.Tensor | Sequence[torch.Tensor]
-Batch = tuple[Inputs, torch.Tensor, torch.Tensor]
-FROZEN = (
-    "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it lacks, since it does not change them
-)
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it leaves out
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
@@ -41,26 +38,24 @@ class _AUROC(BinaryAUROC):
 
 
 class ArtClassifier(LightningModule):
-    """A classifier of pictures, uint8 [B, 3, S, S] → logit [B] of target 1 (human); p(AI) is sigmoid(-logit).
+    """A classifier of images, uint8 [B, 3, S, S] → logit [B] of target 1 (human); p(AI) is sigmoid(-logit).
 
-    Its arguments are plain values, and all that a checkpoint needs beside its tensors to build it again.
+    Its arguments are plain values: a checkpoint keeps them to build it again.
 
     Args:
-        library, name: the backbone, as in `build_backbone`. It starts with random weights.
-        head: {"name": a key of HEADS, …its options}.
-        loss: {"name": a key of LOSSES, …its options}.
-        mean, std: per channel, of pixels in [0, 1], as the weights in use want them.
-        interpolation: with which pictures are scaled before they come here.
-        image_size: pixels a side of the pictures it was trained on.
+        library, name: the backbone, as in `build_backbone`.
+        head, loss: {"name": a key of HEADS or LOSSES, …its options}.
+        mean, std: per channel, of pixels in [0, 1].
+        interpolation, image_size: with which images are scaled before they come here, and to what size S.
         weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
-        canonical: {"side", "quality"} of the form that pictures are brought into first (`artclf.data.canonical`); None: none.
         channels_last: whether convolutions run in that memory layout.
-        backbone: from `build_backbone` of the same library and name, with its weights, where it has been built already.
+        canonical: {"side", "quality"} of the form that images are brought into first (`artclf.data.canonical`), if any.
+        backbone: the backbone with its weights; without it, one with random weights is built.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
-    suffix: Callable[..., torch.Tensor] | None
+    tail: Callable[[torch.Tensor], torch.Tensor] | None  # what the body makes of kept outputs of its frozen part
 
     def __init__(
         self,
@@ -98,21 +93,20 @@ class ArtClassifier(LightningModule):
         self.stage: StageConfig | None = None
         self.depth = len(self.layers)
         self.seed = 0
-        self.__dict__["suffix"] = None
+        self.tail = None
         self._digests: dict[int, str] = {}
-        self._changed = 0  # how many layers the stages so far have trained at most
         self.fused = True
         self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
 
     # ---- forward
 
-    def forward(self, inputs: Inputs) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S], or what the frozen prefix gives for them where `use` has been told → logit [B]."""
-        if isinstance(inputs, torch.Tensor):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Pixels, uint8 [B, 3, S, S], or outputs of the frozen part for which there is a `tail` → logit [B]."""
+        if inputs.dtype == torch.uint8:
             features = self.body(self.normalised(inputs))
         else:
-            assert self.suffix is not None  # nobody makes such batches before
-            features = self.suffix(*inputs)
+            assert self.tail is not None  # set with the data that gives such batches
+            features = self.tail(inputs)
         logit: torch.Tensor = self.head(features)
         return logit.float()  # half precision would round the loss and the probabilities
 
@@ -121,19 +115,15 @@ class ArtClassifier(LightningModule):
         pictures = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
         return pictures.contiguous(memory_format=self.memory_format)
 
-    def use(self, suffix: Callable[..., torch.Tensor] | None) -> None:
-        """Take batches of what a prefix of the body gives, for which `suffix` does the rest; None: batches of pixels alone."""
-        self.__dict__["suffix"] = suffix  # not as a module: its parameters are the body's own
-
     def compile_what_trains(self) -> None:
-        """Compile the suffix in use, or the whole body where there is none; a head alone is left as it is.
+        """Compile the tail in use, or the whole body where there is none; a head alone is left as it is.
 
-        The first step then takes a minute; what can't be compiled says so there.
+        The first step then takes a minute, and raises what can't be compiled.
         """
-        if self.suffix is None:
+        if self.tail is None:
             self.body.compile()
         elif self.depth:
-            self.use(torch.compile(self.suffix))
+            self.tail = torch.compile(self.tail)
 
     @torch.inference_mode()
     def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -143,15 +133,9 @@ class ArtClassifier(LightningModule):
     # ---- stages
 
     def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
-        """Freeze what this stage does not train, and take its optimiser.
-
-        Args:
-            stage: how to train.
-            depth: how many layers of the body train, counted from the end; the head always does.
-            seed: of what the stage draws at random while it trains (dropout).
-        """
+        """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is of its dropout."""
         self.stage, self.depth, self.seed = stage, depth, seed
-        self._changed = max(self._changed, depth)
+        self._digests = {known: value for known, value in self._digests.items() if known >= depth}
         set_depth(self.body, self.layers, depth)
 
     def configure_optimizers(self) -> Any:
@@ -179,11 +163,9 @@ class ArtClassifier(LightningModule):
         trained = [p for p in self.parameters() if p.requires_grad]
         total = sum(p.numel() for p in self.parameters())
         decayed = sum(p.ndim >= 2 for p in trained) if self._current_stage().optim.weight_decay else 0
-        return (
-            f"{self.depth} of {len(self.layers)} layers and the head train: {len(trained)} tensors "
-            f"({decayed} with weight decay, {len(trained) - decayed} without), "
-            f"{self.trainable_parameters():,} of {total:,} parameters"
-        )
+        tensors = f"{len(trained)} tensors ({decayed} with weight decay, {len(trained) - decayed} without)"
+        parameters = f"{self.trainable_parameters():,} of {total:,} parameters"
+        return f"{self.depth} of {len(self.layers)} layers and the head train: {tensors}, {parameters}"
 
     def trainable_parameters(self) -> int:
         """How many numbers the stage trains."""
@@ -199,60 +181,44 @@ class ArtClassifier(LightningModule):
         set_modes(self.body, self.layers, self.depth)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Let what an epoch draws depend on the seed, the epoch and the process alone, not on the epochs before it.
-
-        Here and not at the epoch's start, because a data loader draws too when it is made, which it is not in every epoch.
-        """
+        """Seed an epoch's random numbers by the seed, the epoch and the process: not at its start, when a loader may draw."""
         if batch_idx == 0:
             words = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(1, np.uint64)
             torch.manual_seed(int(words[0]))
 
     # ---- checkpoints
 
-    def frozen(self) -> dict[str, torch.Tensor]:
-        """The tensors of the body that the current stage does not change, by their names in the body."""
-        return frozen_state(self.body, self.layers, self.depth)
-
-    def frozen_digest(self, depth: int | None = None) -> str:
-        """The SHA-256 of what does not change while the last `depth` layers train (None: as many as in this stage)."""
-        depth = self.depth if depth is None else depth
-        if depth < self._changed:  # stages have trained some of it, and may again
-            return digest(frozen_state(self.body, self.layers, depth))
+    def frozen_digest(self, depth: int) -> str:
+        """The SHA-256 of what does not change while the last `depth` layers train, at least as many as the stage trains."""
         if depth not in self._digests:
             self._digests[depth] = digest(frozen_state(self.body, self.layers, depth))
         return self._digests[depth]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out what the stage does not change: most of the weights, which would be written anew after each epoch."""
-        frozen = self.frozen()
+        frozen = frozen_state(self.body, self.layers, self.depth)
         if frozen:
             for name in frozen:
                 del checkpoint["state_dict"][f"body.{name}"]
-            checkpoint[FROZEN] = self.frozen_digest()
+            checkpoint[FROZEN] = self.frozen_digest(self.depth)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put back what `on_save_checkpoint` left out, from this model.
-
-        Raises:
-            ArtclfError: where this model's frozen part is another than that with which the stage began.
-        """
+        """Put back what `on_save_checkpoint` left out. ArtclfError if the frozen part is not the one the stage began with."""
         kept = checkpoint.pop(FROZEN, None)
         if kept is None:
             return
-        if kept != self.frozen_digest():
+        if kept != self.frozen_digest(self.depth):
             raise ArtclfError(
                 f"the weights of {self.hparams['name']} are no longer those with which this run began (model.weights="
                 f"{self.hparams['weights']}): put them back, or begin a new run"
             )
-        checkpoint["state_dict"].update({f"body.{name}": tensor for name, tensor in self.frozen().items()})
+        frozen = frozen_state(self.body, self.layers, self.depth)
+        checkpoint["state_dict"].update({f"body.{name}": tensor for name, tensor in frozen.items()})
 
     # ---- steps
 
     def _shared_step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch → logit [B], integer target [B], loss [].
-
-        torchmetrics is given probabilities, not logits: it takes a batch whose logits all lie in [0, 1] for probabilities.
-        """
+        """A batch → logit [B], integer target [B], loss []."""
         inputs, target, _ = batch
         logit = self(inputs)
         return logit, target.int(), self.loss(logit, target)
@@ -260,6 +226,7 @@ class ArtClassifier(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         """The loss of a batch."""
         logit, target, loss = self._shared_step(batch)
+        # probabilities: torchmetrics takes logits for them where all lie in [0, 1]
         self.train_metrics.update(torch.sigmoid(logit.detach()), target)
         self.train_loss.update(loss.detach().clone(), len(target))
         self.log("train/loss", self.train_loss, on_step=False, on_epoch=True, prog_bar=True)
@@ -267,10 +234,7 @@ class ArtClassifier(LightningModule):
         return loss
 
     def on_validation_start(self) -> None:
-        """Let all processes validate the first one's weights, which are those that are kept.
-
-        Each has followed the statistics of its own pictures in what batch normalisation trains.
-        """
+        """Let all processes validate with the first one's buffers, which are kept: each has its own running means."""
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, src=0)
@@ -284,7 +248,7 @@ class ArtClassifier(LightningModule):
         self.log_dict(self.val_metrics, on_epoch=True)
 
     def on_test_epoch_start(self) -> None:
-        """Forget the predictions of an earlier test."""
+        """Forget an earlier test's predictions."""
         self.predictions.clear()
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
@@ -307,5 +271,4 @@ class ArtClassifier(LightningModule):
 
 
 def _build(classes: Mapping[str, type[T]], options: dict[str, Any], **given: Any) -> T:
-
     return classes[options["name"]](**given, **{key: value for key, value in options.items() if key != "name"})

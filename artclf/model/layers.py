@@ -1,36 +1,32 @@
-"""How deep a network is trained: its layers in order, what frozen means, and the cut between the two parts.
+"""The layers of a body in order, and what frozen means.
 
 A layer is a node of the executed graph: a convolution, a normalisation, an activation, an addition. torchvision's tracer
 lists them in the order in which they run; ResNet-50's last ten before the pool are exactly `layer4.2`.
 """
 
 import hashlib
+import inspect
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
+import torchvision
 from torch import fx, nn
+from torchvision.models.feature_extraction import NodePathTracer
 
 from artclf.errors import ArtclfError
-from artclf.model.borders import cut_at_module
-from artclf.model.parts import Prefix, Suffix, check, evaluating, undisturbed
-from artclf.model.split import cut_graph, trace
 
 log = logging.getLogger(__name__)
-
-TRIED_ON = 64  # pixels a side of the pictures on which a cut through a graph is tried first
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a body.
-
-    Attributes:
-        name: where it is ("layer4.2.conv1", "layer4.2.add").
-        kind: what it is ("Conv2d", "add").
-        parameters: names of the body's parameters that it uses first.
-    """
+    """One layer of a body: its name ("layer4.2.add"), kind ("Conv2d", "add"), and parameters that no earlier one uses."""
 
     name: str
     kind: str
@@ -43,13 +39,11 @@ class Layers:
 
     Attributes:
         layers: the layers.
-        graph: the graph that they are nodes of; None where the body can't be traced, and its modules are listed instead.
-        nodes: the graph's nodes, one a layer.
+        nodes: their nodes in the graph of eval mode; none where the body can't be traced and its modules are listed.
     """
 
     layers: tuple[Layer, ...]
-    graph: fx.Graph | None
-    nodes: tuple[fx.Node, ...]
+    nodes: tuple[fx.Node, ...] = ()
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -60,11 +54,8 @@ class Layers:
         Args:
             unfreeze: a number, "all", "last_block", or "auto" (0 on pretrained weights, all on random ones).
             key: the setting's name, for messages.
-            pretrained: whether the body has learnt something already.
+            pretrained: whether the body has pretrained weights.
             last_block: name of the module with which the last block begins.
-
-        Raises:
-            ArtclfError: where there are fewer layers, or no known last block.
         """
         match unfreeze:
             case "all":
@@ -95,7 +86,7 @@ def list_layers(body: nn.Module) -> Layers:
             names = trace(body)
     except Exception as error:  # noqa: BLE001 (tracing runs the body's own code on symbols: anything can be raised)
         log.info("The graph of this backbone can't be traced (%s); its layers are its modules", error)
-        return Layers(_modules(body), None, ())
+        return Layers(_modules(body))
     named: list[tuple[Layer, fx.Node]] = []
     seen: set[str] = set()
     for node, name in names.items():
@@ -107,7 +98,7 @@ def list_layers(body: nn.Module) -> Layers:
     holding = {name.split(".")[0] for name, _ in body.named_parameters()}
     while named and named[-1][0].name.split(".")[0] not in holding:  # the final pooling and what is after it
         named.pop()
-    return Layers(tuple(layer for layer, _ in named), next(iter(names)).graph, tuple(node for _, node in named))
+    return Layers(tuple(layer for layer, _ in named), tuple(node for _, node in named))
 
 
 def set_depth(body: nn.Module, layers: Layers, depth: int) -> None:
@@ -149,49 +140,59 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
     return sha.hexdigest()
 
 
-def cut(body: nn.Module, layers: Layers, depth: int, size: int = 224) -> tuple[Prefix, Suffix]:
-    """Cut a body into a frozen prefix and a trainable suffix, which share its modules.
+@contextmanager
+def modes_kept(body: nn.Module) -> Iterator[None]:
+    """Restore every module's mode afterwards."""
+    before = [(module, module.training) for module in body.modules()]
+    try:
+        yield
+    finally:
+        body.eval()  # timm's attentions drop at this call what they keep for eval mode: a trace leaves symbols there
+        for module, training in before:
+            module.training = training
 
-    `suffix(*prefix(pictures))` equals `body(pictures)`, in eval mode and in the modes of `set_modes`; that is tried on a few
-    random pictures. What crosses can be kept: its rows are the pictures, and it does not depend on chance. Therefore the
-    cut may lie before the layers that train; `prefix.crossing` tells where. At depth 0 the pooled features cross, at full
-    depth the pictures do.
 
-    Args:
-        body: pictures [B, 3, S, S] → features [B, D].
-        layers: from `list_layers(body)`.
-        depth: number of layers that train.
-        size: S.
+@contextmanager
+def evaluating(body: nn.Module) -> Iterator[None]:
+    """Eval mode, and the modes of before afterwards."""
+    with modes_kept(body):
+        body.eval()
+        yield
 
-    Returns:
-        The prefix (pictures → a tuple of what crosses) and the suffix (that → features).
 
-    Raises:
-        ValueError: where no cut was found, or where the body takes no pictures of that size.
+def trace(body: nn.Module) -> dict[fx.Node, str]:
+    """Trace a body in the modes in force: the nodes in the order in which they run, each with its name.
+
+    Only the first argument of its forward is a variable, the others have their defaults. Exceptions of any kind come from the
+    body's own code, which runs on symbols.
     """
-    if depth == 0:
-        return Prefix(body, lambda pictures: (body(pictures),), ("features",)), Suffix(lambda features: features)
-    if depth == len(layers):
-        return Prefix(body, lambda pictures: (pictures,), ("pictures",)), Suffix(body)
-    trained = [name for layer in layers.trained(depth) for name in layer.parameters]
-    with undisturbed(body):
-        set_modes(body, layers, depth)
-        if layers.graph is not None:
-            names = {node: node.name for node in layers.graph.nodes} | {
-                node: layer.name for node, layer in zip(layers.nodes, layers.layers, strict=True)
-            }
-            training = [name for name, module in body.named_modules() if module.training]
-            try:
-                prefix, suffix = cut_graph(body, names, layers.nodes[len(layers) - depth], training, size)
-                try:  # small pictures, at a fraction of the price; not all bodies take them
-                    check(body, replace(prefix, size=None), suffix, trained, min(size, TRIED_ON))
-                except Exception:  # noqa: BLE001 (it may be the size alone: then this says)
-                    check(body, prefix, suffix, trained, size)
-            except Exception as error:  # noqa: BLE001 (the body's own code runs, in ways that it was not written for)
-                log.info("The graph of this backbone can't be cut (%s); it is cut at a module instead", error)
-            else:
-                return prefix, suffix
-        return cut_at_module(body, trained, size)
+    optional = {
+        name: argument.default
+        for name, argument in list(inspect.signature(body.forward).parameters.items())[1:]
+        if argument.default is not inspect.Parameter.empty
+    }
+    tracer = _tracer()
+    with modes_kept(body), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fx would assert at every call that the defaults are kept, and warns where it can't
+        graph = tracer.trace(body, concrete_args=optional)
+    images = next(iter(graph.nodes))
+    unused = [node for node in graph.nodes if node.op == "placeholder" and node is not images]
+    for node in unused:  # and the assertions on them
+        unused += [user for user in node.users if user not in unused]
+    for node in reversed(unused):
+        graph.erase_node(node)
+    return {node: tracer.node_to_qualname.get(node, node.name) for node in graph.nodes}
+
+
+def _tracer() -> NodePathTracer:
+    """torchvision's tracer, with timm's declarations where timm is loaded."""
+    leaves = [kind for _, kind in inspect.getmembers(torchvision.ops, inspect.isclass) if issubclass(kind, nn.Module)]
+    functions = []
+    if timm_models := sys.modules.get("timm.models"):
+        leaves += timm_models.get_notrace_modules()
+        leaves.append(sys.modules["timm.layers"].DropPath)  # in eval mode it would leave no trace, and never train
+        functions = timm_models.get_notrace_functions()
+    return NodePathTracer(autowrap_modules=(math, torchvision.ops), autowrap_functions=tuple(functions), leaf_modules=leaves)
 
 
 def _within(name: str, module: str) -> bool:

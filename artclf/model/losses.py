@@ -39,7 +39,7 @@ class BCE(Loss):
         self.label_smoothing = label_smoothing
 
     def terms(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logit [B] and target [B] → loss [B]."""
+        """Loss [B]."""
         if self.training and self.label_smoothing:
             target = target * (1 - self.label_smoothing) + self.label_smoothing / 2
         return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
@@ -53,7 +53,7 @@ class Focal(Loss):
         self.gamma = gamma
 
     def terms(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logit [B] and target [B] → loss [B]."""
+        """Loss [B]."""
         loss: torch.Tensor = sigmoid_focal_loss(logit, target, alpha=-1, gamma=self.gamma, reduction="none")
         return loss
 

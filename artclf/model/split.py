@@ -1,190 +1,166 @@
-"""A body's executed graph, and the cut through it.
+"""A body in two parts: a frozen one, whose output can be kept for every image, and a tail with all that trains.
 
-A tensor may cross the cut if it has the pictures as its rows. What else is needed behind it is not kept but computed again
-there: parameters and what is made of them alone, numbers such as B = x.shape[0], parts of a tuple, windows [B·49, …].
+It is cut at the last place of its graph before what trains where only one tensor is alive, with the images as its rows: in
+a residual network, at the input of a block. The parts are then compared with the whole body.
 """
 
-import inspect
-import math
-import sys
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
 import torch
-import torchvision
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.node import Argument
-from torchvision.models.feature_extraction import NodePathTracer
 
-from artclf.model.parts import Prefix, Suffix, draw, evaluating, is_plain, modes_kept, scale
+from artclf.model.layers import Layers, evaluating, modes_kept, set_depth, set_modes, trace
 
-
-def trace(body: nn.Module) -> dict[fx.Node, str]:
-    """Trace a body in the modes in force; its nodes in the order in which they run, each with its name.
-
-    timm's modules and functions that can't be traced through are taken as one node each, as timm declares them. Of the
-    arguments of its forward only the first is a variable, the others are what they are by default.
-
-    Raises:
-        Exception: of any kind; it runs the body's own code on symbols.
-    """
-    optional = {
-        name: argument.default
-        for name, argument in list(inspect.signature(body.forward).parameters.items())[1:]
-        if argument.default is not inspect.Parameter.empty
-    }
-    tracer = _tracer()
-    with modes_kept(body), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # fx would assert at every call that the defaults are kept, and tells where it can't
-        graph = tracer.trace(body, concrete_args=optional)
-    pictures = next(iter(graph.nodes))
-    unused = [node for node in graph.nodes if node.op == "placeholder" and node is not pictures]
-    for node in unused:  # and the assertions on them
-        unused += [user for user in node.users if user not in unused]
-    for node in reversed(unused):
-        graph.erase_node(node)
-    return {node: tracer.node_to_qualname.get(node, node.name) for node in graph.nodes}
-
-
-def cut_graph(
-    body: nn.Module, names: Mapping[fx.Node, str], first: fx.Node, training: Iterable[str], size: int
-) -> tuple[Prefix, Suffix]:
-    """Cut a body before a node of its graph, or earlier where the modes make a difference earlier.
-
-    A graph keeps the mode of functional dropout that it was traced in, so the suffix has a graph for either mode.
-
-    Args:
-        body: a body, in the modes in which it is to be trained.
-        names: of `trace(body)` in eval mode.
-        first: the first node that is to be in the suffix.
-        training: names of modules that are in train mode when the suffix trains.
-        size: pixels a side of the pictures.
-
-    Returns:
-        The prefix and the suffix, unchecked.
-
-    Raises:
-        Exception: of any kind; it runs the body's own code on symbols and on random pictures.
-    """
-    nodes, other = list(names), list(trace(body))
-    place = min(nodes.index(first), _first_difference(body, nodes, other))
-    kinds = _kinds(body, nodes[:place], size)
-    needed = _needs(nodes, place, kinds) | _needs(other, place, kinds)
-    crossing = sorted(i for i in needed if kinds[i] is _Kind.ROWS)
-    if not crossing:
-        raise ValueError("nothing of the pictures crosses the cut")
-    ahead, copied = fx.Graph(), dict[fx.Node, fx.Node]()
-    for node in nodes[:place]:
-        copied[node] = ahead.node_copy(node, copied.__getitem__)
-    ahead.output(tuple(copied[nodes[i]] for i in crossing))
-    evaluated, trained = (_bound(body, _behind(graph, place, crossing, kinds)) for graph in (nodes, other))
-    deciding = [body.get_submodule(name) for name in training]
-
-    def run(*tensors: torch.Tensor) -> torch.Tensor:
-        part = trained if any(module.training for module in deciding) else evaluated
-        features: torch.Tensor = part(*tensors)
-        return features
-
-    called = tuple("pictures" if nodes[i].op == "placeholder" else names[nodes[i]] for i in crossing)
-    return Prefix(body, _bound(body, ahead), called, size), Suffix(run)
-
-
-class _Kind(Enum):
-    """What a node gives: a tensor with the pictures as its rows, or something that can't cross."""
-
-    ROWS = auto()
-    OTHER = auto()
+TRIED_ON = 64  # pixels a side of the images on which a cut is tried first
+IMAGES = 7  # in the batch that shows which tensors have the images as their rows
+CLOSE = 1e-4  # of a tensor's largest value: the same operations on the same batch
+ALIKE = 1e-2  # of a tensor's largest value: the same images in other batches, for which a GPU may take other algorithms
+NOTHING = 1e-6  # of the largest gradient: one that is 0 but for rounding, as a bias's before batch normalisation
 
 
 @dataclass(frozen=True)
-class _Plain:
-    """A number, or a tuple of them, that the batch size determines; see `scale`."""
+class Split:
+    """A body (images [B, 3, S, S] → features [B, D]) in two parts that share its modules.
 
-    two: Any
-    three: Any
+    Attributes:
+        body: the body.
+        place: name of the layer that it is cut behind; "features" where the whole body is frozen.
+        first: the frozen part in the modes in force; `frozen` runs it in eval mode.
+        tail: output of the frozen part [B, …] → features [B, D], in the modes in force. It may overwrite its input.
+    """
 
+    body: nn.Module
+    place: str
+    first: Callable[[torch.Tensor], torch.Tensor]
+    tail: Callable[[torch.Tensor], torch.Tensor]
 
-class _Watcher(fx.Interpreter):
-    """Runs nodes on pictures and notes what each gives: a tensor's sizes, or a plain value as it is."""
-
-    def __init__(self, body: nn.Module, nodes: Sequence[fx.Node], pictures: torch.Tensor) -> None:
-        graph, copied = fx.Graph(), dict[fx.Node, fx.Node]()
-        for node in nodes:
-            copied[node] = graph.node_copy(node, copied.__getitem__)
-        super().__init__(body, graph=graph)
-        self.seen: list[tuple[str, Any]] = []
-        self.run(pictures)
-
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if isinstance(value, torch.Tensor):
-            self.seen.append(("tensor", tuple(value.shape)))
-        else:
-            self.seen.append(("plain", value) if is_plain(value, value) else ("other", None))
-        return value
+    def frozen(self, images: torch.Tensor) -> torch.Tensor:
+        """Images [B, 3, S, S] → output of the frozen part [B, …]."""
+        with evaluating(self.body):
+            return self.first(images)
 
 
-def _kinds(body: nn.Module, nodes: Sequence[fx.Node], size: int) -> list[_Kind | _Plain]:
-    """What each node gives, found by running them on 2 and on 3 pictures: on their sizes alone, where that can be."""
-    with evaluating(body), torch.no_grad():
-        try:
-            with FakeTensorMode(allow_non_fake_inputs=True) as sizes:
-                blank = [sizes.from_tensor(draw(body, batch, size)) for batch in (2, 3)]
-                two, three = (_Watcher(body, nodes, pictures).seen for pictures in blank)
-        except Exception:  # noqa: BLE001 (code that branches on values, or that tensors without values can't go through)
-            two, three = (_Watcher(body, nodes, draw(body, batch, size)).seen for batch in (2, 3))
-    kinds: list[_Kind | _Plain] = []
-    for (sort, a), (_, b) in zip(two, three, strict=True):
-        if sort == "tensor" and (a[:1], b[:1], a[1:]) == ((2,), (3,), b[1:]):
-            kinds.append(_Kind.ROWS)
-        else:
-            kinds.append(_Plain(a, b) if sort == "plain" and is_plain(a, b) else _Kind.OTHER)
-    return kinds
+def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
+    """Cut a body before its last `depth` layers, or earlier.
+
+    `tail(frozen(images))` equals `body(images)`, gradients included, in eval mode and in the modes of `set_modes`; that is
+    checked on a few random images.
+
+    Args:
+        body: images [B, 3, S, S] → features [B, D].
+        layers: from `list_layers(body)`.
+        depth: number of layers that train, 0 to len(layers) - 1.
+        size: S.
+
+    Raises:
+        ValueError: if there is no such place, or the parts differ from the whole.
+    """
+    if depth == 0:
+        return Split(body, "features", body, lambda features: features)
+    if not layers.nodes:
+        raise ValueError("the graph of this backbone can't be traced")
+    try:
+        graphs = _cut(body, layers, depth, size)
+        copied = deepcopy(body)
+        set_depth(copied, layers, depth)
+        trained = [parameter for parameter in copied.parameters() if parameter.requires_grad]
+        parts = _parts(copied, *graphs)
+        try:  # small images, at a fraction of the price; not all bodies take them
+            _check(parts, trained, min(size, TRIED_ON))
+        except Exception:  # noqa: BLE001 (the size alone may be the reason: then this check passes)
+            _check(parts, trained, size)
+    except Exception as error:  # the body's own code runs, in ways that it was not written for
+        raise ValueError(f"this backbone can't be cut before its last {depth} layers: {error}") from error
+    return _parts(body, *graphs)
 
 
-def _needs(nodes: Sequence[fx.Node], place: int, kinds: Sequence[_Kind | _Plain]) -> set[int]:
-    """Which of the nodes before a place have to cross it or to be computed behind it."""
-    places = {node: i for i, node in enumerate(nodes)}
-    to_do = [places[used] for node in nodes[place:] for used in node.all_input_nodes if places[used] < place]
-    needed = set[int]()
-    while to_do:
-        i = to_do.pop()
-        if i not in needed:
-            needed.add(i)
-            if kinds[i] is _Kind.OTHER:
-                to_do += [places[used] for used in nodes[i].all_input_nodes]
-    return needed
-
-
-def _behind(nodes: Sequence[fx.Node], place: int, crossing: Sequence[int], kinds: Sequence[_Kind | _Plain]) -> fx.Graph:
-    """The graph behind a place, from what crosses it."""
-    graph, had = fx.Graph(), dict[fx.Node, Argument]()
-    for i in crossing:
-        had[nodes[i]] = graph.placeholder(nodes[i].name)
-    batch = graph.call_method("size", (had[nodes[crossing[0]]], 0))
-    for i in sorted(_needs(nodes, place, kinds).difference(crossing)):
-        match kinds[i]:
-            case _Plain(two, three):
-                had[nodes[i]] = two if two == three else graph.call_function(scale, (two, three, batch))
-            case _:
-                had[nodes[i]] = graph.node_copy(nodes[i], had.__getitem__)
-    for node in nodes[place:]:
-        had[node] = graph.node_copy(node, had.__getitem__)
-    return graph
-
-
-def _bound(body: nn.Module, graph: fx.Graph) -> Callable[..., Any]:
-    """A graph as a function that takes modules, parameters and buffers from the body itself whenever it runs.
+def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
+    """The parts as functions that take modules, parameters and buffers from the body itself whenever they run.
 
     A GraphModule of its own would keep the buffers that the body had, on the device where it was.
     """
-    return partial(type(fx.GraphModule(body, graph)).forward, body)
+    first, evaluated, trained = (partial(type(fx.GraphModule(body, graph)).forward, body) for graph in graphs)
+
+    def tail(outputs: torch.Tensor) -> torch.Tensor:
+        features: torch.Tensor = (trained if body.training else evaluated)(outputs)
+        return features
+
+    return Split(body, place, first, tail)
+
+
+def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph, fx.Graph]:
+    """Name of the place, and graphs of the frozen part and of the tail in eval and in train mode.
+
+    A graph keeps the mode of functional dropout that it was traced in.
+    """
+    graph = layers.nodes[0].graph
+    with modes_kept(body):
+        set_modes(body, layers, depth)
+        nodes, other = list(graph.nodes), list(trace(body))
+    limit = min(nodes.index(layers.nodes[len(layers) - depth]), _first_difference(body, nodes, other))
+    with evaluating(body), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as sizes:
+        shapes = _Shapes(body, graph=graph)
+        shapes.run(sizes.from_tensor(_draw(body, IMAGES, size)))
+    made = _made_of_images(nodes)
+    last = [max(_last_use(nodes, i), _last_use(other, i)) for i in range(limit)]
+    for place in range(limit, 1, -1):
+        alive = [i for i in range(place) if nodes[i] in made and last[i] >= place]
+        if len(alive) == 1 and nodes[alive[0]] in shapes.rows and nodes[alive[0]].op != "placeholder":
+            break
+    else:
+        raise ValueError("nowhere before them one tensor alone, with the images as its rows, is alive")
+    [cut] = alive
+    first, copied = fx.Graph(), dict[fx.Node, fx.Node]()
+    for node in nodes[:place]:
+        copied[node] = first.node_copy(node, copied.__getitem__)
+    first.output(copied[nodes[cut]])
+    name = next(layer.name for node, layer in zip(layers.nodes, layers.layers, strict=True) if node is nodes[cut])
+    return name, first, _tail(nodes, place, cut), _tail(other, place, cut)
+
+
+class _Shapes(fx.Interpreter):
+    """Runs a graph and notes which nodes give a tensor with the images as its rows."""
+
+    def __init__(self, body: nn.Module, graph: fx.Graph) -> None:
+        super().__init__(body, graph=graph)
+        self.rows = set[fx.Node]()
+
+    def run_node(self, n: fx.Node) -> Any:
+        value = super().run_node(n)
+        if isinstance(value, torch.Tensor) and value.shape[:1] == (IMAGES,):
+            self.rows.add(n)
+        return value
+
+
+def _made_of_images(nodes: Sequence[fx.Node]) -> set[fx.Node]:
+    made = set[fx.Node]()
+    for node in nodes:
+        if node.op == "placeholder" or not made.isdisjoint(node.all_input_nodes):
+            made.add(node)
+    return made
+
+
+def _last_use(nodes: Sequence[fx.Node], i: int) -> int:
+    return max((nodes.index(user) for user in nodes[i].users), default=i)
+
+
+def _tail(nodes: Sequence[fx.Node], place: int, cut: int) -> fx.Graph:
+    """The graph behind a place. What is not made of images is computed again there."""
+    graph, made = fx.Graph(), _made_of_images(nodes)
+    copied = {nodes[cut]: graph.placeholder("outputs")}
+    for i, node in enumerate(nodes):
+        if i >= place or node not in made:
+            copied[node] = graph.node_copy(node, copied.__getitem__)
+    for node in reversed(nodes[:place]):
+        if node in copied and node is not nodes[cut] and not copied[node].users:
+            graph.erase_node(copied[node])
+    return graph
 
 
 def _first_difference(body: nn.Module, nodes: Sequence[fx.Node], other: Sequence[fx.Node]) -> int:
@@ -195,19 +171,50 @@ def _first_difference(body: nn.Module, nodes: Sequence[fx.Node], other: Sequence
         if a.op == b.op == "get_attr" and a.target != b.target:  # fx names constants anew in every trace
             values = [attrgetter(str(node.target))(body) for node in (a, b)]
             return all(isinstance(value, torch.Tensor) for value in values) and torch.equal(*values)
-        said = [repr(fx.node.map_arg((node.args, node.kwargs), places.__getitem__)) for node in (a, b)]
-        return a.op == b.op and a.target == b.target and said[0] == said[1]
+        used = [repr(fx.node.map_arg((node.args, node.kwargs), places.__getitem__)) for node in (a, b)]
+        return a.op == b.op and a.target == b.target and used[0] == used[1]
 
     pairs = enumerate(zip(nodes, other, strict=False))
     return next((i for i, (a, b) in pairs if not same(a, b)), min(len(nodes), len(other)))
 
 
-def _tracer() -> NodePathTracer:
-    """torchvision's tracer as its `get_graph_node_names` sets it up, and timm's declarations where timm is loaded."""
-    leaves = [kind for _, kind in inspect.getmembers(torchvision.ops, inspect.isclass) if issubclass(kind, nn.Module)]
-    functions = []
-    if timm_models := sys.modules.get("timm.models"):
-        leaves += timm_models.get_notrace_modules()
-        leaves.append(sys.modules["timm.layers"].DropPath)  # in eval mode it would leave no trace, and never train
-        functions = timm_models.get_notrace_functions()
-    return NodePathTracer(autowrap_modules=(math, torchvision.ops), autowrap_functions=tuple(functions), leaf_modules=leaves)
+def _check(parts: Split, trained: Sequence[nn.Parameter], size: int) -> None:
+    """Compare parts with their body: features in both modes, gradients, and that an image's row is its own alone.
+
+    Running means change meanwhile.
+    """
+    body, images = parts.body, _draw(parts.body, 3, size)
+    with torch.no_grad(), evaluating(body):
+        outputs = parts.frozen(images)
+        alone = torch.cat([parts.frozen(images[:1]), parts.frozen(images[1:])])
+        _compare(alone, outputs, f"what {parts.place} gives for an image depends on the other images", ALIKE)
+        _compare(parts.tail(outputs), body.forward(images), "features: the parts give something else than the whole")
+        outputs = parts.frozen(images)
+    wanted, got = (_features_and_gradients(f, x, trained) for f, x in ((body.forward, images), (parts.tail, outputs)))
+    _compare(got[0], wanted[0], "features in train mode: the parts give something else than the whole")
+    nothing = NOTHING * max((float(gradient.abs().max()) for gradient in wanted[1:]), default=0.0)
+    for a, b in zip(got[1:], wanted[1:], strict=True):
+        _compare(a, b, "gradients: the parts give something else than the whole", nothing=nothing)
+
+
+def _features_and_gradients(
+    function: Callable[[torch.Tensor], torch.Tensor], given: torch.Tensor, trained: Sequence[nn.Parameter]
+) -> list[torch.Tensor]:
+    """Features, and the gradients of a weighted sum of them, with the same random numbers every time."""
+    with torch.random.fork_rng([given.device] if given.is_cuda else []):
+        torch.manual_seed(0)
+        features = function(given)
+    weights = torch.linspace(-1, 1, features.numel(), device=features.device, dtype=features.dtype).view_as(features)
+    gradients = torch.autograd.grad(features, trained, weights, allow_unused=True, materialize_grads=True) if trained else ()
+    return [features.detach(), *gradients]
+
+
+def _draw(body: nn.Module, batch: int, size: int) -> torch.Tensor:
+    """Random images [batch, 3, size, size] where the body is; the global generators are left alone."""
+    example = next(body.parameters())
+    images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
+    return images.to(example.device, example.dtype)
+
+
+def _compare(got: torch.Tensor, wanted: torch.Tensor, problem: str, tolerance: float = CLOSE, nothing: float = 0.0) -> None:
+    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()) + nothing, msg=problem)

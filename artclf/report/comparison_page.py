@@ -170,10 +170,14 @@ def _plot_differences(pairs: Sequence[Difference]) -> Figure:
     panels = {}
     for name, title in _PANELS.items():
         intervals = [pair.figures[name] for pair in drawn]
-        estimates = [(100 * one.difference, 100 * one.low, 100 * one.high) for one in intervals]
+        estimates = [(_points(one.value), _points(one.low), _points(one.high)) for one in intervals]
         panels[title] = [Series(estimates, style.run_colours(len(drawn) + 1)[1:])]
     title = f"Run {style.short(drawn[0].best)} minus each other run, in points, with 95% intervals"
     return plot_forest(title, [pair.other for pair in drawn], panels, reference=0)
+
+
+def _points(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _to_json(comparison: Comparison) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from PIL import Image
 
-from artclf.data.survey import Survey, draw_pictures
-from artclf.evaluation.giveaways import MET
-from artclf.evaluation.shortcuts import DENSITY, Shortcut, find_shortcuts
+from artclf.data.facts import Survey
+from artclf.data.sampling import draw_pictures
+from artclf.evaluation.shortcuts import FEWEST, MET, Fact, find_shortcuts
 from artclf.evaluation.significance import LEVEL
 from artclf.report import format as fmt
 from artclf.report import style
@@ -36,15 +36,18 @@ _MOST_FACTS = 8  # in the figure
 Json = Mapping[str, Any]
 
 
-def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int, demo: bool = False) -> tuple[Path, Survey]:
+def write_dataset(
+    folder: Path, survey: Survey, *, name: str, seed: int, demo: bool = False, command: str = ""
+) -> tuple[Path, Survey]:
     """Write dataset.html, figures/, facts.csv and, where there are such files, unreadable.csv.
 
     Args:
-        folder: where to, made where it is missing.
+        folder: where to, made where it is missing; the audit.json in it, if there is one, has a section of the page.
         survey: of the data set.
         name: of the data set, for the title.
         seed: of the samples that are shown, and of the survey's.
         demo: whether a program drew the images, which the page then says.
+        command: that wrote the page; it is shown where it is given.
 
     Returns:
         The page's path, and the survey with those images added to the unreadable ones that were chosen to be shown and whose
@@ -68,6 +71,8 @@ def write_dataset(folder: Path, survey: Survey, *, name: str, seed: int, demo: b
     page = render(
         "dataset.html",
         name=name,
+        command=command,
+        audit=audit_section(folder),
         demo=demo,
         root=survey.manifest.root,
         title=headline(survey),
@@ -125,39 +130,30 @@ def _reading(survey: Survey, seed: int) -> str:
     return f"{read}; {fmt.count(bad)} of them can't be read." if bad else f"{read}; none was unreadable."
 
 
-def warn_of_shortcuts(survey: Survey, shortcuts: Sequence[Shortcut]) -> str:
+def warn_of_shortcuts(survey: Survey, shortcuts: Sequence[Fact]) -> str:
     """What gives the maker away without a look at the picture, in careful words."""
     if not len(survey.facts):
         return "Not one file could be read, so nothing can be said about how they are stored."
     if not shortcuts:
-        only = "people" if (survey.facts["label"] == "human").all() else "AI"
+        labels = survey.facts["label"].unique()
+        if len(labels) > 1:
+            return f"Fewer than {FEWEST} files of a class were read, which is too few to compare how they are stored."
+        only = "people" if labels[0] == "human" else "AI"
         return f"All files read are by {only}, so there is nothing to compare: what would tell the classes apart is not known."
     notable = [shortcut for shortcut in shortcuts if shortcut.notable]
     if not notable:
         return (
-            "Neither JPEG quality, size, format nor bytes per pixel, each alone, tells the two classes apart clearly better "
-            "than guessing. Other shortcuts (colour, motif, traces of scaling) were not looked for; artclf audit looks at more."
+            "No fact of the files alone (size, format, JPEG quality, …) tells the two classes apart clearly "
+            "better than guessing. Other shortcuts (colour, motif, traces of scaling) were not looked for; artclf audit "
+            "looks at more."
         )
-    first, *others = notable
-    right = f"{fmt.share(first.balanced_accuracy)} of cases (balanced; guessing gives 50%)"
-    told = f"Without a look at the pictures, {first.fact} alone tells human works from AI works in {right}"
-    if others:
-        told += "; " + fmt.listed([f"{other.fact} in {fmt.share(other.balanced_accuracy)}" for other in others])
-    typical = "; ".join(
-        f"{shortcut.fact} {shortcut.typical['human']} among human works and {shortcut.typical['ai']} among AI works"
-        for shortcut in notable
-        if shortcut.fact != DENSITY
+    named = fmt.listed([f"{fact.name} ({fmt.score(fact.auroc.value)})" for fact in notable])
+    typical = "; ".join(f"{fact.name} {fact.human} among human works and {fact.ai} among AI works" for fact in notable)
+    return (
+        f"Without a look at the pictures, these facts alone tell human works from AI works (AUROC; guessing: 0.5): {named}. "
+        "A classifier may learn them instead of the art; a good score on these files would then say little about pictures "
+        f"stored otherwise. Typical: {typical}."
     )
-    if [shortcut.fact for shortcut in notable] == [DENSITY]:
-        meaning = (
-            "This may come from the pictures, since what is smooth compresses better, as well as from how files were written."
-        )
-    else:
-        meaning = (
-            "A classifier may learn this instead of the art; a good score on these files would then say little about pictures "
-            "stored otherwise."
-        )
-    return f"{told}. {meaning}{f' The commonest: {typical}.' if typical else ''}"
 
 
 def _samples(survey: Survey, seed: int) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:

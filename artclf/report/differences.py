@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from artclf.evaluation import significance
-from artclf.evaluation.significance import Interval, McNemar
+from artclf.evaluation.intervals import CONFIDENCE, Estimate
+from artclf.evaluation.significance import McNemar
 from artclf.report import format as fmt
 from artclf.report.finished_runs import JudgedRun
 
@@ -29,7 +30,7 @@ class Difference:
         alike: whether both are of one setting, the seed aside.
         mcnemar: of the best's and the other's verdicts.
         p_corrected: Holm's, over all pairs of the runs.
-        figures: figure → best minus other, with its interval; empty for runs that are too many to be resampled.
+        figures: figure → best minus other, with its interval; empty for runs that are not shown.
         accuracy: best minus other.
         smallest: the least difference in accuracy that the test could have told.
     """
@@ -39,7 +40,7 @@ class Difference:
     alike: bool
     mcnemar: McNemar
     p_corrected: float
-    figures: Mapping[str, Interval]
+    figures: Mapping[str, Estimate]
     accuracy: float
     smallest: float
 
@@ -66,15 +67,11 @@ class Differences:
         pairs: one less than there are runs.
         tests: the number of pairs that p-values are corrected for.
         pictures: N.
-        resamples: of the intervals.
-        seed: of the resamples.
     """
 
     pairs: tuple[Difference, ...]
     tests: int
     pictures: int
-    resamples: int
-    seed: int
 
     def to_json(self) -> dict[str, Any]:
         """The pairs and how they were tested, as comparison.json holds them."""
@@ -85,10 +82,8 @@ class Differences:
                 "correction": "Holm, over all pairs of the runs",
                 "tests": self.tests,
                 "level": significance.LEVEL,
-                "interval": "paired bootstrap, percentile; pictures drawn within each label, the same for all runs",
-                "confidence": significance.CONFIDENCE,
-                "resamples": self.resamples,
-                "seed": self.seed,
+                "interval": "paired: Newcombe's method 10 for rates, square-and-add for balanced accuracy, DeLong for AUROC",
+                "confidence": CONFIDENCE,
             },
         }
 
@@ -105,34 +100,29 @@ class Differences:
             "larger_than_chance": pair.larger_than_chance,
             "smallest_accuracy_difference_told": pair.smallest,
             "differences": {
-                name: {key: None if fmt.missing(value) else value for key, value in vars(interval).items()}
-                for name, interval in pair.figures.items()
+                name: {"difference": estimate.value, "low": estimate.low, "high": estimate.high}
+                for name, estimate in pair.figures.items()
             },
         }
 
 
-def against_the_best(runs: Sequence[JudgedRun], *, shown: int, seed: int = 0) -> Differences:
+def against_the_best(runs: Sequence[JudgedRun], *, shown: int) -> Differences:
     """Test the first run against each other one.
 
     Args:
         runs: on the same test pictures in the same order, the best first.
         shown: for how many of them intervals are computed; the first ones.
-        seed: of the resamples.
     """
     right = [run.right for run in runs]
     tests = [significance.mcnemar(right[i], right[j]) for i, j in combinations(range(len(runs)), 2)]
     corrected = significance.holm([test.p for test in tests])
     best, pictures = runs[0], len(right[0])
-    resampled = None
-    if len(runs) > 1:
-        first = runs[:shown]
-        p_ai, called = np.stack([run.p_ai for run in first]), np.stack([run.called_ai for run in first])
-        resampled = significance.bootstrap(best.is_ai, p_ai, called, seed=seed)
     pairs = []
     for row, (run, test, p) in enumerate(zip(runs[1:], tests, corrected, strict=False), start=1):  # the best's pairs lead
-        figures = {}
-        if resampled and row < shown:
-            figures = {name: resampled.difference(name, 0, row) for name in significance.FIGURES}
+        figures: Mapping[str, Estimate] = {}
+        if row < shown:
+            p_ai, called = np.stack([best.p_ai, run.p_ai]), np.stack([best.called_ai, run.called_ai])
+            figures = significance.paired_differences(best.is_ai, p_ai, called)
         discordant = test.only_first + test.only_second
         pairs.append(
             Difference(
@@ -146,7 +136,7 @@ def against_the_best(runs: Sequence[JudgedRun], *, shown: int, seed: int = 0) ->
                 smallest=significance.smallest_difference(discordant, pictures, len(tests)),
             )
         )
-    return Differences(tuple(pairs), len(tests), pictures, significance.RESAMPLES, seed)
+    return Differences(tuple(pairs), len(tests), pictures)
 
 
 def standings(runs: Sequence[JudgedRun], differs: Sequence[str], differences: Differences) -> list[str]:
@@ -175,7 +165,7 @@ def standings(runs: Sequence[JudgedRun], differs: Sequence[str], differences: Di
         gentle = runs[row]
         interval = differences.pairs[row - 1].figures.get("false_positive_rate")
         fewer = (
-            f", {fmt.points(interval.difference, signed=False)} points fewer "
+            f", {fmt.points(interval.value, signed=False)} points fewer "
             f"(95% interval {fmt.points(interval.low)} to {fmt.points(interval.high)})"
             if interval
             else ""
@@ -211,7 +201,7 @@ def _of_two(pair: Difference, pictures: int) -> str:
     )
     interval = pair.figures["accuracy"]
     between = (
-        f"{fmt.points(interval.difference)} points of accuracy, "
+        f"{fmt.points(interval.value)} points of accuracy, "
         f"95% interval {fmt.points(interval.low)} to {fmt.points(interval.high)}"
     )
     if pair.larger_than_chance:

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.holdout import FIGURES, Figures, HoldoutRun, Unseen, unseen_figures
+from artclf.evaluation.holdout import FIGURES, Figures, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import format as fmt
@@ -49,7 +49,7 @@ class Holdout:
     """
 
     by: Literal["generator", "style"]
-    results: tuple[Unseen, ...]
+    results: tuple[HoldoutResult, ...]
     runs: Mapping[str, Path]
     metrics: Mapping[str, Mapping[str, Any]]
     threshold: float
@@ -90,7 +90,7 @@ def read_holdout(
         reasons = "".join(f"\n{name}: {reason}" for name, reason in {**failed, **aside}.items())
         raise ArtclfError(f"+holdout={by}: no run finished, so there is nothing to tell{reasons}")
     metrics = {name: read_metrics(run) for name, run in runs.items()}
-    results = unseen_figures([_read(name, run, metrics[name], threshold) for name, run in runs.items()], by)
+    results = holdout_results([_read(name, run, metrics[name], threshold) for name, run in runs.items()], by)
     worst_first = sorted(results, key=lambda result: (_order(result.unseen.estimates["recall"]), result.leave))
     return Holdout(by, tuple(worst_first), dict(runs), metrics, threshold, command, failed, aside)
 
@@ -127,7 +127,7 @@ def sentences(holdout: Holdout) -> list[str]:
     return [_missed_most(holdout), _costs(holdout), _does_not_follow(holdout)]
 
 
-def plot_unseen(results: Sequence[Unseen], by: str) -> Figure:
+def plot_unseen(results: Sequence[HoldoutResult], by: str) -> Figure:
     """Plot each figure of each left-out generator or style, unseen and seen, with 95% intervals.
 
     Args:
@@ -188,7 +188,7 @@ def _costs(holdout: Holdout) -> str:
     by = f"networks trained on it find (mean of {worst.seen_by})"
     by = f"a network trained on it, without {another}, finds" if worst.seen_by == 1 else by
     said = f"Of the same works, {by} {fmt.share(seen.value)}"
-    points = f"{fmt.points(lost.difference)} points ({fmt.points(lost.low)} to {fmt.points(lost.high)})"
+    points = f"{fmt.points(lost.value)} points ({fmt.points(lost.low)} to {fmt.points(lost.high)})"
     others = worst.others.estimates["recall"] if worst.others else None
     beside = (
         f"; of what it was trained on, the network that has never seen it finds {fmt.share(others.value)}"
@@ -225,13 +225,13 @@ def _link(run: Path, folder: Path) -> str:
     return quote(os.path.relpath(report, folder)) if report.is_file() else ""
 
 
-def _cases(result: Unseen) -> list[tuple[str, Figures, int]]:
+def _cases(result: HoldoutResult) -> list[tuple[str, Figures, int]]:
     """Which works by which networks: the name of the case, the figures, and how many runs they are of."""
     cases = [("unseen", result.unseen, 1), ("seen", result.seen, result.seen_by), ("others", result.others, 1)]
     return [(name, figures, runs) for name, figures, runs in cases if figures is not None]
 
 
-def _rows(result: Unseen) -> list[dict[str, Any]]:
+def _rows(result: HoldoutResult) -> list[dict[str, Any]]:
     rows = []
     for works, figures, runs in _cases(result):
         row: dict[str, Any] = {"left_out": result.leave, "works": works, "ai": figures.ai, "human": figures.human, "runs": runs}
@@ -259,7 +259,10 @@ def _to_json(holdout: Holdout) -> dict[str, Any]:
                 "seen": plain(result.seen),
                 "seen_by": result.seen_by,
                 "others": plain(result.others),
-                "lost": {name: asdict(interval) for name, interval in result.lost.items()},
+                "lost": {
+                    name: {"difference": change.value, "low": change.low, "high": change.high}
+                    for name, change in result.lost.items()
+                },
             }
             for result in holdout.results
         ],

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from artclf.data.distortions import ALIKE, ALIKE_QUALITY, DISTORTIONS, NOTHING
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
-from artclf.evaluation.groups import COLUMNS, FIGURES, worst_cell
+from artclf.evaluation.groups import COLUMNS, FIGURES, worst_group
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.robustness import Altered
 from artclf.report import format as fmt
@@ -221,7 +221,7 @@ def _groups(run: Path, splits: list[str]) -> list[dict[str, Any]]:
         parts.append(
             {
                 "split": split,
-                "worst": {label: worst_cell(table, label, split) for label in ("human", "ai") if sides[label]},
+                "worst": {label: worst_group(table, label, split) for label in ("human", "ai") if sides[label]},
                 "grid": grid,
                 "grid_styles": sorted({name for row in grid.values() for name in row}),
                 "makers": _rows(_largest(makers)),

@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from artclf.errors import ArtclfError
-from artclf.run_folder import PRUNED_FILE, runs_of
+from artclf.run_folder import JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, runs_of
 
 log = logging.getLogger(__name__)
-
-SEARCH_KEYS = ("sweep", "pruning")
-
-
-def concerns_search(word: str) -> bool:
-    """Whether an override concerns the search that a run is part of, and not the run."""
-    return word.lstrip("+").split("=")[0] in SEARCH_KEYS
 
 
 class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked to)
@@ -55,19 +50,24 @@ class Comparison(Callback):
     """A Hydra callback that writes comparison.html, its figures and its tables beside the runs of a multirun."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
-        """Refuse a folder that holds runs already; a search goes on with its own.
+        """Refuse a folder that holds runs of another command; the same command goes on with its own.
 
         Raises:
             SystemExit: with code 2, where it does.
         """
         folder = Path(config.hydra.sweep.dir)
-        if not _searches(config) and any(folder.glob("*/config.yaml")):
+        if _sweeper(config) == "artclf_optuna" and (folder / JOURNAL_FILE).is_file():
+            return  # the search itself compares what was typed
+        if not (folder / "config.yaml").is_file() and not any(folder.glob("*/config.yaml")):
+            return
+        if _typed_before(folder) != OmegaConf.to_container(config.hydra.overrides.task):
             log.error(
-                "hydra.sweep.dir=%s: holds runs already; compare them (artclf compare), go on with one that has not finished "
-                "(resume=), or type another folder",
+                "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to go on with them, compare "
+                "them (artclf compare), or type another folder",
                 folder,
             )
             raise SystemExit(2)
+        log.info("going on with the multirun in %s: what has finished is not run again", folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
         """Compare what was finished, list what failed, and end with exit code 2 where something did.
@@ -75,8 +75,8 @@ class Comparison(Callback):
         Raises:
             SystemExit: with code 2, where a run failed, left nothing here, or the runs can't be compared.
         """
-        if _searches(config):
-            return  # a search chooses by validation, and leaves a page of its own; a comparison is led by test figures
+        if _sweeper(config).startswith("artclf_"):
+            return  # these have a page of their own
         from artclf.report.comparison_page import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
 
         folder = Path(config.hydra.sweep.dir)
@@ -100,6 +100,14 @@ class Comparison(Callback):
             raise SystemExit(2)
 
 
-def _searches(config: DictConfig) -> bool:
-    """Whether a multirun is a search, and not every combination of what was typed."""
-    return str(config.hydra.sweeper._target_).startswith("hydra_plugins.artclf_optuna")
+def _sweeper(config: DictConfig) -> str:
+    """The package of the sweeper that was chosen ("artclf_optuna")."""
+    return str(config.hydra.sweeper._target_).removeprefix("hydra_plugins.").partition(".")[0]
+
+
+def _typed_before(folder: Path) -> Any:
+    """The overrides of the multirun in a folder, as Hydra wrote them down; None where it did not."""
+    try:
+        return OmegaConf.to_container(OmegaConf.load(folder / MULTIRUN_FILE).hydra.overrides.task)
+    except (OSError, YAMLError, OmegaConfBaseException):
+        return None

@@ -1,15 +1,17 @@
-"""What became of a trial, by what its run left in its folder: the same for every launcher."""
+"""What became of trials, by what their runs left in their folders, and which settings mattered."""
 
-import json
 import math
 from pathlib import Path
-from typing import Any
 
+import optuna
 import pandas as pd
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
 
 from artclf.report.figures.sweep import Outcome
-from artclf.run_folder import ERROR_FILE, PRUNED_FILE
+from artclf.run_folder import PRUNED_FILE, outcome_of, read_json, read_metrics
 
+FEWEST = 8  # finished trials below which the shares of settings would be noise
 TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
 
 
@@ -22,20 +24,39 @@ def read_outcome(folder: Path, metric: str) -> Outcome:
     """
     history = pd.read_csv(folder / "metrics.csv") if (folder / "metrics.csv").is_file() else pd.DataFrame({"seconds": []})
     epochs, trained = len(history), round(float(history["seconds"].sum()), 2) if len(history) else None
-    if (folder / ERROR_FILE).is_file():
-        return Outcome("failed", None, epochs, trained, (folder / ERROR_FILE).read_text(encoding="utf-8").strip())
-    if (folder / PRUNED_FILE).is_file():
-        said = _read(folder / PRUNED_FILE)
+    what = outcome_of(folder)
+    if what.state == "failed":
+        return Outcome("failed", None, epochs, trained, what.reason)
+    if what.state == "pruned":
+        said = read_json(folder / PRUNED_FILE, "search again")
         return Outcome("pruned", said["value"], epochs, said["seconds"], said["reason"])
-    if not (folder / "metrics.json").is_file():
+    if what.state == "unfinished":
         return Outcome("failed", None, epochs, trained, "it did not end: it was interrupted, or its process was", ended=False)
-    metrics = _read(folder / "metrics.json")
+    metrics = read_metrics(folder)
     value, seconds = metrics["best"].get(metric), metrics.get("seconds")
     if value is None or not math.isfinite(value):
         return Outcome("failed", None, epochs, seconds, f"it gave no {metric}: are there callbacks that keep the best weights?")
     return Outcome("finished", value, epochs, seconds, test={key: metrics["test"].get(key) for key in TEST_FIGURES})
 
 
-def _read(file: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return content
+def importance(study: optuna.Study) -> tuple[dict[str, float], str]:
+    """Share of the differences between finished trials that each setting explains, by itself and with the others.
+
+    Functional ANOVA on a random forest (Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
+    Importance", ICML 2014), as Optuna computes it. The forest is given the trials' ranks: a single trial that nearly diverged
+    would otherwise explain everything.
+
+    Returns:
+        Key → share, the largest first (they add up to 1), and an empty text; or nothing, and why not.
+    """
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(finished) < FEWEST:
+        return {}, f"{len(finished)} trials finished: too few to tell which settings mattered (from {FEWEST} on)"
+    if len({trial.value for trial in finished}) == 1:
+        return {}, "all finished trials have the same figure: no setting mattered"
+    ranks = pd.Series({trial.number: trial.value for trial in finished}).rank()
+
+    def rank(trial: FrozenTrial) -> float:
+        return float(ranks[trial.number])
+
+    return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), target=rank)), ""

@@ -1,7 +1,6 @@
 """A search for good settings: Optuna proposes, a launcher runs, the outcome is told."""
 
 import logging
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,16 +11,14 @@ import optuna
 from hydra.core.override_parser.types import Override
 from optuna.trial import TrialState
 
-from artclf.config.check import quoted
+from artclf.config.command import command_of, concerns_search, quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
 from artclf.report.figures.sweep import Sweep, Trial
 from artclf.report.sweep_page import write_sweep
-from artclf.run_folder import ERROR_FILE
-from artclf.sweep.callbacks import concerns_search
-from artclf.sweep.importance import importance
-from artclf.sweep.journal import JOURNAL, STUDY, make_pruner, storage
-from artclf.sweep.outcome import read_outcome
+from artclf.run_folder import ERROR_FILE, JOURNAL_FILE
+from artclf.sweep.outcome import importance, read_outcome
+from artclf.sweep.pruning import STUDY, make_pruner, storage
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +92,7 @@ class Search:
             self._tell(trial.number)  # it was running when the search was stopped
 
     def _open(self) -> optuna.Study:
-        journal = self.folder / JOURNAL
+        journal = self.folder / JOURNAL_FILE
         asked = {
             "space": {found.key: found.text for found in self.settings},
             "settled": self._own_words(),
@@ -195,7 +192,7 @@ class Search:
         words = [*self.settled, *(f"{key}={word}" for key, word in drawn.items())]
         words += [f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir='{trial.number}'"]
         if self.options.pruner != "none":
-            words.append(f"pruning={{storage:{quoted(str(self.folder / JOURNAL))},trial:{trial._trial_id}}}")
+            words.append(f"pruning={{storage:{quoted(str(self.folder / JOURNAL_FILE))},trial:{trial._trial_id}}}")
         return words
 
     def _fail(self, number: int, reason: str) -> None:
@@ -231,7 +228,7 @@ class Search:
         command = None
         if best is not None:
             words = [*self._own_words(), *(f"{key}={word}" for key, word in best.words.items())]
-            command = shlex.join(["python", "train.py", *words])
+            command = command_of(words)
         matters, why_not = importance(self.study)
         sweep = Sweep(
             metric=self.metric,

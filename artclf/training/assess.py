@@ -9,10 +9,10 @@ import pandas as pd
 
 from artclf.config.schema import AuditConfig
 from artclf.data.canonical import Canonical
-from artclf.evaluation.decision import Judge, with_verdicts
+from artclf.evaluation.conformal import decision_metrics
+from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.metrics import THRESHOLD, split_metrics
 from artclf.evaluation.robustness import Robustness, measure_robustness
-from artclf.evaluation.thresholds import judgement
 from artclf.inference.audit import audit_beside
 from artclf.inference.finished_run import Selection, Subject
 from artclf.inference.forms import judge_both_forms
@@ -26,7 +26,7 @@ def assess(
     folder: Path,
     selection: Selection,
     model: ArtClassifier,
-    judge: Judge,
+    judge: DecisionRule,
     predictions: pd.DataFrame,
     precision: str,
     seed: int,
@@ -40,7 +40,7 @@ def assess(
         judge: what gives its verdicts.
         predictions: the manifest's columns and p_ai.
         precision: what was computed in.
-        seed: of lots and bootstraps.
+        seed: of random samples.
 
     Returns:
         The figures of each split, what the judge says, and both forms, for metrics.json.
@@ -54,7 +54,7 @@ def assess(
     pictures = AuditConfig().pictures  # as in a run that says nothing of it
     audit_beside(folder, selection.manifest, pictures=pictures, form=form, canonical=canonical)
     forms = judge_both_forms(model, selection.manifest.root, predictions, form, precision, pictures=pictures, seed=seed)
-    return {**metrics, **judgement(predictions, judge), "forms": forms}
+    return {**metrics, **decision_metrics(predictions, judge), "forms": forms}
 
 
 def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, image_size: int, seed: int) -> Robustness:
@@ -65,9 +65,9 @@ def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, i
         scores: from `score_versions`.
         threshold: from which p_ai on the verdict is AI.
         image_size: pixels a side of what the network is shown.
-        seed: of the bootstrap; the sample's and the noise's are the same.
+        seed: of the sample and of noise, which was used for the scores.
     """
-    found = measure_robustness(scores, threshold, seed=seed)
+    found = measure_robustness(scores, threshold)
     scores.to_csv(folder / "robustness.csv", index=False, float_format="%.7g")
     sides = scores.drop_duplicates("path").groupby("label")["shorter_side"].median()
     facts: dict[str, Any] = {
@@ -88,7 +88,7 @@ def write_evaluation(
     predictions: pd.DataFrame,
     rejected: pd.DataFrame,
     altered: pd.DataFrame | None,
-    judge: Judge,
+    judge: DecisionRule,
     precision: str,
     seed: int,
     command: str,
@@ -107,7 +107,7 @@ def write_evaluation(
         altered: from `score_versions`; None where robustness is not asked for.
         judge: what gives its verdicts.
         precision: what was computed in.
-        seed: of the sample for robustness, of noise and of the bootstrap.
+        seed: of the sample for robustness and of noise.
         command: the command line.
         began: when the evaluation began, by `time.perf_counter`.
         threshold: from which p_ai on the verdict is AI.

@@ -1,15 +1,123 @@
-"""A run's network: the backbone with its weights, the head and the loss, as the configuration and the data ask for them."""
+"""What a run is made of: data, backbone, classifier and the depth of each stage, as the configuration asks for them."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+import lightning
+import torch
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from artclf.config.check import part_mistakes, schema_mistakes, validate
 from artclf.config.schema import Config
 from artclf.data.canonical import Canonical
+from artclf.data.module import ArtData
+from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone, load_weights
 from artclf.model.classifier import ArtClassifier
+from artclf.model.heads import HEADS
+from artclf.model.losses import LOSSES
+from artclf.model.precision import resolve_precision
+from artclf.run_folder import write_text
+from artclf.training.limits import require_memory, size_mistakes
 from artclf.training.resume import Progress
+from artclf.training.stages import is_main_process
+from artclf.training.trainer import lies_outside, target_mistakes, trust_hint
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Built:
+    """The parts of a run.
+
+    Attributes:
+        config: with each stage's `auto` resolved.
+        data: read, with its splits.
+        backbone: with its weights.
+        model: the classifier.
+        depths: how many layers each stage unfreezes.
+        precision: what is computed in, as Lightning names it.
+        fallbacks: what differs from what was asked for.
+    """
+
+    config: Config
+    data: ArtData
+    backbone: Backbone
+    model: ArtClassifier
+    depths: dict[str, int]
+    precision: str
+    fallbacks: list[str]
+
+
+def build(config: Config, progress: Progress, folder: Path | None) -> Built:
+    """Read the data and build the network of a run.
+
+    Args:
+        config: of the run.
+        progress: of the run; one that continues keeps the weights and the precision that it began with.
+        folder: where manifest.csv and rejected.csv are written; None: nowhere.
+
+    Raises:
+        ArtclfError: where the data, the weights or this machine can't do what is asked for.
+    """
+    _require_accelerator(config.trainer.accelerator)
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    backbone = load_backbone(config, progress)
+    pretrained = backbone.weights != "random"
+    precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    require_memory(config, backbone, precision)
+    data = ArtData(
+        config.data, config.augment, config.balance.name, config.seed, backbone.interpolation, config.cache, config.holdout
+    )
+    data.read(folder)
+    data.tell()
+    _require_both_classes(config, data)
+    if folder is not None:
+        write_text(folder / "manifest.csv", data.manifest.to_csv())
+    model = build_model(config, backbone, data.plan.pos_weight, data.canonical)
+    depths = {
+        name: model.layers.resolve(
+            stage.unfreeze, key=f"stages.{name}.unfreeze", pretrained=pretrained, last_block=backbone.last_block
+        )
+        for name, stage in config.stages.items()
+    }
+    config = _resolve_stages(config, depths, pretrained=pretrained)
+    # in mixed precision Lightning can't clip what a fused optimiser may unscale itself
+    model.fused = precision == "32-true" or config.trainer.gradient_clip_val is None
+    # deterministic algorithms would also fill all memory before it is written to, which costs a fifth of a step
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if is_main_process():
+        layout = "channels-last" if config.trainer.channels_last else "channels-first"
+        log.info("computing with %s precision and %s maps, %d threads on a CPU", precision, layout, torch.get_num_threads())
+    return Built(config, data, backbone, model, depths, precision, told_fallbacks(config, backbone, depths))
+
+
+def mistakes(composed: DictConfig, run: Path | None = None, *, here: bool = True) -> list[str]:
+    """Return a line for every mistake in a configuration: in the schema, and in the options of its parts.
+
+    Args:
+        composed: what Hydra composed, or config.yaml of a run folder.
+        run: that folder, where the user has not said that they trust it.
+        here: whether it is to run on this machine, which then needs room for it.
+    """
+    lines = schema_mistakes(composed)
+    try:
+        values: Any = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException:
+        return lines  # which tell of it
+    parts: Any = (("head", HEADS, {"features"}), ("loss", LOSSES, {"pos_weight"}))
+    for group, classes, given in parts:
+        if isinstance(values.get(group), dict) and "name" in values[group]:
+            lines += part_mistakes(group, values[group], classes, given)
+    data = values.get("data") or {}
+    if run is not None and data.get("source") == "demo" and data.get("root") and lies_outside("root", data["root"], run):
+        lines.append(f"data.root: got {data['root']}, where demo pictures would be drawn; {trust_hint(run)}")
+    if here and not lines:
+        lines += size_mistakes(validate(composed))
+    return lines + target_mistakes(values, run)
 
 
 def load_backbone(config: Config, progress: Progress) -> Backbone:
@@ -66,3 +174,32 @@ def told_fallbacks(config: Config, backbone: Backbone, depths: dict[str, int]) -
     for line in lines:
         log.warning("%s", line)
     return lines
+
+
+def _resolve_stages(config: Config, depths: dict[str, int], *, pretrained: bool) -> Config:
+    """The configuration with each stage's `auto` replaced: by another recipe where it is the first to train random weights."""
+    stages, deepest = {}, 0
+    for name, stage in config.stages.items():
+        from_scratch = not pretrained and depths[name] > deepest
+        deepest = max(deepest, depths[name])
+        stages[name] = stage.resolved(from_scratch=from_scratch)
+        if from_scratch and stages[name] != stage:
+            settings = (name, stages[name].schedule, stages[name].max_epochs, stages[name].patience)
+            log.info("stage %s trains random weights, by a recipe of its own: schedule=%s max_epochs=%s patience=%s", *settings)
+    return config.model_copy(update={"stages": stages})
+
+
+def _require_both_classes(config: Config, data: ArtData) -> None:
+    labels = data.manifest.split("val")["label"].unique()
+    monitors = {f"callbacks.{name}.monitor": c.options.get("monitor") for name, c in config.callbacks.items() if c}
+    asking = [key for key, metric in {"monitor.metric": config.monitor.metric, **monitors}.items() if metric == "val/auroc"]
+    if asking and len(labels) < 2:
+        raise ArtclfError(
+            f"{', '.join(asking)}: got val/auroc, but the val split holds {' and '.join(labels)} images alone, for which there "
+            "is no AUROC; choose val/loss, or give val images of both classes"
+        )
+
+
+def _require_accelerator(accelerator: str) -> None:
+    if accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise ArtclfError("trainer.accelerator=gpu: there is no GPU that torch can use here; type trainer=cpu or trainer=auto")

@@ -3,24 +3,23 @@
 import logging
 import os
 import re
-import shlex
 import sys
 import time
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from artclf.config.check import override_mistakes, quoted, resume_command, resumed_folder
+from artclf.config.command import command_of, concerns_search, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
-from artclf.run_folder import ERROR_FILE
+from artclf.run_folder import ERROR_FILE, PROGRESS_FILE, read_metrics
 from artclf.runtime import end_with_parent, garbage_left_alone, keep_freed_memory, wait_asleep
-from artclf.sweep.callbacks import Pruned, concerns_search
+from artclf.sweep.callbacks import Pruned
 
 log = logging.getLogger(__name__)
 
@@ -51,30 +50,53 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
         print("error: resume=FOLDER is typed alone, without options", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
     _load()
-    from artclf.training.experiment import mistakes  # noqa: PLC0415 (loads torch and lightning)
+    from artclf.config.check import override_mistakes  # noqa: PLC0415 (loads pydantic; --help has no need of it)
+    from artclf.training.build import mistakes  # noqa: PLC0415 (loads torch and lightning)
     from artclf.training.resume import unfinished  # noqa: PLC0415 (so does this)
 
     overrides = [word for word in words if not word.startswith("-")]
-    processes = _processes_from_outside()
-    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
-        lines = [f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"]
-    else:
-        here = not any(word.startswith(ELSEWHERE) for word in overrides)
-        lines = override_mistakes(overrides, conf, partial(mistakes, here=here), multirun=bool(flags))
-    if not lines:
-        try:
-            run = resumed_folder(overrides, multirun=bool(flags))
-            if run is not None and "LOCAL_RANK" not in os.environ and any(w.startswith("hydra.run.dir=") for w in overrides):
-                raise ArtclfError(f"resume={run}: the run goes on in that folder; leave hydra.run.dir out")
-            if run is not None:
-                words = [*words, f"hydra.run.dir={quoted(str(unfinished(run)))}"]
-        except ArtclfError as error:
-            lines = [str(error)]
+    here = not any(word.startswith(ELSEWHERE) for word in overrides)
+    jobs: list[DictConfig] = []
+
+    def check(job: DictConfig) -> list[str]:
+        jobs.append(job)
+        return mistakes(job, here=here)
+
+    lines = _process_mistakes(overrides) or override_mistakes(overrides, conf, check, multirun=bool(flags))
+    try:
+        run = None if lines else resumed_folder(overrides, multirun=bool(flags))
+        if run is not None and "LOCAL_RANK" not in os.environ and any(w.startswith("hydra.run.dir=") for w in overrides):
+            raise ArtclfError(f"resume={run}: the run goes on in that folder; leave hydra.run.dir out")
+        if run is not None:
+            words = [*words, f"hydra.run.dir={quoted(str(unfinished(run)))}"]
+    except ArtclfError as error:
+        lines = [str(error)]
     if lines:
         for line in lines:
             print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
         raise SystemExit(USAGE_ERROR)
-    return words
+    return words if not jobs or run is not None else _with_sweeper(words, jobs[0], multirun=bool(flags))
+
+
+def _process_mistakes(overrides: list[str]) -> list[str]:
+    """What is wrong where torchrun or srun started several processes at once."""
+    processes = _processes_from_outside()
+    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
+        return [f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"]
+    if processes > 1 and any("holdout=" in w for w in overrides) and not any(w.startswith("holdout.leave=") for w in overrides):
+        return ["+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one"]
+    return []
+
+
+def _with_sweeper(words: list[str], job: DictConfig, *, multirun: bool) -> list[str]:
+    """Let +holdout without a name be a multirun of artclf_holdout; the run folder is then that of all its jobs."""
+    if job.get("holdout") is None or job.holdout.leave is not None:
+        return words
+    words = [*words, "hydra/sweeper=artclf_holdout"]
+    if multirun:
+        return words
+    place = next((word.partition("=")[2] for word in words if word.startswith("hydra.run.dir=")), None)
+    return ["-m", *words, f"hydra.sweep.dir={place or quoted('${hydra.runtime.cwd}/${hydra.run.dir}')}"]
 
 
 def launch(composed: DictConfig) -> float | None:
@@ -84,30 +106,28 @@ def launch(composed: DictConfig) -> float | None:
         The monitored figure of the best weights, for sweepers; None where a run of a multirun failed, or a search stopped it.
 
     Raises:
-        SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun, and where each generator or
-            style is left out in turn, a failed run leaves error.txt in its folder, and the others go on.
+        SystemExit: with code 2 after a mistake of the user's, 130 after Ctrl-C. In a multirun, a failed run leaves error.txt
+            in its folder, and the others go on.
     """
     end_with_parent()
     _load()
     from artclf.training.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
-    from artclf.training.holdout import leaves_each_out  # noqa: PLC0415
     from artclf.training.resume import alone  # noqa: PLC0415
     from artclf.training.stages import is_main_process  # noqa: PLC0415
 
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN
-    command = shlex.join(["python", "train.py", *(word for word in hydra.overrides.task if not concerns_search(word))])
+    command = command_of(word for word in hydra.overrides.task if not concerns_search(word))
     if Path(hydra.runtime.cwd).is_dir():
         os.chdir(hydra.runtime.cwd)  # a cluster's workers begin elsewhere, and data.root=pictures means where it was typed
     _lower_voices(first=is_main_process())
     began = time.perf_counter()
     try:
         with alone(folder) as fallbacks:
-            if leaves_each_out(composed, folder):
-                _leave_each_out(composed, folder, command, fallbacks)
-                return None
-            metrics = run(composed, folder, command, fallbacks)
+            metrics = _typed_again(composed, folder) if multirun else None
+            done = metrics is not None
+            metrics = metrics or run(composed, folder, command, fallbacks)
     except ArtclfError as error:
         for line in str(error).splitlines():
             log.error("%s", line)
@@ -131,7 +151,8 @@ def launch(composed: DictConfig) -> float | None:
         return None
     if is_main_process():
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of a run that failed, and went on
-        _tell(metrics, folder)
+        if not done:
+            _tell(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
 
 
@@ -143,20 +164,24 @@ def _lower_voices(*, first: bool) -> None:
         logging.getLogger().setLevel(logging.WARNING)
 
 
-def _leave_each_out(composed: DictConfig, folder: Path, command: str, fallbacks: list[str]) -> None:
-    """A run for each generator or style that is left out, and what they say.
+def _typed_again(composed: DictConfig, folder: Path) -> dict[str, Any] | None:
+    """Return what a job of a multirun found out before; let one that has not finished go on.
 
     Raises:
-        SystemExit: with code 2, where one of them failed.
+        ArtclfError: where the folder holds a run of other settings.
     """
-    from artclf.training.holdout import run_each, tell  # noqa: PLC0415 (loads torch and lightning)
+    from artclf.config.check import validate  # noqa: PLC0415 (loads pydantic)
+    from artclf.training.resume import read_config  # noqa: PLC0415 (loads torch)
 
-    if _processes_from_outside() > 1:
-        raise ArtclfError("+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one")
-    holdout = run_each(composed, folder, command, fallbacks)
-    tell(holdout, folder)
-    if holdout.failed:
-        raise SystemExit(USAGE_ERROR)
+    if not (folder / "config.yaml").is_file():
+        return None
+    if read_config(folder) != OmegaConf.create(validate(composed).model_dump(by_alias=True)):
+        raise ArtclfError(f"{folder}: holds a run of other settings; {resume_command(folder)}, or type another hydra.sweep.dir")
+    if (folder / "metrics.json").is_file() and not (folder / PROGRESS_FILE).exists():
+        log.info("the run in %s has finished", folder)
+        return read_metrics(folder)
+    composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
+    return None
 
 
 @cache

@@ -16,7 +16,7 @@ from artclf.data.demo.draw import FOLDERS
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone
 from artclf.model.heads import HEADS
-from artclf.model.parts import evaluating
+from artclf.model.layers import evaluating
 from artclf.report.format import plural
 from artclf.runtime import cores, memory
 

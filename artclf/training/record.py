@@ -15,9 +15,8 @@ import torch
 
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
-from artclf.evaluation.calibrators import as_stored
-from artclf.evaluation.decision import Judge
-from artclf.evaluation.groups import cells
+from artclf.evaluation.decision import DecisionRule, as_stored
+from artclf.evaluation.groups import group_metrics
 from artclf.inference.audit import audit_run
 from artclf.model.checkpoint import write_judge
 from artclf.model.classifier import ArtClassifier
@@ -71,7 +70,7 @@ def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
     return table
 
 
-def save_judge(folder: Path, judge: Judge) -> None:
+def save_judge(folder: Path, judge: DecisionRule) -> None:
     """Say what the verdicts can't promise, and save them with the run's best weights where these are kept."""
     for line in judge.shortfalls():
         log.warning("%s", line)
@@ -125,7 +124,7 @@ def device_name(device: torch.device) -> str:
 def write_tables(folder: Path, predictions: pd.DataFrame) -> None:
     """Write predictions.csv, and cells.csv, which is computed of it."""
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    cells(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
+    group_metrics(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
 
 
 def write_run(

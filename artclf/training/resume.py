@@ -13,11 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from artclf.config.check import resume_command
-from artclf.config.mistakes import validate
+from artclf.config.check import validate
+from artclf.config.command import resume_command
 from artclf.config.schema import Config
 from artclf.errors import ArtclfError
-from artclf.run_folder import PROGRESS_FILE, PRUNED_FILE, is_finished, is_finished_holdout, write_text
+from artclf.run_folder import PROGRESS_FILE, outcome_of, write_text
 from artclf.training.stages import StageRecord, is_main_process
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ def begin(
     progress = Progress(command)
     if is_main_process():
         if (folder / "config.yaml").exists():
-            over = is_finished(folder) or is_finished_holdout(folder)
+            over = outcome_of(folder).state == "finished"
             also = "" if over else f", which has not finished; {resume_command(folder)} goes on with it"
             raise ArtclfError(
                 f"hydra.run.dir={folder}: holds another run already{also}; choose another folder, or remove that one"
@@ -204,17 +204,15 @@ def unfinished(run: Path) -> Path:
         inside = sorted(run.glob("*/config.yaml"))
         if not inside:
             raise ArtclfError(f"resume={run}: is no run folder: it holds no config.yaml")
-        open_runs = [str(file.parent) for file in inside if not _is_over(file.parent)]
+        open_runs = [str(file.parent) for file in inside if outcome_of(file.parent).state in ("failed", "unfinished")]
         which = f"; not finished: {', '.join(open_runs)}" if open_runs else "; all its runs have finished"
-        raise ArtclfError(f"resume={run}: is the folder of a multirun: type resume= and the folder of one of its runs{which}")
-    if (run / PRUNED_FILE).exists():
+        raise ArtclfError(
+            f"resume={run}: is the folder of a multirun: type its command again with hydra.sweep.dir={run}, or resume= and the "
+            f"folder of one of its runs{which}"
+        )
+    outcome = outcome_of(run)
+    if outcome.state == "pruned":
         raise ArtclfError(f"resume={run}: a search has stopped this run as hopeless; it does not go on")
-    if is_finished(run):
+    if outcome.state == "finished":
         raise ArtclfError(f"resume={run}: this run has finished; its figures are in {run / 'metrics.json'}")
-    if is_finished_holdout(run):
-        raise ArtclfError(f"resume={run}: all runs in this folder have finished; their page is {run / 'holdout.html'}")
     return run
-
-
-def _is_over(run: Path) -> bool:
-    return is_finished(run) or is_finished_holdout(run) or (run / PRUNED_FILE).exists()

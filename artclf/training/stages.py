@@ -20,7 +20,7 @@ from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
 from artclf.model.checkpoint import CheckpointFiles
 from artclf.model.classifier import ArtClassifier
-from artclf.model.features import PrefixCache
+from artclf.model.features import FeatureCache
 from artclf.training.epochs import EpochTable
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def fit_stages(
     checkpoints: Path,
     finished: Sequence[StageRecord] = (),
     resume: bool = False,
-    frozen: PrefixCache,
+    features: FeatureCache,
     compiled: bool = False,
     on_finished: Callable[[list[StageRecord]], None],
 ) -> list[StageRecord]:
@@ -87,7 +87,7 @@ def fit_stages(
         checkpoints: the folder of best.ckpt, and of last.ckpt from which an interrupted stage goes on.
         finished: records of the first stages, where an earlier process has finished them; each with its checkpoint.
         resume: whether the stage that an earlier process did not finish goes on from last.ckpt.
-        frozen: computes what a stage's frozen layers give once, where that can be.
+        features: computes what a stage's frozen layers give once, where that can be.
         compiled: whether what trains is compiled.
         on_finished: called with all records at the end of each stage.
 
@@ -99,14 +99,18 @@ def fit_stages(
     if records:
         log.info("already finished: stage %s", ", ".join(record.name for record in records))
         model.load_state_dict(_weights(checkpoints / str(records[-1].checkpoint)))
-    for record in records:
-        frozen.changed(record.layers)
     for number, (name, stage) in list(enumerate(stages.items()))[len(records) :]:
         lightning.seed_everything(seed + number, workers=True, verbose=False)
         model.begin(stage, depths[name], seed + number)
         log.info("stage %s: %s", name, model.what_trains())
         trainer = make_trainer(name, stage)
-        frozen.prepare(name, depths[name], [depths[later] for later in list(stages)[number + 1 :]], trainer)
+        features.prepare(
+            name,
+            depths[name],
+            trainer,
+            later=[depths[later] for later in list(stages)[number + 1 :]],
+            trained=max((record.layers for record in records), default=0),
+        )
         if compiled:
             model.compile_what_trains()
         _fit(trainer, model, data, _where_it_stood(checkpoints, name) if resume else None)
@@ -130,7 +134,6 @@ def fit_stages(
         if file and best_record(records, mode) is record:
             _publish(file, checkpoints / "best.ckpt")
         on_finished(records)
-        frozen.changed(depths[name])
     winner = best_record(records, mode)
     if winner is not records[-1]:
         log.info("the best weights are those of stage %s, epoch %d", winner.name, winner.best_epoch)

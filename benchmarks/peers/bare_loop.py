@@ -1,16 +1,14 @@
 """The same work as a bare PyTorch loop, in the best precision, on tensors that are ready in memory: the limit.
 
-`python -m benchmarks.peers.bare_loop all …` trains all layers, and tells how long each epoch took. `… parts …` tells what the
-seed's job costs at the least, part by part: decoding each picture once, one pass of the frozen prefix over what is trained on
-and evaluated, then both stages on what the prefix gave. No checkpoints, no figures, no report.
+`all_layers` trains all layers and gives the seconds of each epoch. `parts` gives what the seed's job costs at the least, part
+by part: decoding each image once, one pass of the frozen prefix over what is trained on and evaluated, then both stages on
+what the prefix gave. No checkpoints, no figures, no report.
 """
 
-import argparse
-import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from PIL import Image
 from torch import nn
 from torchvision.models import ResNet, resnet50
 
-from benchmarks.peers.pictures import MEAN, STD, Item, add_arguments, balanced, read_split
+from benchmarks.peers.pictures import MEAN, STD, Item, balanced, read_split
 
 THREADS = 2  # that decode, as many as the others have workers
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -36,20 +34,6 @@ def best_precision() -> torch.dtype:
 PRECISION = best_precision()
 
 
-class Clock:
-    """Seconds by name."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """Time what is done within."""
-        began = now()
-        yield
-        self.seconds[name] = now() - began
-
-
 def now() -> float:
     """Seconds, once the device has done what it was given."""
     if DEVICE.type == "cuda":
@@ -60,7 +44,7 @@ def now() -> float:
 def decode(items: list[Item], size: int) -> torch.Tensor:
     """Decode each different file once, in threads, and scale it: uint8 [N, 3, size, size] of all items, on the CPU.
 
-    Copies are the pictures themselves: that altering them costs nothing is a gift to this side.
+    Copies are the images themselves: that altering them costs nothing is a gift to this side.
     """
     files = list(dict.fromkeys(item.file for item in items))
     pixels = torch.empty(len(files), size, size, 3, dtype=torch.uint8)
@@ -85,11 +69,6 @@ def ready(pixels: torch.Tensor) -> torch.Tensor:
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     parts = [((part.float() / 255 - mean) / std).to(PRECISION) for part in batches(pixels, 256)]
     return torch.cat(parts).to(DEVICE, memory_format=torch.channels_last)
-
-
-def targets(items: list[Item]) -> torch.Tensor:
-    """float32 [N]."""
-    return torch.tensor([item.target for item in items], device=DEVICE)
 
 
 def build(weights: Any) -> tuple[ResNet, nn.Module]:
@@ -142,64 +121,55 @@ def adam(model: nn.Module, rate: float) -> torch.optim.Optimizer:
     return torch.optim.Adam(model.parameters(), lr=rate, fused=True)
 
 
-def all_layers(chosen: argparse.Namespace) -> dict[str, Any]:
+def all_layers(manifest: Path, root: Path, weights: Path, image_size: int, epochs: int, batch_size: int = 32) -> dict[str, Any]:
     """Seconds of each epoch of training all layers."""
-    items = balanced(read_split(chosen.manifest, chosen.root, "train"))
-    inputs, target = ready(decode(items, chosen.image_size)), targets(items)
-    model = nn.Sequential(*build(chosen.weights))
+    torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
+    items = balanced(read_split(manifest, root, "train"))
+    inputs, target = ready(decode(items, image_size)), torch.tensor([item.target for item in items], device=DEVICE)
+    model = nn.Sequential(*build(weights))
     optimizer = adam(model, 1e-4)
     seconds = []
-    for _ in range(chosen.epochs):
+    for _ in range(epochs):
         began = now()
-        train_epoch(model, inputs, target, optimizer, chosen.batch_size)
+        train_epoch(model, inputs, target, optimizer, batch_size)
         seconds.append(now() - began)
-    return {"pictures": len(items), "epochs": seconds, "precision": str(PRECISION).removeprefix("torch.")}
+    return {"pictures": len(items), "epochs": seconds}
 
 
-def parts(chosen: argparse.Namespace) -> dict[str, Any]:
+def parts(manifest: Path, root: Path, weights: Path, image_size: int, epochs: int, batch_size: int = 32) -> dict[str, float]:
     """Seconds of each part of the seed's job."""
-    splits = {split: read_split(chosen.manifest, chosen.root, split) for split in ("train", "val", "test")}
+    torch.manual_seed(0)
+    splits = {split: read_split(manifest, root, split) for split in ("train", "val", "test")}
     splits["train"] = balanced(splits["train"])
-    items = [item for split in splits.values() for item in split]
-    clock = Clock()
-    with clock.part("decoding once"):
-        pixels = decode(items, chosen.image_size)
+    seconds: dict[str, float] = {}
+
+    def timed(name: str, part: Callable[[], Any]) -> Any:
+        began = now()
+        found = part()
+        seconds[name] = now() - began
+        return found
+
+    pixels = timed("decoding once", lambda: decode([item for split in splits.values() for item in split], image_size))
     inputs = ready(pixels)
-    body, head = build(chosen.weights)
+    body, head = build(weights)
     body.eval()
     prefix = nn.Sequential(*list(body.children())[:7], body.layer4[:2])
     last = nn.Sequential(body.layer4[2], nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with clock.part("prefix once"):
-        kept = through(prefix, inputs, chosen.batch_size)
-    with clock.part("layer4.2 once"):
-        features = through(last, kept, chosen.batch_size)
+    kept = timed("prefix once", lambda: through(prefix, inputs, batch_size))
+    features = timed("layer4.2 once", lambda: through(last, kept, batch_size))
     trained, tested = len(splits["train"]), len(splits["test"])
-    kept, features = kept.clone(), features.clone()  # tensors made in inference mode can't be trained on
-    for name, model, given, rate in (("head", head, features, 1e-3), ("last10", nn.Sequential(last, head), kept, 1e-5)):
-        train, val, test = given[:trained], given[trained:-tested], given[-tested:]
-        target = targets(splits["train"])
+    target = torch.tensor([item.target for item in splits["train"]], device=DEVICE)
+
+    def stage(model: nn.Module, given: torch.Tensor, rate: float) -> None:
         optimizer = adam(model, rate)
-        with clock.part(f"{name} stage"):
-            for _ in range(chosen.epochs):
-                train_epoch(model, train, target, optimizer, chosen.batch_size)
-                through(model.eval(), val, chosen.batch_size)
-    with clock.part("test"):
-        through(model.eval(), test, chosen.batch_size)
-    return {"parts": clock.seconds, "pictures": len(items), "precision": str(PRECISION).removeprefix("torch.")}
+        for _ in range(epochs):
+            train_epoch(model, given[:trained], target, optimizer, batch_size)
+            through(model.eval(), given[trained:-tested], batch_size)
 
-
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers.bare_loop", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["all", "parts"])
-    add_arguments(parser)
-    parser.add_argument("--epochs", type=int, default=10, help="of each stage (default 10)")
-    chosen = parser.parse_args()
-    torch.manual_seed(0)
-    torch.backends.cudnn.benchmark = True
-    found = all_layers(chosen) if chosen.what == "all" else parts(chosen)
-    chosen.out.write_text(json.dumps(found, indent=1), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    kept, features = kept.clone(), features.clone()  # tensors made in inference mode can't be trained on
+    whole = nn.Sequential(last, head)
+    timed("head stage", lambda: stage(head, features, 1e-3))
+    timed("last10 stage", lambda: stage(whole, kept, 1e-5))
+    timed("test", lambda: through(whole.eval(), kept[-tested:], batch_size))
+    return seconds

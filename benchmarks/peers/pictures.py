@@ -1,6 +1,5 @@
-"""Which pictures the peers train on: those of a manifest.csv that artclf wrote, balanced by as many copies as artclf makes."""
+"""Which images the peers train on: those of a manifest.csv that artclf wrote, balanced by as many copies as artclf makes."""
 
-import argparse
 import csv
 import random
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's Res
 
 @dataclass(frozen=True)
 class Item:
-    """A picture, its target (0 = AI, 1 = human), and whether it is a copy that is to be altered."""
+    """An image, its target (0 = AI, 1 = human), and whether it is a copy to be altered."""
 
     file: Path
     target: float
@@ -20,24 +19,14 @@ class Item:
 
 
 def read_split(manifest: Path, root: Path, split: str) -> list[Item]:
-    """The pictures of a split, in the manifest's order."""
+    """The images of a split, in the manifest's order."""
     with manifest.open(encoding="utf-8", newline="") as table:
         return [Item(root / row["path"], TARGETS[row["label"]]) for row in csv.DictReader(table) if row["split"] == split]
 
 
 def balanced(items: list[Item]) -> list[Item]:
-    """The pictures, and copies of the smaller class until both are equal; the same ones each time."""
+    """The images, and copies of the smaller class until both are equal; the same ones each time."""
     of = {target: [item for item in items if item.target == target] for target in (0.0, 1.0)}
     smaller, larger = sorted(of.values(), key=len)
     order = random.Random(0).sample(smaller, len(smaller))
     return items + [Item(item.file, item.target, copy=True) for item in (order * len(larger))[: len(larger) - len(smaller)]]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What both peers are told."""
-    parser.add_argument("--manifest", type=Path, required=True)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="a state dict of ResNet-50's body")
-    parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--out", type=Path, required=True, help="a JSON file for the figures")

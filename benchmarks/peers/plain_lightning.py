@@ -1,14 +1,14 @@
-"""The seed's job in plain Lightning, as a competent user writes it: `python -m benchmarks.peers.plain_lightning --help`.
+"""The seed's job in plain Lightning, as a competent user writes it.
 
 Pillow decodes and torchvision scales, alters and normalises in two worker processes that live through the whole fit; 32-bit,
 which is Lightning's default; what is frozen gets no gradient and stays in eval mode; the best weights by validation loss are
 kept, and tested at the end. Nothing is computed twice on purpose, but nothing is kept from epoch to epoch either.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning
@@ -23,10 +23,10 @@ from torchvision.models import resnet50
 from torchvision.transforms import v2
 
 from benchmarks.first_step import EpochClock
-from benchmarks.peers.pictures import MEAN, STD, Item, add_arguments, balanced, read_split
+from benchmarks.peers.pictures import MEAN, STD, Item, balanced, read_split
 
 RATES = {"head": (1e-3, "cosine"), "last10": (1e-5, "constant"), "all": (1e-4, "cosine")}  # as artclf is told to train
-WORKERS = 2
+WORKERS, BATCH = 2, 32
 
 
 class Pictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -123,55 +123,58 @@ class Classifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.peers.plain_lightning", description=(__doc__ or "").splitlines()[0]
-    )
-    add_arguments(parser)
-    parser.add_argument("--stages", nargs="+", default=["head", "last10"], choices=list(RATES))
-    parser.add_argument("--epochs", type=int, default=10, help="of each stage (default 10)")
-    parser.add_argument("--only-epochs", type=int, help="run but the first of them; the learning rate falls as if all were")
-    parser.add_argument("--folder", type=Path, required=True, help="for checkpoints and clocks")
-    chosen = parser.parse_args()
-    chosen.folder.mkdir(parents=True, exist_ok=True)
+def run(
+    manifest: Path, root: Path, weights: Path, image_size: int, stages: list[str], epochs: int, only_epochs: int
+) -> dict[str, Any]:
+    """Train the stages and test the best weights.
+
+    Args:
+        manifest: a run's manifest.csv, whose paths are relative to `root`.
+        root: the images' folder.
+        weights: a state dict of ResNet-50's body.
+        image_size: pixels a side.
+        stages: keys of RATES.
+        epochs: of each stage.
+        only_epochs: how many of them are run; the learning rate falls as if all were.
+    """
     lightning.seed_everything(0, workers=True)
-    splits = {split: read_split(chosen.manifest, chosen.root, split) for split in ("train", "val", "test")}
+    splits = {split: read_split(manifest, root, split) for split in ("train", "val", "test")}
     splits["train"] = balanced(splits["train"])
     loaders = {
         split: DataLoader(
-            Pictures(items, chosen.image_size),
-            batch_size=chosen.batch_size,
+            Pictures(items, image_size),
+            batch_size=BATCH,
             shuffle=split == "train",
             num_workers=WORKERS,
             persistent_workers=True,
             pin_memory=torch.cuda.is_available(),
-            drop_last=split == "train" and len(items) % chosen.batch_size == 1,  # batch normalisation can't be trained on one
+            drop_last=split == "train" and len(items) % BATCH == 1,  # batch normalisation can't be trained on one
         )
         for split, items in splits.items()
     }
-    model = Classifier(chosen.weights, chosen.epochs)
+    model = Classifier(weights, epochs)
     best: ModelCheckpoint | None = None
-    epochs: dict[str, Any] = {}
-    for stage in chosen.stages:
-        kept = ModelCheckpoint(chosen.folder, filename=stage, monitor="val/loss", mode="min", save_weights_only=True)
-        clock = EpochClock(str(chosen.folder / f"{stage}.jsonl"))
-        model.begin(stage)
-        _trainer(chosen.folder, chosen.only_epochs or chosen.epochs, [kept, clock]).fit(model, loaders["train"], loaders["val"])
-        model.load_state_dict(torch.load(kept.best_model_path, map_location="cpu", weights_only=True)["state_dict"])
-        if best is None or float(kept.best_model_score or 0) < float(best.best_model_score or 0):
-            best = kept
-        epochs[stage] = [json.loads(line) for line in clock.file.read_text(encoding="utf-8").splitlines()]
-    if best is not None:
-        model.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"])
-    (figures,) = _trainer(chosen.folder, 1, []).test(model, loaders["test"], verbose=False)
-    written = {
+    clocks: dict[str, Any] = {}
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for stage in stages:
+            kept = ModelCheckpoint(folder, filename=stage, monitor="val/loss", mode="min", save_weights_only=True)
+            clock = EpochClock(str(folder / f"{stage}.jsonl"))
+            model.begin(stage)
+            _trainer(folder, only_epochs, [kept, clock]).fit(model, loaders["train"], loaders["val"])
+            model.load_state_dict(torch.load(kept.best_model_path, map_location="cpu", weights_only=True)["state_dict"])
+            if best is None or float(kept.best_model_score or 0) < float(best.best_model_score or 0):
+                best = kept
+            clocks[stage] = [json.loads(line) for line in clock.file.read_text(encoding="utf-8").splitlines()]
+        if best is not None:
+            model.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"])
+        (figures,) = _trainer(folder, 1, []).test(model, loaders["test"], verbose=False)
+    return {
         "test": {"n": len(splits["test"]), **{name.removeprefix("test/"): value for name, value in figures.items()}},
         "pictures": {split: len(items) for split, items in splits.items()},
-        "epochs": epochs,
+        "epochs": clocks,
         "written": time.time(),
     }
-    chosen.out.write_text(json.dumps(written, indent=1), encoding="utf-8")
 
 
 def _trainer(folder: Path, epochs: int, callbacks: list[Callback]) -> Trainer:
@@ -186,7 +189,3 @@ def _trainer(folder: Path, epochs: int, callbacks: list[Callback]) -> Trainer:
         num_sanity_val_steps=0,
         devices=1,
     )
-
-
-if __name__ == "__main__":
-    main()

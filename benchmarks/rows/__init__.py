@@ -23,13 +23,7 @@ from benchmarks.rows import (
 
 @dataclass(frozen=True)
 class Row:
-    """A row.
-
-    Attributes:
-        title: what it means, in one line.
-        minutes: a round takes on 2 cores, preparations aside; for --list.
-        measure: does it; raises SkippedError or ChildFailedError where it can't.
-    """
+    """A row: what it means, the minutes that a round takes on 2 cores, and what measures it, or raises SkippedError."""
 
     title: str
     minutes: str
@@ -41,7 +35,7 @@ ROWS = {
         "From the shell to help, and to the end of the demo's first training step, in seconds.", "1", start_up.measure
     ),
     "second_run": Row(
-        "How much sooner a second run on the same pictures takes its first training step.", "1", second_run.measure
+        "How much sooner a second run on the same images takes its first training step.", "1", second_run.measure
     ),
     "seed_job": Row(
         "The seed study's job (ResNet-50, the head, then the last ten layers), from the process's start to metrics.json, "
@@ -51,20 +45,20 @@ ROWS = {
     ),
     "floor": Row("The same job against the least that it can cost, part by part.", "2", floor.measure),
     "all_layers": Row(
-        "Training all layers of ResNet-50, pictures a second, against plain Lightning and the bare loop.",
+        "Training all layers of ResNet-50, images a second, against plain Lightning and the bare loop.",
         "7",
         all_layers.measure,
     ),
     "sweep": Row("Twenty settings of head and learning rate on a frozen backbone, against one run.", "3", sweep.measure),
     "predict": Row("`artclf predict` on a folder, against the network alone.", "2", predict.measure),
     "compile": Row("What trainer.compile=true brings to training all layers.", "8", compiled.measure),
-    "pixel_store": Row("What the first pass over new pictures costs, by their number.", "4", pixel_store.measure),
+    "pixel_store": Row("What the first pass over new images costs, by their number.", "4", pixel_store.measure),
     "manifest_memory": Row(
-        "How much more memory 185,015 pictures take than 1,000.", "8, and 2 to make them", manifest_memory.measure
+        "How much more memory 185,015 images take than 1,000.", "8, and 2 to make them", manifest_memory.measure
     ),
     "listing": Row("Listing AI-ArtBench's 185,015 files: seconds and peak memory.", "1", listing.measure),
     "gpu": Row(
-        "Training all layers of ResNet-50 on a GPU, from stored pictures: pictures a second, and how busy it is.",
+        "Training all layers of ResNet-50 on a GPU, from stored images: images a second, and how busy it is.",
         "–",
         gpu.measure,
     ),

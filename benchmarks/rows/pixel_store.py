@@ -1,68 +1,52 @@
-"""What the first pass over new pictures costs, by their number."""
+"""What the first pass over new images costs, by their number."""
 
-import json
-import sys
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
 from benchmarks.bench import Bench
-from benchmarks.machine import REPOSITORY
-from benchmarks.memory import can_sample
-from benchmarks.results import Figure, Findings, SkippedError, Target
-from benchmarks.spread import Spread, number, ratios
-
-LINEAR, FLAT = Target("≤", 1.2), Target("≤", 1.1)
-
-
-@dataclass(frozen=True)
-class FirstPass:
-    """Seconds of the first pass over some pictures and of a second one, and the peak memory of both, in bytes."""
-
-    seconds: float
-    again: float
-    anonymous: int
-    resident: int
+from benchmarks.processes import PROC, Memory
+from benchmarks.results import Figure, Findings, SkippedError, Target, number, ratios, text
+from benchmarks.table import distinct_path
 
 
 def measure(bench: Bench) -> Findings:
-    """Each number of pictures in turn, in a process of its own with an empty cache folder."""
-    if not can_sample():
+    """Each number of images in turn, in a process of its own with an empty cache folder."""
+    if not PROC.exists():
         raise SkippedError("memory is sampled from /proc, which this system has not")
-    if not (REPOSITORY / "artclf" / "data" / "store.py").exists():
-        raise SkippedError("artclf keeps no pixels")
     counts = (200, 400) if bench.quick else (1000, 2000, 4000, 8000)
     side = 64 if bench.quick else 256
-    found: dict[int, list[FirstPass]] = {count: [] for count in counts}
+    found: dict[int, list[tuple[dict[str, float], Memory]]] = {count: [] for count in counts}
     with bench.temporary() as folder:
-        pictures = make_pictures(bench, folder, counts[-1], side)
+        pictures = bench.distinct(folder, counts[-1], side)
         for _ in range(bench.repeat):
             for count, passes in found.items():
-                passes.append(_first_pass(bench, pictures, count))
+                with bench.temporary() as cache:
+                    words = {"pictures": pictures, "count": count, "size": bench.image_size}
+                    took, done = bench.call(f"{count}-images", "rows.pixel_store.first_pass", cache, sample=True, **words)
+                passes.append((took, done.memory))
     small, large = counts[0], counts[-1]
-    costs = {count: [each.seconds / count * 1000 for each in passes] for count, passes in found.items()}
-    memory = {count: [each.anonymous / 1e6 for each in passes] for count, passes in found.items()}
+    costs = {count: [took["seconds"] / count * 1000 for took, _ in passes] for count, passes in found.items()}
+    memory = {count: [peak.anonymous / 1e6 for _, peak in passes] for count, passes in found.items()}
     figures = [
         Figure(
-            f"first pass, a picture's cost among {large:,}, times that among {small:,}",
+            f"first pass, an image's cost among {large:,}, times that among {small:,}",
             ratios(costs[large], costs[small]),
             "×",
-            LINEAR,
-            f"{Spread.of(costs[large]).text(' ms')} a picture",
-            f"{Spread.of(costs[small]).text(' ms')} a picture",
+            Target("≤", 1.2),
+            *(f"{text(costs[count], ' ms')} an image" for count in (large, small)),
         ),
         Figure(
-            f"first pass, memory with {large:,} pictures, times that with {small:,}",
+            f"first pass, memory with {large:,} images, times that with {small:,}",
             ratios(memory[large], memory[small]),
             "×",
-            FLAT,
-            Spread.of(memory[large]).text(" MB"),
-            Spread.of(memory[small]).text(" MB"),
+            Target("≤", 1.1),
+            *(text(memory[count], " MB") for count in (large, small)),
         ),
     ]
-    lines = [
-        f"{count:,} pictures: {Spread.of([each.seconds for each in passes]).text(' s')}, looked at again "
-        f"{Spread.of([each.again for each in passes]).text(' s')}; anonymous memory {Spread.of(memory[count]).text(' MB')}, "
-        f"resident {number(max(each.resident for each in passes) / 1e6)} MB."
+    notes = [
+        f"{count:,} images: {text([took['seconds'] for took, _ in passes], ' s')}, looked at again "
+        f"{text([took['again'] for took, _ in passes], ' s')}; anonymous memory {text(memory[count], ' MB')}, "
+        f"resident {number(max(peak.resident for _, peak in passes) / 1e6)} MB."
         for count, passes in found.items()
     ]
     how = (
@@ -70,24 +54,24 @@ def measure(bench: Bench) -> Findings:
         "workers, and imports are not counted. Memory is the peak of all its processes together: anonymous (what they wrote "
         "themselves; pages that a worker shares with its parent count twice), and resident (with the files that are mapped)."
     )
-    return Findings(figures, [*lines, how])
+    return Findings(figures, [*notes, how])
 
 
-def _first_pass(bench: Bench, pictures: Path, count: int) -> FirstPass:
-    with bench.temporary() as folder:
-        out = folder / "seconds.json"
-        words = [str(pictures), str(count), str(bench.image_size), str(out)]
-        command = [sys.executable, "-m", "benchmarks.first_pass", *words]
-        done = bench.child(f"{count}-pictures", command, cache=folder / "cache", sample=True)
-        found = json.loads(out.read_text(encoding="utf-8"))
-    if done.memory is None:
-        raise SkippedError("its memory could not be sampled")
-    return FirstPass(found["seconds"], found["again"], done.memory.anonymous, done.memory.resident)
+def first_pass(pictures: Path, count: int, size: int) -> dict[str, float]:
+    """Read, hash, decode and keep that many images at `size` pixels a side, as training does, then look at them again.
 
+    Returns:
+        `seconds` of the first pass, `again` of the second.
+    """
+    from artclf.data.pixels import PixelStore  # noqa: PLC0415 (which benchmarks' own process does without)
+    from artclf.data.reader import ImageReader  # noqa: PLC0415 (likewise)
 
-def make_pictures(bench: Bench, folder: Path, count: int, side: int) -> Path:
-    """Different pictures, in a folder below."""
-    pictures = folder / "distinct"
-    command = [sys.executable, "-m", "benchmarks.pictures", "distinct", str(pictures)]
-    bench.child("pictures", [*command, "--count", str(count), "--side", str(side)])
-    return pictures
+    seconds = []
+    for _ in range(2):
+        began = time.perf_counter()
+        store = PixelStore(pictures, ImageReader(size), max_gb=None)
+        looks = store.inspect([distinct_path(serial) for serial in range(count)], workers=2)
+        seconds.append(time.perf_counter() - began)
+        if len(store) != count or (looks["reason"] != "").any():
+            raise RuntimeError(f"{len(store)} of {count} images were kept")
+    return {"seconds": seconds[0], "again": seconds[1]}

@@ -1,34 +1,23 @@
-"""How soon a second run on the same pictures begins to train."""
+"""How soon a second run on the same images begins to train."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.bench import Bench
-from benchmarks.results import Figure, Findings, Target
-from benchmarks.spread import Spread, ratios
-
-SOONER = Target("≥", 3)
+from benchmarks.results import Figure, Findings, Target, ratios, text
 
 
 def measure(bench: Bench) -> Findings:
     """A first run with an empty cache, then a second with what the first has left there."""
     found: dict[str, list[float]] = {"first": [], "second": []}
     pictures = bench.prepare()
-    words = [*bench.job, *bench.two_stages(1)]
     for _ in range(bench.repeat):
         with bench.temporary() as cache:
             for side, seconds in found.items():
-                seconds.append(to_first_step(bench, side, words, cache).end)
-    figure = Figure(
-        "second run, times sooner at its first step",
-        ratios(found["first"], found["second"]),
-        "×",
-        SOONER,
-        f"second run: {Spread.of(found['second']).text(' s')}",
-        f"first run: {Spread.of(found['first']).text(' s')}",
-    )
+                seconds.append(to_first_step(bench, side, [*bench.job, *bench.two_stages(1)], cache))
+    first, second = found.values()
+    what, second_text = "second run, times sooner at its first step", f"second run: {text(second, ' s')}"
+    figure = Figure(what, ratios(first, second), "×", Target("≥", 3), second_text, f"first run: {text(first, ' s')}")
     note = (
         "From the process's start to the end of the first training step of the seed's job, one epoch a stage; both runs have "
         "the same cache folder, which is empty before the first, and run to their end."
@@ -36,28 +25,10 @@ def measure(bench: Bench) -> Findings:
     return Findings([figure], [note, pictures])
 
 
-@dataclass(frozen=True)
-class FirstStep:
-    """When the first training step began and ended, in seconds from the process's start."""
-
-    start: float
-    end: float
-
-
-def to_first_step(bench: Bench, side: str, words: Sequence[str], cache: Path, *, stop: bool = False) -> FirstStep:
-    """Run train.py and tell when it took its first training step.
-
-    Args:
-        bench: how.
-        side: for the log's name.
-        words: train.py's.
-        cache: ARTCLF_CACHE.
-        stop: end the process as soon as the step is done.
-    """
+def to_first_step(bench: Bench, side: str, words: Sequence[str], cache: Path, *, stop: bool = False) -> float:
+    """Seconds from train.py's start to the end of its first training step, where it is stopped if asked."""
     with bench.temporary() as folder:
-        file = folder / "first_step.json"
+        file = folder / "first_step"
         watched = ["+callbacks.first_step._target_=benchmarks.first_step.FirstStep", f"+callbacks.first_step.file={file}"]
-        until: Callable[[], bool] | None = file.exists if stop else None
-        run = bench.train(side, [*words, *watched], cache=cache, until=until)
-        times = json.loads(file.read_text(encoding="utf-8"))
-    return FirstStep(times["start"] - run.process.began, times["end"] - run.process.began)
+        run = bench.train(side, [*words, *watched], cache, until=file.exists if stop else None)
+        return float(file.read_text(encoding="utf-8")) - run.process.began

@@ -1,38 +1,35 @@
 """How long a person waits for the first sign of life."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.bench import TRAIN, Bench
-from benchmarks.results import Figure, Findings, Target
+from benchmarks.bench import SMALL, TRAIN, Bench
+from benchmarks.results import Figure, Findings, Spread, Target, interleaved
 from benchmarks.rows.second_run import to_first_step
-from benchmarks.spread import Spread, interleaved
-
-LIMITS = {"artclf": 0.5, "train": 2.0, "demo": 15.0}  # seconds
-NAMES = {"artclf": "artclf --help", "train": "python train.py --help", "demo": "the demo's first step"}
 
 
 def measure(bench: Bench) -> Findings:
     """Each in turn, after a round that is not counted: it compiles bytecode, and brings libraries into the system's cache."""
     artclf = Path(sys.executable).with_name("artclf")  # the command as it is installed beside this Python
-    demo = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1", "data.image_size=32"] if bench.quick else []
-    commands: dict[str, Callable[[int], float]] = {
-        "artclf": lambda _: bench.child("artclf-help", [str(artclf), "--help"]).seconds,
-        "train": lambda _: bench.child("train-help", [sys.executable, str(TRAIN), "--help"]).seconds,
-        "demo": lambda _: _demo(bench, demo),
+
+    def demo() -> float:
+        with bench.temporary() as cache:
+            return to_first_step(bench, "demo", SMALL if bench.quick else [], cache, stop=True)
+
+    commands = {
+        "artclf": lambda: bench.child("artclf-help", [str(artclf), "--help"]).seconds,
+        "train": lambda: bench.child("train-help", [sys.executable, str(TRAIN), "--help"]).seconds,
+        "demo": demo,
     }
-    for command in commands.values():
-        command(-1)
+    interleaved(1, **commands)
     found = interleaved(bench.repeat, **commands)
-    figures = [Figure(NAMES[name], Spread.of(seconds), " s", Target("<", LIMITS[name])) for name, seconds in found.items()]
+    figures = [
+        Figure("artclf --help", Spread.of(found["artclf"]), " s", Target("<", 0.5)),
+        Figure("python train.py --help", Spread.of(found["train"]), " s", Target("<", 2)),
+        Figure("the demo's first step", Spread.of(found["demo"]), " s", Target("<", 15)),
+    ]
     note = (
         "Whole processes; the demo (`python train.py`, nothing else) from the process's start to the end of its first training "
-        "step, its pictures drawn anew into an empty cache folder. Once before without counting."
+        "step, its images drawn anew into an empty cache folder. Once before without counting."
     )
     return Findings(figures, [note])
-
-
-def _demo(bench: Bench, words: list[str]) -> float:
-    with bench.temporary() as cache:
-        return to_first_step(bench, "demo", words, cache, stop=True).end

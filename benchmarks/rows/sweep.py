@@ -1,10 +1,8 @@
 """A sweep over heads and learning rates on a frozen backbone, against one run."""
 
 from benchmarks.bench import Bench
-from benchmarks.results import Figure, Findings, Target
-from benchmarks.spread import Spread, interleaved, ratios
+from benchmarks.results import Figure, Findings, Target, interleaved, ratios, text
 
-CHEAP = Target("<", 3)
 RATES = ("1e-4", "2e-4", "3e-4", "5e-4", "7e-4", "1e-3", "2e-3", "3e-3", "5e-3", "1e-2")
 
 
@@ -14,22 +12,15 @@ def measure(bench: Bench) -> Findings:
     rates = RATES[:2] if bench.quick else RATES
     job = [*bench.job, "stages.head.unfreeze=0", f"stages.head.max_epochs={bench.epochs}"]
     swept = ["-m", *job, "head=linear,mlp", f"stages.head.optim.lr={','.join(rates)}"]
-    sides = interleaved(
-        bench.repeat, sweep=lambda _: _seconds(bench, "sweep", swept), one=lambda _: _seconds(bench, "one", job)
-    )
-    settings = 2 * len(rates)
-    figure = Figure(
-        f"{settings} settings, times one run",
-        ratios(sides["sweep"], sides["one"]),
-        "×",
-        CHEAP,
-        f"{settings} settings: {Spread.of(sides['sweep']).text(' s')}",
-        f"one run: {Spread.of(sides['one']).text(' s')}",
-    )
+
+    def seconds(side: str, words: list[str]) -> float:
+        with bench.temporary() as cache:
+            return bench.train(side, words, cache).process.seconds
+
+    sides = interleaved(bench.repeat, sweep=lambda: seconds("sweep", swept), one=lambda: seconds("one", job))
+    sweep, one = sides["sweep"], sides["one"]
+    settings = f"{2 * len(rates)} settings"
+    texts = (f"{settings}: {text(sweep, ' s')}", f"one run: {text(one, ' s')}")
+    figure = Figure(f"{settings}, times one run", ratios(sweep, one), "×", Target("<", 3), *texts)
     note = f"{bench.epochs} epochs of the head each, {bench.image_size} px, in one process; the sweep's comparison is counted."
     return Findings([figure], [note, pictures])
-
-
-def _seconds(bench: Bench, side: str, words: list[str]) -> float:
-    with bench.temporary() as cache:
-        return bench.train(side, words, cache=cache).process.seconds

@@ -1,11 +1,14 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+import artclf.cli.audit as module
 from artclf.cli import app
 from artclf.data.demo.draw import draw_demo
 from tests.conftest import draw, shared_data
@@ -33,7 +36,7 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(art: P
     assert "JPEG quality (severe): alone AUROC 1.000" in done.stdout
     assert "data.canonical=true: every picture is encoded anew at one quality" in done.stdout
     assert "judged against 1.00, not against 0.50" in done.stdout
-    assert f"page: {tmp_path / 'there' / 'audit.html'}" in done.stdout
+    assert f"page: {tmp_path / 'there' / 'dataset.html'}" in done.stdout
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["file_facts"])
     assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["pixel_statistics"])
@@ -41,9 +44,8 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(art: P
     assert found["file_facts"]["auroc"] == 1.0
     assert {"fact", "severity", "remedy"} <= set(found["shortcuts"][0])
     assert json.loads((tmp_path / "there" / "audit.json").read_text(encoding="utf-8")) == found
-    page = (tmp_path / "there" / "audit.html").read_text(encoding="utf-8")
+    page = (tmp_path / "there" / "dataset.html").read_text(encoding="utf-8")
     assert "JPEG quality (severe)" in page
-    assert "data:image/png;base64," in page
     assert f"artclf audit {art}" in page
 
 
@@ -55,12 +57,12 @@ def test_a_shortcut_planted_in_the_demo_is_named(shortcut: str, fact: str, tmp_p
     assert f"{fact[0].upper()}{fact[1:]} (severe)" in done.stdout
 
 
-def test_the_page_lies_in_outputs_unless_told_otherwise(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_lies_in_outputs_and_names_its_command(art: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = audit("art", "--sample", 20, "--seed", 3)
     assert done.exit_code == 0
-    assert "Of 24 files 20 were looked at, drawn by lot (seed 3)" in done.stdout
-    page = (tmp_path / "outputs" / "audit" / "art" / "audit.html").read_text(encoding="utf-8")
+    assert "20 of the 24 files, drawn by lot (seed 3)" in done.stdout
+    page = (tmp_path / "outputs" / "audit" / "art" / "dataset.html").read_text(encoding="utf-8")
     assert "artclf audit art --sample 20 --seed 3" in page
 
 
@@ -87,17 +89,70 @@ def test_one_class_has_nothing_to_be_compared_with_and_copies_all_the_same(tmp_p
 
 
 def test_what_contradicts_itself_is_one_clear_line(art: Path, tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    (tmp_path / "text").write_text("")
     for words, reason in [
         ((art, "--all", "--sample", 4), "error: --all and --sample 4: got both"),
         ((art, "--json", tmp_path), f"error: --json {tmp_path}: is a folder; give a file"),
         ((art, "--json", tmp_path / "no" / "file"), "its folder does not exist"),
-        (("ai_artbench",), "or where it lies: artclf audit FOLDER"),
+        ((art, "--json", tmp_path / "file", "--quick"), "holds an audit, which --quick leaves out"),
+        (("ai_artbench",), "error: ai_artbench: is not (or not wholly) in"),
+        ((tmp_path / "nowhere",), "does not exist"),
+        ((tmp_path / "cats",), "holds none of the layouts that artclf knows; allowed: "),
         ((art, "--to", art / "page"), "lies in the folder of the pictures"),
+        ((art, "--to", tmp_path / "text"), "is a file; give a folder"),
     ]:
         done = audit(*words)
         assert done.exit_code == 2
         (line,) = done.stderr.strip().splitlines()
         assert reason in line
+
+
+@pytest.mark.parametrize("words", [["audit", "--quick"], ["data", "show"]])
+def test_a_quick_look_counts_and_reads_headers_alone(words: list[str], tmp_path: Path) -> None:
+    for number in range(3):
+        draw(tmp_path / "my art" / "train" / "ai" / "sd [bold] v2" / f"{number}.png", "ai", number)
+        draw(tmp_path / "my art" / "train" / "human" / f"{number}.png", "human", number)
+    draw(tmp_path / "my art" / "unseen" / "ai" / "new" / "0.png", "ai", 9)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "audit.json").write_text("{}")  # of an earlier audit
+    done = CliRunner().invoke(app, [*words, str(tmp_path / "my art"), "--to", str(tmp_path / "there")])
+    assert done.exit_code == 0
+    rows = [re.split(r"\s*│\s*", line.strip("│ ")) for line in done.stdout.splitlines() if line.startswith("│")]
+    assert rows == [
+        ["train", "people", "", "3"],
+        ["AI", "sd [bold] v2", "3"],
+        ["unseen", "AI", "new", "1"],
+        ["together", "", "", "7"],
+    ]
+    assert "7 pictures, 3 by people and 4 by AI" in done.stdout
+    assert "Read were the headers of all 7 files" in done.stdout
+    assert (tmp_path / "there" / "dataset.html").is_file()
+    assert not (tmp_path / "there" / "audit.json").exists()
+
+
+def test_many_unreadable_pictures_do_not_fill_the_screen(art: Path, tmp_path: Path) -> None:
+    for number in range(30):
+        (art / "train" / "human" / f"[empty]{number}.png").write_bytes(b"")
+    done = audit(art, "--to", tmp_path / "there", "--quick")
+    assert done.exit_code == 1
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 21
+    assert "[empty]0.png: empty file" in errors[0]
+    assert "and 10 more" in errors[-1]
+
+
+def test_the_demo_is_drawn_as_training_draws_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = OmegaConf.load(module.DEMO_SETTINGS)
+    small.demo.update(size=32, train_per_folder=2, test_per_folder=1)
+    OmegaConf.save(small, tmp_path / "demo.yaml")
+    assert "data/demo.yaml" in module.DEMO_SETTINGS.as_posix()
+    monkeypatch.setattr(module, "DEMO_SETTINGS", tmp_path / "demo.yaml")
+    done = audit("demo", "--quick", "--to", tmp_path / "there")
+    assert done.exit_code == 0
+    assert "A program drew all these pictures" in (tmp_path / "there" / "dataset.html").read_text(encoding="utf-8")
+    monkeypatch.setattr(module, "DEMO_SETTINGS", tmp_path / "gone.yaml")
+    assert "install artclf from a checkout" in audit("demo").stderr
 
 
 def found_in(name: str, tmp_path: Path) -> dict:

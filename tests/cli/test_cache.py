@@ -82,7 +82,7 @@ def test_what_is_being_written_stays(cache: Path) -> None:
         done = artclf("clear")
     assert done.exit_code == 1
     assert done.stderr == "error: pixels/abc stays: a process is writing it\n"
-    assert (cache / "pixels" / "abc" / "0000.rows").exists()
+    assert (cache / "pixels" / "abc" / "0000.rows.npy").exists()
 
 
 def test_a_process_that_reads_goes_on(cache: Path) -> None:

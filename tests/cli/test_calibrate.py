@@ -1,4 +1,3 @@
-import importlib
 import json
 import re
 import shutil
@@ -12,16 +11,14 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from artclf.cli import app
-from artclf.evaluation.calibrators import Temperature
-from artclf.evaluation.decision import Judge, Promise
-from artclf.evaluation.thresholds import fit_judge
+from artclf.evaluation.conformal import fit_decision_rule
+from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Temperature
 from artclf.inference.predict import Prediction, predict_pictures
 from artclf.model.checkpoint import read_judge, write_judge
 from tests.conftest import draw
 
-calibrate = importlib.import_module("artclf.cli.calibrate")  # artclf.cli has a function of that name
-PROMISE = Promise(0.7, 0.01, 0.0099, 0.001, 0.03)
-EARLIER = Judge(Temperature(3.0), 0.3, 0.7, PROMISE, PROMISE, (PROMISE,), "validation", 100, 90, {})
+PROMISE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
+EARLIER = DecisionRule(Temperature(3.0), 0.3, 0.7, PROMISE, PROMISE, (PROMISE,), "validation", 100, 90, {})
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +53,7 @@ def test_pictures_of_ones_own_set_the_verdicts(judged: Path, labelled: Path) -> 
     predictions = list(predict_pictures(judged, [labelled], "32-true"))
     is_ai = np.array(["ai" in prediction.path.parts for prediction in predictions])
     p_ai = np.array([prediction.p_ai for prediction in predictions])
-    judge = fit_judge(is_ai, p_ai, false_positive_rate=0.1, fitted_on=str(labelled))
+    judge = fit_decision_rule(is_ai, p_ai, false_positive_rate=0.1, fitted_on=str(labelled))
     assert read_judge(checkpoint) == judge
     assert "30 pictures of" in done.stdout
     assert "20 by people, 10 by AI" in done.stdout
@@ -64,12 +61,12 @@ def test_pictures_of_ones_own_set_the_verdicts(judged: Path, labelled: Path) -> 
     assert "9.5% promised (1.2% to 25%), 10% asked" in done.stdout
     assert "10 AI works can promise 9.1% at best: 9 more would be needed for 5%" in done.stderr
     (replaced,) = re.findall(r"^it replaces (.*)$", done.stdout, re.MULTILINE)
-    assert Judge.from_json(json.loads(replaced)) == EARLIER
+    assert DecisionRule.from_json(json.loads(replaced)) == EARLIER
     (report,) = judged.glob("calibrate_*.json")
     assert f"all of it: {report}" in done.stdout
     content = json.loads(report.read_text())
-    assert Judge.from_json(content["judge"]) == judge
-    assert Judge.from_json(content["replaced"]) == EARLIER
+    assert DecisionRule.from_json(content["judge"]) == judge
+    assert DecisionRule.from_json(content["replaced"]) == EARLIER
     assert (content["n_human"], content["n_ai"], content["unreadable"], content["needed"]) == (
         20,
         10,
@@ -161,7 +158,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Path], float]
         def predictions(run: Path, paths: list[Path], precision: str, *, tell: bool):
             yield from (Prediction(path, score(path), score(path), "") for path in paths)
 
-        monkeypatch.setattr(calibrate, "predict_pictures", predictions)
+        monkeypatch.setattr("artclf.inference.calibrate.predict_pictures", predictions)
 
     return give
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 from artclf.cli import app
 from artclf.data.distortions import list_versions
 from artclf.data.manifest import Manifest
+from artclf.data.reader import ImageReader
 from artclf.data.sources.folder import read_folder
 from artclf.data.splits import TAKEN
-from artclf.data.transforms import read_square
 from artclf.evaluation.metrics import split_metrics
 from artclf.model.checkpoint import load_classifier
 from tests.cli.conftest import SIZE, save_tiny_classifier
@@ -65,7 +65,7 @@ def test_the_runs_own_test_pictures(run: Path, pictures: Path, tmp_path: Path) -
     table = pd.read_csv(folder / "predictions.csv")
     assert dict(table["split"].value_counts()) == {"test": 12, "unseen": 4}
     model = load_classifier(run / "checkpoints" / "best.ckpt")
-    pixels = torch.stack([read_square(pictures / path, SIZE, "bicubic") for path in table["path"]])
+    pixels = torch.stack([ImageReader(SIZE, "bicubic").read(pictures / path) for path in table["path"]])
     assert table["p_ai"].to_numpy() == pytest.approx(model.p_ai(pixels).numpy(), abs=1e-5)
     metrics = json.loads((folder / "metrics.json").read_text())
     tested = table[table["split"] == "test"]

@@ -11,9 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from artclf.cli import app
-from artclf.data.transforms import read_square
-from artclf.evaluation.calibrators import Platt
-from artclf.evaluation.decision import Judge, Promise
+from artclf.data.reader import ImageReader
+from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Platt
 from artclf.inference.predict import choose_precision, predict_files, predict_pictures
 from artclf.model.checkpoint import load_classifier, write_judge
 from artclf.model.classifier import ArtClassifier
@@ -37,7 +36,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_p_ai_is_the_models_own(run: Path, files: list[Path], precision: str) -> None:
     model = load_classifier(run / "checkpoints" / "best.ckpt")
-    pixels = torch.stack([read_square(file, SIZE, "bicubic") for file in files])
+    pixels = torch.stack([ImageReader(SIZE, "bicubic").read(file) for file in files])
     with autocast(precision, "cpu"):
         scores = torch.cat([model.p_ai(pixels[:16]), model.p_ai(pixels[16:])]).tolist()
     assert len(set(scores)) > 10
@@ -55,8 +54,10 @@ def test_a_judge_saved_with_the_model_gives_the_verdicts(run: Path, files: list[
     assert [row[1] for row in rows] == [row[0] for row in rows]
     assert {row[2] for row in rows} <= {"ai", "human"}
     scores = sorted(prediction.p_ai for prediction in predict_pictures(run, files, precision="32-true"))
-    promise = Promise(scores[15], 0.1, 0.1, 0.0, 0.2)
-    judge = Judge(Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, promise, promise, (promise,), "tests", 10, 10, {})
+    promise = ConformalThreshold(scores[15], 0.1, 0.1, 0.0, 0.2)
+    judge = DecisionRule(
+        Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, promise, promise, (promise,), "tests", 10, 10, {}
+    )
     judged = tmp_path / "judged.ckpt"
     shutil.copy(run / "checkpoints" / "best.ckpt", judged)
     write_judge(judged, judge)

@@ -38,13 +38,6 @@ def test_what_hydra_can_say_is_drawn_within_its_ends(text: str, ends: list[str])
         assert not again.is_sweep_override()
 
 
-def test_orders_of_magnitude_are_drawn_evenly() -> None:
-    (override,) = parsed("lr=tag(log,interval(1e-6,1e-2))")
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    drawn = [float(setting(override).draw(study.ask())) for _ in range(60)]
-    assert sum(lr < 1e-4 for lr in drawn) > 15
-
-
 @pytest.mark.parametrize(
     ("word", "said"),
     [

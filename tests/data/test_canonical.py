@@ -8,7 +8,7 @@ from PIL import Image
 
 from artclf.data.canonical import Canonical
 from artclf.data.pixels import PixelStore
-from artclf.data.transforms import read_square
+from artclf.data.reader import ImageReader
 from tests.conftest import config_of
 
 
@@ -73,13 +73,13 @@ def test_files_are_read_in_it_and_kept_apart(tmp_path: Path) -> None:
     file = tmp_path / "large.jpg"
     painting((400, 400)).save(file, quality=95)
     form = Canonical(40, 75)
-    plain, square = read_square(file, 60), read_square(file, 60, canonical=form)
+    plain, square = ImageReader(60).read(file), ImageReader(60, canonical=form).read(file)
     assert square.shape == plain.shape == (3, 60, 60)
     expected = form(Image.open(file).convert("RGB"))
-    assert torch.equal(read_square(file, 40, canonical=form), torch.from_numpy(np.array(expected)).permute(2, 0, 1))
+    assert torch.equal(ImageReader(40, canonical=form).read(file), torch.from_numpy(np.array(expected)).permute(2, 0, 1))
     assert not torch.equal(square, plain)
     for canonical, pixels in ((None, plain), (form, square)):
-        store = PixelStore(tmp_path, size=60, interpolation="bilinear", max_pixels=10**6, max_gb=None, canonical=canonical)
+        store = PixelStore(tmp_path, ImageReader(60, canonical=canonical), max_gb=None)
         digest = bytes.fromhex(store.inspect(["large.jpg"], workers=0)["sha256"][0])
         assert torch.equal(store.read(store.find([digest]))[0], pixels)
 
@@ -90,6 +90,6 @@ def test_large_files_are_not_decoded_otherwise_than_small_ones(tmp_path: Path) -
     painting((400, 400)).save(file, quality=95)
     image = Image.open(file).convert("RGB")
     assert torch.equal(
-        read_square(file, 48, canonical=Canonical(48, 75)),
+        ImageReader(48, canonical=Canonical(48, 75)).read(file),
         torch.from_numpy(np.array(Canonical(48, 75)(image))).permute(2, 0, 1),
     )

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from artclf.data.dataset import ArtDataset, EpochSampler
+from artclf.data.reader import ImageReader
 from artclf.data.transforms import build_augmentation
 from tests.conftest import config_of, draw
 
@@ -17,8 +18,7 @@ def dataset(folder: Path, *, each_epoch: bool = False, seed: int = 0) -> ArtData
         files,
         np.array([1, 0, 0]),
         np.array([10, 11, 12]),
-        size=32,
-        max_pixels=10_000,
+        reader=ImageReader(32),
         rows=np.array([0, 1, 2, 0]),
         copies=np.array([0, 0, 0, 1]),
         augmentation=build_augmentation(config_of().augment, 32),

@@ -20,7 +20,7 @@ from artclf.data.distortions import (
     make_versions,
 )
 from artclf.data.jpeg import estimate_quality
-from artclf.data.transforms import as_square
+from artclf.data.reader import ImageReader
 
 SIZE = 96
 BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
@@ -35,7 +35,7 @@ def painting(width: int = 300, height: int = 240) -> Image.Image:
 
 
 def square(image: Image.Image) -> torch.Tensor:
-    return as_square(image, SIZE).float()
+    return ImageReader(SIZE).square(image).float()
 
 
 @pytest.mark.parametrize("distortion", DISTORTIONS, ids=lambda distortion: distortion.name)
@@ -116,7 +116,7 @@ def test_a_crop_shows_the_centre() -> None:
 def test_the_smallest_and_the_thinnest_pictures_pass(size: tuple[int, int]) -> None:
     made = list(make_versions(Image.new("RGB", size, (90, 80, 70)), path="a"))
     assert all(min(image.size) >= 1 and max(image.size) <= 4 * SCREEN for image in made)
-    assert all(as_square(image, 32).shape == (3, 32, 32) for image in made)
+    assert all(ImageReader(32).square(image).shape == (3, 32, 32) for image in made)
 
 
 def test_only_larger_pictures_are_bounded() -> None:
@@ -137,8 +137,3 @@ def test_the_versions_are_those_that_are_listed() -> None:
     assert np.array_equal(pixels[Version("jpeg_95", "none", None)], np.array(alike))
     assert np.array_equal(pixels[Version("none", "crop", 0.5)], np.array(distort(painting(), BY_NAME["crop"], 0.5, path="a")))
     assert np.array_equal(pixels[Version("jpeg_95", "crop", 0.5)], np.array(distort(alike, BY_NAME["crop"], 0.5, path="a")))
-
-
-def test_levels_are_named_as_people_read_them() -> None:
-    assert [BY_NAME["screenshot"].named(level) for level in BY_NAME["screenshot"].levels] == ["PNG", "JPEG 85"]
-    assert [BY_NAME["blur"].named(level) for level in BY_NAME["blur"].levels] == ["0.5", "1", "2"]

@@ -346,14 +346,6 @@ def test_error_survives_its_way_out_of_a_worker_process(tmp_path):
     assert (error.path, error.reason, str(error)) == (tmp_path, "empty file", f"{tmp_path}: empty file")
 
 
-def test_picture_outlives_its_file(tmp_path):
-    path = tmp_path / "picture.gif"
-    path.write_bytes(frames("GIF"))
-    image = read_image(path)
-    path.unlink()
-    assert (image.mode, image.info, image.getpixel((0, 0))) == ("RGB", {}, RED)
-
-
 def test_many_threads_read_the_same_and_leave_the_filters_alone(tmp_path):
     paths = []
     for number, (data, _) in enumerate(READABLE.values()):
@@ -383,12 +375,6 @@ def test_bytes_in_memory_are_read_as_a_file_is(tmp_path, name):
     path = tmp_path / "picture"
     path.write_bytes(data)
     np.testing.assert_array_equal(np.array(read_image("not there", content=data)), read_pixels(path))
-
-
-def test_refused_bytes_are_named_by_their_path():
-    for content, reason in [(b"", "empty file"), (JPEG[:-40], TRUNCATED)]:
-        with pytest.raises(UnreadableImage, match=rf"^a/b\.jpg: {reason}$"):
-            read_image("a/b.jpg", content=content)
 
 
 def large(mode, size, **options):

@@ -4,16 +4,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from artclf.cache.array_store import StoreError
 from artclf.data import pixels as module
-from artclf.data.inspection import inspect_files
-from artclf.data.pixels import PixelStore
-from artclf.data.transforms import read_square
+from artclf.data.pixels import PixelStore, check_share, inspect_files
+from artclf.data.reader import ImageReader
+from artclf.errors import ArtclfError
 from tests.conftest import draw
+
+READ = ImageReader.read
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def _settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened(root: Path, size: int = 32) -> PixelStore:
-    return PixelStore(root, size=size, interpolation="bilinear", max_pixels=10_000, max_gb=None)
+    return PixelStore(root, ImageReader(size, max_pixels=10_000), max_gb=None)
 
 
 def names(root: Path) -> list[str]:
@@ -45,11 +47,11 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded."""
     found: list[str] = []
 
-    def counted(path: Path, *args: object, **kwargs: object) -> torch.Tensor:
+    def counted(reader: ImageReader, path: Path, content: bytes) -> torch.Tensor:
         found.append(Path(path).name)
-        return read_square(path, *args, **kwargs)
+        return READ(reader, path, content)
 
-    monkeypatch.setattr(module, "read_square", counted)
+    monkeypatch.setattr(ImageReader, "read", counted)
     return found
 
 
@@ -61,7 +63,7 @@ def test_pixels_are_those_of_the_files_and_are_decoded_once(root: Path, reads: l
     numbers = store.find([bytes.fromhex(digest) for digest in looks["sha256"]])
     pixels = store.read(numbers)
     for path, square in zip(paths, pixels, strict=True):
-        assert torch.equal(square, read_square(root / path, 32, max_pixels=10_000))
+        assert torch.equal(square, READ(ImageReader(32), root / path))
     assert reads == paths
     reads.clear()
     again = opened(root).inspect(paths, workers=0)
@@ -112,7 +114,7 @@ def test_processes_find_what_one_finds(root: Path, monkeypatch: pytest.MonkeyPat
     assert store.inspect(names(root), workers=2).equals(alone)
     digests = [bytes.fromhex(digest) for digest in alone["sha256"]]
     for path, square in zip(names(root), store.read(store.find(digests)), strict=True):
-        assert torch.equal(square, read_square(root / path, 32, max_pixels=10_000))
+        assert torch.equal(square, READ(ImageReader(32), root / path))
 
 
 def test_a_run_that_decodes_draws_the_same_random_numbers_as_one_that_need_not(root: Path) -> None:
@@ -125,13 +127,13 @@ def test_a_run_that_decodes_draws_the_same_random_numbers_as_one_that_need_not(r
 def test_an_interrupted_pass_goes_on_where_it_stood(root: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 2)
 
-    def stopped(path: Path, *args: object, **kwargs: object) -> torch.Tensor:
+    def stopped(reader: ImageReader, path: Path, content: bytes) -> torch.Tensor:
         if Path(path).name == "4.png":
             raise KeyboardInterrupt
-        return read_square(path, *args, **kwargs)
+        return READ(reader, path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "read_square", stopped)
+        patch.setattr(ImageReader, "read", stopped)
         with pytest.raises(KeyboardInterrupt):
             opened(root).inspect(names(root), workers=0)
     with (next((root.parent / "cache" / "pixels").iterdir()) / module.LEDGER).open("a") as ledger:
@@ -159,7 +161,7 @@ def test_two_processes_build_one_store(root: Path) -> None:
 def test_the_size_is_told_and_limited_before_anything_is_decoded(
     root: Path, reads: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    small = PixelStore(root, size=32, interpolation="bilinear", max_pixels=10_000, max_gb=1e-6)
+    small = PixelStore(root, ImageReader(32), max_gb=1e-6)
     with pytest.raises(StoreError, match=r"would take 1.84e-05 GB, more than cache.max_gb=1e-06 allows"):
         small.inspect(names(root), workers=0)
     assert reads == []
@@ -168,10 +170,8 @@ def test_the_size_is_told_and_limited_before_anything_is_decoded(
     assert "decoding 6 pictures once, and keeping 1.84e-05 GB of pixels in " in caplog.text
 
 
-def test_numbers_are_those_of_the_files_asked_for(root: Path) -> None:
-    store = opened(root)
-    store.inspect(names(root), workers=0)
-    assert store.find([b"x" * 32]).tolist() == [-1]
-    assert np.unique(store.find([hashlib.sha256((root / n).read_bytes()).digest() for n in names(root)])).tolist() == [
-        *range(5)
-    ]
+def test_too_many_rejected_files_stop_the_run() -> None:
+    rejected = pd.DataFrame({"path": ["a.png"], "reason": ["empty file"]})
+    check_share(rejected, 20, allowed=0.05, listed=None)
+    with pytest.raises(ArtclfError, match=r"1 of 19 pictures.*data.max_rejected=0.05.*a.png: empty file; all are in .*x.csv"):
+        check_share(rejected, 19, allowed=0.05, listed=Path("x.csv"))

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from artclf.data import prefetch
 from artclf.data.prefetch import read_ahead
-from artclf.data.transforms import read_square
+from artclf.data.reader import ImageReader
 from artclf.errors import ArtclfError
 from tests.conftest import draw
+
+READ, SHAPE = ImageReader(16).read, (3, 16, 16)
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +28,19 @@ def decoding() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path]) -> None:
     second = threading.Event()
 
-    def read(file: Path, *options: object, **more: object) -> torch.Tensor:
+    def read(file: Path) -> torch.Tensor:
         if file == files[0]:
             assert second.wait(60)
-        square = read_square(file, *options)
+        square = READ(file)
         if file == files[1]:
             second.set()
-        return square
+        return torch.stack([square, 255 - square])  # two versions of each
 
-    monkeypatch.setattr(prefetch, "read_square", read)
-    batches = list(read_ahead(files, size=16, interpolation="bicubic", batch=4, threads=3))
-    assert [len(batch.files) for batch in batches] == [4, 4, 3]
+    batches = list(read_ahead(files, read, (2, *SHAPE), batch=4, threads=3))
+    assert [tuple(batch.pixels.shape) for batch in batches] == [(n, 2, *SHAPE) for n in (4, 4, 3)]
     assert [file for batch in batches for file in batch.files] == files
     for file, pixels, reason in ((f, p, r) for b in batches for f, p, r in zip(b.files, b.pixels, b.reasons, strict=True)):
         if file == files[4]:
@@ -48,12 +48,9 @@ def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path], 
             assert not pixels.any()
         else:
             assert reason == ""
-            assert torch.equal(pixels, read_square(file, 16, "bicubic"))
+            assert torch.equal(pixels[1], 255 - READ(file))
     assert not decoding()
-
-
-def test_no_files_are_no_batches() -> None:
-    assert list(read_ahead([], size=16, interpolation="bilinear", batch=4, threads=2)) == []
+    assert list(read_ahead([], READ, SHAPE, batch=4, threads=2)) == []
 
 
 def test_files_are_taken_as_they_are_needed_and_left_when_nobody_asks(files: list[Path]) -> None:
@@ -64,7 +61,7 @@ def test_files_are_taken_as_they_are_needed_and_left_when_nobody_asks(files: lis
             taken.append(number)
             yield files[number % 4]
 
-    batches = read_ahead(endless(), size=16, interpolation="bilinear", batch=4, threads=2)
+    batches = read_ahead(endless(), READ, SHAPE, batch=4, threads=2)
     assert not taken
     for _ in range(3):
         next(batches)
@@ -73,17 +70,16 @@ def test_files_are_taken_as_they_are_needed_and_left_when_nobody_asks(files: lis
     assert not decoding()
 
 
-def test_what_was_not_begun_is_left_when_the_caller_stops(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_begun_is_left_when_the_caller_stops(files: list[Path]) -> None:
     begun, go_on = [], threading.Event()
 
-    def read(file: Path, *options: object, **more: object) -> torch.Tensor:
+    def read(file: Path) -> torch.Tensor:
         begun.append(file)
         if file in files[5:]:
             assert go_on.wait(60)
-        return read_square(files[0], *options)
+        return READ(files[0])
 
-    monkeypatch.setattr(prefetch, "read_square", read)
-    batches = read_ahead(files, size=16, interpolation="bilinear", batch=4, threads=1)
+    batches = read_ahead(files, read, SHAPE, batch=4, threads=1)
     next(batches)
     threading.Timer(0.2, go_on.set).start()
     del batches  # as when the loop over it is left
@@ -91,35 +87,18 @@ def test_what_was_not_begun_is_left_when_the_caller_stops(files: list[Path], mon
     assert len(begun) <= 6
 
 
-def test_a_listing_that_fails_hands_out_what_came_before(files: list[Path]) -> None:
+def test_errors_that_are_no_bad_image_end_it(files: list[Path]) -> None:
     def listing() -> Iterator[Path]:
         yield from files[:3]
         raise ArtclfError("a folder that can't be opened")
 
-    batches = read_ahead(listing(), size=16, interpolation="bilinear", batch=2, threads=2)
-    assert [next(batches).files, next(batches).files] == [files[:2], files[2:3]]
-    with pytest.raises(ArtclfError, match="can't be opened"):
-        next(batches)
-    assert not decoding()
-
-
-def test_an_error_of_artclfs_own_is_no_bad_picture(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object, **more: object) -> torch.Tensor:
+    def fail(_: Path) -> torch.Tensor:
         raise AssertionError("a mistake in the code")
 
-    monkeypatch.setattr(prefetch, "read_square", fail)
+    batches = read_ahead(listing(), READ, SHAPE, batch=2, threads=2)
+    assert [next(batches).files, next(batches).files] == [files[:2], files[2:3]]  # what came before is handed out
+    with pytest.raises(ArtclfError, match="can't be opened"):
+        next(batches)
     with pytest.raises(AssertionError, match="a mistake"):
-        list(read_ahead(files, size=16, interpolation="bilinear", batch=4, threads=2))
+        list(read_ahead(files, fail, SHAPE, batch=4, threads=2))
     assert not decoding()
-
-
-def test_each_picture_in_several_versions(files: list[Path]) -> None:
-    def read(file: Path) -> torch.Tensor:
-        square = read_square(file, 16)
-        return torch.stack([square, 255 - square])
-
-    got = list(read_ahead(files, size=16, interpolation="bilinear", batch=4, threads=2, versions=2, read=read))
-    assert [tuple(batch.pixels.shape) for batch in got] == [(4, 2, 3, 16, 16), (4, 2, 3, 16, 16), (3, 2, 3, 16, 16)]
-    assert torch.equal(got[0].pixels[1, 1], 255 - read_square(files[1], 16))
-    assert got[1].reasons[0].startswith("not an image")
-    assert not got[1].pixels[0].any()

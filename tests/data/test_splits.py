@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from artclf.data.splits import Duplicates, _shares, assign_splits
+from artclf.data.splits import Duplicates, assign_splits
 from artclf.errors import ArtclfError
 
 
@@ -121,22 +121,6 @@ def test_one_class_is_refused() -> None:
     frame, hashes = table()
     with pytest.raises(ArtclfError, match=r"one class only .human"):
         cut(frame[frame["label"] == "human"], hashes[frame["label"] == "human"])
-
-
-@pytest.mark.parametrize(
-    ("sizes", "total", "shares"),
-    [
-        ([10, 10], 2, [1, 1]),
-        ([3, 3, 3, 1], 1, [1, 0, 0, 0]),
-        ([100, 7, 7], 11, [9, 1, 1]),
-        ([1, 9], 5, [1, 4]),
-        ([4], 3, [3]),
-        ([5, 5], 0, [0, 0]),
-    ],
-)
-def test_shares_add_up_by_largest_remainders(sizes: list[int], total: int, shares: list[int]) -> None:
-    assert _shares(sizes, total) == shares
-    assert sum(shares) == total
 
 
 def test_a_single_picture_of_a_class_stays_in_train() -> None:

@@ -1,4 +1,4 @@
-"""Tables to audit: files and looks that do not differ, but where a test plants a difference."""
+"""Tables to audit: files and statistics that do not differ, but where a test plants a difference."""
 
 from typing import Any
 

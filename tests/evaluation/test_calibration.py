@@ -8,7 +8,6 @@ from sklearn.isotonic import IsotonicRegression
 from artclf.evaluation.calibration import (
     METHODS,
     best_method,
-    brier,
     cross_validate,
     ece,
     ece_by_chance,
@@ -17,7 +16,7 @@ from artclf.evaluation.calibration import (
     log_loss,
     reliability,
 )
-from artclf.evaluation.calibrators import Isotonic, NoCalibration, Platt, Temperature, as_stored, logits, sigmoid
+from artclf.evaluation.decision import Isotonic, NoCalibration, Platt, Temperature, as_stored, logits, sigmoid
 
 
 def simulated(n: int, slope: float = 1.0, intercept: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -69,13 +68,6 @@ def test_the_error_by_chance_is_that_of_calibrated_scores() -> None:
     is_ai, p_ai = simulated(300, slope=0.3)
     assert ece(is_ai, p_ai) > 2 * ece_by_chance(p_ai)
     assert set(errors(is_ai, p_ai)) == {"n", "ece", "ece_by_chance", "brier", "log_loss"}
-
-
-def test_brier_and_log_loss() -> None:
-    is_ai, p_ai = np.array([True, False]), np.array([0.8, 0.4])
-    assert brier(is_ai, p_ai) == pytest.approx((0.2**2 + 0.4**2) / 2)
-    assert log_loss(is_ai, p_ai) == pytest.approx(-(np.log(0.8) + np.log(0.6)) / 2)
-    assert log_loss(np.array([True]), np.array([0.8])) == pytest.approx(-np.log(0.8))
 
 
 @pytest.mark.parametrize("slope", [0.4, 1.0, 2.5])

@@ -5,15 +5,16 @@
 
 import json
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from tests.conftest import REPOSITORY, TINY
+from artclf.cli import app
+from tests.conftest import TINY, Outcome
 
 GOLDEN = Path(__file__).with_name("golden.json")
 WRITE = os.environ.get("ARTCLF_WRITE_GOLDEN") == "1"
@@ -40,28 +41,14 @@ RUNS = {
 COMMANDS = [*RUNS, "robustness"]
 
 
-def command(*words: str, cwd: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def train(name: str, pictures: Path, folder: Path) -> Path:
+def words_of(name: str, pictures: Path, folder: Path) -> list[str]:
     words = [*RUNS[name], f"data.root={pictures}"]
     if name == "csv":
         files = sorted(file.relative_to(pictures) for file in pictures.rglob("*.png"))
         rows = [(file, "ai" if "ai" in file.parts else "human", "", file.parent.name, file.parts[0]) for file in files]
         pd.DataFrame(rows, columns=["path", "label", "generator", "style", "split"]).to_csv(folder / "table.csv", index=False)
         words.append(f"data.csv={folder / 'table.csv'}")
-    run = folder / name
-    command(str(REPOSITORY / "train.py"), *words, f"hydra.run.dir={run}", cwd=folder)
-    return run
+    return words
 
 
 def keys(value: Any, prefix: str = "") -> list[str]:
@@ -81,18 +68,21 @@ def found(run: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.filterwarnings("default")  # libraries warn each other
 @pytest.mark.parametrize("name", COMMANDS)
-def test_golden(name: str, pictures: Path, tmp_path: Path) -> None:
+def test_golden(name: str, train: Callable[..., Outcome], pictures: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = train(*words_of("head" if name == "robustness" else name, pictures, tmp_path), f"hydra.run.dir={run}")
+    assert done.code == 0, done.printed
     if name == "robustness":
-        run = tmp_path / "evaluated"
-        model = train("head", pictures, tmp_path)
-        words = ["--robustness", "--sample", "8", "--all-alike", "--to", str(run)]
-        command("-c", "from artclf.cli import app; app()", "evaluate", str(model), *words, cwd=tmp_path)
-        now = found(run)
-        scores = pd.read_csv(run / "robustness.csv")
+        words = ["evaluate", str(run), "--robustness", "--sample", "8", "--all-alike", "--to", str(tmp_path / "evaluated")]
+        evaluated = CliRunner().invoke(app, words)
+        assert evaluated.exit_code == 0, evaluated.output
+        now = found(tmp_path / "evaluated")
+        scores = pd.read_csv(tmp_path / "evaluated" / "robustness.csv")
         now["distorted"] = [round(float(p_ai), 5) for p_ai in scores["p_ai"]]
     else:
-        now = found(train(name, pictures, tmp_path))
+        now = found(run)
     kept = json.loads(GOLDEN.read_text(encoding="utf-8")) if GOLDEN.is_file() else {}
     if WRITE:
         GOLDEN.write_text(json.dumps({**kept, name: now}, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -7,8 +7,8 @@ from torch import nn
 from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import UnreadableImage, read_image
+from artclf.data.reader import ImageReader
 from artclf.data.sources.folder import read_folder
-from artclf.data.transforms import as_square
 from artclf.inference.altered import score_versions
 
 SIZE = 16
@@ -49,7 +49,7 @@ def test_each_picture_has_the_scores_of_its_versions(pictures: Path) -> None:
     assert model.batches == [len(listed)] * len(rows)
     for path in rows["path"]:
         made = make_versions(read_image(manifest.root / path), path=path, seed=3, all_alike=True)
-        squares = torch.stack([as_square(image, SIZE, "bicubic") for image in made])
+        squares = torch.stack([ImageReader(SIZE, "bicubic").square(image) for image in made])
         of_path = scores[scores["path"] == path]
         assert of_path["p_ai"].to_numpy() == pytest.approx(model.p_ai(squares).numpy(), abs=1e-6)
         assert list(of_path["distortion"]) == [version.distortion for version in listed]
@@ -66,7 +66,7 @@ def test_a_network_of_canonical_pictures_sees_each_version_in_its_form(pictures:
     scores, _ = score_versions(model, manifest.root, rows, "32-true", seed=3, all_alike=False)
     path = rows["path"].iloc[0]
     made = make_versions(read_image(manifest.root / path), path=path, seed=3, all_alike=False)
-    squares = torch.stack([as_square(model.canonical(image), SIZE, "bicubic") for image in made])
+    squares = torch.stack([ImageReader(SIZE, "bicubic", canonical=model.canonical).square(image) for image in made])
     assert scores["p_ai"].to_numpy() == pytest.approx(model.p_ai(squares).numpy(), abs=1e-6)
 
 

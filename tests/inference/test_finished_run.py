@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from artclf.data.inspection import hash_files
 from artclf.data.manifest import Manifest
+from artclf.data.pixels import hash_files
 from artclf.data.sources.csv import read_csv
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError

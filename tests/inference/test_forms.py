@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from artclf.data.canonical import Canonical
+from artclf.data.reader import ImageReader
 from artclf.data.sources.folder import read_folder
-from artclf.data.transforms import read_square
 from artclf.inference.forms import judge_both_forms
 from tests.inference.test_altered import SIZE, Brightness
 
@@ -13,7 +13,7 @@ FORM = Canonical(24, 50)
 
 
 def scored(file: Path, canonical: Canonical | None) -> float:
-    return float(Brightness().p_ai(read_square(file, SIZE, "bicubic", canonical=canonical)[None])[0])
+    return float(Brightness().p_ai(ImageReader(SIZE, "bicubic", canonical=canonical).read(file)[None])[0])
 
 
 @pytest.mark.parametrize("own", [None, FORM])

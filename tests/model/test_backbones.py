@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.model import backbones
 from artclf.model.backbones import build_backbone, load_weights
 
 
@@ -39,15 +38,12 @@ def test_a_body_gives_features_and_tells_its_preprocessing(
         assert backbone.interpolation == interpolation
 
 
-def test_auto_falls_back_to_random_weights_and_says_why(no_network: None) -> None:
-    backbone = load_weights(build_backbone("torchvision", "resnet50"), "torchvision", "resnet50", "auto")
-    assert backbone.weights == "random"
-    assert backbone.fallback == "no download: no network"
-
-
-def test_imagenet_says_what_else_can_be_done(no_network: None) -> None:
+def test_without_a_network_auto_is_random_and_imagenet_says_what_else_can_be_done(no_network: None) -> None:
+    built = build_backbone("torchvision", "resnet50")
+    backbone = load_weights(built, "torchvision", "resnet50", "auto")
+    assert (backbone.weights, backbone.fallback) == ("random", "no download: no network")
     with pytest.raises(ArtclfError, match=r"can't be had: no download.*model.weights=FILE.*none.*efficientnet_lite0"):
-        load_weights(build_backbone("torchvision", "resnet50"), "torchvision", "resnet50", "imagenet")
+        load_weights(built, "torchvision", "resnet50", "imagenet")
 
 
 def test_downloaded_weights_are_loaded_without_their_classification_head(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,22 +85,17 @@ def test_an_unknown_name_is_refused(library: str, name: str, said: str) -> None:
         build_backbone(library, name)
 
 
-def test_weights_from_a_file(tmp_path: Path) -> None:
+def test_weights_from_a_file_and_from_a_checkpoint_with_its_preprocessing(tmp_path: Path) -> None:
     donor = build_backbone("timm", "resnet18").body
     torch.save(donor.state_dict(), tmp_path / "w.pt")
-    backbone = load_weights(build_backbone("timm", "resnet18"), "timm", "resnet18", str(tmp_path / "w.pt"))
-    assert backbone.weights == str(tmp_path / "w.pt")
-    assert torch.equal(backbone.body.conv1.weight, donor.conv1.weight)
-
-
-def test_weights_from_a_checkpoint_bring_their_preprocessing(tmp_path: Path) -> None:
-    donor = build_backbone("timm", "resnet18").body
     state = {f"body.{key}": value for key, value in donor.state_dict().items()}
     hparams = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 1.0, 1.0], "interpolation": "bicubic"}
     torch.save({"state_dict": state, "hyper_parameters": hparams}, tmp_path / "w.ckpt")
-    backbone = load_weights(build_backbone("timm", "resnet18"), "timm", "resnet18", str(tmp_path / "w.ckpt"))
+    for file in ("w.pt", "w.ckpt"):
+        backbone = load_weights(build_backbone("timm", "resnet18"), "timm", "resnet18", str(tmp_path / file))
+        assert backbone.weights == str(tmp_path / file)
+        assert torch.equal(backbone.body.conv1.weight, donor.conv1.weight)
     assert (backbone.mean, backbone.std, backbone.interpolation) == ([0.1, 0.2, 0.3], [1.0, 1.0, 1.0], "bicubic")
-    assert torch.equal(backbone.body.conv1.weight, donor.conv1.weight)
 
 
 class Dangerous:
@@ -139,11 +130,3 @@ def test_a_missing_or_foreign_file_of_weights_is_refused(tmp_path: Path) -> None
     (tmp_path / "text.pt").write_text("no weights")
     with pytest.raises(ArtclfError, match="is no file of weights"):
         load_weights(backbone, "timm", "resnet18", str(tmp_path / "text.pt"))
-
-
-def test_the_download_time_out_is_taken_back() -> None:
-    import socket
-
-    with backbones._impatient():
-        assert socket.getdefaulttimeout() == backbones.DOWNLOAD_TIMEOUT
-    assert socket.getdefaulttimeout() is None

@@ -4,14 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from artclf import run_folder
 from artclf.errors import ArtclfError
-from artclf.evaluation.calibrators import Isotonic
-from artclf.evaluation.decision import Judge, Promise
+from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Isotonic
 from artclf.model.checkpoint import read_judge, write_judge
 
-PROMISE = Promise(0.7, 0.01, 0.0099, 0.001, 0.03)
-JUDGE = Judge(
+PROMISE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
+JUDGE = DecisionRule(
     Isotonic([0.1, 0.9], [0.2, 0.8]), 0.3, 0.7, PROMISE, PROMISE, (PROMISE,), "validation", 100, 90, {"none": {"ece": 0.1}}
 )
 
@@ -51,7 +49,7 @@ def test_what_is_broken_off_leaves_the_old_one(checkpoint: Path, monkeypatch: py
         file.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_folder.torch, "save", full)
+    monkeypatch.setattr(torch, "save", full)
     with pytest.raises(ArtclfError, match=r"can't be saved with the model .*No space left"):
         write_judge(checkpoint, JUDGE)
     assert checkpoint.read_bytes() == before

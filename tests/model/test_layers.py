@@ -4,7 +4,7 @@ from torch import nn
 
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
-from artclf.model.layers import cut, list_layers, set_depth, set_modes
+from artclf.model.layers import list_layers, set_depth, set_modes
 
 NAMES = [
     ("torchvision", "resnet50"),
@@ -60,31 +60,6 @@ def test_every_parameter_belongs_to_one_layer(backbone: Backbone) -> None:
     assert set(names) == {name for name, _ in backbone.body.named_parameters()}
 
 
-@pytest.mark.parametrize("depth", [0, 1, 7, 10, 30, "all"])
-def test_prefix_and_suffix_are_the_whole(backbone: Backbone, depth: int | str) -> None:
-    layers = list_layers(backbone.body)
-    number = len(layers) if depth == "all" else int(depth)
-    pictures = torch.randn(2, 3, 64, 64)
-    backbone.body.eval()
-    with torch.inference_mode():
-        prefix, suffix = cut(backbone.body, layers, number, 64)
-        assert torch.equal(suffix(*prefix(pictures)), backbone.body(pictures))
-
-
-def test_what_trains_is_behind_the_cut(backbone: Backbone) -> None:
-    layers = list_layers(backbone.body)
-    set_depth(backbone.body, layers, 10)
-    prefix, suffix = cut(backbone.body, layers, 10, 64)
-    pictures = torch.randn(2, 3, 64, 64)
-    crossing = prefix(pictures)
-    assert not any(tensor.requires_grad for tensor in crossing)
-    suffix(*crossing).sum().backward()
-    trained = [p for p in backbone.body.parameters() if p.requires_grad]
-    assert trained
-    assert all(p.grad is not None for p in trained)
-    backbone.body.zero_grad()
-
-
 def test_frozen_batchnorm_does_not_move_and_the_rest_does() -> None:
     body = build_backbone("torchvision", "resnet50").body
     layers = list_layers(body)
@@ -124,5 +99,13 @@ def test_a_body_that_can_not_be_traced_is_listed_by_its_modules() -> None:
     assert [layer.name for layer in layers.layers] == ["first", "second"]
     set_depth(body, layers, 1)
     assert [p.requires_grad for p in body.parameters()] == [False, False, True, True]
-    with pytest.raises(ValueError, match="no border between its modules fits"):
-        cut(body, layers, 1, 4)
+
+
+def test_stochastic_depth_of_timm_is_a_layer_at_any_rate() -> None:
+    timm = pytest.importorskip("timm")
+    without, with_it = (timm.create_model("test_convnext", num_classes=0, drop_path_rate=rate) for rate in (0.0, 0.5))
+    layers = list_layers(with_it)
+    assert [layer.name for layer in layers.layers] == [layer.name for layer in list_layers(without).layers]
+    set_depth(with_it, layers, 20)
+    assert with_it.stages[3].blocks[1].drop_path.training
+    assert not with_it.stages[3].blocks[0].drop_path.training

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -6,32 +7,77 @@ import torchvision
 from torch import nn
 from torch.nn import functional as F
 
-from artclf.model.layers import Layers, cut, list_layers, set_depth
+from artclf.model.backbones import build_backbone
+from artclf.model.layers import Layers, list_layers, set_depth
+from artclf.model.split import Split, split
 
 
-def parity(body: nn.Module, layers: Layers, depth: int, size: int, batch: int = 4) -> tuple[str, ...]:
-    """See that the parts are the whole in eval mode and, with the same random numbers, while training; what crosses."""
-    prefix, suffix = cut(body, layers, depth, size)
-    set_depth(body, layers, depth)
-    pictures = torch.randn(batch, 3, size, size)
-    with torch.no_grad():
-        together, parts = prefix(pictures), (prefix(pictures[:1]), prefix(pictures[1:]))
-    kept = tuple(torch.cat(pair) for pair in zip(*parts, strict=True))
+def images(batch: int, size: int) -> torch.Tensor:
+    return torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(5))
+
+
+def gradients(body: nn.Module, forward: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Features and gradients in the modes in force, with the same random numbers; buffers are restored."""
     buffers = {name: buffer.clone() for name, buffer in body.named_buffers()}
-    outcomes = []
-    for forward in (lambda: body(pictures), lambda: suffix(*together)):
-        torch.manual_seed(1)
-        outcomes.append(forward())
-        body.load_state_dict(buffers, strict=False)
-    assert_near(outcomes[1], outcomes[0], 1e-4)
+    body.zero_grad()
+    torch.manual_seed(1)
+    features = forward()
+    features.square().sum().backward()
+    body.load_state_dict(buffers, strict=False)
+    return features.detach(), {name: p.grad.clone() for name, p in body.named_parameters() if p.grad is not None}
+
+
+def assert_near(got: torch.Tensor, wanted: torch.Tensor, tolerance: float, nothing: float = 0.0) -> None:
+    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * wanted.detach().abs().max().item() + nothing)
+
+
+def assert_whole(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
+    """The parts are the whole in eval mode, from outputs of other batches too, and while training, gradients included."""
+    parts, x = split(body, layers, depth, size), images(4, size)
+    set_depth(body, layers, depth)
+    with torch.no_grad():
+        outputs, others = parts.frozen(x), torch.cat([parts.frozen(x[:1]), parts.frozen(x[1:])])
+    assert len(outputs) == 4
+    assert not outputs.requires_grad
+    wanted, right = gradients(body, lambda: body(x))
+    got, found = gradients(body, lambda: parts.tail(outputs.clone()))
+    assert_near(got, wanted, 1e-4)
+    assert found.keys() == right.keys() == {name for name, p in body.named_parameters() if p.requires_grad}
+    rounding = 1e-6 * max(float(gradient.abs().max()) for gradient in right.values())
+    for name, gradient in right.items():
+        assert_near(found[name], gradient, 1e-3, rounding)
     body.eval()
     with torch.no_grad():
-        assert_near(suffix(*kept), body(pictures), 1e-2)  # other batches, other rounding
-    return prefix.crossing
+        assert torch.equal(parts.tail(outputs.clone()), body(x))
+        assert_near(parts.tail(others), body(x), 1e-2)  # other batches, other rounding
+    return parts
 
 
-def assert_near(got: torch.Tensor, wanted: torch.Tensor, tolerance: float) -> None:
-    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * wanted.detach().abs().max().item())
+@pytest.mark.parametrize(
+    ("library", "name", "depth", "place"),
+    [
+        ("torchvision", "resnet50", 4, "layer4.1.relu_2"),
+        ("torchvision", "resnet50", 10, "layer4.1.relu_2"),  # the input of the last block
+        ("torchvision", "resnet50", 25, "layer3.5.relu_2"),  # that of the block in which training begins
+        ("torchvision", "efficientnet_b0", 10, "features.6.2.add"),
+        ("timm", "efficientnet_lite0", 10, "blocks.5.3.add"),
+        ("timm", "convnext_atto", 30, None),
+    ],
+)
+def test_the_parts_are_the_whole(library: str, name: str, depth: int, place: str | None) -> None:
+    torch.manual_seed(0)
+    body = build_backbone(library, name).body
+    for parameter in body.parameters():
+        if not parameter.any():
+            nn.init.constant_(parameter, 0.5)  # else some branches give zeros
+    parts = assert_whole(body, list_layers(body), depth, 64)
+    assert place in (None, parts.place)
+
+
+def test_a_frozen_body_gives_features() -> None:
+    body = build_backbone("timm", "resnet10t").body.eval()
+    parts = split(body, list_layers(body), 0, 32)
+    assert torch.equal(parts.tail(parts.frozen(images(2, 32))), body(images(2, 32)))
 
 
 class Dropping(nn.Module):
@@ -55,31 +101,30 @@ class Dropping(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("place", "depth", "crossing"),
+    ("place", "depth", "cut"),
     [
-        ("last", 3, ("block.1",)),
-        ("train", 1, ("mean",)),  # nodes that there are in train mode alone
-        ("stem", 3, ("stem",)),  # the body is in train mode, since part of it trains: it would drop behind the stem
-        ("none", 3, ("block.1",)),
+        ("last", 3, "block.1"),
+        ("train", 1, "mean"),  # nodes that there are in train mode alone
+        ("stem", 3, "stem"),  # the body is in train mode, since part of it trains: it would drop behind the stem
+        ("none", 3, "block.1"),
     ],
 )
-def test_functional_dropout_follows_the_mode(place: str, depth: int, crossing: tuple[str, ...]) -> None:
+def test_functional_dropout_follows_the_mode(place: str, depth: int, cut: str) -> None:
     torch.manual_seed(0)
     body = Dropping(place)
     layers = list_layers(body)
-    assert parity(body, layers, depth, 8) == crossing
-    _, suffix = cut(body, layers, depth, 8)
+    parts = assert_whole(body, layers, depth, 8)
+    assert parts.place == cut
     set_depth(body, layers, depth)
     given = torch.randn(16, 8, 2, 2) if depth > 1 else torch.randn(16, 8)
-    assert torch.equal(suffix(given), suffix(given)) == (place == "none")
+    assert torch.equal(parts.tail(given), parts.tail(given)) == (place == "none")
     body.eval()
-    assert torch.equal(suffix(given), suffix(given))
+    assert torch.equal(parts.tail(given), parts.tail(given))
 
 
 @pytest.mark.parametrize(
     ("library", "name", "options", "size", "depths"),
     [
-        ("torchvision", "efficientnet_b0", {}, 64, (20, 45)),  # stochastic depth
         ("torchvision", "mobilenet_v3_small", {"dropout": 0.5}, 64, (8, 30)),
         ("timm", "test_efficientnet", {"drop_rate": 0.5, "drop_path_rate": 0.5}, 64, (6, 25)),
         ("timm", "test_convnext", {"drop_rate": 0.5, "drop_path_rate": 0.5}, 64, (7, 60)),
@@ -88,7 +133,7 @@ def test_functional_dropout_follows_the_mode(place: str, depth: int, crossing: t
             "test_vit",
             {"img_size": 64, "drop_rate": 0.3, "attn_drop_rate": 0.3, "proj_drop_rate": 0.3, "drop_path_rate": 0.3},
             64,
-            (8, 31, 60, 90),
+            (8, 31, 90),
         ),
         # it keeps tensors for eval mode, among them, after a trace, symbols
         ("timm", "levit_128s", {"depth": (1, 1, 1), "drop_path_rate": 0.5}, 224, (40,)),
@@ -107,25 +152,13 @@ def test_dropout_of_libraries_follows_the_mode(
             nn.init.constant_(parameter, 0.5)  # else some branches give zeros, dropped or not
     layers = list_layers(body)
     for depth in depths:
-        crossing = parity(body, layers, depth, size)
-        assert not any("input" in name for name in crossing)  # cut by its graph
+        assert_whole(body, layers, depth, size)
         set_depth(body, layers, depth)
-        pictures = torch.randn(4, 3, size, size)
-        assert not torch.equal(body(pictures), body(pictures))  # something is dropped
-
-
-def test_stochastic_depth_of_timm_is_a_layer_at_any_rate() -> None:
-    timm = pytest.importorskip("timm")
-    without, with_it = (timm.create_model("test_convnext", num_classes=0, drop_path_rate=rate) for rate in (0.0, 0.5))
-    layers = list_layers(with_it)
-    assert [layer.name for layer in layers.layers] == [layer.name for layer in list_layers(without).layers]
-    set_depth(with_it, layers, 20)
-    assert with_it.stages[3].blocks[1].drop_path.training
-    assert not with_it.stages[3].blocks[0].drop_path.training
+        assert not torch.equal(body(images(4, size)), body(images(4, size)))  # something is dropped
 
 
 class Rows(nn.Module):
-    """What can't be kept picture by picture: numbers, windows, parts of a tuple, weights made of weights, buffers."""
+    """What can't be kept image by image: numbers, windows, parts of a tuple, weights made of weights, buffers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -146,60 +179,107 @@ class Rows(nn.Module):
         return self.last(x.mean((1, 2)) * gain * torch.tensor([1.0, 2.0] * 4) + self.offset)
 
 
-def test_only_rows_of_pictures_cross() -> None:
+def test_only_rows_of_images_are_kept() -> None:
     torch.manual_seed(0)
     body = Rows()
     layers = list_layers(body)
-    found = {}
-    for depth in range(1, len(layers)):
-        crossing = parity(body, layers, depth, 16)
-        found[layers.layers[-depth].name] = crossing
-        assert {len(tensor) for tensor in cut(body, layers, depth, 16)[0](torch.zeros(5, 3, 16, 16))} == {5}
-    assert found["last"] == ("add",)
-    assert found["mean"] == ("reshape_1",)
-    assert found["chunk"] == ("permute",)  # the windows are cut again
-    assert found["mix"] == found["softmax"] == ("permute",) or found["softmax"] == ("stem",)
-    assert found["getattr"] == ("stem",)
-
-
-def test_every_cut_of_a_transformer_gives_rows() -> None:
-    body = pytest.importorskip("timm").create_model("test_vit", num_classes=0, img_size=64)
-    layers = list_layers(body)
-    for depth in range(2, 48, 5):
-        prefix, suffix = cut(body, layers, depth, 64)
-        crossing = prefix(torch.zeros(5, 3, 64, 64))
-        assert {len(tensor) for tensor in crossing} == {5}
-        assert suffix(*(tensor[:1] for tensor in crossing)).shape == (1, 64)
+    places = {layers.layers[-depth].name: assert_whole(body, layers, depth, 16).place for depth in range(1, len(layers) - 1)}
+    assert places["last"] == "add"
+    assert places["mean"] == "reshape_1"
+    assert places["chunk"] == "stem"  # sizes of what stem gives are used behind it
+    assert places["mix"] == "stem"
 
 
 def test_the_parts_go_where_the_body_goes() -> None:
     body = Rows()
-    prefix, suffix = cut(body, list_layers(body), 4, 16)
+    parts = split(body, list_layers(body), 4, 16)
     body.double().eval()
     with torch.no_grad():
         body.offset += 1
-        pictures = torch.randn(2, 3, 16, 16, dtype=torch.float64)
-        assert torch.equal(suffix(*prefix(pictures)), body(pictures))
+        x = images(2, 16).double()
+        assert torch.equal(parts.tail(parts.frozen(x)), body(x))
 
 
-def test_a_graph_that_says_something_else_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
-    class Traced(nn.Module):
-        """A symbol is no tensor, so a trace takes the wrong branch, and does not tell."""
+class Traced(nn.Module):
+    """A symbol is no tensor, so a trace takes the wrong branch, and does not tell."""
 
-        def __init__(self) -> None:
-            super().__init__()
-            self.stem, self.last = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.last = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            x = self.stem(x).mean((2, 3))
-            return self.last(x * 2 if isinstance(x, torch.Tensor) else x)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x).mean((2, 3))
+        return self.last(x * 2 if isinstance(x, torch.Tensor) else x)
 
-    body = Traced()
+
+class Mixing(nn.Module):
+    """Each image's features depend on those of the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.last = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x).mean((2, 3))
+        return self.last(x - x.mean(0))
+
+
+class Untraceable(Traced):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.stem(x).mean((2, 3))) if x.sum() > 0 else self.stem(x).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "why"),
+    [
+        (Traced, 1, "the parts give something else than the whole"),
+        (Mixing, 1, "depends on the other images"),
+        (Untraceable, 1, "can't be traced"),
+        (Rows, "all but one", "nowhere before them one tensor alone"),
+    ],
+)
+def test_what_can_not_be_cut_is_refused(kind: type[nn.Module], depth: int | str, why: str) -> None:
+    body = kind()
     layers = list_layers(body)
-    assert layers.graph is not None
-    with caplog.at_level("INFO"):
-        prefix, suffix = cut(body, layers, 1, 8)
-    assert "it is cut at a module instead" in caplog.text
-    assert prefix.crossing == ("the input of last",)
-    pictures = torch.randn(2, 3, 8, 8)
-    assert torch.equal(suffix(*prefix(pictures)), body(pictures))
+    with pytest.raises(ValueError, match=why):
+        split(body, layers, depth if isinstance(depth, int) else len(layers), 16)
+
+
+def test_cutting_and_the_frozen_part_leave_the_body_as_it_was() -> None:
+    body = build_backbone("torchvision", "efficientnet_b0").body
+    layers = list_layers(body)
+    set_depth(body, layers, 30)
+    buffers = {name: buffer.clone() for name, buffer in body.named_buffers()}
+
+    def state() -> tuple[Any, ...]:
+        modes = [module.training for module in body.modules()]
+        assert all(torch.equal(buffer, buffers[name]) for name, buffer in body.named_buffers())
+        return modes, [p.requires_grad for p in body.parameters()], torch.get_rng_state().tolist()
+
+    before = state()
+    parts = split(body, layers, 12, 64)
+    with torch.no_grad():
+        outputs = parts.frozen(images(2, 64))
+        assert state() == before
+        body.eval()
+        assert torch.equal(parts.frozen(images(2, 64)), outputs)
+
+
+def test_the_tail_runs_nothing_that_is_frozen() -> None:
+    body = build_backbone("torchvision", "resnet50").body
+    parts = split(body, list_layers(body), 10, 64)
+    ran: list[str] = []
+    for name, module in body.named_modules():
+        module.register_forward_hook(lambda module, args, output, name=name: ran.append(name))
+    parts.tail(torch.randn(2, 2048, 2, 2))
+    assert {name.rsplit(".", 1)[0] for name in ran if name.startswith("layer")} == {"layer4.2"}
+
+
+def test_in_half_precision() -> None:
+    body = build_backbone("timm", "efficientnet_lite0").body
+    parts = split(body, list_layers(body), 10, 64)
+    body.eval()
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        outputs = parts.frozen(images(3, 64))
+        assert outputs.dtype == torch.bfloat16
+        assert torch.equal(parts.tail(outputs), body(images(3, 64)))

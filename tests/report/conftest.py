@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
-from artclf.evaluation.groups import cells
+from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
-from artclf.evaluation.thresholds import fit_to_validation, judgement
 from artclf.report.finished_runs import JudgedRun
 
 STYLES = ("baroque", "realism", "ukiyo_e")
@@ -92,7 +92,7 @@ def write_run(
     train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
         **splits,
-        **judgement(table, fitted),
+        **decision_metrics(table, fitted),
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
         "model": {"name": "resnet50", "weights": "imagenet", "parameters": 23510081},
@@ -127,7 +127,7 @@ def write_run(
     metrics = {key: value for key, value in {**metrics, **changes}.items() if value is not None}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     table.to_csv(folder / "predictions.csv", index=False)
-    cells(table).to_csv(folder / "cells.csv", index=False)
+    group_metrics(table).to_csv(folder / "cells.csv", index=False)
     epochs.to_csv(folder / "metrics.csv", index=False)
     (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
     listed = pd.concat([table, table[table["split"] == "val"].assign(split="train")])

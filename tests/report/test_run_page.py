@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.forms import compare_forms
+from artclf.evaluation.robustness import compare_forms
 from artclf.report import format as fmt
 from artclf.report.run_page import write_report
 from artclf.report.text import read_robustness

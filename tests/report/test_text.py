@@ -33,7 +33,7 @@ def measured(*, all_alike: bool = False, labels: tuple[str, ...] = ("human", "ai
         table = pd.DataFrame({"path": [str(i) for i in range(len(LABELS))], "label": LABELS, "p_ai": 1 / (1 + np.exp(-logit))})
         parts.append(table.assign(first=version.first, distortion=version.distortion, level=version.level))
     scores = pd.concat(parts, ignore_index=True).astype({"level": float})
-    return measure_robustness(scores[scores["label"].isin(labels)], 0.5, resamples=400)
+    return measure_robustness(scores[scores["label"].isin(labels)], 0.5)
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from artclf.config.schema import PruningConfig
 from artclf.errors import ArtclfError
+from artclf.run_folder import JOURNAL_FILE
 from artclf.sweep.callbacks import Pruned
-from artclf.sweep.journal import JOURNAL, STUDY, storage
-from artclf.sweep.pruning import pruning_callback
+from artclf.sweep.pruning import STUDY, pruning_callback, storage
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning on how few batches and workers these fits have
 
@@ -39,7 +39,7 @@ class Told(lightning.LightningModule):
 @pytest.fixture
 def study(tmp_path: Path) -> optuna.Study:
     """Two finished trials: 0.5, 0.4, 0.3 and 0.6, 0.5, 0.4."""
-    study = optuna.create_study(study_name=STUDY, storage=storage(tmp_path / JOURNAL))
+    study = optuna.create_study(study_name=STUDY, storage=storage(tmp_path / JOURNAL_FILE))
     study.set_user_attr("pruner", {"name": "median", "startup_trials": 2, "warmup_epochs": 1})
     for first in (0.5, 0.6):
         trial = study.ask()
@@ -51,7 +51,7 @@ def study(tmp_path: Path) -> optuna.Study:
 
 def fit(study: optuna.Study, tmp_path: Path, figures: list[float], before: int = 0) -> tuple[optuna.Trial, Trainer]:
     trial = study.ask()
-    callback = pruning_callback(PruningConfig(storage=str(tmp_path / JOURNAL), trial=trial._trial_id), "val/loss", before)
+    callback = pruning_callback(PruningConfig(storage=str(tmp_path / JOURNAL_FILE), trial=trial._trial_id), "val/loss", before)
     loader = DataLoader(TensorDataset(torch.zeros(1)))
     trainer = Trainer(
         max_epochs=len(figures),
@@ -108,4 +108,4 @@ def test_a_journal_that_is_not_there_is_named(study: optuna.Study, tmp_path: Pat
     with pytest.raises(ArtclfError, match="there is no such file here"):
         pruning_callback(PruningConfig(storage=str(tmp_path / "nowhere"), trial=0), "val/loss", 0)
     with pytest.raises(ArtclfError, match=r"pruning\.trial=77: .* holds no such trial"):
-        pruning_callback(PruningConfig(storage=str(tmp_path / JOURNAL), trial=77), "val/loss", 0)
+        pruning_callback(PruningConfig(storage=str(tmp_path / JOURNAL_FILE), trial=77), "val/loss", 0)

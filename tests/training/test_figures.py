@@ -10,7 +10,7 @@ from artclf.training.figures import COPIES, draw_copies
 from tests.conftest import TINY, config_of
 
 
-@pytest.mark.parametrize("words", [["balance=augment"], ["balance=sampler"], ["balance=undersample"]])
+@pytest.mark.parametrize("words", [["balance=augment"], ["balance=sampler", "augment=strong"]])
 def test_copies_stand_beside_the_original(pictures: Path, tmp_path: Path, words: list[str]) -> None:
     config = config_of("data=folder", f"data.root={pictures}", *TINY, *words)
     data = ArtData(config.data, config.augment, config.balance.name, config.seed)

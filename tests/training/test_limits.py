@@ -28,7 +28,7 @@ CORES = f"this machine has {cores()} CPU core{'s' if cores() > 1 else ''}; allow
             ["data.batch_size=1000000000"],
             f"the images of a step alone take 248,832 GB; this machine has {memory() / 1e9:,.3g} GB;",
         ),
-        (["data.demo.train_per_folder=1000000000"], "12 folders of 1000000000 + 20 images take about 110,592 GB, and "),
+        (["data.demo.train_per_folder=1000000000"], "6 folders of 1000000000 + 40 images take about 55,296 GB, and "),
         (["head.hidden=1000000000", "model.weights=none"], "a network of 1,283,004,"),
         (
             ["data.image_size=2048", f"data.batch_size={memory() // 2**27}", "model.weights=none"],

@@ -1,7 +1,7 @@
-"""Pictures that artclf draws itself, so that everything can be tried at once, without any data set.
+"""Images that artclf draws itself, so that everything can be tried at once, without any data set.
 
-The "human" half are drawings by a program, in the manner of four techniques; the "AI" half are other drawings of the same
-kind, passed through what leaves a generator's trace. Both are stored alike. A score on them tells nothing about art.
+The "human" half are drawings by a program, in two techniques; the "AI" half are other drawings of the same kind, passed
+through a small decoder that leaves a generator's trace. Both are stored alike. Scores on them say nothing about art.
 """
 
 from pathlib import Path
@@ -14,7 +14,10 @@ from artclf.data.demo.brushes import STYLES, draw_picture
 from artclf.data.demo.generators import GENERATORS, generate
 from artclf.errors import ArtclfError
 
-__all__ = ["GENERATORS", "STYLES", "draw_demo", "draw_picture", "generate"]
+__all__ = ["GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_picture", "generate"]
+
+VERSION = 2
+"""Another number for each change in what is drawn."""
 
 FOLDERS: dict[str, tuple[str, str | None]] = {
     **{style: (style, None) for style in STYLES},
@@ -23,53 +26,57 @@ FOLDERS: dict[str, tuple[str, str | None]] = {
 """What is in a folder: a style, and the generator if any."""
 
 _QUALITIES: dict[tuple[str | None, bool], int] = {("quality", False): 95, ("quality", True): 75, ("format", False): 75}
-"""JPEG quality by the shortcut that is planted, and whether the picture stands for AI; all others are PNG."""
+"""JPEG quality by the shortcut that is planted, and whether the image stands for AI; all others are PNG."""
 
 README = """\
-These pictures were drawn by a program (artclf, data=demo): {recipe}.
+These images were drawn by a program (artclf, data=demo): {recipe}.
 
-None of them is by a human artist, and none by a generative model. The folders without a prefix hold drawings that stand
-for human art; the folders AI_..._STYLE hold other drawings of the same kind, {difference}.
-They are here to try the program out. How well a classifier does on them tells nothing about art.
+None of them is by a human artist, and none by a generative model. The folders without a prefix stand for human art; the
+folders AI_..._STYLE hold other drawings of the same kind, {difference}.
+How well a classifier does on them says nothing about art.
 """
 
 
 def draw_demo(
     root: str | Path, *, seed: int, size: int, train_per_folder: int, test_per_folder: int, shortcut: str | None = None
 ) -> Path:
-    """Draw the demo pictures in AI-ArtBench's layout, unless they are there already.
+    """Draw the demo images in AI-ArtBench's layout, unless they are there already.
 
-    The same arguments give the same files. They are drawn beside the root and moved there when complete, so an interruption
+    The same arguments give the same files. They are drawn beside the root and moved there when complete: an interruption
     leaves nothing half done, and of two processes that draw at once the second takes what the first has finished.
 
     Args:
         root: the folder to make; it then holds README.txt and Real_AI_SD_LD_Dataset/{train,test}/{STYLE,AI_TAG_STYLE}/.
         seed: of the drawings, 0 or more.
-        size: the side of a picture in pixels, 32 or more.
-        train_per_folder: how many training pictures for each style by "people", and again by each generator.
+        size: the side of an image in pixels, 32 or more.
+        train_per_folder: how many training images for each style as human, and again for each generator.
         test_per_folder: the same of the test set.
-        shortcut: None; else no picture passes through a generator, and the two halves differ in how they are stored alone:
-            "size" (those of AI at two thirds of the size), "quality" (JPEG at 95 and, those of AI, at 75), "format" (JPEG at
-            75 and, those of AI, PNG). A classifier has then nothing to learn but that.
+        shortcut: None; else no image passes through a generator, and only how they are stored differs: "size" (AI at two
+            thirds of the size), "quality" (JPEG at 95, AI at 75), "format" (JPEG at 75, AI as PNG).
 
     Returns:
         The root.
 
     Raises:
-        ArtclfError: where the root holds anything but these pictures.
+        ArtclfError: where the root holds anything but these images.
     """
     root = Path(root)
-    recipe = f"seed {seed}, {size} pixels, in each folder {train_per_folder} to train and {test_per_folder} to test"
+    recipe = f"version {VERSION}, seed {seed}, {size} pixels, per folder {train_per_folder} to train, {test_per_folder} to test"
     recipe += f", with a shortcut planted: {shortcut}" if shortcut else ""
     if _is_drawn(root, recipe):
         return root
+    difference = f"stored otherwise ({shortcut})" if shortcut else f"passed through {' or '.join(GENERATORS.values())}"
     root.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as beside:
         drawn = Path(beside) / root.name
         for split, count in (("train", train_per_folder), ("test", test_per_folder)):
             for folder in FOLDERS:
-                _draw_folder(drawn / "Real_AI_SD_LD_Dataset", split, folder, count, seed=seed, size=size, shortcut=shortcut)
-        (drawn / "README.txt").write_text(_readme(recipe, shortcut), encoding="utf-8")
+                (to := drawn / "Real_AI_SD_LD_Dataset" / split / folder).mkdir(parents=True)
+                for number in range(count):
+                    _draw_file(
+                        to, number, np.random.default_rng([seed, *f"{split}/{folder}/{number}".encode()]), size, shortcut
+                    )
+        (drawn / "README.txt").write_text(README.format(recipe=recipe, difference=difference), encoding="utf-8")
         try:
             drawn.rename(root)
         except OSError:
@@ -78,29 +85,18 @@ def draw_demo(
     return root
 
 
-def _readme(recipe: str, shortcut: str | None) -> str:
-    generators = ", ".join(GENERATORS.values())
-    difference = f"passed through a small decoder that leaves\nthe kind of trace real generators leave ({generators})"
-    if shortcut:
-        difference = f"stored otherwise ({shortcut}): there is\nnothing else to tell them apart by"
-    return README.format(recipe=recipe, difference=difference)
-
-
-def _draw_folder(base: Path, split: str, folder: str, count: int, *, seed: int, size: int, shortcut: str | None) -> None:
-    style, generator = FOLDERS[folder]
-    (base / split / folder).mkdir(parents=True)
-    for number in range(count):
-        rng = np.random.default_rng([seed, *f"{split}/{folder}/{number}".encode()])
-        picture = draw_picture(style, rng, size)
-        if generator and not shortcut:
-            picture = generate(picture, generator, rng)
-        image = Image.fromarray(picture)
-        if generator and shortcut == "size":
-            image = image.resize((size * 2 // 3, size * 2 // 3), Image.Resampling.LANCZOS)
-        if (quality := _QUALITIES.get((shortcut, bool(generator)))) is not None:
-            image.save(base / split / folder / f"{number:04}.jpg", quality=quality)
-        else:  # uncompressed: a file's size must tell nothing
-            image.save(base / split / folder / f"{number:04}.png", compress_level=0)
+def _draw_file(folder: Path, number: int, rng: np.random.Generator, size: int, shortcut: str | None) -> None:
+    style, generator = FOLDERS[folder.name]
+    pixels = draw_picture(style, rng, size)
+    if generator and not shortcut:
+        pixels = generate(pixels, generator, rng)
+    image = Image.fromarray(pixels)
+    if generator and shortcut == "size":
+        image = image.resize((size * 2 // 3, size * 2 // 3), Image.Resampling.LANCZOS)
+    if (quality := _QUALITIES.get((shortcut, bool(generator)))) is not None:
+        image.save(folder / f"{number:04}.jpg", quality=quality)
+    else:  # uncompressed: a file's size must say nothing
+        image.save(folder / f"{number:04}.png", compress_level=0)
 
 
 def _is_drawn(root: Path, recipe: str) -> bool:
@@ -109,7 +105,7 @@ def _is_drawn(root: Path, recipe: str) -> bool:
         return True
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise ArtclfError(
-            f"{root}: holds something other than the demo pictures asked for ({recipe}); "
+            f"{root}: holds something other than the demo images asked for ({recipe}); "
             "give another folder as data.root, or remove this one"
         )
     return False

@@ -1,9 +1,9 @@
-"""The demo's "generators": a picture is encoded, then decoded by a small decoder that leaves a real one's trace.
+"""The demo's "generators": an image is encoded, then decoded by a small decoder that leaves a real one's trace.
 
-What is left is what detectors of generated pictures live on: the checkerboard of transposed convolutions (Odena et al.,
+The traces are those that detectors of generated images live on: the checkerboard of transposed convolutions (Odena et al.,
 "Deconvolution and Checkerboard Artifacts", 2016), and neighbours that resemble each other too much after nearest-neighbour
-upsampling (Zhang et al., "Detecting and Simulating Artifacts in GAN Fake Images", 2019). The colours, the contrast and the
-sharpness of a picture stay what they were, so that nothing simpler gives it away.
+upsampling (Zhang et al., "Detecting and Simulating Artifacts in GAN Fake Images", 2019). Colours, contrast and sharpness stay
+what they were, so that nothing simpler separates the classes.
 """
 
 from functools import cache
@@ -18,7 +18,7 @@ GENERATORS = {"NC": "nearest_conv", "TC": "transposed_conv"}
 """The generators by the tag that names their folders."""
 
 SKIPS = (0.6, 0.1)
-"""Shares of the half-size and of the full-size picture that reach the decoder past the bottleneck, as in a U-Net: the larger
+"""Shares of the half-size and of the full-size image that reach the decoder past the bottleneck, as in a U-Net: the larger
 the second, the fainter the trace.
 """
 
@@ -30,15 +30,15 @@ TENT = np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]).astype(np.float32)
 
 
 def generate(picture: NDArray[np.uint8], generator: str, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Pass a picture through a generator.
+    """Pass an image through a generator.
 
     Args:
         picture: [n, n, 3], 0 to 255.
         generator: a value of GENERATORS.
-        rng: where the detail that the code does not hold is invented from.
+        rng: the source of the detail that the code does not hold.
 
     Returns:
-        [n, n, 3], 0 to 255: as bright, colourful, contrasted and sharp as the picture, with the generator's trace.
+        [n, n, 3], 0 to 255: as bright, colourful, contrasted and sharp as the image, with the generator's trace.
     """
     n = len(picture)
     padding = ((0, 0), (0, -n % 4), (0, -n % 4))
@@ -73,10 +73,10 @@ def _kernels(generator: str) -> list[Field]:
 
 def _upsampled(plane: Field, generator: str, kernel: Field) -> Field:
     """Twice as large: every pixel repeated, or set among zeros (a convolution then makes it a transposed one)."""
-    if generator == "nearest_conv":
-        return _convolved(plane.repeat(2, axis=1).repeat(2, axis=2), kernel)
-    apart = np.zeros((3, 2 * plane.shape[1], 2 * plane.shape[2]), np.float32)
-    apart[:, ::2, ::2] = plane
+    apart = plane.repeat(2, axis=1).repeat(2, axis=2)
+    if generator == "transposed_conv":
+        apart[:, 1::2] = 0
+        apart[:, :, 1::2] = 0
     return _convolved(apart, kernel)
 
 
@@ -84,11 +84,7 @@ def _convolved(plane: Field, kernel: Field) -> Field:
     """A 3 x 3 convolution, each colour by itself."""
     n = plane.shape[-1]
     padded = np.pad(plane, ((0, 0), (1, 1), (1, 1)), mode="reflect")  # reflecting keeps the lattice of zeros
-    total = np.zeros_like(plane)
-    for row in range(3):
-        for column in range(3):
-            total += padded[:, row : row + n, column : column + n] * kernel[row, column]
-    return total
+    return sum((padded[:, i : i + n, j : j + n] * kernel[i, j] for i in range(3) for j in range(3)), np.zeros_like(plane))
 
 
 def _halved(plane: Field, generator: str) -> Field:
@@ -98,31 +94,28 @@ def _halved(plane: Field, generator: str) -> Field:
     return (plane[:, ::2, ::2] + plane[:, 1::2, ::2] + plane[:, ::2, 1::2] + plane[:, 1::2, 1::2]) / 4
 
 
-def _matched(picture: Field, target: Field) -> Field:
-    """The picture with the sharpness, the mean and deviation of each colour, and the saturation of the target."""
+def _matched(image: Field, target: Field) -> Field:
+    """The image with the sharpness, the mean and deviation of each colour, and the saturation of the target."""
     mean, deviation = target.mean(axis=(1, 2), keepdims=True), target.std(axis=(1, 2), keepdims=True)
     sharp, saturated = _sharpness(target), _saturation(target)
+    cross = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.float32)[..., None, None, None] / 5
     for _ in range(4):  # each undoes a little of the one before
-        around = np.pad(picture, ((0, 0), (1, 1), (1, 1)), mode="edge")
-        coarse = (around[:, :-2, 1:-1] + around[:, 2:, 1:-1] + around[:, 1:-1, :-2] + around[:, 1:-1, 2:] + picture) / 5
-        picture = coarse + (picture - coarse) * (sharp / _sharpness(picture)).mean().astype(np.float32)
-        picture = picture - picture.mean(axis=(1, 2), keepdims=True)
-        picture = picture / picture.std(axis=(1, 2), keepdims=True) * deviation + mean
-        grey = luminance(picture)
-        picture = np.clip(grey + (picture - grey) * (saturated / _saturation(picture)), 0, 1)
-    return picture
+        coarse = _convolved(image, cross)
+        image = coarse + (image - coarse) * (sharp / _sharpness(image))
+        image = image - image.mean(axis=(1, 2), keepdims=True)
+        image = image / image.std(axis=(1, 2), keepdims=True) * deviation + mean
+        grey = luminance(image)
+        image = np.clip(grey + (image - grey) * (saturated / _saturation(image)), 0, 1)
+    return image
 
 
-def _sharpness(picture: Field) -> Field:
-    """Mean size of the luminance's gradient and of its Laplacian [2]: the broader and the finer detail."""
-    light = luminance(picture)
-    slope = np.abs(np.diff(light, axis=0)).mean() + np.abs(np.diff(light, axis=1)).mean()
-    around = light[:-2, 1:-1] + light[2:, 1:-1] + light[1:-1, :-2] + light[1:-1, 2:]
-    return np.array([slope, np.abs(4 * light[1:-1, 1:-1] - around).mean()]) + 1e-6
+def _sharpness(image: Field) -> np.float32:
+    """Mean size of the luminance's second differences."""
+    light = luminance(image)
+    return sum((np.abs(np.diff(light, 2, axis=axis)).mean() for axis in (0, 1)), np.float32(1e-6))
 
 
-def _saturation(picture: Field) -> float:
+def _saturation(image: Field) -> float:
     """Mean saturation, as in HSV."""
-    high = np.maximum(np.maximum(picture[0], picture[1]), picture[2])
-    low = np.minimum(np.minimum(picture[0], picture[1]), picture[2])
+    high, low = image.max(axis=0), image.min(axis=0)
     return float(((high - low) / np.maximum(high, np.float32(1e-3))).mean()) + 1e-6

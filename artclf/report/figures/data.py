@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from artclf.evaluation.shortcuts import bytes_per_pixel, kinds, qualities
+from artclf.evaluation.audit import kinds, qualities
+from artclf.evaluation.shortcuts import bytes_per_pixel
 from artclf.report import format as fmt
 from artclf.report import style
 

@@ -1,5 +1,4 @@
 import builtins
-import errno
 import os
 import socket
 import sys
@@ -7,21 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from artclf.cache.folder import kaggle_ai_artbench
+from artclf.data.sources import artbench_download
 from artclf.data.sources.ai_artbench import read_ai_artbench
-from artclf.data.sources.artbench_download import fetch_ai_artbench
+from artclf.data.sources.artbench_download import FOLDER, expected_counts, fetch_ai_artbench, verify_ai_artbench
 from artclf.errors import ArtclfError
+from tests.conftest import draw, shared_data
 from tests.kaggle import MEBIBYTE, Kaggle
 
 AGAIN = "artclf data fetch ai_artbench again"
-SPACE = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 
 
-def fetched() -> tuple[Path, list[str]]:
+def fetched(*pauses: float) -> tuple[Path, list[str]]:
     """The folder, and what the user was told."""
     told: list[str] = []
-    return fetch_ai_artbench(told.append, pauses=()), told
+    return fetch_ai_artbench(told.append, pauses=pauses), told
 
 
 def refused() -> str:
@@ -36,126 +37,81 @@ def kept(name: str = "5.archive") -> Path:
     return Path(os.environ["KAGGLEHUB_CACHE"]) / "datasets/ravidussilva/real-ai-art" / name
 
 
+def keep(content: bytes) -> None:
+    kept().parent.mkdir(parents=True)
+    kept().write_bytes(content)
+
+
 def test_a_whole_download_is_extracted_and_found_again(kaggle: Kaggle) -> None:
-    folder, told = fetched()
-    assert len(read_ai_artbench(folder).table) == 60
-    assert folder == kaggle_ai_artbench() == kept("versions/5")
-    assert not told
-    assert not kept().exists()
-    asked = {"ownerSlug": "ravidussilva", "datasetSlug": "real-ai-art", "datasetVersionNumber": 5}
-    assert [asked.items() <= question.items() for question in kaggle.questions] == [True, True]
-
-
-def test_what_is_there_is_not_asked_for_again(kaggle: Kaggle) -> None:
-    folder, _ = fetched()
-    kaggle.questions.clear()
-    assert fetched() == (folder, [])
-    assert not kaggle.questions
-
-
-def test_our_cache_is_kagglehubs(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from kagglehub.cache import Cache
     from kagglehub.handle import parse_dataset_handle
 
-    fetched()
-    assert str(kaggle_ai_artbench()) == Cache().load_from_cache(parse_dataset_handle("ravidussilva/real-ai-art/versions/5"))
-
-
-def test_a_broken_download_goes_on_by_itself(kaggle: Kaggle) -> None:
-    kaggle.breaks = {2: 2 * MEBIBYTE + 5, 3: 3 * MEBIBYTE + 5}  # 1: the question for the size
     folder, told = fetched()
-    total = len(kaggle.content)
-    assert kaggle.ranges == [(f"bytes={n * MEBIBYTE}-", total - n * MEBIBYTE) for n in (2, 3)]
-    assert len(told) == 2
-    assert told[0] == "the connection broke off after 2.1 MB (the other side closed it); going on"
+    assert len(read_ai_artbench(folder).table) == 60
+    assert folder == kaggle_ai_artbench() == kept("versions/5")
+    assert str(folder) == Cache().load_from_cache(parse_dataset_handle("ravidussilva/real-ai-art/versions/5"))
+    assert not told
+    assert not kept().exists()
+    asked = {"ownerSlug": "ravidussilva", "datasetSlug": "real-ai-art", "datasetVersionNumber": 5}
+    assert [asked.items() <= question.items() for question in kaggle.questions] == [True]
+    assert fetched() == (folder, [])
+    assert len(kaggle.questions) == 1  # what is there is not asked for again
+
+
+def test_a_broken_download_goes_on_by_itself_while_it_brings_something(kaggle: Kaggle) -> None:
+    kaggle.breaks = {1: 2 * MEBIBYTE + 5, 2: 3 * MEBIBYTE + 5}
+    folder, told = fetched(0.0)
+    assert [asked for asked, _ in kaggle.ranges] == [f"bytes={n * MEBIBYTE}-" for n in (2, 3)]
+    assert [line.split(" (")[0] for line in told] == [f"the connection broke off after {size} MB" for size in (2.1, 3.1)]
     assert len(read_ai_artbench(folder).table) == 60
 
 
 def test_a_broken_download_goes_on_with_the_next_command(kaggle: Kaggle) -> None:
-    kaggle.breaks, kaggle.status = {2: 3 * MEBIBYTE + 5}, {3: 503}
-    said = refused()
-    assert "HTTP 503" in said
-    assert AGAIN in said
-    assert "it goes on from there" in said
-    assert kept().stat().st_size == 3 * MEBIBYTE
-    folder, told = fetched()
-    assert kaggle.ranges == [(f"bytes={3 * MEBIBYTE}-", len(kaggle.content) - 3 * MEBIBYTE)]
-    assert not told
-    assert len(read_ai_artbench(folder).table) == 60
-
-
-def test_a_broken_download_waits_for_the_network(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
-    slept: list[float] = []
-    monkeypatch.setattr("artclf.data.sources.artbench_download.time.sleep", slept.append)
-    short, long = 2 * MEBIBYTE + 5, 3 * MEBIBYTE + 5
-    kaggle.breaks = {2: short, 3: short, 4: short, 5: long, 6: long, 7: long}  # 3, 4, 6 and 7 bring nothing further
-    told: list[str] = []
-    fetch_ai_artbench(told.append, pauses=(7.0, 8.0))
-    assert slept == [0.0, 7.0, 8.0, 0.0, 7.0, 8.0]
-    assert [line.rpartition("; ")[2] for line in told] == ["going on", "going on in 7 s", "going on in 8 s"] * 2
-
-
-def test_what_breaks_before_the_first_byte_is_not_tried_again(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "artclf.data.sources.artbench_download.time.sleep", lambda _: pytest.fail("waits where nothing has begun")
-    )
-    kaggle.breaks = {2: 10}
-    with pytest.raises(ArtclfError, match=r"can't be reached \(the other side closed it\).*again$"):
-        fetch_ai_artbench(lambda _: None, pauses=(7.0,))
-
-
-def test_a_network_that_stays_away_ends_it_and_keeps_what_came(kaggle: Kaggle) -> None:
-    kaggle.breaks = {2: 2 * MEBIBYTE + 5, 3: 2 * MEBIBYTE + 5}
+    kaggle.breaks = {1: 2 * MEBIBYTE + 5}
     said = refused()
     assert "Kaggle can't be reached" in said
     assert "2.1 MB are kept, and it goes on from there" in said
+    assert len(read_ai_artbench(fetched()[0]).table) == 60
+    assert [asked for asked, _ in kaggle.ranges] == [f"bytes={2 * MEBIBYTE}-"]
 
 
-def test_a_wrong_checksum_is_told_and_removed(kaggle: Kaggle) -> None:
-    right, kaggle.md5 = kaggle.md5, "AAAAAAAAAAAAAAAAAAAAAA=="
+def test_no_network_is_reported_at_once(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kagglesdk import kaggle_env
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, nobody)
+    with pytest.raises(ArtclfError, match=r"Kaggle can't be reached \(connection refused\): .*HTTPS_PROXY.*again$"):
+        fetch_ai_artbench(lambda _: None)
+
+
+def test_a_wrong_checksum_is_reported_and_the_archive_removed(kaggle: Kaggle) -> None:
+    kaggle.md5 = "AAAAAAAAAAAAAAAAAAAAAA=="
     said = refused()
     assert "another MD5" in said
     assert AGAIN in said
     assert not kept().exists()
-    kaggle.md5 = right
-    assert fetched()[0].is_dir()
 
 
-def test_an_archive_that_cant_be_extracted_is_removed(kaggle: Kaggle) -> None:
-    kept().parent.mkdir(parents=True)
-    kept().write_bytes(b"x" * len(kaggle.content))  # kagglehub looks at the size alone where it is the whole one
-    assert "can't be extracted (Unsupported archive type.) and was removed" in refused()
+@pytest.mark.parametrize("damage", ["other", "bit"])
+def test_an_archive_that_cant_be_extracted_is_removed(kaggle: Kaggle, damage: str) -> None:
+    content = bytearray(kaggle.content)  # kagglehub looks at the size alone where it is the whole one
+    content[MEBIBYTE] ^= 1
+    keep(b"x" * len(content) if damage == "other" else bytes(content))
+    assert "can't be extracted" in refused()
+    assert not kept().exists()
     assert fetched()[0].is_dir()
 
 
 def test_an_empty_data_set_is_not_taken_for_one(kaggle: Kaggle) -> None:
-    kept().parent.mkdir(parents=True)
-    kept().write_bytes(bytes(len(kaggle.content)))  # a file of zeros, as a crash may leave it, is an empty tar archive
-    for _ in range(2):
-        with pytest.raises(ArtclfError, match="holds no AI-ArtBench; remove that folder and type artclf data fetch"):
-            fetched()
-
-
-def test_a_flipped_bit_in_an_archive_of_the_right_size_is_noticed(kaggle: Kaggle) -> None:
-    damaged = bytearray(kaggle.content)
-    damaged[MEBIBYTE] ^= 1
-    kept().parent.mkdir(parents=True)
-    kept().write_bytes(damaged)
-    assert "Bad CRC-32" in refused()
-    assert not kept().exists()
-
-
-def test_too_little_space_is_told_before_anything_is_made(kaggle: Kaggle) -> None:
-    kaggle.length = 10**16
-    said = refused()
-    assert "too little space: 10.0 PB to download and about 11.0 PB to extract" in said
-    assert "KAGGLEHUB_CACHE" in said
-    assert not kept().parent.exists()
-    assert len(kaggle.questions) == 1
+    keep(bytes(len(kaggle.content)))  # a file of zeros, as a crash may leave it, is an empty tar archive
+    with pytest.raises(ArtclfError, match="holds no AI-ArtBench; remove that folder and type artclf data fetch"):
+        fetched()
 
 
 @pytest.mark.parametrize(("archived", "extracted", "enough"), [(0, 0, False), (3, 0, False), (3, 2, True), (4, 1, True)])
-def test_less_space_is_needed_where_a_part_is_there(
+def test_space_is_required_for_what_is_not_there_yet(
     kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch, archived: int, extracted: int, enough: bool
 ) -> None:
     total = len(kaggle.content)
@@ -168,85 +124,43 @@ def test_less_space_is_needed_where_a_part_is_there(
         fetched()
     else:
         assert "too little space" in refused()
+        assert not kaggle.questions
 
 
-@SPACE
-def test_a_disk_that_fills_during_the_download(kaggle: Kaggle) -> None:
-    kept().parent.mkdir(parents=True)
-    kept().symlink_to("/dev/full")
-    said = refused()
-    assert "the disk is full" in said
-    assert AGAIN in said
-
-
-@SPACE
-def test_a_disk_that_fills_during_the_extraction(kaggle: Kaggle) -> None:
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_fills_up(kaggle: Kaggle) -> None:
     last = kept("versions/5/Real_AI_SD_LD_Dataset/test/AI_SD_ukiyo-e/0.png")
     last.parent.mkdir(parents=True)
     last.symlink_to("/dev/full")
     assert "the disk is full; 4.6 MB of the archive are kept" in refused()
-    assert kept("versions/5/Real_AI_SD_LD_Dataset/train/baroque/0.png").exists()  # half-extracted, and no data set
     last.unlink()
-    folder, _ = fetched()
-    assert len(read_ai_artbench(folder).table) == 60
+    assert len(read_ai_artbench(fetched()[0]).table) == 60
     assert not kaggle.ranges  # nothing was downloaded again
 
 
 def test_a_folder_that_cant_be_written_is_named(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "file"))
-    said = refused()
-    assert f"{tmp_path / 'file'}" in said
-    assert os.strerror(errno.ENOTDIR).lower() in said or os.strerror(errno.EEXIST).lower() in said
-
-
-def test_no_network_is_told_at_once(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kagglesdk import kaggle_env
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, nobody)
-    with pytest.raises(ArtclfError, match=r"Kaggle can't be reached \(connection refused\): .*HTTPS_PROXY.*again$"):
-        fetch_ai_artbench(lambda _: None)
-
-
-def test_a_service_that_falls_silent_is_told(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
-    import kagglehub.clients
-
-    kept().parent.mkdir(parents=True)
-    kept().write_bytes(kaggle.content[:MEBIBYTE])
-    kaggle.silent = 2
-    with monkeypatch.context() as patch:
-        patch.setattr(kagglehub.clients, "DEFAULT_READ_TIMEOUT", 0.2)
-        assert "can't be reached (no answer in time)" in refused()
-    assert kept().stat().st_size == MEBIBYTE
-    kaggle.silent = 0
-    assert fetched()[0].is_dir()
+    assert f"{tmp_path / 'file'}" in refused()
 
 
 @pytest.mark.parametrize(
     ("status", "said"),
     [(401, "credentials"), (403, "credentials"), (404, "no version 5"), (429, "asks to wait"), (500, "can't serve")],
 )
-def test_a_refusal_is_told_with_what_to_do(kaggle: Kaggle, status: int, said: str) -> None:
+def test_a_refusal_is_reported_with_what_to_do(kaggle: Kaggle, status: int, said: str) -> None:
     kaggle.status = {1: status}
     line = refused()
     assert said in line
     assert f"HTTP {status}" in line
 
 
-def test_broken_credentials_are_told(kaggle: Kaggle) -> None:
+def test_broken_credentials_are_reported_and_leave_what_is_there(kaggle: Kaggle) -> None:
+    keep(b"x" * MEBIBYTE)
     file = Path(os.environ["KAGGLE_CONFIG_DIR"]) / "kaggle.json"
     file.parent.mkdir()
     file.write_text("{")
     assert f"Invalid Kaggle credentials file at {file}" in refused()
-
-
-def test_broken_credentials_leave_the_part_that_is_there(kaggle: Kaggle) -> None:
-    kept().parent.mkdir(parents=True)
-    kept().write_bytes(b"x" * MEBIBYTE)
-    test_broken_credentials_are_told(kaggle)
     assert kept().stat().st_size == MEBIBYTE
 
 
@@ -261,3 +175,75 @@ def test_without_kagglehub_the_extra_is_named(kaggle: Kaggle, monkeypatch: pytes
     monkeypatch.delitem(sys.modules, "kagglehub", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     assert 'pip install -e ".[kaggle]"' in refused()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An AI-ArtBench whose version 5 has two images a folder of train and one of test."""
+    monkeypatch.setattr(artbench_download, "HUMAN_TRAIN", 2)
+    monkeypatch.setattr(artbench_download, "TEST", 1)
+    monkeypatch.setattr(artbench_download, "AI_TRAIN", dict.fromkeys(artbench_download.AI_TRAIN, (2, 2)))
+    for split, folders in expected_counts().items():
+        for folder, count in folders.items():
+            for number in range(count):
+                draw(tmp_path / FOLDER / split / folder / f"{number}.png", "ai", number, size=(8, 8))
+    return tmp_path / FOLDER
+
+
+def test_the_counts_are_those_of_version_5() -> None:
+    train, test = expected_counts()["train"], expected_counts()["test"]
+    assert len(train) == len(test) == 30
+    by = {tag: sum(count for folder, count in train.items() if folder.startswith(tag)) for tag in ("AI_LD_", "AI_SD_", "AI_")}
+    assert by == {"AI_LD_": 52_092, "AI_SD_": 52_923, "AI_": 105_015}
+    assert sum(train.values()) + sum(test.values()) == 185_015
+    assert [folder for folder in train if "ukiyo" in folder] == ["ukiyo_e", "AI_LD_ukiyo-e", "AI_SD_ukiyo-e"]
+
+
+@pytest.mark.parametrize("above", [0, 1])
+def test_nothing_differs_where_all_is_well(bench: Path, above: int) -> None:
+    (bench / "train/realism/.DS_Store").write_bytes(b"")
+    done = verify_ai_artbench([bench, bench.parent][above])
+    assert done.is_version_5
+    assert done.decoded
+    assert len(done.counts) == 60
+
+
+def test_what_differs_is_named(bench: Path) -> None:
+    (bench / "test/AI_LD_ukiyo-e").rename(bench / "test/AI_LD_ukiyo_e")
+    (bench / "train/realism/0.png").unlink()
+    draw(bench / "test/realism/more.png", "human", 1)
+    (bench / "test/cover.png").write_bytes(b"")
+    Image.effect_noise((200, 200), 50).save(bench / "train/baroque/0.png")
+    (bench / "train/baroque/0.png").write_bytes((bench / "train/baroque/0.png").read_bytes()[:3000])
+    (bench / "train/baroque/1.png").write_text("an error page")
+    done = verify_ai_artbench(bench)
+    assert {f"{count.split}/{count.folder}": count.difference for count in done.different} == {
+        "test/AI_LD_ukiyo-e": "missing",
+        "train/realism": "−1",
+        "test/realism": "+1",
+    }
+    assert done.unknown == {
+        "test": "1 images in a folder that version 5 does not have",
+        "test/AI_LD_ukiyo_e": "1 images in a folder that version 5 does not have; did you mean test/AI_LD_ukiyo-e?",
+    }
+    assert {path: reason.split(" (")[0].split(":")[0] for path, reason in done.unreadable.items()} == {
+        "train/baroque/0.png": "truncated",
+        "train/baroque/1.png": "not an image artclf can read",
+    }
+    assert verify_ai_artbench(bench, decode=False).unreadable == {}
+
+
+def test_another_folder_is_no_ai_artbench(tmp_path: Path) -> None:
+    (tmp_path / "file.png").write_bytes(b"")
+    for path, said in (("nowhere", "does not exist"), ("file.png", "is a file, not a folder"), ("", "no AI-ArtBench here")):
+        with pytest.raises(ArtclfError, match=said):
+            verify_ai_artbench(tmp_path / path)
+
+
+@pytest.mark.skipif(shared_data("ai_artbench_mini") is None, reason="needs ai_artbench_mini")
+def test_a_small_data_set_of_the_same_layout_differs_in_its_counts_alone() -> None:
+    root = shared_data("ai_artbench_mini")
+    assert root is not None
+    done = verify_ai_artbench(root)
+    assert len(done.different) == 60
+    assert (sum(count.found or 0 for count in done.counts), done.unknown, done.unreadable) == (414, {}, {})

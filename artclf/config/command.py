@@ -1,0 +1,59 @@
+"""Command lines of train.py: what is read of one, and how one is written so that it can be pasted."""
+
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+
+from artclf.errors import ArtclfError
+
+FOLDER = ("resume", "resume.folder")  # as it is typed, and as Hydra reads it
+SEARCH_KEYS = ("sweep", "pruning")
+
+
+def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
+    """Return the folder that `resume=FOLDER` names; None where nothing is to be resumed.
+
+    Args:
+        words: the overrides, in which nothing else is wrong.
+        multirun: whether they are swept over.
+
+    Raises:
+        ArtclfError: where more than the folder is typed.
+    """
+    overrides = [override for override in OverridesParser.create().parse_overrides(words) if not override.is_hydra_override()]
+    folder = next((override.value() for override in overrides if override.key_or_group in FOLDER), None)
+    if folder is None:
+        return None
+    if multirun:
+        raise ArtclfError("resume: one run at a time goes on; leave -m out: python train.py resume=FOLDER")
+    others = [str(override.input_line) for override in overrides if override.key_or_group not in (*FOLDER, "resume.trust")]
+    if others:
+        raise ArtclfError(
+            f"resume={folder}: a run goes on as its config.yaml says; leave out {' '.join(others)}, or begin anew"
+        )
+    return Path(str(folder))
+
+
+def quoted(value: str) -> str:
+    """A value as Hydra reads it back: in quotes, with what they would end escaped."""
+    return str(QuotedString(value, Quote.single).with_quotes())
+
+
+def command_of(words: Iterable[str]) -> str:
+    """The command line of these overrides, for a shell."""
+    return shlex.join(["python", "train.py", *words])
+
+
+def resume_command(run: Path) -> str:
+    """What to type, in a shell, to go on with a run."""
+    plain = re.fullmatch(r"[\w./-]+", str(run))
+    return command_of([f"resume={run if plain else quoted(str(run))}"])
+
+
+def concerns_search(word: str) -> bool:
+    """Whether an override concerns the search that a run is part of, and not the run."""
+    return word.lstrip("+").split("=")[0] in SEARCH_KEYS

@@ -1,0 +1,187 @@
+"""Each layout is listed with what its names say of the images; what is none of them is one clear line."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artclf.data.sources import read_any, read_source
+from artclf.data.sources.ai_artbench import read_ai_artbench
+from artclf.data.sources.csv import read_csv
+from artclf.data.sources.folder import read_folder
+from artclf.data.sources.walk import pictures
+from artclf.errors import ArtclfError
+from tests.conftest import config_of
+
+HEADER = "path,label,generator,style,split"
+
+
+def touch(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(b"x")
+
+
+# -- folders
+
+
+def test_images_come_by_name_and_hidden_ones_not_at_all(tmp_path: Path) -> None:
+    touch(tmp_path, "b/2.png", "b/1.JPG", "a/x.webp", "a/notes.txt", "a/.thumb.png", ".cache/y.png", "noname")
+    found = [path.relative_to(tmp_path).as_posix() for path in pictures(tmp_path)]
+    assert found == ["noname", "a/x.webp", "b/1.JPG", "b/2.png"]
+
+
+def test_a_folder_that_cannot_be_opened_is_named_not_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "a/1.png", "closed/1.png")
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Iterator[Any]:  # a test may run as root, who can open everything
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(ArtclfError, match=r"closed: this folder can't be read \(permission denied\)"):
+        list(pictures(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        {
+            "train/ai/sd/baroque/1.png": ("train", "ai", "sd", "baroque"),
+            "train/ai/sd/2.png": ("train", "ai", "sd", "unknown"),
+            "train/ai/3.png": ("train", "ai", "unknown", "unknown"),
+            "val/Human/baroque/late/4.png": ("val", "human", "human", "baroque/late"),
+        },
+        {"ai/sd/1.png": ("", "ai", "sd", "unknown"), "human/2.png": ("", "human", "human", "unknown")},
+    ],
+)
+def test_folders_of_labels_with_and_without_splits(tmp_path: Path, expected: dict[str, tuple[str, ...]]) -> None:
+    touch(tmp_path, *expected)
+    table = read_folder(tmp_path).table
+    assert table.set_index("path")[["split", "label", "generator", "style"]].T.to_dict("list") == {
+        path: list(row) for path, row in expected.items()
+    }
+    assert read_any(tmp_path).table.equals(table)
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["train/fake/1.png", "train/human/2.png"], "'fake', which names no label; allowed: ai, human"),
+        (["1.png"], "names no label"),
+        (["ai/notes.txt"], "no pictures found"),
+    ],
+)
+def test_other_folders_are_refused(tmp_path: Path, paths: list[str], said: str) -> None:
+    touch(tmp_path, *paths)
+    with pytest.raises(ArtclfError, match=said):
+        read_folder(tmp_path)
+
+
+# -- a table
+
+
+def write(folder: Path, *lines: str) -> Path:
+    touch(folder, "pictures/a.png", "pictures/b.png")
+    (folder / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder / "table.csv"
+
+
+def test_paths_are_relative_to_the_file_and_empty_cells_are_filled(tmp_path: Path) -> None:
+    file = write(tmp_path, f"{HEADER},source", "pictures/b.png, AI ,,,,somewhere", "pictures/a.png,human,x,Ukiyo-e,test,")
+    manifest = read_csv(file)
+    assert manifest.root == tmp_path
+    assert manifest.table.to_numpy().tolist() == [
+        ["pictures/a.png", "human", "human", "Ukiyo-e", "test"],
+        ["pictures/b.png", "ai", "unknown", "unknown", ""],
+    ]
+    assert read_any(file).table.equals(manifest.table)
+
+
+def test_paths_may_be_relative_to_another_root(tmp_path: Path) -> None:
+    file = write(tmp_path, HEADER, "a.png,ai,,,", "b.png,human,,,")
+    assert read_csv(file, tmp_path / "pictures").root == tmp_path / "pictures"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["path,lable,generator,style,split", "pictures/a.png,ai,,,"], "has no column label; got path, lable.*mean lable"),
+        ([HEADER, "pictures/a.png,ai,,,", "pictures/c.png,ai,,,"], "1 of 2 pictures are not there .first: .*c.png"),
+        ([HEADER, "pictures/a.png,fake,,,"], "got the label 'fake' .*allowed: ai, human"),
+        ([HEADER, "pictures/a.png,ai,,,", "pictures/a.png,ai,,,"], "1 paths stand more than once"),
+        ([HEADER], "no pictures found"),
+        ([""], "is no CSV table"),
+    ],
+)
+def test_a_mistake_in_the_table_is_one_line(tmp_path: Path, lines: list[str], said: str) -> None:
+    with pytest.raises(ArtclfError, match=said) as caught:
+        read_csv(write(tmp_path, *lines))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_table_that_is_missing_or_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtclfError, match=r"data.csv=.*nope.csv: there is no such file"):
+        read_csv(tmp_path / "nope.csv")
+    (tmp_path / "table.csv").write_bytes(f"{HEADER}\nM\xfcnch.png,human,,,\n".encode("latin-1"))
+    with pytest.raises(ArtclfError, match="is no CSV table in UTF-8"):
+        read_csv(tmp_path / "table.csv")
+
+
+# -- AI-ArtBench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    base = tmp_path / "up" / "Real_AI_SD_LD_Dataset"
+    for split in ("train", "test"):
+        touch(base / split, "ukiyo_e/a.jpg", "AI_LD_ukiyo-e/a.jpg", "AI_SD_art_nouveau/a.jpg", "AI_NC_hatching/a.jpg")
+        touch(base / split / "ukiyo_e", "notes.txt", ".hidden.jpg")
+    return tmp_path
+
+
+@pytest.mark.parametrize("below", ["", "up", "up/Real_AI_SD_LD_Dataset"])
+def test_folders_give_label_generator_style_and_split(bench: Path, below: str) -> None:
+    manifest = read_any(bench / below)
+    assert all((manifest.root / path).is_file() for path in manifest.table["path"])
+    test = manifest.table[manifest.table["split"] == "test"]
+    assert len(manifest.table) == 2 * len(test)
+    assert sorted(zip(test["label"], test["generator"], test["style"], strict=True)) == [
+        ("ai", "latent_diffusion", "ukiyo_e"),
+        ("ai", "nearest_conv", "hatching"),
+        ("ai", "stable_diffusion", "art_nouveau"),
+        ("human", "human", "ukiyo_e"),
+    ]
+
+
+@pytest.mark.parametrize("given", ["", "elsewhere"])
+def test_without_a_root_the_download_is_read(bench: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(bench / "kagglehub"))
+    kept = bench / "kagglehub/datasets/ravidussilva/real-ai-art"
+    (kept / "versions").mkdir(parents=True)
+    (bench / "up").rename(kept / "versions/5")
+    (kept / "5.complete").touch()
+    words = []
+    if given:
+        shutil.copytree(kept / "versions/5", bench / given)
+        words = [f"data.root={bench / given}"]
+    manifest = read_source(config_of("data=ai_artbench", *words).data)
+    assert manifest.root == (bench / given if given else kept / "versions/5")
+
+
+def test_what_is_no_source_is_named_with_what_is_allowed(tmp_path: Path) -> None:
+    touch(tmp_path, "picture.png", "other/train/cats/a.png", "empty/.hidden/ai/a.png")
+    cases = (("nowhere", "does not exist"), ("picture.png", "is a file"), ("other/train", "no AI-ArtBench here.*folder"))
+    for path, said in cases:
+        with pytest.raises(ArtclfError, match=rf"^data.root={tmp_path / path}: {said}"):
+            read_ai_artbench(tmp_path / path)
+    for path in ("picture.png", "other", "empty"):
+        with pytest.raises(ArtclfError, match=rf"{path}: holds none of the layouts.*allowed: .*\(ai\|human\).*CSV file"):
+            read_any(tmp_path / path)
+    with pytest.raises(ArtclfError, match=r"nowhere: does not exist \(looked in "):
+        read_any(tmp_path / "nowhere")
