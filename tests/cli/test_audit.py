@@ -57,7 +57,7 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(art: P
 
 @pytest.mark.parametrize(("shortcut", "fact"), [("size", "size"), ("quality", "JPEG quality"), ("format", "format")])
 def test_a_shortcut_planted_in_the_demo_is_named(shortcut: str, fact: str, tmp_path: Path) -> None:
-    draw_demo(tmp_path / "demo", seed=0, size=48, train_per_folder=2, test_per_folder=1, shortcut=shortcut)
+    draw_demo(tmp_path / "demo", seed=0, size=48, train_per_folder=4, test_per_folder=2, shortcut=shortcut)
     done = audit(tmp_path / "demo", "--to", tmp_path / "there")
     assert done.exit_code == 0
     assert f"{fact[0].upper()}{fact[1:]} (severe)" in done.stdout
