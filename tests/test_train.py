@@ -54,30 +54,24 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         "metrics.json",
         "predictions.csv",
         "cells.csv",
+        "layers.csv",
         "report.html",
         "audit.json",
         "checkpoints/best.ckpt",
         "checkpoints/last.ckpt",
     }
     figures = {path.stem for path in (finished / "figures").glob("*.png")}
-    assert figures == {
-        *("accuracy", "loss", "network", "counts", "samples_ai", "samples_human", "copies", "mistakes"),
-        *(
-            "confusion",
-            "confusion_val",
-            "confusion_unseen",
-            "cells",
-            "cells_unseen",
-            "roc_pr",
-            "scores",
-            "reliability",
-            "audit",
-        ),
-    }
+    drawn = {"accuracy", "loss", "network", "copies", "confusion", "roc_pr", "scores", "reliability", "audit"}
+    assert figures == drawn
+    layers = pd.read_csv(finished / "layers.csv", keep_default_na=False)
+    assert list(layers) == ["name", "kind", "parameters", "stage"]
+    assert list(layers["stage"].iloc[-11:]) == [*["last10"] * 10, "head"]
+    assert (layers["stage"].iloc[:-11] == "").all()
+    assert layers["parameters"].sum() == metrics_of(finished)["model"]["parameters"]
     for figure in (finished / "figures").glob("*.png"):
         with Image.open(figure) as image:
             image.load()
-            assert min(image.size) > 100
+            assert min(image.size) >= 32
 
 
 def test_metrics_json_is_what_predictions_csv_gives(finished: Path) -> None:
@@ -260,6 +254,9 @@ def test_a_multirun_leaves_its_runs_and_their_comparison(train, pictures: Path, 
     told = dict(zip(table["run"].astype(str), table["accuracy"], strict=True))
     assert told == {str(i): pytest.approx(metrics_of(sweep / str(i))["test"]["accuracy"]) for i in range(2)}
     assert (sweep / "comparison.html").is_file()
+    again = train("-m", *words, "head=linear,mlp")
+    assert again.code == 0, again.printed  # finished runs are skipped
+    assert not again.lines("stage head:")
     assert not list(sweep.glob("*/error.txt"))
     with Image.open(sweep / "comparison.png") as image:
         assert min(image.size) > 100

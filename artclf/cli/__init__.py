@@ -166,6 +166,15 @@ def evaluate(
 
 
 @app.command()
+def report(run: Annotated[Path, typer.Argument(help="The folder of a finished run, or of an evaluation.")]) -> None:
+    """Draw a run's figures and write its report.html anew, from what lies in its folder."""
+    from artclf.report.run_page import write_report  # noqa: PLC0415 (loads matplotlib)
+
+    with mistakes_told():
+        typer.echo(f"page: {write_report(run)}")
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; that of a multirun stands for its runs.")],
     to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/compare/<date>_<time>")] = None,

@@ -19,8 +19,15 @@ from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.errors import ArtclfError
 from artclf.evaluation.shortcuts import find_shortcuts
 from artclf.inference.audit import audit_pictures, write_audit, write_found
-from artclf.report.audit import AUDIT_FILE, how_it_was_done, in_words
-from artclf.report.data_page import describe, headline, warn_of_shortcuts, write_dataset
+from artclf.report.data_page import (
+    AUDIT_FILE,
+    audit_in_words,
+    describe,
+    headline,
+    how_it_was_done,
+    warn_of_shortcuts,
+    write_dataset,
+)
 from artclf.report.figures.data import count_pictures
 
 DEMO = "demo"
@@ -136,7 +143,7 @@ def _print(survey: Survey, found: dict[str, Any] | None, seed: int, page: Path) 
     else:
         columns = ("fact, alone", "AUROC", "95% interval", "severity", "human works", "AI works")
         to.print(table("what tells the classes apart", columns, _facts(found), text=(0, 3, 4, 5)))
-        lines += [how_it_was_done(found), "", *in_words(found)]
+        lines += [how_it_was_done(found), "", *audit_in_words(found)]
     for line in lines:
         to.print(line, markup=False)
     name_unreadable(survey.unreadable, survey.manifest.root, page.parent / "unreadable.csv")

@@ -26,8 +26,7 @@ from artclf.inference.predict import choose_precision, predict_files
 from artclf.model.checkpoint import load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.report import format as fmt
-from artclf.report.robustness import in_words, read_robustness
-from artclf.report.summary import guessing
+from artclf.report.text import guessing, read_robustness, robustness_in_words
 from artclf.runtime import keep_freed_memory
 from artclf.training.assess import write_evaluation
 
@@ -187,7 +186,7 @@ def _print(metrics: dict[str, Any], selection: Selection, rejected: pd.DataFrame
     made.caption = guessing(metrics)
     screen().print(made)
     found = read_robustness(folder)
-    for line in in_words(found) if found else []:
+    for line in robustness_in_words(found) if found else []:
         screen().print(line, markup=False)
     name_unreadable(rejected, selection.manifest.root, folder / "rejected.csv")
     screen().print(f"page: {folder / 'report.html'}", markup=False)

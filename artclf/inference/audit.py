@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,7 @@ from artclf.data.facts import Survey, measure_files, survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
 from artclf.evaluation.audit import audit
-from artclf.report import style
-from artclf.report.audit import AUDIT_FILE, FIGURE, plot_audit
+from artclf.report.data_page import AUDIT_FILE
 
 if TYPE_CHECKING:  # it loads torch, which `artclf audit` has no use of
     from artclf.data.module import ArtData
@@ -77,21 +76,10 @@ def audit_pictures(
     return Audited(survey, found)
 
 
-def write_audit(folder: Path, found: dict[str, Any], network: tuple[float, float, float] | None = None) -> None:
-    """Write audit.json and, where there is something to draw, figures/audit.png.
-
-    Args:
-        folder: where to; made where it is missing.
-        found: of an audit.
-        network: a trained network's AUROC on test pictures and the bounds of its interval.
-    """
+def write_audit(folder: Path, found: dict[str, Any]) -> None:
+    """Write audit.json into a folder, which is made where it is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     write_found(folder / AUDIT_FILE, found)
-    figure = plot_audit(found, network)
-    picture = folder / "figures" / FIGURE
-    picture.unlink(missing_ok=True)  # of an earlier audit
-    if figure is not None:
-        style.save(figure, picture)
 
 
 def write_found(file: Path, found: dict[str, Any]) -> None:
@@ -102,7 +90,6 @@ def write_found(file: Path, found: dict[str, Any]) -> None:
 def audit_beside(
     folder: Path,
     manifest: Manifest,
-    test: Mapping[str, Any],
     *,
     pictures: int,
     form: Canonical,
@@ -116,7 +103,6 @@ def audit_beside(
     Args:
         folder: of a run or an evaluation.
         manifest: the pictures.
-        test: the network's figures on test pictures, whose AUROC is shown beside that of the facts (see `split_metrics`).
         pictures: how many are audited at most, by lot.
         form: the canonical one.
         canonical: whether the network is shown pictures in it.
@@ -138,24 +124,21 @@ def audit_beside(
         ).found
         if stands_for:
             _kept[key] = found
-    reached = test.get("auroc")
-    write_audit(folder, found, None if reached is None else (reached, *test["intervals"]["auroc"]))
+    write_audit(folder, found)
 
 
-def audit_run(folder: Path, data: "ArtData", pictures: int, test: Mapping[str, Any]) -> None:
+def audit_run(folder: Path, data: "ArtData", pictures: int) -> None:
     """Audit what a run trained and was tested on, and write it beside its other results.
 
     Args:
         folder: the run folder.
         data: the run's data, read.
         pictures: how many are audited at most, by lot; 0 writes nothing.
-        test: as in `audit_beside`.
     """
     if pictures:
         audit_beside(
             folder,
             data.manifest,
-            test,
             pictures=pictures,
             form=Canonical.described(data.config),
             canonical=data.canonical is not None,

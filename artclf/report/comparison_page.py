@@ -14,18 +14,23 @@ from matplotlib.figure import Figure
 from artclf.errors import ArtclfError
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import format as fmt
-from artclf.report import style, text
-from artclf.report.differences import Differences, against_the_best
-from artclf.report.figures.dots import plot_runs
-from artclf.report.figures.forest import plot_differences
-from artclf.report.figures.multiples import plot_confusions
-from artclf.report.figures.runs import plot_losses, plot_rocs
-from artclf.report.finished_runs import JudgedRun, other_folders, read_judged
+from artclf.report import style
+from artclf.report.differences import Difference, Differences, against_the_best, cautions, standings, verdicts
+from artclf.report.figures.forest import Series, plot_forest
+from artclf.report.figures.runs import plot_losses, plot_rocs, plot_runs
+from artclf.report.figures.scores import plot_confusions
+from artclf.report.finished_runs import JudgedRun, other_folders, read_history, read_judged
 from artclf.report.render import embed, render
-from artclf.run_folder import read_table
 
 SHOWN = 20  # runs that the figures hold, and that intervals are computed for
 _FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
+_PANELS = {
+    "balanced_accuracy": "balanced accuracy",
+    "accuracy": "accuracy",
+    "auroc": "AUROC (hundredths)",
+    "false_positive_rate": "human called AI",
+    "false_negative_rate": "AI missed",
+}
 _COUNTS = ("false_positives", "false_negatives", "parameters")
 _NUMBERS = (*_FIGURES, *_COUNTS, "seconds")
 _COLUMNS = ["run", "differs", "seed", *_NUMBERS, "status"]
@@ -57,13 +62,13 @@ class Comparison:
     @property
     def standings(self) -> list[str]:
         """Which run comes first, and whether its lead is larger than chance explains."""
-        first = text.standings(self.runs, list(self.rows["differs"]), self.differences)
-        return [*first, *text.verdicts(self.differences)]
+        first = standings(self.runs, list(self.rows["differs"]), self.differences)
+        return [*first, *verdicts(self.differences)]
 
     @property
     def cautions(self) -> list[str]:
         """What these figures do not say."""
-        said = text.cautions(self.runs, self.differences)
+        said = cautions(self.runs, self.differences)
         roots = other_folders(self.runs)
         if roots:
             said.append(
@@ -142,7 +147,7 @@ def _draw(comparison: Comparison) -> dict[str, Figure]:
     """The figures that there is something to show in, of the best runs where these are many."""
     runs = comparison.runs[:SHOWN]
     names = [run.name for run in runs]
-    histories = {run.name: _history(run.folder) for run in runs}
+    histories = {run.name: read_history(run.folder) for run in runs}
     accuracies = {
         name: history.set_index("epoch")["val/accuracy"].dropna()
         for name, history in histories.items()
@@ -150,7 +155,7 @@ def _draw(comparison: Comparison) -> dict[str, Figure]:
     }
     figures = {"overview": plot_runs(comparison.rows.head(SHOWN), accuracies)}
     if comparison.differences.pairs:
-        figures["differences"] = plot_differences(comparison.differences.pairs)
+        figures["differences"] = _plot_differences(comparison.differences.pairs)
     figures["confusion"] = plot_confusions([(run.name, run.figures["confusion"]) for run in runs])
     if runs[0].is_ai.any() and not runs[0].is_ai.all():
         figures["roc"] = plot_rocs(runs)
@@ -159,17 +164,20 @@ def _draw(comparison: Comparison) -> dict[str, Figure]:
     return figures
 
 
-def _history(run: Path) -> pd.DataFrame:
-    """The curves of a run's metrics.csv that are drawn, as far as it has them."""
-    file = run / "metrics.csv"
-    history = read_table(file)
-    if history is None:
-        return pd.DataFrame()
-    columns = [
-        name for name in ("epoch", "val/accuracy", "train/loss", "val/loss") if name in history.columns or name == "epoch"
-    ]
-    numbers = read_table(file, numbers=tuple(columns))
-    return pd.DataFrame() if numbers is None else numbers[columns]
+def _plot_differences(pairs: Sequence[Difference]) -> Figure:
+    """Plot the best run's figures minus each other run's, in percentage points, with the interval of each."""
+    drawn = [pair for pair in pairs if pair.figures]
+    panels = {}
+    for name, title in _PANELS.items():
+        intervals = [pair.figures[name] for pair in drawn]
+        estimates = [(_points(one.value), _points(one.low), _points(one.high)) for one in intervals]
+        panels[title] = [Series(estimates, style.run_colours(len(drawn) + 1)[1:])]
+    title = f"Run {style.short(drawn[0].best)} minus each other run, in points, with 95% intervals"
+    return plot_forest(title, [pair.other for pair in drawn], panels, reference=0)
+
+
+def _points(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def _to_json(comparison: Comparison) -> dict[str, Any]:

@@ -203,3 +203,12 @@ def _refuse_other_files(runs: Sequence[JudgedRun]) -> None:
                     f"{other.folder} and {first.folder} were tested on different pictures of the same names, so their figures "
                     f"can't be compared: {path} is not the same file in {other_root} as in {root}"
                 )
+
+
+def read_history(run: Path) -> pd.DataFrame:
+    """Read a run's metrics.csv, an epoch a row; empty where there is none."""
+    table = read_table(run / "metrics.csv")
+    if table is None:
+        return pd.DataFrame()
+    numbers = read_table(run / "metrics.csv", numbers=tuple({"epoch", *table.columns} - {"stage"}))
+    return pd.DataFrame() if numbers is None else numbers

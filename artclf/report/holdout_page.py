@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.holdout import FIGURES, Figures, HoldoutResult, HoldoutRun, holdout_results
@@ -19,6 +18,7 @@ from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import format as fmt
 from artclf.report import style
+from artclf.report.figures.forest import Series, plot_forest
 from artclf.report.render import embed, render
 from artclf.run_folder import HOLDOUT_FILE, read_metrics, read_table
 
@@ -134,41 +134,16 @@ def plot_unseen(results: Sequence[HoldoutResult], by: str) -> Figure:
         results: the first on top.
         by: "generator" or "style", for the heading.
     """
-    figure = style.paper(style.WIDE, 1.7 + 0.62 * max(len(results), 2))
-    style.heading(figure, f"The same works by networks that never saw their {by}, and by those that did")
-    figure.set_layout_engine("constrained", wspace=0.06)
-    panels = figure.subplots(1, len(PANELS), sharex=True, sharey=True)
-    for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
-        for row, result in enumerate(results):
-            if result.seen is not None:
-                _dot(axes, result.seen.estimates[name], -row - 0.16, style.INK, filled=False)
-            _dot(axes, result.unseen.estimates[name], -row + 0.16, style.AI, filled=True)
-        style.tidy(axes, "x")
-        style.title(axes, title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
-    panels[0].set_yticks([-row for row in range(len(results))], [style.plain(result.leave, 22) for result in results])
-    panels[0].tick_params(axis="y", labelcolor=style.INK)
-    panels[0].set_ylim(-len(results) + 0.4, 0.6)
-    panels[0].set_xlim(-0.04, 1.04)
-    panels[0].set_xticks([0, 0.5, 1], ["0", "½", "1"])
-    figure.legend(
-        handles=[
-            Line2D([], [], marker="o", color=style.AI, linewidth=2.0, label="never seen"),
-            Line2D([], [], marker="o", color=style.INK, linewidth=2.0, markerfacecolor=style.PAPER, label="seen"),
-        ],
-        loc="outside lower left",
-        ncols=2,
-        frameon=False,
-        fontsize=style.SMALL + 0.5,
-    )
-    return figure
-
-
-def _dot(axes: Any, estimate: Estimate, y: float, color: str, *, filled: bool) -> None:
-    if estimate.value is None:
-        return
-    axes.plot([estimate.low, estimate.high], [y, y], "-", color=color, linewidth=2.0, solid_capstyle="butt", zorder=2)
-    face = color if filled else style.PAPER
-    axes.plot([estimate.value], [y], "o", markersize=6.5, markerfacecolor=face, markeredgecolor=color, zorder=3)
+    panels = {}
+    for name, title in PANELS.items():
+        unseen = [result.unseen.estimates[name] for result in results]
+        seen = [Estimate(None, None, None) if result.seen is None else result.seen.estimates[name] for result in results]
+        panels[title] = [
+            Series([(one.value, one.low, one.high) for one in estimates], [colour] * len(results), label, hollow)
+            for estimates, colour, label, hollow in ((unseen, style.AI, "never seen", False), (seen, style.INK, "seen", True))
+        ]
+    title = f"The same images by networks that never saw their {by}, and by those that did"
+    return plot_forest(title, [result.leave for result in results], panels)
 
 
 def _read(name: str, run: Path, metrics: Mapping[str, Any], threshold: float) -> HoldoutRun:

@@ -3,15 +3,19 @@
 import base64
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 from PIL import Image, UnidentifiedImageError
 
+from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
 from artclf.errors import ArtclfError
 from artclf.report import format as fmt
 from artclf.report import style
+
+THUMBNAIL = 200  # pixels of the longer side
 
 
 def render(template: str, **context: Any) -> str:
@@ -21,7 +25,6 @@ def render(template: str, **context: Any) -> str:
 
 @cache
 def _environment() -> Environment:
-    """What templates are read with; it keeps those that it has compiled."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -31,25 +34,26 @@ def _environment() -> Environment:
     )
     environment.globals["style"] = style
     readers = (fmt.count, fmt.share, fmt.score, fmt.size, fmt.duration, fmt.unfrozen)
-    for reader in (*readers, fmt.points, fmt.p_value, fmt.share_range, fmt.score_range):
+    for reader in (*readers, fmt.points, fmt.p_value, fmt.share_range, fmt.score_range, fmt.plural):
         environment.filters[reader.__name__] = reader
     return environment
 
 
 @dataclass(frozen=True)
 class EmbeddedPicture:
-    """A picture as part of a page: base64 of a PNG file, and its size in pixels."""
+    """An image as part of a page: the base64 of a file, its size in pixels, and its kind ("png", "jpeg")."""
 
     data: str
     width: int
     height: int
+    kind: str = "png"
 
 
 def embed(path: Path) -> EmbeddedPicture | None:
     """Read a PNG file to put into a page; None where there is no such file.
 
     Raises:
-        ArtclfError: where the file is no PNG picture.
+        ArtclfError: where the file is no PNG image.
     """
     if not path.is_file():
         return None
@@ -59,3 +63,21 @@ def embed(path: Path) -> EmbeddedPicture | None:
     except UnidentifiedImageError as error:
         raise ArtclfError(f"{path}: is no PNG picture; delete it, and the page goes without it") from error
     return EmbeddedPicture(base64.b64encode(path.read_bytes()).decode("ascii"), width, height)
+
+
+def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedPicture:
+    """Read an image file and scale it down to a JPEG for a page.
+
+    Raises:
+        UnreadableImage: where it can't be read.
+    """
+    image = read_image(file, max_pixels=max_pixels)
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    return as_jpeg(image)
+
+
+def as_jpeg(image: Image.Image) -> EmbeddedPicture:
+    """An image as a JPEG for a page."""
+    encoded = BytesIO()
+    image.save(encoded, format="JPEG", quality=80)
+    return EmbeddedPicture(base64.b64encode(encoded.getvalue()).decode("ascii"), image.width, image.height, "jpeg")

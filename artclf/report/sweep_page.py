@@ -8,8 +8,7 @@ from rich.console import Console
 
 from artclf.report import format as fmt
 from artclf.report import style
-from artclf.report.figures.search import Sweep, Trial
-from artclf.report.figures.sweep import plot_importance, plot_settings, plot_trials
+from artclf.report.figures.sweep import Sweep, Trial, plot_importance, plot_settings, plot_trials
 from artclf.report.render import embed, render
 
 FEW_IN_TERMINAL = 5  # trials; the page has all

@@ -1,192 +1,246 @@
-"""What a comparison says in plain words."""
+"""What a run's figures say in words, on its page and in the terminal."""
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from artclf.data.distortions import ALIKE, ALIKE_QUALITY, DISTORTIONS, NOTHING, Distortion
+from artclf.errors import ArtclfError
+from artclf.evaluation.intervals import wilson
+from artclf.evaluation.robustness import Altered, Robustness, from_json
 from artclf.report import format as fmt
-from artclf.report.differences import Difference, Differences
-from artclf.report.finished_runs import JudgedRun
+from artclf.run_folder import read_json
 
-_NAMED = 8  # runs that a sentence names; more are counted
+_FEW = 2000  # test pictures; above, the uncertainty of an accuracy is under about ±2 points
+_NAMED = {distortion.name: distortion for distortion in DISTORTIONS}
 
 
-def standings(runs: Sequence[JudgedRun], differs: Sequence[str], differences: Differences) -> list[str]:
-    """Say which run comes first, and which one accuses the fewest artists; of seeds alone, how far they spread.
+def three_sentences(metrics: Mapping[str, Any], free: float | None = None) -> list[str]:
+    """Put a run into three sentences; what was not recorded is left out of them.
 
     Args:
-        runs: the best first.
-        differs: what each run's command says that not all others say.
-        differences: of the best from each other run.
+        metrics: metrics.json.
+        free: the AUROC that the audit says the data gives away without a look at the art; None where that is chance.
     """
-    best = runs[0]
-    balanced, accused = (fmt.share(best.figures[name]) for name in ("balanced_accuracy", "false_positive_rate"))
-    if len(runs) == 1:
-        return [f"Run {best.name}: a balanced accuracy of {balanced}; it calls {accused} of the human works AI."]
-    if all(pair.alike for pair in differences.pairs):
-        seeds = fmt.listed(sorted({run.seed for run in runs}, key=lambda seed: (len(seed), seed)))
-        last = fmt.share(runs[-1].figures["balanced_accuracy"])
-        return [f"All {len(runs)} runs are one setting (seeds: {seeds}), with balanced accuracies from {last} to {balanced}."]
-    what = f" ({differs[0]})" if differs[0] else ""
-    sentences = [
-        f"The best balanced accuracy is that of run {best.name}{what}: {balanced}; it calls {accused} of the human works AI."
-    ]
-    rates = [run.figures["false_positive_rate"] for run in runs]
-    if None not in rates and min(rates) < rates[0]:
-        row = rates.index(min(rates))
-        gentle = runs[row]
-        interval = differences.pairs[row - 1].figures.get("false_positive_rate")
-        fewer = (
-            f", {fmt.points(interval.value, signed=False)} points fewer "
-            f"(95% interval {fmt.points(interval.low)} to {fmt.points(interval.high)})"
-            if interval
-            else ""
-        )
-        sentences.append(
-            f"The fewest false accusations are those of run {gentle.name}: {fmt.share(rates[row])} of the human works"
-            f"{fewer}, at a balanced accuracy of {fmt.share(gentle.figures['balanced_accuracy'])}."
-        )
-    return sentences
+    evaluation = metrics.get("evaluation") or {}
+    unknown = bool(evaluation) and evaluation.get("left_out") is None
+    return [_trained(metrics), _measured(metrics.get("test") or {}, unknown=unknown), _doubts(metrics, free)]
 
 
-def verdicts(differences: Differences) -> list[str]:
-    """What the tests say, in plain words: which leads are larger than chance explains, and which could be chance."""
-    others = [pair for pair in differences.pairs if not pair.alike]
-    sentences = []
-    if len(differences.pairs) == 1 and others:
-        sentences.append(_of_two(others[0], differences.pictures))
-    elif others:
-        sentences += _of_many(others, differences)
-    seeds = [pair for pair in differences.pairs if pair.alike]
-    if seeds:
-        sentences.append(_of_seeds(seeds, differences))
-    return sentences
+def guessing(metrics: Mapping[str, Any]) -> str | None:
+    """Say that a network tells nothing apart on its test pictures; None where it does, or that was not measured.
 
-
-def _of_two(pair: Difference, pictures: int) -> str:
-    test = pair.mcnemar
-    if not test.only_first + test.only_second:
-        return f"Runs {pair.best} and {pair.other} get the very same pictures right: nothing tells them apart."
-    alone = (
-        f"{fmt.plural(test.only_first, 'picture is', 'pictures are')} judged rightly by run {pair.best} alone, "
-        f"{fmt.count(test.only_second)} by run {pair.other} alone"
-    )
-    interval = pair.figures["accuracy"]
-    between = (
-        f"{fmt.points(interval.value)} points of accuracy, "
-        f"95% interval {fmt.points(interval.low)} to {fmt.points(interval.high)}"
-    )
-    if pair.larger_than_chance:
-        ahead = pair.best if pair.accuracy > 0 else pair.other
-        return (
-            f"{alone}: run {ahead} is right more often, and the difference is larger than chance explains "
-            f"({between}; McNemar's exact test, {_p(test.p)})."
-        )
+    Args:
+        metrics: metrics.json, or what it will hold.
+    """
+    test = metrics.get("test") or {}
+    bounds = (test.get("intervals") or {}).get("balanced_accuracy")
+    if bounds is None or bounds[0] > 0.5:
+        return None
     return (
-        f"{alone}: the difference could be chance ({between}; McNemar's exact test, {_p(test.p)}). {_limit([pair], pictures)}"
+        f"No better than guessing: the balanced accuracy on the {fmt.plural(test['n'], 'test picture')} is "
+        f"{fmt.share(test['balanced_accuracy'])} (95% interval {fmt.share_range(bounds)}), and guessing gives 50%"
     )
 
 
-def _of_many(others: Sequence[Difference], differences: Differences) -> list[str]:
-    told = [pair for pair in others if pair.larger_than_chance]
-    ahead = [pair for pair in told if pair.accuracy > 0]
-    behind = [pair for pair in told if pair.accuracy < 0]
-    chance = [pair for pair in others if not pair.larger_than_chance]
-    best = others[0].best
-    by = f"McNemar's exact test, corrected for the {fmt.plural(differences.tests, 'pair')} of runs"
-    sentences = []
-    if ahead:
-        worst = max(pair.p_corrected for pair in ahead)
-        sentences.append(
-            f"Run {best} is right more often than {_runs(ahead)}: the difference is larger than chance explains "
-            f"({by}: {'each ' if len(ahead) > 1 else ''}{_p(worst, at_most=len(ahead) > 1)})."
+def errors_in_words(split: Mapping[str, Any]) -> str:
+    """Say how many human works a split's verdicts accuse and how many AI works they miss; "" without a confusion."""
+    confusion = split.get("confusion") or {}
+    human, ai = confusion.get("human") or {}, confusion.get("ai") or {}
+    parts = []
+    if sum(human.values()):
+        accused, total = human.get("ai", 0), sum(human.values())
+        parts.append(
+            f"of {fmt.plural(total, 'human work')} {fmt.count(accused)} {_is(accused)} wrongly called AI "
+            f"({fmt.share(accused / total)}: false accusations)"
         )
-    if behind:
-        sentences.append(
-            f"{_capital(_runs(behind))} {'is' if len(behind) == 1 else 'are'} right more often than run {best}, by more "
-            f"than chance explains ({by}), though not in balanced accuracy: the labels are not equally many."
+    if sum(ai.values()):
+        missed, total = ai.get("human", 0), sum(ai.values())
+        parts.append(
+            f"of {fmt.plural(total, 'AI work')} {fmt.count(missed)} {_is(missed)} missed ({fmt.share(missed / total)})"
         )
-    if chance:
-        least = min(pair.p_corrected for pair in chance)
-        at_least = "each p ≥ " if len(chance) > 1 else "p = "
-        sentences.append(
-            f"Between run {best} and {_runs(chance)} the difference could be chance "
-            f"({by}: {at_least}{fmt.p_value(least)}). {_limit(chance, differences.pictures)}"
-        )
-    return sentences
+    return ", and ".join(parts)
 
 
-def _of_seeds(seeds: Sequence[Difference], differences: Differences) -> str:
-    best = seeds[0].best
-    furthest = max(seeds, key=lambda pair: abs(pair.accuracy))
-    how_far = f"{fmt.points(abs(furthest.accuracy), signed=False)} points of accuracy"
-    start = (
-        f"Run {best} and {_runs(seeds)} are one setting trained anew: what lies between them "
-        f"({'up to ' if len(seeds) > 1 else ''}{how_far}) is no merit of the one or the other."
-    )
-    larger = [pair for pair in seeds if pair.larger_than_chance]
-    if larger:
-        p = _p(min(pair.p_corrected for pair in larger))
-        return (
-            f"{start} It is larger than the chance of these pictures explains ({p}), so"
-            " training anew alone moves the verdicts that far."
+def _is(number: int) -> str:
+    return "is" if number == 1 else "are"
+
+
+def _trained(metrics: Mapping[str, Any]) -> str:
+    model, data, evaluation = (metrics.get(key) or {} for key in ("model", "data", "evaluation"))
+    network = f"The network {model['name']}" if model.get("name") else "The network"
+    weights = model.get("weights")
+    start = {"imagenet": "ImageNet weights", "random": "random weights"}.get(str(weights), f"the weights {weights}")
+    sentence = f"{network}, which started from {start}, was trained" if weights else f"{network} was trained"
+    if evaluation:
+        sentence += " before"
+    train = _trained_on(metrics)
+    ai, human = (sum(train.get(label, {}).values()) for label in ("ai", "human"))
+    if train:
+        sentence += f" on {fmt.plural(ai, 'AI picture')} and {fmt.plural(human, 'human picture')}"
+    if data.get("source") and (evaluation.get("own_data") or not evaluation):
+        sentence += f" of {data['source']}"
+    stages = [f"{stage['name']} ({fmt.unfrozen(stage)})" for stage in metrics.get("stages") or []]
+    if stages:
+        sentence += f" in {fmt.plural(len(stages), 'stage')}: {', then '.join(stages)}"
+    if evaluation and not evaluation.get("own_data"):
+        sentence += f"; here it judges pictures of {evaluation.get('data')}"
+    return f"{sentence}."
+
+
+def _trained_on(metrics: Mapping[str, Any]) -> Mapping[str, Mapping[str, int]]:
+    """How many pictures the network was trained on, by label and generator."""
+    evaluation, counts = metrics.get("evaluation"), (metrics.get("data") or {}).get("counts") or {}
+    return (evaluation.get("trained_on") if evaluation else counts.get("train")) or {}
+
+
+def _measured(test: Mapping[str, Any], *, unknown: bool) -> str:
+    accuracy, number = test.get("accuracy"), test.get("n")
+    if accuracy is None or fmt.missing(accuracy):
+        return "How good it is on test pictures was not recorded."
+    on = fmt.plural(number, "test picture") if number else "test pictures"
+    unseen = "" if unknown else " that training did not show"
+    good = f"On {on}{unseen}, {fmt.share(accuracy)} of its verdicts are right"
+    if number:
+        bounds = wilson(round(accuracy * number), number).bounds
+        good += f" (95% interval {fmt.share_range(bounds)})"
+    mistakes = errors_in_words(test)
+    return f"{good}: {mistakes}." if mistakes else f"{good}."
+
+
+def _doubts(metrics: Mapping[str, Any], free: float | None) -> str:
+    data, test = metrics.get("data") or {}, metrics.get("test") or {}
+    doubts = []
+    if data.get("source") == "demo":
+        doubts.append("its pictures were drawn by a program, so these figures tell nothing about art")
+    trained_on = sorted(_trained_on(metrics).get("ai") or {})
+    if trained_on:
+        known = len(trained_on) <= 4 and "ai" not in trained_on  # "ai": the data does not tell which generator it was
+        named = fmt.listed(trained_on) if known else "the generators of its training data"
+        doubts.append(f"it has learned from {named} alone, and works of other generators may pass for human")
+    if free is not None:
+        reached = test.get("auroc")
+        its = f", its own being {fmt.score(reached)}" if reached is not None else ""
+        doubts.append(
+            f"how the pictures are stored, or their brightness and colours alone, tell makers apart with an AUROC of {free:.2f}"
+            f"{its}, so part of what it has learned may be that"
         )
-    return f"{start} It could be the chance of these {fmt.plural(differences.pictures, 'picture')} alone."
+    for name in other_splits(metrics):
+        mistakes = errors_in_words(metrics[name])
+        if mistakes:
+            doubts.append(f"on {name}, {mistakes}")
+    if 0 < (test.get("n") or 0) < _FEW:
+        doubts.append(f"{fmt.count(test['n'])} test pictures are few")
+    return f"Do not take a single verdict as proof of who made a picture{': ' if doubts else ''}{'; '.join(doubts)}."
 
 
-def cautions(runs: Sequence[JudgedRun], differences: Differences) -> list[str]:
-    """What the tests do not say, and what they rest on."""
-    if not differences.pairs:
-        return []
-    sentences = [
-        f"The tests are about these {fmt.plural(differences.pictures, 'picture')} and these trained weights. How another "
-        "training of the same settings would come out, or other pictures, they do not say"
+def other_splits(metrics: Mapping[str, Any]) -> list[str]:
+    """Names of the splits that were evaluated besides test and val."""
+    return [
+        name
+        for name, value in metrics.items()
+        if isinstance(value, Mapping) and "confusion" in value and name not in ("test", "val")
     ]
-    spread = _seed_spread(runs)
-    if spread is None:
-        sentences[0] += "; several seeds of each setting tell more."
-    else:
-        sentences[0] += (
-            f": seeds of one setting lie up to {fmt.points(spread, signed=False)} points of accuracy apart here, and a "
-            "difference between settings that is no larger need not be the setting's doing."
-        )
-    if len(runs) > 2 and not all(pair.alike for pair in differences.pairs):
-        sentences.append(
-            f"Run {runs[0].name} was picked as the best of {len(runs)} by these very pictures, which flatters its figures. "
-            f"The p-values are corrected for that, by Holm's method over all {fmt.plural(differences.tests, 'pair')}; each "
-            "interval stands for itself."
-        )
-    return sentences
 
 
-def _seed_spread(runs: Sequence[JudgedRun]) -> float | None:
-    """The largest difference in accuracy between two runs of one setting; None where no setting was run twice."""
-    apart = [
-        abs(one.figures["accuracy"] - other.figures["accuracy"]) for one, other in combinations(runs, 2) if one.alike(other)
-    ]
-    return max(apart, default=None)
+def read_robustness(folder: Path) -> Robustness | None:
+    """Read robustness.json; None where there is none.
+
+    Raises:
+        ArtclfError: where it is something else.
+    """
+    content = read_json(folder / "robustness.json", "evaluate again")
+    try:
+        return None if content is None else from_json(content)
+    except (LookupError, TypeError) as error:
+        raise ArtclfError(
+            f"{folder / 'robustness.json'}: is not what an evaluation writes ({error}); evaluate again"
+        ) from error
 
 
-def _limit(pairs: Sequence[Difference], pictures: int) -> str:
-    smallest = max(pair.smallest for pair in pairs)
-    if smallest >= 1:
-        return f"{fmt.plural(pictures, 'picture')} are too few to tell any two runs apart."
+def name_of(altered: Altered) -> str:
+    """What was done to the pictures, as people say it: "JPEG 30", "scaling down 0.5"."""
+    if altered.distortion not in _NAMED:
+        return f"JPEG {ALIKE_QUALITY}" if altered.first == ALIKE else "as it is"
+    distortion = _NAMED[altered.distortion]
+    return f"{distortion.title} {_level(altered, distortion)}"
+
+
+def _level(altered: Altered, distortion: Distortion) -> str:
+    assert altered.level is not None
+    return distortion.named(altered.level)
+
+
+def robustness_in_words(found: Robustness) -> list[str]:
+    """Say what breaks the verdicts most, whom it accuses, whether that is bias or fragility, and what making alike changes."""
+    levels = [level for level in found.levels if level.first == NOTHING and level.distortion != NOTHING]
+    told = [_breaks(found, levels), _newly_accused(found, levels), *_kinds(levels)]
+    told += [_alike(found, alike) for alike in found.of(NOTHING, ALIKE)]
+    return [sentence for sentence in told if sentence]
+
+
+def _breaks(found: Robustness, levels: Sequence[Altered]) -> str:
+    before = found.clean.balanced_accuracy["both"].value
+    judged = [(level.balanced_accuracy["both"].value, level) for level in levels]
+    values = [(value, level) for value, level in judged if value is not None]
+    if before is None or not values:
+        return ""
+    value, worst = min(values, key=lambda pair: pair[0])
+    if value >= before:
+        return f"Nothing that was tried lowers the balanced accuracy of {fmt.share(before)}."
     return (
-        f"On these {fmt.plural(pictures, 'picture')} differences under about {fmt.points(smallest, signed=False)} points "
-        "of accuracy can't be told apart."
+        f"What breaks it most: {name_of(worst)}. With all pictures altered so, balanced accuracy falls from "
+        f"{fmt.share(before)} to {fmt.share(value)} at the same threshold."
     )
 
 
-def _runs(pairs: Sequence[Difference]) -> str:
-    names = [pair.other for pair in pairs]
-    if len(names) > _NAMED:
-        return f"{len(names)} other runs"
-    return f"{'run' if len(names) == 1 else 'runs'} {fmt.listed(names)}"
+def _newly_accused(found: Robustness, levels: Sequence[Altered]) -> str:
+    if not found.human or not levels:
+        return ""
+    worst = max(levels, key=lambda level: level.flips.accused)
+    number = worst.flips.accused
+    if not number:
+        return f"None of the {fmt.count(found.human)} human works is newly called AI by any of it."
+    works, share = fmt.plural(found.human, "human work"), fmt.share(number / found.human)
+    return f"Newly accused: {fmt.count(number)} of {works} ({share}), called human as they are, under {name_of(worst)}."
 
 
-def _p(p: float, *, at_most: bool = False) -> str:
-    text = fmt.p_value(p)
-    return f"p {text}" if text.startswith("<") else f"p {'≤' if at_most else '='} {text}"
+def _kinds(levels: Sequence[Altered]) -> list[str]:
+    if all(level.fragile is None for level in levels):
+        return []  # of one class, or too few works
+    to_ai, to_human = (_listed([level for level in levels if level.biased == who]) for who in ("ai", "human"))
+    fragile, shifted = (
+        _listed([level for level in levels if level.fragile]),
+        _listed([level for level in levels if level.shifted]),
+    )
+    lines = []
+    if to_ai:
+        lines.append(f"Bias: works look more like AI's under {to_ai}; human works altered so are accused for it.")
+    if to_human:
+        lines.append(f"Bias: works look more like people's under {to_human}; AI works altered so pass for human.")
+    if fragile:
+        lines.append(f"Fragility: what it looks for is lost under {fragile}.")
+    if shifted:
+        lines.append(f"No loss of the scores' order was found under {shifted}, but the threshold is in the wrong place then.")
+    return lines or ["Neither bias nor fragility beyond chance under anything that was tried on these pictures."]
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _listed(levels: Sequence[Altered]) -> str:
+    """Name levels by their distortions: "JPEG 50 and 30; blur 2"."""
+    by_name: dict[str, list[str]] = {}
+    for level in levels:
+        distortion = _NAMED[level.distortion]
+        by_name.setdefault(distortion.title, []).append(_level(level, distortion))
+    return "; ".join(f"{title} {fmt.listed(names)}" for title, names in by_name.items())
+
+
+def _alike(found: Robustness, alike: Altered) -> str:
+    before, after = found.clean.balanced_accuracy["both"].value, alike.balanced_accuracy["both"].value
+    flips = alike.flips
+    changed = flips.accused + flips.cleared + flips.missed + flips.found
+    instead = "" if after == before else f" instead of {fmt.share(before)}"
+    figures = "" if before is None else f", and balanced accuracy is {fmt.share(after)}{instead}"
+    return (
+        f"With every picture re-encoded alike first (JPEG {ALIKE_QUALITY}), {fmt.count(changed)} of "
+        f"{fmt.plural(found.human + found.ai, 'verdict')} {'changes' if changed == 1 else 'change'}{figures}."
+    )

@@ -8,7 +8,7 @@ import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from artclf.report.figures.search import Outcome
+from artclf.report.figures.sweep import Outcome
 from artclf.run_folder import PRUNED_FILE, outcome_of, read_json, read_metrics
 
 FEWEST = 8  # finished trials below which the shares of settings would be noise

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from artclf.config.command import command_of, concerns_search, quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.report.figures.search import Sweep, Trial
+from artclf.report.figures.sweep import Sweep, Trial
 from artclf.report.sweep_page import write_sweep
 from artclf.run_folder import ERROR_FILE, JOURNAL_FILE
 from artclf.sweep.outcome import importance, read_outcome

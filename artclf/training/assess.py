@@ -1,4 +1,4 @@
-"""What is computed, drawn and written of a finished model's verdicts on pictures."""
+"""What is computed and written of a finished model's verdicts on pictures."""
 
 import time
 from dataclasses import asdict
@@ -9,7 +9,6 @@ import pandas as pd
 
 from artclf.config.schema import AuditConfig
 from artclf.data.canonical import Canonical
-from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.evaluation.conformal import decision_metrics
 from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.metrics import THRESHOLD, split_metrics
@@ -18,10 +17,8 @@ from artclf.inference.audit import audit_beside
 from artclf.inference.finished_run import Selection, Subject
 from artclf.inference.forms import judge_both_forms
 from artclf.model.classifier import ArtClassifier
-from artclf.report.robustness import draw_robustness
-from artclf.report.run_page import write_page
+from artclf.report.run_page import write_report
 from artclf.run_folder import write_text
-from artclf.training.figures import draw_verdicts
 from artclf.training.record import device_name, git_commit, model_facts, versions, write_json, write_tables
 
 
@@ -34,10 +31,10 @@ def assess(
     precision: str,
     seed: int,
 ) -> dict[str, Any]:
-    """Compute and draw all that is told of the verdicts: the one place for what is asked of a finished model.
+    """Compute all that is told of the verdicts: the one place for what is asked of a finished model.
 
     Args:
-        folder: the evaluation's, in which predictions.csv, cells.csv, audit.json and figures/ are made.
+        folder: the evaluation's, in which predictions.csv, cells.csv and audit.json are made.
         selection: the pictures.
         model: the classifier, in eval mode on its device.
         judge: what gives its verdicts.
@@ -52,20 +49,16 @@ def assess(
     write_tables(folder, predictions)
     ordered = sorted(predictions["split"].unique(), key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
     metrics = {split: split_metrics(predictions[predictions["split"] == split]) for split in ordered}
-    figures = folder / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    root = selection.manifest.root
-    draw_verdicts(figures, root=root, max_pixels=DEFAULT_MAX_PIXELS, predictions=predictions, metrics=metrics)
     form = model.canonical or Canonical.for_size(int(model.hparams["image_size"]))
     canonical = model.canonical is not None
     pictures = AuditConfig().pictures  # as in a run that says nothing of it
-    audit_beside(folder, selection.manifest, metrics.get("test") or {}, pictures=pictures, form=form, canonical=canonical)
-    forms = judge_both_forms(model, root, predictions, form, precision, pictures=pictures, seed=seed)
+    audit_beside(folder, selection.manifest, pictures=pictures, form=form, canonical=canonical)
+    forms = judge_both_forms(model, selection.manifest.root, predictions, form, precision, pictures=pictures, seed=seed)
     return {**metrics, **decision_metrics(predictions, judge), "forms": forms}
 
 
 def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, image_size: int, seed: int) -> Robustness:
-    """Compute, write and draw how verdicts hold when pictures are altered: robustness.csv, robustness.json, two figures.
+    """Compute and write how verdicts hold when pictures are altered: robustness.csv and robustness.json.
 
     Args:
         folder: the evaluation's.
@@ -83,7 +76,6 @@ def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, i
         "shorter_side": {str(label): float(side) for label, side in sides.items()},
     }
     write_json(folder / "robustness.json", {**facts, **asdict(found)})
-    draw_robustness(folder / "figures", found)
     return found
 
 
@@ -165,5 +157,5 @@ def write_evaluation(
         "seconds": round(time.perf_counter() - began, 2),
     }
     write_json(folder / "metrics.json", metrics)
-    write_page(folder)
+    write_report(folder)
     return metrics

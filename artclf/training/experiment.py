@@ -22,7 +22,7 @@ from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.metrics import split_metrics
 from artclf.inference.forms import judge_both_forms
 from artclf.model.features import FeatureCache
-from artclf.report.summary import guessing
+from artclf.report.text import guessing
 from artclf.run_folder import PROGRESS_FILE
 from artclf.training.build import Built, build, mistakes
 from artclf.training.record import (

@@ -204,7 +204,7 @@ def _processes_from_outside() -> int:
 
 
 def _tell(metrics: dict[str, Any], folder: Path) -> None:
-    from artclf.report.summary import guessing  # noqa: PLC0415 (loads scikit-learn)
+    from artclf.report.text import guessing  # noqa: PLC0415 (loads scikit-learn)
 
     title = f"{metrics['model']['name']}, weights: {metrics['model']['weights']}"
     table = Table(title=title, caption=guessing(metrics))

@@ -20,9 +20,9 @@ from artclf.evaluation.groups import group_metrics
 from artclf.inference.audit import audit_run
 from artclf.model.checkpoint import write_judge
 from artclf.model.classifier import ArtClassifier
-from artclf.report.run_page import write_page
+from artclf.report.run_page import write_report
 from artclf.run_folder import write_text
-from artclf.training.figures import draw_figures
+from artclf.training.figures import draw_copies, write_layers
 from artclf.training.stages import StageRecord
 
 log = logging.getLogger(__name__)
@@ -139,7 +139,7 @@ def write_run(
     *,
     report: bool,
 ) -> None:
-    """Write what a finished run leaves: predictions, cells.csv, the audit, figures, metrics.json and the report.
+    """Write what a finished run leaves: predictions, cells.csv, layers.csv, the audit, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.
@@ -153,19 +153,10 @@ def write_run(
         report: whether figures and report.html are made too.
     """
     write_tables(folder, predictions)
-    audit_run(folder, data, audited, metrics.get("test") or {})
-    if report:
-        history = pd.read_csv(folder / "metrics.csv")
-        draw_figures(
-            folder / "figures",
-            data=data,
-            model=model,
-            records=records,
-            history=history,
-            predictions=predictions,
-            metrics=metrics,
-        )
+    write_layers(folder / "layers.csv", model, records)
+    audit_run(folder, data, audited)
     metrics["seconds"] = round(time.perf_counter() - began, 2)
     write_json(folder / "metrics.json", metrics)
     if report:
-        write_page(folder)
+        draw_copies(folder / "figures" / "copies.png", data)
+        write_report(folder)

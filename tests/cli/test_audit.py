@@ -11,13 +11,7 @@ from typer.testing import CliRunner, Result
 import artclf.cli.audit as module
 from artclf.cli import app
 from artclf.data.demo.draw import draw_demo
-from artclf.report import style
 from tests.conftest import draw, shared_data
-
-
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(style, "DPI", 40)  # quick to draw
 
 
 def audit(*words: object) -> Result:

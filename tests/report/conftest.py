@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
-from artclf.report import style
-from artclf.report.calibration import plot_reliability
-from artclf.report.cells import plot_cells
-from artclf.report.figures.counts import plot_counts
-from artclf.report.figures.network import LayerRow, plot_network
-from artclf.report.figures.pictures import Mistake, plot_copies, plot_mistakes, plot_samples
-from artclf.report.figures.scores import plot_confusion, plot_roc_pr, plot_scores
-from artclf.report.figures.training import plot_accuracy, plot_loss
 from artclf.report.finished_runs import JudgedRun
 
 STYLES = ("baroque", "realism", "ukiyo_e")
@@ -82,11 +75,10 @@ def write_run(
     seed: int = 0,
     overrides: str = "model=resnet50",
     predicted: pd.DataFrame | None = None,
-    figures: bool = False,
-    picture: Callable[[int], np.ndarray] = painting,
+    images: bool = False,
     **changes: Any,
 ) -> Path:
-    """Write a run folder; `changes` replace keys of metrics.json (None leaves a key out)."""
+    """Write a run folder, with the images it read where asked for; `changes` replace keys of metrics.json (None: left out)."""
     folder.mkdir(parents=True, exist_ok=True)
     table = predictions(seed) if predicted is None else predicted
     fitted = fit_to_validation(table)
@@ -106,7 +98,7 @@ def write_run(
         "model": {"name": "resnet50", "weights": "imagenet", "parameters": 23510081},
         "data": {
             "source": "ai_artbench",
-            "root": "data/art",
+            "root": str(folder / "art") if images else "data/art",
             "image_size": 224,
             "manifest_sha256": "5f" * 32,
             "counts": {
@@ -138,51 +130,23 @@ def write_run(
     group_metrics(table).to_csv(folder / "cells.csv", index=False)
     epochs.to_csv(folder / "metrics.csv", index=False)
     (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
-    table.drop(columns=["p_ai", "calibrated", "verdict"]).to_csv(folder / "manifest.csv", index=False)
+    listed = pd.concat([table, table[table["split"] == "val"].assign(split="train")])
+    listed.drop(columns=["p_ai", "calibrated", "verdict"]).to_csv(folder / "manifest.csv", index=False)
+    layers = [(f"layer{i // 4}.{i // 2 % 2}.conv{i % 2}", "Conv2d", 1000 * (i + 1), "") for i in range(4, 18)]
+    layers += [("layer4.1.conv2", "Conv2d", 40000, "last10"), ("head", "Linear", 2049, "head")]
+    pd.DataFrame(layers, columns=["name", "kind", "parameters", "stage"]).to_csv(folder / "layers.csv", index=False)
     (folder / "rejected.csv").write_text("path,reason\na.png,truncated\nb.png,no picture\n", encoding="utf-8")
-    if figures:
-        draw_figures(folder / "figures", metrics, table, epochs, picture)
+    for number, path in enumerate(table["path"] if images else ()):
+        file = folder / "art" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(painting(number)).save(file)
     return folder
-
-
-def draw_figures(
-    to: Path, metrics: dict[str, Any], table: pd.DataFrame, epochs: pd.DataFrame, picture: Callable[[int], np.ndarray]
-) -> None:
-    test = table[table["split"] == "test"]
-    wrong = test[(test["p_ai"] >= 0.5) != (test["label"] == "ai")]
-    layers = [LayerRow(f"layer{i // 4}.{i // 2 % 2}.conv{i % 2}", "Conv2d", 1000 * (i + 1), None) for i in range(4, 18)]
-    layers += [LayerRow("layer4.1.conv2", "Conv2d", 40000, "last10"), LayerRow("head", "Linear", 2049, "head")]
-    balance, data = metrics["balance"], metrics["data"]
-    drawn = {
-        "accuracy": plot_accuracy(epochs, metrics["stages"]),
-        "loss": plot_loss(epochs, metrics["stages"]),
-        "confusion": plot_confusion(metrics["test"]["confusion"], f"{metrics['test']['n']} test pictures and the verdicts"),
-        "confusion_unseen": plot_confusion(metrics["unseen"]["confusion"], "A generator that training never showed"),
-        "cells": plot_cells(test, "Judged rightly, test split: makers and styles"),
-        "cells_unseen": plot_cells(table[table["split"] == "unseen"], "Judged rightly, unseen split: makers and styles"),
-        "roc_pr": plot_roc_pr((test["label"] == "ai").to_numpy(), test["p_ai"].to_numpy()),
-        "scores": plot_scores(test),
-        "reliability": plot_reliability(test),
-        "samples_ai": plot_samples([(picture(i), STYLES[i % 3]) for i in range(12)], "Works of AI"),
-        "samples_human": plot_samples([(picture(i), STYLES[i % 3]) for i in range(100, 112)], "Works of people"),
-        "copies": plot_copies(picture(100), [picture(100)[:, ::-1], picture(100)[::-1]], "A picture and its altered copies"),
-        "network": plot_network(layers, "resnet50: what is frozen and what is trained"),
-        "counts": plot_counts(data["counts"]["train"], balance["train_counts_after"], "Training pictures before and after"),
-        "mistakes": plot_mistakes(
-            [
-                Mistake(picture(i + 100 * (row.label == "human")), row.path, row.label, row.generator, row.style, row.p_ai)
-                for i, row in enumerate(wrong.itertuples())
-            ]
-        ),
-    }
-    for name, figure in drawn.items():
-        style.save(figure, to / f"{name}.png")
 
 
 @pytest.fixture(scope="session")
 def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with everything in it. Not to be changed: copy it."""
-    return write_run(tmp_path_factory.mktemp("outputs") / "2026-01-01_run", figures=True)
+    return write_run(tmp_path_factory.mktemp("outputs") / "2026-01-01_run", images=True)
 
 
 @pytest.fixture
@@ -198,11 +162,6 @@ def make_predictions() -> Callable[..., pd.DataFrame]:
 @pytest.fixture
 def make_history() -> Callable[..., pd.DataFrame]:
     return history
-
-
-@pytest.fixture
-def make_painting() -> Callable[..., np.ndarray]:
-    return painting
 
 
 @pytest.fixture

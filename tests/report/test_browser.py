@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from artclf.report.run_page import write_page
+from artclf.report.run_page import write_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -53,7 +53,7 @@ def opened(page: Path, width: int, folder: Path) -> dict[str, object]:
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium or Chrome on this machine")
 @pytest.mark.parametrize("width", [1100, 390])
 def test_a_browser_finds_nothing_wrong(full_run: Path, tmp_path: Path, width: int) -> None:
-    page = write_page(full_run)
+    page = write_report(full_run)
     found = opened(page, width, tmp_path)
     assert found["pictures"] == page.read_text(encoding="utf-8").count("<img ") > 5
     assert found == {**found, "errors": [], "missing": [], "unnamed": 0, "fetched": [], "overflow": 0}

@@ -1,19 +1,25 @@
 import base64
+import json
 import re
 import shutil
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from artclf.data.facts import Survey, survey_files
 from artclf.data.sources.folder import read_folder
-from artclf.report import style
-from artclf.report.data_page import write_dataset
-from tests.report.conftest import painting
+from artclf.errors import ArtclfError
+from artclf.evaluation.audit import audit
+from artclf.report.data_page import audit_in_words, audit_section, free_auroc, write_dataset
+from artclf.report.render import render
+from artclf.report.run_page import write_report
+from tests.evaluation.audited import pictures
+from tests.report.conftest import painting, write_run
 
 
 class Page(HTMLParser):
@@ -39,11 +45,6 @@ def put(root: Path, folder: str, numbers: range, size: int = 64, **options: obje
         Image.fromarray(painting(number, size)).save(root / folder / f"{number}.jpg", **options)
 
 
-@pytest.fixture(autouse=True)
-def _coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(style, "DPI", 40)  # quick to draw
-
-
 @pytest.fixture
 def art(tmp_path: Path) -> Path:
     """20 human works at quality 95; 20 AI works at quality 75 and larger, by two generators. Two styles, two splits."""
@@ -63,13 +64,12 @@ def written(root: Path, to: Path, **options: object) -> tuple[Page, Survey]:
 def test_one_page_with_every_figure_in_it(art: Path, tmp_path: Path) -> None:
     page, survey = written(art, tmp_path / "page")
     figures = sorted((tmp_path / "page" / "figures").glob("*.png"))
-    assert [figure.stem for figure in figures] == [
-        *("classes", "densities", "kinds", "qualities"),
-        *("samples_0_human", "samples_1_ai", "samples_2_ai", "sizes", "styles"),
-    ]
-    embedded = {base64.b64decode(picture["src"].removeprefix("data:image/png;base64,")) for picture in page.pictures}
-    assert embedded == {figure.read_bytes() for figure in figures}
-    for data in embedded:
+    assert [figure.stem for figure in figures] == ["classes", "files"]
+    embedded = [picture["src"].split(",", 1) for picture in page.pictures]
+    assert [base64.b64decode(data) for head, data in embedded if "png" in head] == [file.read_bytes() for file in figures]
+    thumbnails = [base64.b64decode(data) for head, data in embedded if "jpeg" in head]
+    assert len(thumbnails) == 12 + 10 + 10  # of people's 20, and of each generator's 10
+    for data in thumbnails:
         Image.open(BytesIO(data)).load()
     assert all(picture["alt"] for picture in page.pictures)
     assert not {"script", "link", "iframe"} & set(page.tags)
@@ -83,6 +83,7 @@ def test_one_page_with_every_figure_in_it(art: Path, tmp_path: Path) -> None:
     assert re.search(r"Without a look at the pictures, these facts alone tell .*JPEG quality \(1", page.text)
     assert "JPEG quality 95 (100%) among human works and 75 (100%) among AI works" in page.text
     assert "size 64 among human works" in page.text
+    assert re.search(r"human\s*20\s*JPEG[^%]*: 100.0%\s*64×64: 100.0%\s*95: 100.0%", page.text)
 
     # and the table beside it
     facts = pd.read_csv(tmp_path / "page" / "facts.csv")
@@ -150,7 +151,7 @@ def test_nothing_readable_still_gives_a_page(tmp_path: Path) -> None:
     page, survey = written(tmp_path / "art", tmp_path)
     assert "Not one file could be read" in page.text
     assert "No picture could be decoded" in page.text
-    assert len(page.pictures) == 2
+    assert len(page.pictures) == 1
     assert len(survey.unreadable) == 2
 
 
@@ -159,10 +160,112 @@ def test_a_second_look_leaves_nothing_of_the_first(tmp_path: Path) -> None:
     put(tmp_path / "art", "ai/sd", range(1))
     (tmp_path / "art" / "ai" / "empty.jpg").write_bytes(b"")
     written(tmp_path / "art", tmp_path / "page")
-    samples, listed = tmp_path / "page" / "figures" / "samples_1_ai.png", tmp_path / "page" / "unreadable.csv"
-    assert samples.exists()
+    listed = tmp_path / "page" / "unreadable.csv"
     assert listed.exists()
     shutil.rmtree(tmp_path / "art" / "ai")
     written(tmp_path / "art", tmp_path / "page")
-    assert not samples.exists()
     assert not listed.exists()
+
+
+AI = np.arange(200) >= 100
+
+
+@pytest.fixture(scope="module")
+def unequal() -> dict:
+    table = pictures(
+        jpeg_quality=np.where(AI, 75, 95),
+        saturation=np.random.default_rng(0).normal(0.8 * AI, 1.0),
+        exif=AI,
+        split=np.where(np.arange(200) % 2, "test", "train"),
+    )
+    table.loc[1, "hash"] = table.loc[0, "hash"]
+    return audit(table, trees=5)
+
+
+@pytest.fixture(scope="module")
+def equal() -> dict:
+    return audit(pictures(60), trees=5)
+
+
+def test_words_tell_what_how_bad_and_what_helps(unequal: dict) -> None:
+    text = "\n".join(audit_in_words(unequal))
+    assert "A network that learns from these pictures is to be judged against 1.00, not against 0.50." in text
+    assert "JPEG quality (severe): alone AUROC 1.000 (95% interval 0.963 to 1.000); human works 95 (100%), AI works 75" in text
+    assert "Colour saturation (moderate)" in text
+    assert "EXIF (none for this network)" in text
+    assert "metadata never reaches the network" in text
+    assert "Near duplicates across splits (moderate): 1 picture outside of train (1.0%) have one in train" in text
+    assert "The same in all files: format and colour mode." in text
+    assert text.count("What helps against") == 4
+
+
+def test_what_the_canonical_form_meets_is_no_warning(tmp_path: Path) -> None:
+    table = pictures(jpeg_quality=np.where(AI, 75, 95), bytes=50_000, width=400, height=400)
+    for form, warned in ((None, True), ({"side": 64, "quality": 75}, False)):
+        found = audit(table, table if form else None, canonical=form, trees=5)
+        (tmp_path / "audit.json").write_text(json.dumps(found))
+        section = audit_section(tmp_path)
+        assert section is not None
+        assert section["severe"] is warned
+        assert ('<div class="box" id="audit-words">' in render("audit.html", name="x", title="y", audit=section)) is warned
+    text = "\n".join(audit_in_words(found))
+    assert "JPEG quality (met by the canonical form): alone AUROC 1.000" in text
+    assert (
+        "What keeps JPEG quality from this network: data.canonical=true, as this run has it: every picture is encoded" in text
+    )
+    assert "What helps against" not in text
+    assert "In canonical form, looks alone give nothing away: a network is to be judged against guessing" in text
+    assert "No shortcut was found" not in text
+    assert "is said to be met by it" in section["how"]
+
+
+def test_where_there_is_nothing_it_is_said(equal: dict) -> None:
+    lines = audit_in_words(equal)
+    assert "No shortcut was found: a network is to be judged against guessing, an AUROC of 0.50." in lines
+    assert lines[-1] == "No duplicates were found, exact or near."
+    assert free_auroc(equal) is None
+    assert sum("which may be chance" in line for line in lines) == 2  # sixty pictures do not show that there is nothing
+
+
+def test_what_is_sure_and_small_is_not_called_chance(equal: dict) -> None:
+    size = {**equal["file_facts"]["top"][0], "fact": "size", "p": 0.001, "severity": "none", "constant": False}
+    lines = audit_in_words({**equal, "file_facts": {**equal["file_facts"], "p": 0.001, "top": [size]}})
+    assert "hardly more than guessing" in lines[0]
+    assert "A difference, too small to matter: size." in lines
+    assert not any(line.startswith("No difference that could not be chance") for line in lines)
+
+
+def test_a_sample_says_how_many_copies_it_misses(equal: dict) -> None:
+    assert audit_in_words({**equal, "drawn_of": 600})[-1].startswith(
+        "Copies are found only where both were drawn, which of 100 pairs"
+    )
+
+
+def test_what_is_read_canonically_is_judged_against_canonical_looks(unequal: dict) -> None:
+    after = {**unequal["pixel_statistics"], "auroc": 0.61, "notable": True}
+    assert free_auroc({**unequal, "canonical_pixel_statistics": after, "canonical": True}) == 0.61
+    assert free_auroc({**unequal, "canonical_pixel_statistics": after}) == 1.0
+
+
+def test_the_section_is_made_of_what_was_written(unequal: dict, tmp_path: Path) -> None:
+    assert audit_section(tmp_path) is None
+    (tmp_path / "audit.json").write_text(json.dumps(unequal))
+    section = audit_section(tmp_path, (0.97, 0.95, 0.99))
+    page = render("audit.html", name="x", title="y", audit=section)
+    assert "JPEG quality (severe)" in page
+    assert "data:image/png;base64," in page
+    assert "reaches no network" in page
+    assert "0.jpg<br>1.jpg" in page
+    (tmp_path / "audit.json").write_text("{")
+    with pytest.raises(ArtclfError, match=r"audit\.json: is no JSON"):
+        audit_section(tmp_path)
+
+
+def test_a_run_that_was_audited_has_the_section_in_its_page(unequal: dict, tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    assert 'id="audit"' not in write_report(run).read_text(encoding="utf-8")
+    (run / "audit.json").write_text(json.dumps(unequal))
+    page = write_report(run).read_text(encoding="utf-8")
+    assert 'href="#audit"' in page
+    assert 'id="audit"' in page
+    assert "Colour saturation (moderate)" in page

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artclf.report.figures.search import Sweep, Trial
+from artclf.report.figures.sweep import Sweep, Trial, plot_trials
 from artclf.report.sweep_page import write_sweep
 
 SPACE = {"lr": "tag(log, interval(1e-5, 1e-2))", "head": "choice(mlp, linear)", "dropout": "interval(0, 0.7)"}
@@ -89,8 +89,6 @@ def test_an_interrupted_search_of_one_trial_can_be_drawn(tmp_path: Path) -> None
 
 
 def test_a_loss_that_nearly_diverged_does_not_flatten_the_others(tmp_path: Path) -> None:
-    from artclf.report.figures.sweep import plot_trials
-
     (axes,) = plot_trials(made_up([trial(0, 0.3), trial(1, 0.2), trial(2, 5e6)])).axes
     assert axes.get_yscale() == "log"
     (axes,) = plot_trials(made_up([trial(0, 0.3), trial(1, 0.2)])).axes

@@ -1,49 +1,66 @@
-"""By how much the best run's figures exceed each other run's, with confidence intervals."""
+"""Forest plots: estimates with their 95% intervals, one row each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from artclf.report import format as fmt
 from artclf.report import style
-from artclf.report.differences import Difference
 
-_PANELS = {
-    "balanced_accuracy": "balanced accuracy",
-    "accuracy": "accuracy",
-    "auroc": "AUROC (hundredths)",
-    "false_positive_rate": "human called AI",
-    "false_negative_rate": "AI missed",
-}
+Estimates = Sequence[tuple[float | None, float | None, float | None]]  # value, low, high
 
 
-def plot_differences(pairs: Sequence[Difference]) -> Figure:
-    """Plot the best run's figures minus each other run's, in percentage points, with the interval of each.
+@dataclass(frozen=True)
+class Series:
+    """Estimates of one kind, one for each row of the plot.
+
+    Attributes:
+        estimates: (value, low, high) of each row; a row without a value is left empty.
+        colours: of the rows.
+        label: for the legend; "" for none.
+        hollow: whether the markers are.
+    """
+
+    estimates: Estimates
+    colours: Sequence[str]
+    label: str = ""
+    hollow: bool = False
+
+
+def plot_forest(
+    title: str, names: Sequence[str], panels: Mapping[str, Sequence[Series]], *, reference: float | None = None, axis: str = ""
+) -> Figure:
+    """Plot estimates and intervals, a panel for each quantity; the first row stands on top.
 
     Args:
-        pairs: the best run against each other one; those without intervals are left out.
+        title: of the figure.
+        names: of the rows.
+        panels: quantity → its series.
+        reference: where a line is drawn: what chance, or no difference, would give.
+        axis: label of the x axes.
     """
-    drawn = [pair for pair in pairs if pair.figures]
-    colors = [*style.run_colours(min(len(pairs) + 1, len(style.RUNS))), *[style.MUTED] * len(pairs)]
-    figure = style.paper(style.WIDE, 1.5 + 0.42 * max(len(drawn), 2))
-    best = style.plain(drawn[0].best, 24, keep="end")
-    other = f"run {style.plain(drawn[0].other, 24, keep='end')}" if len(pairs) == 1 else "each other run"
-    style.heading(figure, f"Run {best} minus {other}, in points, with 95% intervals")
-    panels = figure.subplots(1, len(_PANELS), sharex=True, sharey=True)
-    for axes, (name, title) in zip(panels, _PANELS.items(), strict=True):
-        axes.axvline(0, color=style.INK, linewidth=1.2, zorder=1)
-        for row, pair in enumerate(drawn):
-            interval, color = pair.figures[name], colors[row + 1]
-            if interval.value is None or interval.bounds is None:
-                continue
-            low, high = (100 * bound for bound in interval.bounds)
-            axes.plot([low, high], [-row, -row], "|-", color=color, linewidth=2.0, markersize=7, markeredgewidth=1.6)
-            axes.plot([100 * interval.value], [-row], "o", color=color, markersize=4.5)
-        style.tidy(axes, "x")
-        style.title(axes, title, loc="left", fontsize=style.SMALL + 0.5, color=style.INK, pad=8)
-        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    panels[0].set_yticks([-row for row in range(len(drawn))], [style.plain(pair.other, 24, keep="end") for pair in drawn])
-    for row, label in enumerate(panels[0].get_yticklabels()):
-        label.set(color=style.dark(colors[row + 1]), fontsize=style.SMALL)
-    panels[0].set_ylim(-len(drawn) + 0.4, 0.6)
+    figure = style.paper(style.WIDE, 1.5 + 0.36 * max(len(names), 2), title)
+    grid = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, (heading, several) in zip(grid, panels.items(), strict=True):
+        if reference is not None:
+            axes.axvline(reference, color=style.INK, linewidth=1.2, zorder=1)
+        for number, series in enumerate(several):
+            shift = 0.16 * (len(several) - 1 - 2 * number)
+            for row, ((value, low, high), colour) in enumerate(zip(series.estimates, series.colours, strict=True)):
+                if fmt.missing(value):
+                    continue
+                axes.plot([low, high], [shift - row] * 2, color=colour, linewidth=2.0)
+                face = style.PAPER if series.hollow else colour
+                axes.plot([value], [shift - row], "o", color=colour, markerfacecolor=face, label=series.label)
+        axes.set_title(heading)
+        axes.set_xlabel(axis)
+        axes.xaxis.set_major_locator(MaxNLocator(4))
+    grid[0].set_yticks([-row for row in range(len(names))], [style.short(name, 34) for name in names])
+    grid[0].set_ylim(-len(names) + 0.4, 0.6)
+    handles, labels = grid[0].get_legend_handles_labels()
+    kept = {label: handle for handle, label in zip(handles, labels, strict=True)}
+    if kept:
+        figure.legend(kept.values(), kept.keys(), loc="outside lower left", ncols=len(kept))
     return figure
