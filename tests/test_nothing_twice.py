@@ -126,7 +126,7 @@ def test_a_picture_that_changes_between_runs_is_read_anew(train, tmp_path: Path)
 def test_without_a_compiler_one_line_says_so(train, pictures: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, "/nowhere/g++"))
-    done = train(*SMALL, f"data.root={pictures}", "trainer.compile=true", "hydra.run.dir=run")
+    done = train(*SMALL, *LAST10, f"data.root={pictures}", "trainer.compile=true", "hydra.run.dir=run")
     assert done.code == 2
     assert done.lines("error: ")[0].startswith("error: trainer.compile=true: can't compile here (")
     assert "type trainer.compile=false" in done.lines("error: ")[0]
