@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+ERROR_FILE = "error.txt"  # in the folder of a run that failed
+PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
+PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
+HOLDOUT_FILE = "holdout.json"  # in the folder of runs that left one generator or style out each
+JOURNAL_FILE = "sweep.journal"  # in the folder of a search: what Optuna knows of its trials
+MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record of what was typed
+
+
 def read_metrics(run: Path) -> dict[str, Any]:
     """Read a run's metrics.json.
 
@@ -71,6 +79,11 @@ def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] 
     return table
 
 
+def as_json(content: Any) -> str:
+    """The text of a JSON file. Numbers that JSON does not have (NaN, infinity) raise a ValueError."""
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
 def write_text(file: Path, text: str) -> None:
     """Write a text file under another name, then put it in place."""
     new = beside(file)
@@ -88,14 +101,6 @@ def put_in_place(new: Path, file: Path) -> None:
     with new.open("r+b") as written:  # Windows flushes only what is open for writing
         os.fsync(written.fileno())  # else a power cut may leave an empty file under the final name
     new.replace(file)
-
-
-ERROR_FILE = "error.txt"  # in the folder of a run that failed
-PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
-PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
-HOLDOUT_FILE = "holdout.json"  # in the folder of runs that left one generator or style out each
-JOURNAL_FILE = "sweep.journal"  # in the folder of a search: what Optuna knows of its trials
-MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record of what was typed
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How heavy libraries are loaded: torch and lightning make half a million objects that stay for good."""
+"""What a process sets up for itself: memory, threads, the garbage collector, log lines, and its end."""
 
 import ctypes
 import gc
@@ -12,13 +12,30 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+UNKNOWN_MEMORY = 4 * 2**30
+PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
+
+# mallopt's numbers: malloc.h
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+
+_LARGEST_KEPT = 2**30
+"""Blocks up to here are kept: ResNet-50's largest tensor of 256 pictures at 224 pixels has 0.8 GB in 32 bits."""
+
+_OLD_LIMIT = 2**25  # what older glibcs take at most
+_ALL = -1  # no free memory at the heap's end is too much
+
+_USERS_OWN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
+_TUNABLES = ("glibc.malloc.mmap_", "glibc.malloc.trim_", "glibc.malloc.top_pad")
+
 
 @contextmanager
 def garbage_left_alone() -> Iterator[None]:
     """Let Python look for no garbage among what is imported within, nor ever after.
 
-    It would go through all of these objects several times meanwhile, which takes a fifth of the whole, and then again and again
-    in every run. Where torch has been loaded before, nothing is done: garbage of the caller's own may be there.
+    It would go through half a million objects of torch and lightning, which stay for good, several times meanwhile: a fifth of
+    the whole time, and then again and again in every run. Where torch has been loaded before, nothing is done: garbage of the
+    caller's own may be there.
     """
     if "torch" in sys.modules:
         yield
@@ -40,20 +57,6 @@ def wait_asleep() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-
-
-# mallopt's numbers: malloc.h
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
-
-_LARGEST_KEPT = 2**30
-"""Blocks up to here are kept: ResNet-50's largest tensor of 256 pictures at 224 pixels has 0.8 GB in 32 bits."""
-
-_OLD_LIMIT = 2**25  # what older glibcs take at most
-_ALL = -1  # no free memory at the heap's end is too much
-
-_USERS_OWN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
-_TUNABLES = ("glibc.malloc.mmap_", "glibc.malloc.trim_", "glibc.malloc.top_pad")
 
 
 def keep_freed_memory() -> bool:
@@ -100,10 +103,6 @@ class PlainFormatter(logging.Formatter):
         """Return the line to print for one log record."""
         text = super().format(record)
         return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
-
-
-UNKNOWN_MEMORY = 4 * 2**30
-PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
 
 
 def cores() -> int:

@@ -17,7 +17,6 @@ from artclf.data.manifest import Manifest
 from artclf.data.sources import has_labels, read_any, read_demo
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.errors import ArtclfError
-from artclf.evaluation.shortcuts import find_shortcuts
 from artclf.inference.audit import audit_pictures, write_audit, write_found
 from artclf.report.data_page import (
     AUDIT_FILE,
@@ -25,7 +24,6 @@ from artclf.report.data_page import (
     describe,
     headline,
     how_it_was_done,
-    warn_of_shortcuts,
     write_dataset,
 )
 from artclf.report.figures.data import count_pictures
@@ -77,10 +75,10 @@ def audit_data(
         write_audit(folder, found)
         if json is not None:
             write_found(json, found)
-    page, survey = write_dataset(
+    page, survey, warning = write_dataset(
         folder, survey, name=name_of(what), seed=seed, demo=what == DEMO, command=_command(what, sample, read_all, seed, quick)
     )
-    _print(survey, found, seed, page)
+    _print(survey, found, warning, seed, page)
     return len(survey.unreadable)
 
 
@@ -134,12 +132,12 @@ def _demo_settings() -> DemoConfig:
     return DemoConfig.model_validate(OmegaConf.to_container(OmegaConf.load(DEMO_SETTINGS).demo))
 
 
-def _print(survey: Survey, found: dict[str, Any] | None, seed: int, page: Path) -> None:
+def _print(survey: Survey, found: dict[str, Any] | None, warning: str, seed: int, page: Path) -> None:
     to = screen()
     to.print(table(headline(survey), ("split", "made by", "generator", "pictures"), _counts(survey), text=(0, 1, 2)))
     lines = [describe(survey, seed)[1]]
     if found is None:
-        lines.append(warn_of_shortcuts(survey, find_shortcuts(survey.facts)))
+        lines.append(warning)
     else:
         columns = ("fact, alone", "AUROC", "95% interval", "severity", "human works", "AI works")
         to.print(table("what tells the classes apart", columns, _facts(found), text=(0, 3, 4, 5)))

@@ -1,7 +1,6 @@
 """An audit of pictures from first to last: of what a path holds, or of what a run trains and tests on."""
 
 import hashlib
-import json
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
 from artclf.evaluation.audit import audit
 from artclf.report.data_page import AUDIT_FILE
+from artclf.run_folder import as_json
 
 if TYPE_CHECKING:  # it loads torch, which `artclf audit` has no use of
     from artclf.data.module import ArtData
@@ -84,7 +84,7 @@ def write_audit(folder: Path, found: dict[str, Any]) -> None:
 
 def write_found(file: Path, found: dict[str, Any]) -> None:
     """Write what was found for machines."""
-    file.write_text(json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_text(as_json(found), encoding="utf-8")
 
 
 def audit_beside(

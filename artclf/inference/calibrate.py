@@ -1,6 +1,5 @@
 """`artclf calibrate`: the probabilities and verdicts of a trained model, fitted anew to labelled pictures of one's own."""
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -22,7 +21,7 @@ from artclf.inference.finished_run import find_subject, splits_of
 from artclf.inference.predict import Prediction, predict_pictures
 from artclf.model.checkpoint import read_judge, write_judge
 from artclf.report import format as fmt
-from artclf.run_folder import write_text
+from artclf.run_folder import as_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -234,7 +233,7 @@ def _saved(done: Recalibration) -> Recalibration:
     folder = done.checkpoint.absolute().parent.parent
     report = folder / f"calibrate_{datetime.now():%Y-%m-%d_%H-%M-%S}.json" if (folder / "metrics.json").is_file() else None
     if report is not None:
-        write_text(report, json.dumps(to_json(done), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        write_text(report, as_json(to_json(done)))
     return replace(done, report=report, saved=True)
 
 

@@ -1,6 +1,5 @@
 """Finished runs side by side: comparison.html, its figures, and the same as comparison.csv and comparison.json."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from artclf.report.figures.runs import plot_losses, plot_rocs, plot_runs
 from artclf.report.figures.scores import plot_confusions
 from artclf.report.finished_runs import JudgedRun, other_folders, read_history, read_judged
 from artclf.report.render import embed, render
+from artclf.run_folder import as_json
 
 SHOWN = 20  # runs that the figures hold, and that intervals are computed for
 _FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
@@ -118,8 +118,7 @@ def write(folder: Path, comparison: Comparison) -> None:
     """Write comparison.html, comparison.csv, comparison.json and the figures (comparison*.png) into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     comparison.table.to_csv(folder / "comparison.csv", index=False)
-    content = json.dumps(_to_json(comparison), indent=2, allow_nan=False, ensure_ascii=False)
-    (folder / "comparison.json").write_text(content + "\n", encoding="utf-8")
+    (folder / "comparison.json").write_text(as_json(_to_json(comparison)), encoding="utf-8")
     pictures = {}
     for name, figure in _draw(comparison).items():
         file = folder / ("comparison.png" if name == "overview" else f"comparison_{name}.png")

@@ -38,7 +38,7 @@ Json = Mapping[str, Any]
 
 def write_dataset(
     folder: Path, survey: Survey, *, name: str, seed: int, demo: bool = False, command: str = ""
-) -> tuple[Path, Survey]:
+) -> tuple[Path, Survey, str]:
     """Write dataset.html, figures/, facts.csv and, where there are such files, unreadable.csv.
 
     Args:
@@ -51,7 +51,7 @@ def write_dataset(
 
     Returns:
         The page's path, and the survey with those images added to the unreadable ones that were chosen to be shown and whose
-        pixels turned out to be damaged.
+        pixels turned out to be damaged; and what tells the classes apart, in words, or "" where an audit says it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     table = survey.manifest.table
@@ -67,17 +67,19 @@ def write_dataset(
     if len(survey.unreadable):
         survey.unreadable.to_csv(listed, index=False)
     counts, styles = count_pictures(table), count_styles(table)
-    shortcuts = find_shortcuts(survey.facts)
+    audit = audit_section(folder)
+    shortcuts = [] if audit else find_shortcuts(survey.facts)  # an audit has looked at the same facts, and at more
+    warning = "" if audit else warn_of_shortcuts(survey, shortcuts)
     page = render(
         "dataset.html",
         name=name,
         command=command,
-        audit=audit_section(folder),
+        audit=audit,
         demo=demo,
         root=survey.manifest.root,
         title=headline(survey),
         sentences=describe(survey, seed),
-        warning=warn_of_shortcuts(survey, shortcuts),
+        warning=warning,
         looked_at=survey.looked_at,
         total=len(table),
         figures=drawn,
@@ -95,7 +97,7 @@ def write_dataset(
     )
     path = folder / "dataset.html"
     path.write_text(page, encoding="utf-8")
-    return path, survey
+    return path, survey, warning
 
 
 def headline(survey: Survey) -> str:

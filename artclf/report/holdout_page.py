@@ -1,6 +1,5 @@
 """Runs that left one generator (or style) out each: holdout.html, its figure, and the same as holdout.csv and holdout.json."""
 
-import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from artclf.report import format as fmt
 from artclf.report import style
 from artclf.report.figures.forest import Series, plot_forest
 from artclf.report.render import embed, render
-from artclf.run_folder import HOLDOUT_FILE, read_metrics, read_table
+from artclf.run_folder import HOLDOUT_FILE, as_json, read_metrics, read_table
 
 PANELS = {
     "recall": "AI works found",
@@ -118,8 +117,7 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
         resume=f"python train.py {shlex.quote(f'resume={folder}')}",
     )
     (folder / "holdout.html").write_text(page, encoding="utf-8")
-    content = json.dumps(_to_json(holdout), indent=2, allow_nan=False, ensure_ascii=False)
-    (folder / HOLDOUT_FILE).write_text(content + "\n", encoding="utf-8")
+    (folder / HOLDOUT_FILE).write_text(as_json(_to_json(holdout)), encoding="utf-8")
 
 
 def sentences(holdout: Holdout) -> list[str]:

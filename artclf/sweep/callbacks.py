@@ -1,6 +1,5 @@
 """What happens at the end of a multirun: its runs are compared."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from artclf.errors import ArtclfError
-from artclf.run_folder import JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, runs_of
+from artclf.run_folder import JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, runs_of
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked 
             "value": self.value,
             "seconds": round(seconds, 2),
         }
-        (folder / PRUNED_FILE).write_text(json.dumps(said, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / PRUNED_FILE).write_text(as_json(said), encoding="utf-8")
 
 
 class Comparison(Callback):

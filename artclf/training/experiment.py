@@ -92,9 +92,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         if config.audit.pictures:
             metrics["forms"] = _both_forms(built, predictions)
         save_judge(folder, rule)
-        write_run(
-            folder, metrics, built.data, built.model, records, predictions, began, config.audit.pictures, report=config.report
-        )
+        write_run(folder, metrics, built, records, predictions, began)
         (folder / PROGRESS_FILE).unlink()
     return metrics
 

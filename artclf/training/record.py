@@ -1,6 +1,5 @@
 """What is written down of a run: with what it ran, and what came out."""
 
-import json
 import logging
 import platform
 import subprocess
@@ -8,7 +7,7 @@ import time
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
@@ -21,9 +20,12 @@ from artclf.inference.audit import audit_run
 from artclf.model.checkpoint import write_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.report.run_page import write_report
-from artclf.run_folder import write_text
+from artclf.run_folder import as_json, write_text
 from artclf.training.figures import draw_copies, write_layers
 from artclf.training.stages import StageRecord
+
+if TYPE_CHECKING:
+    from artclf.training.build import Built
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,7 @@ def git_commit() -> str | None:
 
 def write_json(file: Path, content: dict[str, Any]) -> None:
     """Write a JSON file; numbers that JSON has not (NaN, infinity) are an error."""
-    write_text(file, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(file, as_json(content))
 
 
 def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
@@ -130,33 +132,26 @@ def write_tables(folder: Path, predictions: pd.DataFrame) -> None:
 def write_run(
     folder: Path,
     metrics: dict[str, Any],
-    data: ArtData,
-    model: ArtClassifier,
+    built: "Built",
     records: list[StageRecord],
     predictions: pd.DataFrame,
     began: float,
-    audited: int,
-    *,
-    report: bool,
 ) -> None:
     """Write what a finished run leaves: predictions, cells.csv, layers.csv, the audit, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.
         metrics: what metrics.json holds; the seconds since `began` are added.
-        data: the run's data.
-        model: the classifier.
+        built: the parts of the run; its configuration says whether there is an audit, and a report.
         records: of the stages.
         predictions: from `tested_predictions`.
         began: when the run began, by `time.perf_counter`.
-        audited: how many pictures are looked at for what a classifier could cheat with; 0 leaves the audit out.
-        report: whether figures and report.html are made too.
     """
     write_tables(folder, predictions)
-    write_layers(folder / "layers.csv", model, records)
-    audit_run(folder, data, audited)
+    write_layers(folder / "layers.csv", built.model, records)
+    audit_run(folder, built.data, built.config.audit.pictures)
     metrics["seconds"] = round(time.perf_counter() - began, 2)
     write_json(folder / "metrics.json", metrics)
-    if report:
-        draw_copies(folder / "figures" / "copies.png", data)
+    if built.config.report:
+        draw_copies(folder / "figures" / "copies.png", built.data)
         write_report(folder)

@@ -12,7 +12,6 @@ from artclf.data.demo.draw import STYLES, draw_picture
 from artclf.data.facts import NAMES, FileFacts, measure, measure_files, perceptual_hash, read_facts, survey_files
 from artclf.data.images import UnreadableImage
 from artclf.data.manifest import Manifest
-from artclf.data.sources.folder import read_folder
 from tests.conftest import draw
 
 # `artclf.data.images` says the same when it is imported, but pytest sets its own filters anew for each test.
@@ -101,16 +100,6 @@ def test_any_damage_gives_facts_or_a_refusal(tmp_path: Path, file_format: str) -
         except UnreadableImage:
             refused += 1
     assert 0 < refused < 150
-
-
-@pytest.fixture
-def damaged(tmp_path: Path) -> Manifest:
-    for number in range(3):
-        draw(tmp_path / "ai" / "sd" / "oil" / f"{number}.png", "ai", number)
-        draw(tmp_path / "human" / "ink" / f"{number}.jpg", "human", number)
-    (tmp_path / "human" / "empty.png").write_bytes(b"")
-    (tmp_path / "ai" / "sd" / "text.jpg").write_text("no picture")
-    return read_folder(tmp_path)
 
 
 def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None:

@@ -16,7 +16,7 @@ from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit
 from artclf.report.data_page import audit_in_words, audit_section, free_auroc, write_dataset
-from artclf.report.render import render
+from artclf.report.render import _environment
 from artclf.report.run_page import write_report
 from tests.evaluation.audited import pictures
 from tests.report.conftest import painting, write_run
@@ -56,7 +56,7 @@ def art(tmp_path: Path) -> Path:
 
 
 def written(root: Path, to: Path, **options: object) -> tuple[Page, Survey]:
-    path, survey = write_dataset(to, survey_files(read_folder(root), **options), name="my <art>", seed=0)
+    path, survey, _ = write_dataset(to, survey_files(read_folder(root), **options), name="my <art>", seed=0)
     assert path == to / "dataset.html"
     return Page(path.read_text(encoding="utf-8")), survey
 
@@ -187,6 +187,11 @@ def equal() -> dict:
     return audit(pictures(60), trees=5)
 
 
+def section_page(section: dict | None) -> str:
+    page = '{% extends "layout.html" %}{% block content %}{% include "section_audit.html" %}{% endblock %}'
+    return _environment().from_string(page).render(audit=section)
+
+
 def test_words_tell_what_how_bad_and_what_helps(unequal: dict) -> None:
     text = "\n".join(audit_in_words(unequal))
     assert "A network that learns from these pictures is to be judged against 1.00, not against 0.50." in text
@@ -207,7 +212,7 @@ def test_what_the_canonical_form_meets_is_no_warning(tmp_path: Path) -> None:
         section = audit_section(tmp_path)
         assert section is not None
         assert section["severe"] is warned
-        assert ('<div class="box" id="audit-words">' in render("audit.html", name="x", title="y", audit=section)) is warned
+        assert ('<div class="box" id="audit-words">' in section_page(section)) is warned
     text = "\n".join(audit_in_words(found))
     assert "JPEG quality (met by the canonical form): alone AUROC 1.000" in text
     assert (
@@ -251,7 +256,7 @@ def test_the_section_is_made_of_what_was_written(unequal: dict, tmp_path: Path) 
     assert audit_section(tmp_path) is None
     (tmp_path / "audit.json").write_text(json.dumps(unequal))
     section = audit_section(tmp_path, (0.97, 0.95, 0.99))
-    page = render("audit.html", name="x", title="y", audit=section)
+    page = section_page(section)
     assert "JPEG quality (severe)" in page
     assert "data:image/png;base64," in page
     assert "reaches no network" in page
