@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measure what is claimed about speed, and write RESULTS.md."""
+"""`python -m benchmarks`: measure what is claimed about speed and memory, and write RESULTS.md."""
 
 import argparse
 import shlex
@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.bench import REAL_PICTURES, Bench
+from benchmarks.bench import REAL_IMAGES, Bench
 from benchmarks.processes import ChildFailedError
-from benchmarks.results import Findings, Measured, SkippedError, load, merge, save
+from benchmarks.results import Figure, Measured, SkippedError, load, save
 from benchmarks.rows import ROWS
 
 HERE = Path(__file__).resolve().parent
@@ -29,30 +29,21 @@ def main() -> None:
     workdir = chosen.workdir.resolve()
     out = (chosen.out or (workdir if chosen.quick else HERE)).resolve()
     if chosen.take:
-        save(out, merge(load(out / "results.json"), load(chosen.take)), TITLES)
+        save(out, load(chosen.take), TITLES)
         return
     if chosen.data and not chosen.data.is_dir():
         sys.exit(f"error: --data {chosen.data}: there is no such folder")
-    bench = Bench(
-        workdir=workdir,
-        # a smoke run that names no images draws some
-        pictures=chosen.data.resolve()
-        if chosen.data
-        else REAL_PICTURES
-        if REAL_PICTURES.is_dir() and not chosen.quick
-        else None,
-        repeat=chosen.repeat or (1 if chosen.quick else 3),
-        quick=chosen.quick,
-        plain_epochs=chosen.plain_epochs,
-    )
-    shutil.rmtree(workdir / "temporary", ignore_errors=True)  # what a killed invocation has left
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what is temporary is removed, and no child left behind
+    real = REAL_IMAGES if REAL_IMAGES.is_dir() and not chosen.quick else None
+    repeat = chosen.repeat or (1 if chosen.quick else 3)
+    bench = Bench(workdir, chosen.data.resolve() if chosen.data else real, repeat, chosen.quick, chosen.plain_epochs)
+    shutil.rmtree(workdir / "temporary", ignore_errors=True)  # left by a killed invocation
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that temporary folders are removed and children ended
     failed = False
     for name in chosen.only or ROWS:
         measured = measure(name, bench)
         failed |= measured.why_not.startswith("failed")
-        save(out, merge(load(out / "results.json"), {name: measured}), TITLES)
-    print(f"{out / 'RESULTS.md'}; what was printed meanwhile: {workdir / 'logs'}")
+        save(out, {name: measured}, TITLES)
+    print(f"{out / 'RESULTS.md'}; logs: {workdir / 'logs'}")
     if failed:
         sys.exit(1)
 
@@ -61,27 +52,20 @@ def measure(name: str, bench: Bench) -> Measured:
     """Measure a row and print what was found, or why there is nothing."""
     print(f"{name}: {ROWS[name].title}", flush=True)
     began = time.perf_counter()
-    findings, why_not = Findings([]), ""
+    figures: list[Figure] = []
+    notes: list[str] = []
+    why_not = ""
     try:
-        findings = ROWS[name].measure(replace(bench, row=name))
+        figures, notes = ROWS[name].measure(replace(bench, row=name))
     except SkippedError as error:
         why_not = f"skipped: {error}"
-    except ChildFailedError as error:
-        why_not = f"failed: {error}"
-    except (OSError, ValueError, LookupError) as error:  # what a child should have left is not there, or not as it should be
-        why_not = f"failed: {type(error).__name__}: {error}; what was printed: {bench.workdir / 'logs'}/{name}-*.log"
-    for line in [why_not] if why_not else [figure.line() for figure in findings.figures]:
+    except (ChildFailedError, OSError, ValueError, LookupError) as error:  # also where a child left no result
+        why_not = f"failed: {type(error).__name__}: {error}"
+    for line in [why_not] if why_not else ["  ".join(figure.cells()) for figure in figures]:
         print(f"  {line}", flush=True)
-    return Measured(
-        findings=findings,
-        why_not=why_not,
-        date=time.strftime("%Y-%m-%d"),
-        machine=machine.machine(),
-        versions=machine.versions(),
-        commit=machine.commit(),
-        command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
-        seconds=round(time.perf_counter() - began, 1),
-    )
+    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
+    seconds = round(time.perf_counter() - began, 1)
+    return Measured(figures, notes, why_not, time.strftime("%Y-%m-%d"), machine.where(), machine.commit(), command, seconds)
 
 
 def _names(text: str) -> list[str]:
@@ -96,15 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--only", type=_names, metavar="NAME,…", help=f"measure these rows alone: {', '.join(ROWS)}")
     add("--repeat", type=int, metavar="N", help="rounds of each comparison (default 3; 1 with --quick)")
-    add("--quick", action="store_true", help="a smoke run: all is tiny, figures mean nothing and are kept in the workdir")
-    add(
-        "--data",
-        type=Path,
-        metavar="FOLDER",
-        help=f"real images, as AI-ArtBench (default: {REAL_PICTURES}, else drawn)",
-    )
+    add("--quick", action="store_true", help="a smoke run: everything is tiny, and the figures are kept in the workdir")
+    add("--data", type=Path, metavar="FOLDER", help=f"real images, as AI-ArtBench (default: {REAL_IMAGES}, else drawn)")
     add("--workdir", type=Path, default=Path("outputs/benchmarks"), metavar="FOLDER", help="for logs and runs (%(default)s)")
-    add("--plain-epochs", type=int, metavar="N", help="of seed_job's plain Lightning, run N epochs a stage, reckon the others")
+    add("--plain-epochs", type=int, metavar="N", help="of seed_job's plain Lightning, run N epochs a stage and extrapolate")
     add("--out", type=Path, metavar="FOLDER", help="where results.json and RESULTS.md are (default: benchmarks/)")
     add("--take", type=Path, metavar="FILE", help="measure nothing; take the rows of another machine's results.json")
     add("--list", action="store_true", help="list the rows and how long they take")

@@ -1,9 +1,13 @@
-"""What all rows share: the folder they work in, the images, the weights, and how artclf and its peers are run."""
+"""What all rows share: the folder they work in, the images, the weights, and how artclf and its peers are run.
 
+`python -m benchmarks.bench FUNCTION ARGUMENTS FILE` calls a function of benchmarks in a process of its own.
+"""
+
+import importlib
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,14 +19,11 @@ from benchmarks.machine import REPOSITORY
 from benchmarks.processes import ChildFailedError, Finished, run_child
 
 TRAIN = REPOSITORY / "train.py"
-REAL_PICTURES = REPOSITORY.parent / "shared" / "data" / "ai_artbench_mini"
-IMPORTS = (
+REAL_IMAGES = REPOSITORY.parent / "shared" / "data" / "ai_artbench_mini"
+IMPORTS = (  # what any such program has to import before it can begin
     "import hydra, lightning.pytorch, matplotlib.figure, pandas, PIL.Image, pydantic, sklearn.metrics, torch, "
     "torchmetrics.classification, torchvision.transforms.v2"
 )
-"""What any such program has to import before it can begin."""
-
-SMALL = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1", "data.image_size=32"]
 
 
 @dataclass(frozen=True)
@@ -38,31 +39,17 @@ class Run:
         found: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
         return found
 
-    @property
-    def trained_on(self) -> int:
-        """Images of an epoch, copies included."""
-        return sum(self.metrics["balance"]["train_counts_after"].values())
-
 
 @dataclass(frozen=True)
 class Bench:
-    """How the rows are measured.
+    """How the rows are measured."""
 
-    Attributes:
-        workdir: keeps each child's output in logs/, each run folder, without checkpoints, in runs/, and what is made once.
-        pictures: real images in AI-ArtBench's layout; None: they are drawn.
-        repeat: rounds of each comparison.
-        quick: a smoke run: everything tiny, so that its figures mean nothing.
-        plain_epochs: epochs of each stage that plain Lightning really runs in the seed's job; None: all.
-        row: the row that is measured, for the names of logs and runs.
-    """
-
-    workdir: Path
-    pictures: Path | None = None
-    repeat: int = 3
-    quick: bool = False
-    plain_epochs: int | None = None
-    row: str = "preparation"
+    workdir: Path  # each child's output in logs/, each run folder in runs/, and what is made once
+    images: Path | None = None  # real images in AI-ArtBench's layout; None: they are drawn
+    repeat: int = 3  # rounds of each comparison
+    quick: bool = False  # a smoke run: everything tiny, so that its figures mean nothing
+    plain_epochs: int | None = None  # epochs of each stage that plain Lightning runs in the seed's job; None: all
+    row: str = "preparation"  # for the names of logs and runs
     made: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -75,28 +62,14 @@ class Bench:
         """Epochs of each stage of the seed's job."""
         return 1 if self.quick else 10
 
-    # ---- processes
-
-    def child(
-        self,
-        side: str,
-        command: Sequence[str],
-        cache: Path | None = None,
-        *,
-        sample: bool = False,
-        until: Callable[[], bool] | None = None,
-    ) -> Finished:
+    def child(self, side: str, command: Sequence[str], cache: Path | None = None, **options: Any) -> Finished:
         """Run a command in the repository, and print how long it took.
 
         Args:
             side: what it is, for the log's name.
             command: what to run.
             cache: ARTCLF_CACHE; without, one that all preparations share.
-            sample: as in `run_child`.
-            until: as in `run_child`.
-
-        Raises:
-            ChildFailedError: with the side's name before it.
+            options: sample and until of `run_child`.
         """
         name = f"{self.row}-{side}"
         self.made[name] = self.made.get(name, 0) + 1
@@ -108,43 +81,34 @@ class Bench:
         }
         log = self.workdir / "logs" / f"{name}-{self.made[name]}.log"
         try:
-            done = run_child(command, log, environment, REPOSITORY, sample=sample, until=until)
+            done = run_child(command, log, environment, REPOSITORY, **options)
         except ChildFailedError as error:
             raise ChildFailedError(f"{side} {error}") from error
         print(f"  {name} {self.made[name]}: {done.seconds:.2f} s", flush=True)
         return done
 
-    def call(
-        self, name: str, function: str, cache: Path | None = None, *, sample: bool = False, **arguments: Any
-    ) -> tuple[Any, Finished]:
+    def call(self, function: str, cache: Path | None = None, *, sample: bool = False, **arguments: Any) -> tuple[Any, Finished]:
         """Call a function of benchmarks, by its dotted name, in a Python of its own; what it returns, and the process."""
         with self.temporary() as folder:
-            given = json.dumps(arguments, default=str)
-            words = [sys.executable, "-m", "benchmarks.call", f"benchmarks.{function}", given, str(folder / "found.json")]
-            done = self.child(name, words, cache, sample=sample)
-            return json.loads((folder / "found.json").read_text(encoding="utf-8")), done
+            given, file = json.dumps(arguments, default=str), folder / "found.json"
+            command = [sys.executable, "-m", "benchmarks.bench", f"benchmarks.{function}", given, str(file)]
+            done = self.child(function.rpartition(".")[2], command, cache, sample=sample)
+            return json.loads(file.read_text(encoding="utf-8")), done
 
     def train(
-        self,
-        side: str,
-        words: Sequence[str],
-        cache: Path | None = None,
-        *,
-        keep_checkpoints: bool = False,
-        sample: bool = False,
-        until: Callable[[], bool] | None = None,
+        self, side: str, words: Sequence[str], cache: Path | None = None, *, checkpoints: bool = False, **options: Any
     ) -> Run:
-        """Run train.py with these words, in a run folder of its own."""
+        """Run train.py with these words, in a run folder of its own; `checkpoints` are kept, or removed."""
         name = f"{self.row}-{side}"
         folder = self.workdir / "runs" / f"{name}-{self.made.get(name, 0) + 1}"
         shutil.rmtree(folder, ignore_errors=True)  # an earlier invocation's
         where = "hydra.sweep.dir" if "-m" in words else "hydra.run.dir"
-        command = [sys.executable, str(TRAIN), *words, f"{where}={quoted(folder)}"]
         try:
-            return Run(folder, self.child(side, command, cache, sample=sample, until=until))
+            command = [sys.executable, str(TRAIN), *words, f"{where}={quoted(folder)}"]
+            return Run(folder, self.child(side, command, cache, **options))
         finally:
-            for checkpoints in [] if keep_checkpoints else folder.rglob("checkpoints"):
-                shutil.rmtree(checkpoints)
+            for unwanted in [] if checkpoints else folder.rglob("checkpoints"):
+                shutil.rmtree(unwanted)
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
@@ -154,24 +118,21 @@ class Bench:
         with TemporaryDirectory(prefix=f"{self.row}-", dir=base, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
-    # ---- what is prepared once, and not counted
-
     @cached_property
     def data(self) -> Path:
         """The images: those that were given, else drawn ones."""
-        if self.pictures is not None:
-            return self.pictures
-        folder = self.workdir / "pictures"
+        if self.images is not None:
+            return self.images
+        folder = self.workdir / "images"
         if not folder.exists():
-            side, divide_by = (48, 6) if self.quick else (512, 1)
             with self.temporary() as beside:
-                self.call("pictures", "pictures.draw_artbench", root=beside / "drawn", side=side, divide_by=divide_by)
+                self.call("pictures.draw_artbench", root=beside / "drawn", side=48 if self.quick else 512)
                 (beside / "drawn").rename(folder)
         return folder
 
     def distinct(self, folder: Path, count: int, side: int) -> Path:
         """Different images of `side` pixels, in a folder below."""
-        self.call("pictures", "pictures.draw_distinct", root=folder / "distinct", count=count, side=side)
+        self.call("pictures.draw_distinct", root=folder / "distinct", count=count, side=side)
         return folder / "distinct"
 
     @cached_property
@@ -180,47 +141,39 @@ class Bench:
         file = self.workdir / "resnet50.pt"
         if not file.exists():
             words = ["model=resnet50", "model.weights=none", f"stages.head.max_epochs={1 if self.quick else 3}"]
-            run = self.train("weights", [*words, *(SMALL if self.quick else [])], keep_checkpoints=True)
+            small = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1", "data.image_size=32"]
+            run = self.train("weights", [*words, *(small if self.quick else [])], checkpoints=True)
             best, half = run.folder / "checkpoints" / "best.ckpt", file.with_suffix(".new")
-            self.call("state", "bench.extract_body", checkpoint=best, file=half)
+            self.call("bench.extract_body", checkpoint=best, file=half)
             half.rename(file)
             shutil.rmtree(best.parent)
         return file
 
     @cached_property
     def peer(self) -> dict[str, Any]:
-        """The peers' arguments: the same splits, weights and size as in `job`.
-
-        The splits, a run's manifest.csv, are a function of the files and of data.split_seed, so that every run has the same.
-        The run also brings the images and artclf's own files into the system's cache, where all sides then find them.
-        """
-        manifest, about = self.workdir / "split.csv", self.workdir / "split.json"
-        if not manifest.exists():
+        """The peers' arguments: the same splits (a run's manifest.csv), weights and size as in `job`."""
+        run = self.workdir / "runs" / "split"
+        if not (run / "metrics.json").exists():
             small = ["model=resnet50", "model.weights=none", "stages.head.unfreeze=0", "stages.head.max_epochs=1"]
-            run = self.train("split", [*small, "data=ai_artbench", f"data.root={quoted(self.data)}", "data.image_size=32"])
-            about.write_text(json.dumps({"root": run.metrics["data"]["root"]}), encoding="utf-8")
-            shutil.copyfile(run.folder / "manifest.csv", manifest)
-        root = json.loads(about.read_text(encoding="utf-8"))["root"]
-        return {"manifest": manifest, "root": root, "weights": self.weights, "image_size": self.image_size}
+            small += ["data=ai_artbench", f"data.root={quoted(self.data)}", "data.image_size=32", "report=false"]
+            made = self.train("split", small)
+            made.folder.rename(run)
+        about = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+        root = about["data"]["root"]
+        return {"manifest": run / "manifest.csv", "root": root, "weights": self.weights, "image_size": self.image_size}
 
     def prepare(self) -> str:
-        """Make all of these, and bring images and libraries into the system's cache, so that no side finds it colder.
-
-        Returns:
-            A line on the images.
-        """
+        """Make all of these, and read images and libraries once, so that no side finds them colder. A line on the images."""
         files = [file for file in self.data.rglob("*") if file.is_file()]
         size = sum(len(file.read_bytes()) for file in files)
         self.child("imports", [sys.executable, "-c", IMPORTS])
         _ = self.job, self.peer
-        kind = "drawn by benchmarks.pictures" if self.pictures is None else f"of {self.data.name}"
+        kind = "drawn" if self.images is None else f"of {self.data.name}"
         return f"{len(files)} images {kind}, {size / len(files) / 1000:.0f} kB each on average."
-
-    # ---- the seed's job
 
     @cached_property
     def job(self) -> list[str]:
-        """train.py's words for ResNet-50 on the images, without its stages; no audit, which the others don't make either."""
+        """train.py's words for ResNet-50 on the images, without its stages, and without the audit, which no peer makes."""
         return [
             *("data=ai_artbench", f"data.root={quoted(self.data)}", f"data.image_size={self.image_size}"),
             *("model=resnet50", f"model.weights={quoted(self.weights)}", "callbacks.early_stopping=null", "audit.pictures=0"),
@@ -249,3 +202,10 @@ def quoted(path: Path) -> str:
     if all(letter.isalnum() or letter in "/._-+" for letter in str(path)):
         return str(path)
     return "'" + str(path).replace("'", "\\'") + "'"
+
+
+if __name__ == "__main__":
+    module, _, function = sys.argv[1].rpartition(".")
+    given = {key: Path(value) if isinstance(value, str) else value for key, value in json.loads(sys.argv[2]).items()}
+    result = getattr(importlib.import_module(module), function)(**given)
+    Path(sys.argv[3]).write_text(json.dumps(result), encoding="utf-8")

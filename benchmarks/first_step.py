@@ -1,7 +1,4 @@
-"""Callbacks that record when training begins and how long its epochs take; any Lightning program can be given them.
-
-To artclf on the command line: `+callbacks.first._target_=benchmarks.first_step.FirstStep +callbacks.first.file=FILE`.
-"""
+"""Callbacks that record when training begins and how long its epochs take; any Lightning program can be given them."""
 
 import json
 import time
@@ -20,17 +17,13 @@ def now() -> float:
 
 
 class FirstStep(Callback):
-    """Writes the time at the end of the process's first training step.
-
-    Args:
-        file: written once, whole, at the end of the step.
-    """
+    """Writes the time at the end of the process's first training step to `file`."""
 
     def __init__(self, file: str) -> None:
         self.file = Path(file)
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Write, the first time; a later stage has a callback of its own, and finds the file."""
+        """Write, the first time; a later stage finds the file."""
         if trainer.is_global_zero and not self.file.exists():
             new = self.file.with_suffix(".new")  # whoever waits for the file never sees half of it
             new.write_text(str(now()), encoding="utf-8")
@@ -38,13 +31,10 @@ class FirstStep(Callback):
 
 
 class EpochClock(Callback):
-    """Writes a line of JSON for each epoch: {"start": …, "trained": …, "end": …}, seconds since the epoch.
+    """Appends a line of JSON for each epoch to `file`: {"start", "trained", "end"} in seconds since the epoch.
 
-    From "start" to "trained" is training alone: the first batch is waited for, each step is taken, validation has not begun.
-    From "trained" to "end" are validation and what is written after it.
-
-    Args:
-        file: lines are appended to it.
+    From "start" to "trained" is training alone: the first batch is waited for and each step is taken. From "trained" to "end"
+    are validation and what is written after it.
     """
 
     def __init__(self, file: str) -> None:
@@ -52,11 +42,11 @@ class EpochClock(Callback):
         self.times: dict[str, float] = {}
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        """Look at the clock."""
+        """Read the clock."""
         self.times = {"start": now()}
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Look at the clock after the last step: once on_validation_start is called, its workers have been started."""
+        """Read the clock after the last step, before validation starts its workers."""
         if trainer.is_last_batch:
             self.times["trained"] = now()
 

@@ -1,6 +1,8 @@
-"""Images to measure on, where there are no real ones, or not enough: drawings, small different JPEGs, a tree of links."""
+"""Images to measure on where there are no real ones, or not enough of them."""
 
+import csv
 import os
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -8,101 +10,83 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from artclf.data.demo.draw import GENERATORS, STYLES, draw_picture, generate
 from benchmarks.machine import cores
-from benchmarks.table import distinct_path
 
-STYLE_NAMES = (
+STYLES = (
     *("art_nouveau", "baroque", "expressionism", "impressionism", "post_impressionism"),
     *("realism", "renaissance", "romanticism", "surrealism", "ukiyo_e"),
 )
-DRAWN = {"train": {"": 178, "AI_LD_": 60, "AI_SD_": 58}, "test": {"": 70, "AI_LD_": 23, "AI_SD_": 25}}
-"""Images by the folder's prefix, spread over the styles: as many as a small real set has."""
+SMALL = {"train": {"": 18, "AI_LD_": 6, "AI_SD_": 6}, "test": {"": 7, "AI_LD_": 2, "AI_SD_": 3}}
+"""Images in each style's folder, in the proportions of AI-ArtBench."""
 
 TRAIN = {
     "": (5000,) * 10,
     "AI_LD_": (4992, 4960, 5116, 5208, 4844, 5232, 5416, 5436, 5384, 5504),
     "AI_SD_": (5384, 5052, 5304, 5388, 5360, 5248, 5060, 5455, 5364, 5308),
 }
-"""Images to train on by the folder's prefix, in the order of the styles: those of AI-ArtBench, version 5."""
-
-TEST = 1000  # in each folder
-SAVED = {"": (256, 95), "AI_LD_": (256, 75), "AI_SD_": (768, 75)}  # side in pixels and JPEG quality, as AI-ArtBench has them
+"""Training images by the folder's prefix, in the order of STYLES, in AI-ArtBench, version 5; each test folder has TEST."""
+TEST = 1000
 
 
-def draw_artbench(root: Path, side: int, divide_by: int) -> int:
-    """Draw images of `side` pixels in AI-ArtBench's layout: DRAWN / divide_by of them, but at least one in each folder."""
-    jobs = []
-    for split, prefixes in DRAWN.items():
-        for prefix, total in prefixes.items():
-            for index, style in enumerate(STYLE_NAMES):
+def draw(file: Path, seed: list[int], side: int, coarse: int) -> None:
+    """Write a JPEG of smooth noise with `coarse` cells a side; different for each seed."""
+    pixels = np.random.default_rng(seed).integers(0, 256, size=(coarse, coarse, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR).save(file, quality=90)
+
+
+def draw_artbench(root: Path, side: int) -> int:
+    """Draw images of `side` pixels in AI-ArtBench's layout; AI-generated ones are a little finer. How many."""
+    count = 0
+    for split, prefixes in SMALL.items():
+        for prefix, number in prefixes.items():
+            for style in STYLES:
                 folder = root / "Real_AI_SD_LD_Dataset" / split / f"{prefix}{style}"
                 folder.mkdir(parents=True)
-                count = max(1, (total // len(STYLE_NAMES) + (index < total % len(STYLE_NAMES))) // divide_by)
-                jobs += [(folder / f"{style}-{serial:04}.jpg", prefix, index, serial) for serial in range(count)]
-    with ProcessPoolExecutor(cores()) as pool:
-        list(pool.map(partial(_draw, side=side), jobs, chunksize=8))
-    return len(jobs)
+                for serial in range(number):
+                    draw(folder / f"{serial:04}.jpg", [*folder.name.encode(), len(split), serial], side, 24 if prefix else 16)
+                count += number
+    return count
 
 
-def _draw(job: tuple[Path, str, int, int], side: int) -> None:
-    file, prefix, style, serial = job
-    rng = np.random.default_rng([style, serial, *f"{file.parents[1].name}{prefix}".encode()])
-    pixels = draw_picture(list(STYLES)[style % len(STYLES)], rng, min(256, side))  # drawing larger costs more than it tells
-    if prefix:
-        pixels = generate(pixels, list(GENERATORS.values())[prefix == "AI_SD_"], rng)
-    Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC).save(file, quality=95)
+def distinct_path(serial: int) -> str:
+    """Where `draw_distinct` puts the image of that number: a thousand in each folder."""
+    return f"{serial // 1000:03}/{serial:06}.jpg"
 
 
 def draw_distinct(root: Path, count: int, side: int) -> int:
-    """Make `count` JPEG files of `side` pixels a side, no two alike: what is kept by content would keep others once."""
+    """Make `count` JPEG files, no two alike: a cache by content would keep copies once."""
     with ProcessPoolExecutor(cores()) as pool:
         return sum(pool.map(partial(_draw_folder, root, count, side), range(0, count, 1000)))
 
 
 def _draw_folder(root: Path, count: int, side: int, first: int) -> int:
-    rng = np.random.default_rng([first, side])
     serials = range(first, min(count, first + 1000))
     (root / distinct_path(first)).parent.mkdir(parents=True)
     for serial in serials:
-        coarse = rng.integers(0, 256, size=(max(8, side // 16), max(8, side // 16), 3), dtype=np.uint8)
-        picture = Image.fromarray(coarse).resize((side, side), Image.Resampling.BILINEAR)
-        picture.save(root / distinct_path(serial), quality=85)
+        draw(root / distinct_path(serial), [serial, side], side, max(8, side // 16))
     return len(serials)
 
 
-def draw_files(folder: Path, number: int) -> list[Path]:
-    """Draw JPEGs of 512 pixels a side; beyond the first 32 they are hard links to these."""
-    folder.mkdir()
-    files = [folder / f"{serial:06}.jpg" for serial in range(number)]
-    for serial, file in enumerate(files):
-        if serial >= 32:
-            os.link(files[serial % 32], file)
-            continue
-        pixels = draw_picture(list(STYLES)[serial % len(STYLES)], np.random.default_rng(serial), 256)
-        Image.fromarray(pixels).resize((512, 512)).save(file, quality=95)
-    return files
+def write_table(file: Path, counts: Mapping[str, int]) -> None:
+    """Write a table for data=csv over `draw_distinct`'s images: so many in each split, one in three "human"."""
+    splits = [split for split, count in counts.items() for _ in range(count)]
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        table = csv.writer(opened)
+        table.writerow(("path", "label", "generator", "style", "split"))
+        for serial, split in enumerate(splits):
+            label, generator = ("ai", "noise") if serial % 3 else ("human", "human")
+            table.writerow((distinct_path(serial), label, generator, f"style_{serial % 10}", split))
 
 
 def make_tree(root: Path, divide_by: int = 1) -> int:
-    """Make a tree of folders like AI-ArtBench's, with as many files: hard links to thirty drawn images.
-
-    Args:
-        root: a folder that is not there yet, on a file system with hard links.
-        divide_by: the folders hold this fraction of AI-ArtBench's numbers.
-
-    Returns:
-        The number of files, 185,015 for the whole tree.
-    """
+    """Make folders with AI-ArtBench's numbers of files / `divide_by`: hard links to thirty images. How many files."""
     originals = root / ".originals"  # hidden: no source lists it
     originals.mkdir(parents=True)
     total = 0
     for prefix, counts in TRAIN.items():
-        side, quality = SAVED[prefix]
-        for index, (style, number) in enumerate(zip(STYLE_NAMES, counts, strict=True)):
+        for style, number in zip(STYLES, counts, strict=True):
             name = prefix + (style.replace("_e", "-e") if prefix and style == "ukiyo_e" else style)
-            pixels = draw_picture(list(STYLES)[index % len(STYLES)], np.random.default_rng([index, side, quality]), 256)
-            Image.fromarray(pixels).resize((side, side)).save(originals / f"{name}.jpg", quality=quality)
+            draw(originals / f"{name}.jpg", [*name.encode()], 256, 16)
             for split, count in (("train", number // divide_by), ("test", TEST // divide_by)):
                 folder = root / "Real_AI_SD_LD_Dataset" / split / name
                 folder.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Running another process: its time, its memory, what it prints, and that nothing of it is left behind."""
+"""Running another process: its time, its memory, what it prints, and nothing of it left behind."""
 
 import os
 import shlex
@@ -18,53 +18,23 @@ class ChildFailedError(Exception):
 
 
 @dataclass(frozen=True)
-class Memory:
-    """Bytes of a process and all that it started, as /proc/PID/smaps_rollup has them (Linux alone).
-
-    Attributes:
-        proportional: a page that n processes share counts 1/n for each, so that the sum is what they really take.
-        anonymous: what they have written themselves. A page that a forked worker shares with its parent counts twice.
-        resident: all that is in memory, libraries and mapped files included, once for each process.
-    """
-
-    proportional: int = 0
-    anonymous: int = 0
-    resident: int = 0
-
-    @classmethod
-    def of_session(cls, session: int) -> "Memory":
-        """The memory of a session's processes now; one that ends meanwhile counts for nothing."""
-        total = dict.fromkeys(("Pss:", "Anonymous:", "Rss:"), 0)
-        for folder in PROC.glob("[0-9]*"):
-            with suppress(OSError):  # it has ended, or is another user's
-                if os.getsid(int(folder.name)) == session:
-                    for line in (folder / "smaps_rollup").read_text().splitlines()[1:]:
-                        name, kib, *_ = line.split()
-                        if name in total:
-                            total[name] += int(kib) * 1024
-        return cls(*total.values())
-
-    def highest(self, other: "Memory") -> "Memory":
-        """The higher of two, figure by figure."""
-        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
-        return Memory(*map(max, pairs))
-
-
-@dataclass(frozen=True)
 class Finished:
-    """A process that has ended.
+    """A process that has ended."""
 
-    Attributes:
-        began: when it was started, in seconds since the epoch.
-        seconds: how long it ran.
-        memory: the peaks, where it was sampled.
-        log: the file of what it printed, after a line with its command.
-    """
-
-    began: float
+    began: float  # seconds since the epoch
     seconds: float
-    memory: Memory
-    log: Path
+    memory: int  # bytes at the peak, where it was sampled
+
+
+def memory_of(session: int) -> int:
+    """Proportional memory (PSS) of a session's processes in bytes: a page that n processes share counts 1/n for each."""
+    total = 0
+    for folder in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if os.getsid(int(folder.name)) == session:
+                lines = (folder / "smaps_rollup").read_text().splitlines()
+                total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+    return total
 
 
 def run_child(
@@ -84,17 +54,15 @@ def run_child(
         environment: added to this process's own.
         folder: in which it runs.
         sample: read its memory twice a second.
-        until: asked every 20 ms; once it says yes, the process has done what was wanted of it, and is ended.
+        until: asked every 20 ms; once it is true, the process is ended.
 
     Raises:
-        ChildFailedError: where it ends with another code than 0, or before `until` says yes.
+        ChildFailedError: where it ends with another code than 0, or before `until` is true.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as written:
-        print(
-            f"$ {shlex.join([*(f'{key}={value}' for key, value in environment.items()), *command])}", file=written, flush=True
-        )
-        clock, began, memory = time.perf_counter(), time.time(), Memory()
+        print(shlex.join([*(f"{key}={value}" for key, value in environment.items()), *command]), file=written, flush=True)
+        clock, began, memory = time.perf_counter(), time.time(), 0
         child = subprocess.Popen(
             command,
             cwd=folder,
@@ -106,8 +74,7 @@ def run_child(
         )
         try:
             while (sample or until) and child.poll() is None and not (until and until()):
-                if sample:
-                    memory = memory.highest(Memory.of_session(child.pid))
+                memory = max(memory, memory_of(child.pid)) if sample else 0
                 time.sleep(0.5 if sample else 0.02)
             reached = until is not None and until()
             code = 0 if reached else child.wait()
@@ -117,7 +84,6 @@ def run_child(
                 os.killpg(child.pid, signal.SIGKILL)  # also what it left running
             child.wait()
     if code or (until and not reached):
-        printed = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[1:] if line.strip()]
-        last = f" ({printed[-1][:160]})" if printed else ""
-        raise ChildFailedError(f"ended with code {code}{'' if code else ' before its time'}{last}: {log}")
-    return Finished(began, seconds, memory, log)
+        printed = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1]
+        raise ChildFailedError(f"ended with code {code}{'' if code else ' before its time'} ({printed[:160]}): {log}")
+    return Finished(began, seconds, memory)

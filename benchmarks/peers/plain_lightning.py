@@ -1,8 +1,8 @@
 """The seed's job in plain Lightning, as a competent user writes it.
 
-Pillow decodes and torchvision scales, alters and normalises in two worker processes that live through the whole fit; 32-bit,
-which is Lightning's default; what is frozen gets no gradient and stays in eval mode; the best weights by validation loss are
-kept, and tested at the end. Nothing is computed twice on purpose, but nothing is kept from epoch to epoch either.
+Pillow decodes and torchvision scales, augments and normalises in two worker processes that live through the whole fit; 32-bit,
+Lightning's default; frozen layers get no gradient and stay in eval mode; the best weights by validation loss are kept and
+tested. Nothing is computed twice on purpose, and nothing is kept from epoch to epoch.
 """
 
 import json
@@ -19,27 +19,25 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
-from torchvision.models import resnet50
 from torchvision.transforms import v2
 
 from benchmarks.first_step import EpochClock
-from benchmarks.peers.pictures import MEAN, STD, Item, balanced, read_split
+from benchmarks.peers.images import MEAN, STD, Item, build, read_splits
 
-RATES = {"head": (1e-3, "cosine"), "last10": (1e-5, "constant"), "all": (1e-4, "cosine")}  # as artclf is told to train
+RATES = {"head": (1e-3, "cosine"), "last10": (1e-5, "constant"), "all": (1e-4, "cosine")}  # as in artclf's configuration
 WORKERS, BATCH = 2, 32
 
 
-class Pictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Normalised pictures float32 [3, S, S] and their targets []."""
+class Images(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Normalised images float32 [3, S, S] and their targets []."""
 
     def __init__(self, items: list[Item], size: int) -> None:
         self.items = items
-        to_tensor = [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
         scaled = [v2.Resize(size), v2.CenterCrop(size)]
+        affine = v2.RandomAffine(15, scale=(0.9, 1.1), interpolation=v2.InterpolationMode.BILINEAR)
+        to_tensor = [v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
         self.plain = v2.Compose([*scaled, *to_tensor])
-        self.altered = v2.Compose(
-            [*scaled, v2.RandomHorizontalFlip(), v2.RandomAffine(15, scale=(0.9, 1.1), interpolation=BILINEAR), *to_tensor]
-        )
+        self.augmented = v2.Compose([*scaled, v2.RandomHorizontalFlip(), affine, *to_tensor])
 
     def __len__(self) -> int:
         return len(self.items)
@@ -47,11 +45,7 @@ class Pictures(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
         item = self.items[index]
         with Image.open(item.file) as image:
-            picture = image.convert("RGB")
-        return (self.altered if item.copy else self.plain)(picture), torch.tensor(item.target)
-
-
-BILINEAR = v2.InterpolationMode.BILINEAR
+            return (self.augmented if item.copy else self.plain)(image.convert("RGB")), torch.tensor(item.target)
 
 
 class Classifier(LightningModule):
@@ -59,59 +53,43 @@ class Classifier(LightningModule):
 
     def __init__(self, weights: Path, epochs: int) -> None:
         super().__init__()
-        self.body = resnet50(weights=None)
-        self.body.fc = nn.Identity()
-        self.body.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        self.head = nn.Sequential(
-            nn.Linear(2048, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(256, 1)
-        )
+        self.body, self.head = build(weights)
         self.epochs = epochs  # over which the learning rate falls, however many of them are run
         self.accuracy, self.auroc, self.train_accuracy = BinaryAccuracy(), BinaryAUROC(), BinaryAccuracy()
 
     def begin(self, stage: str) -> None:
         """Freeze what the stage does not train."""
         self.rate, self.schedule = RATES[stage]
-        self.body.requires_grad_(stage == "all")
+        self.body.requires_grad_(False)
         # in a tuple, not as a module of its own: a checkpoint would hold it twice
         self.trained = ({"head": nn.Identity(), "last10": self.body.layer4[2], "all": self.body}[stage],)
         self.trained[0].requires_grad_(True)
 
     def on_train_epoch_start(self) -> None:
-        """What is frozen stays in eval mode."""
+        """Keep frozen layers in eval mode."""
         self.body.eval()
         self.trained[0].train()
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Normalised pictures [B, 3, S, S] → logit [B]."""
-        logit: torch.Tensor = self.head(self.body(pictures)).squeeze(1)
-        return logit
-
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         """The loss of a batch."""
-        logit, loss = self._step(batch)
-        self.train_accuracy(torch.sigmoid(logit.detach()), batch[1].int())
-        self.log("train/loss", loss, on_step=False, on_epoch=True)
-        self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True)
-        return loss
+        return self._step("train", batch, {"accuracy": self.train_accuracy})
 
     def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:  # noqa: ARG002
         """Loss, accuracy and AUROC."""
-        self._evaluate("val", batch)
+        self._step("val", batch, {"accuracy": self.accuracy, "auroc": self.auroc})
 
     def test_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:  # noqa: ARG002
-        """The same on the test pictures."""
-        self._evaluate("test", batch)
+        """The same on the test images."""
+        self._step("test", batch, {"accuracy": self.accuracy, "auroc": self.auroc})
 
-    def _evaluate(self, split: str, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-        logit, loss = self._step(batch)
-        for metric in (self.accuracy, self.auroc):
-            metric.update(torch.sigmoid(logit), batch[1].int())
-        figures: dict[str, Any] = {f"{split}/loss": loss, f"{split}/accuracy": self.accuracy, f"{split}/auroc": self.auroc}
-        self.log_dict(figures, on_step=False, on_epoch=True)
-
-    def _step(self, batch: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        logit = self(batch[0])
-        return logit, nn.functional.binary_cross_entropy_with_logits(logit, batch[1])
+    def _step(self, split: str, batch: tuple[torch.Tensor, torch.Tensor], metrics: dict[str, Any]) -> torch.Tensor:
+        logit = self.head(self.body(batch[0])).squeeze(1)
+        loss = nn.functional.binary_cross_entropy_with_logits(logit, batch[1])
+        for metric in metrics.values():
+            metric.update(torch.sigmoid(logit.detach()), batch[1].int())
+        figures = {"loss": loss, **metrics}
+        self.log_dict({f"{split}/{name}": value for name, value in figures.items()}, on_step=False, on_epoch=True)
+        return loss
 
     def configure_optimizers(self) -> Any:
         """Adam over what trains; the rate stays, or falls by a half cosine."""
@@ -126,23 +104,12 @@ class Classifier(LightningModule):
 def run(
     manifest: Path, root: Path, weights: Path, image_size: int, stages: list[str], epochs: int, only_epochs: int
 ) -> dict[str, Any]:
-    """Train the stages and test the best weights.
-
-    Args:
-        manifest: a run's manifest.csv, whose paths are relative to `root`.
-        root: the images' folder.
-        weights: a state dict of ResNet-50's body.
-        image_size: pixels a side.
-        stages: keys of RATES.
-        epochs: of each stage.
-        only_epochs: how many of them are run; the learning rate falls as if all were.
-    """
+    """Train the stages (keys of RATES) and test the best weights; `only_epochs` are run, as if it were `epochs`."""
     lightning.seed_everything(0, workers=True)
-    splits = {split: read_split(manifest, root, split) for split in ("train", "val", "test")}
-    splits["train"] = balanced(splits["train"])
+    splits = read_splits(manifest, root)
     loaders = {
         split: DataLoader(
-            Pictures(items, image_size),
+            Images(items, image_size),
             batch_size=BATCH,
             shuffle=split == "train",
             num_workers=WORKERS,
@@ -153,28 +120,29 @@ def run(
         for split, items in splits.items()
     }
     model = Classifier(weights, epochs)
-    best: ModelCheckpoint | None = None
+    kept: list[ModelCheckpoint] = []
     clocks: dict[str, Any] = {}
     with TemporaryDirectory() as name:
         folder = Path(name)
         for stage in stages:
-            kept = ModelCheckpoint(folder, filename=stage, monitor="val/loss", mode="min", save_weights_only=True)
+            kept.append(ModelCheckpoint(folder, filename=stage, monitor="val/loss", mode="min", save_weights_only=True))
             clock = EpochClock(str(folder / f"{stage}.jsonl"))
             model.begin(stage)
-            _trainer(folder, only_epochs, [kept, clock]).fit(model, loaders["train"], loaders["val"])
-            model.load_state_dict(torch.load(kept.best_model_path, map_location="cpu", weights_only=True)["state_dict"])
-            if best is None or float(kept.best_model_score or 0) < float(best.best_model_score or 0):
-                best = kept
+            _trainer(folder, only_epochs, [kept[-1], clock]).fit(model, loaders["train"], loaders["val"])
+            _load(model, kept[-1])
             clocks[stage] = [json.loads(line) for line in clock.file.read_text(encoding="utf-8").splitlines()]
-        if best is not None:
-            model.load_state_dict(torch.load(best.best_model_path, map_location="cpu", weights_only=True)["state_dict"])
+        _load(model, min(kept, key=lambda each: float(each.best_model_score or 0)))
         (figures,) = _trainer(folder, 1, []).test(model, loaders["test"], verbose=False)
     return {
-        "test": {"n": len(splits["test"]), **{name.removeprefix("test/"): value for name, value in figures.items()}},
-        "pictures": {split: len(items) for split, items in splits.items()},
+        "test": {name.removeprefix("test/"): value for name, value in figures.items()},
+        "images": {split: len(items) for split, items in splits.items()},
         "epochs": clocks,
         "written": time.time(),
     }
+
+
+def _load(model: Classifier, kept: ModelCheckpoint) -> None:
+    model.load_state_dict(torch.load(kept.best_model_path, map_location="cpu", weights_only=True)["state_dict"])
 
 
 def _trainer(folder: Path, epochs: int, callbacks: list[Callback]) -> Trainer:

@@ -1,12 +1,93 @@
-"""`artclf predict` against the network alone."""
+"""How fast `artclf predict` is, as a share of the network's own speed.
+
+The network's own speed is that of a plain loop of torchvision's ResNet-50 over tensors that are ready, normalised and in the
+device's best precision and layout. Both run in one process, in turn, with random weights. The whole command is measured once
+more in a process of its own.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.results import Figure, Findings, Spread, Target, number
+from benchmarks.pictures import draw
+from benchmarks.results import Figure, interleaved, number, ratios
+
+COMMAND = "import sys; from artclf.cli import app; sys.argv[0] = 'artclf'; app()"
 
 
-def measure(bench: Bench) -> Findings:
-    """Call benchmarks/predict.py in a child, as what it imports is large."""
-    found, _ = bench.call("measure", "predict.measure", repeat=bench.repeat, quick=bench.quick)
-    share = Spread.of(found.pop("ratio"))
+def predict(bench: Bench) -> tuple[list[Figure], list[str]]:
+    """Measure in a child, as what it imports is large."""
+    found, _ = bench.call("rows.predict.measure", repeat=bench.repeat, quick=bench.quick)
+    share = found.pop("share")
     listed = ", ".join(f"{name} {number(value) if isinstance(value, float) else value}" for name, value in found.items())
-    return Findings([Figure("predict, share of the network's own speed", share, "", Target("≥", 0.85))], [f"{listed}."])
+    return [Figure("predict, share of the network's own speed", share, "", "≥ 0.85")], [f"{listed}."]
+
+
+def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
+    """Both sides in turn: the share in each round, and images a second of `predict_files`, the loop and the whole command."""
+    import torch  # noqa: PLC0415 (which benchmarks' own process does without)
+    from torchvision.models import resnet50  # noqa: PLC0415
+
+    from artclf.data.reader import ImageReader  # noqa: PLC0415
+    from artclf.inference.predict import predict_files  # noqa: PLC0415
+    from artclf.inference.score import BATCH  # noqa: PLC0415
+    from artclf.model.backbones import IMAGENET  # noqa: PLC0415
+    from artclf.model.classifier import ArtClassifier  # noqa: PLC0415
+    from artclf.model.precision import PRECISIONS, autocast, resolve_precision  # noqa: PLC0415
+    from artclf.runtime import keep_freed_memory  # noqa: PLC0415
+
+    count, size = (20, 64) if quick else (256, 224)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = resolve_precision("auto", "gpu" if device == "cuda" else "cpu")
+    keep_freed_memory()
+    with tempfile.TemporaryDirectory(prefix="artclf-predict-") as folder:
+        images, checkpoint = Path(folder) / "images", Path(folder) / "random.ckpt"
+        images.mkdir()
+        files = [images / f"{serial:06}.jpg" for serial in range(count)]
+        for serial, file in enumerate(files):
+            draw(file, [serial], 512, 64)
+        backbone: dict[str, Any] = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear"}
+        built = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, **backbone, image_size=size)
+        torch.save({"hyper_parameters": dict(built.hparams), "state_dict": built.state_dict()}, checkpoint)
+        model = built.eval().to(device)
+
+        bare = resnet50(weights=None, num_classes=1).eval().to(device, memory_format=torch.channels_last)
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
+        pixels = torch.stack([ImageReader(size).read(file) for file in files])
+        ready = ((pixels.float() / 255 - mean) / std).to(device, PRECISIONS[precision], memory_format=torch.channels_last)
+
+        @torch.inference_mode()
+        def loop() -> float:
+            began = time.perf_counter()
+            with autocast(precision, device):
+                logits = [bare(batch) for batch in torch.split(ready, BATCH[device])]
+            torch.cat(logits).tolist()  # on a GPU: when it is done
+            return time.perf_counter() - began
+
+        def whole() -> float:
+            began = time.perf_counter()
+            predictions = list(predict_files(model, files, precision))
+            seconds = time.perf_counter() - began
+            if [each.path for each in predictions if not each.reason] != files:
+                raise RuntimeError("not every image was predicted")
+            return seconds
+
+        interleaved(1, loop=loop, whole=whole)  # to warm up
+        seconds = interleaved(repeat, loop=loop, whole=whole)
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", COMMAND, "predict", checkpoint, images], check=True, capture_output=True)
+        command = time.perf_counter() - began
+    return {
+        "share": ratios(seconds["loop"], seconds["whole"]),
+        "predict": count / median(seconds["whole"]),
+        "network": count / median(seconds["loop"]),
+        "command": count / command,
+        "images": count,
+        "precision": precision,
+        "device": torch.cuda.get_device_name() if device == "cuda" else device,
+    }

@@ -8,9 +8,8 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
 from benchmarks.first_step import EpochClock, FirstStep
-from benchmarks.peers.pictures import Item, balanced, read_split
-from benchmarks.pictures import TEST, TRAIN, draw_distinct, make_tree
-from benchmarks.table import write_table
+from benchmarks.peers.images import Item, balanced, read_splits
+from benchmarks.pictures import TEST, TRAIN, draw_distinct, make_tree, write_table
 
 
 def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None:
@@ -21,8 +20,9 @@ def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None
         "test": {"ai": {"noise": 2}, "human": {"human": 1}},
         "train": {"ai": {"noise": 4}, "human": {"human": 2}},
     }
-    items = read_split(tmp_path / "table.csv", Path("root"), "train")
-    assert [item.target for item in items] == [1, 0, 0, 1, 0, 0]
+    items = read_splits(tmp_path / "table.csv", Path("root"))["train"]
+    assert [(item.target, item.copy) for item in items[:6]] == [(float(serial % 3 > 0), False) for serial in range(6)]
+    assert [(item.target, item.copy) for item in items[6:]] == [(0.0, True)] * 2
     assert items[1].file == Path("root/000/000001.jpg")
 
 

@@ -1,0 +1,116 @@
+"""What many images cost: the first pass over them, memory, and listing them."""
+
+import resource
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+from benchmarks.bench import Bench, quoted
+from benchmarks.pictures import distinct_path, write_table
+from benchmarks.processes import PROC
+from benchmarks.results import Figure, SkippedError, interleaved, number, ratios, spread
+
+LARGE, SMALL = {"train": 155_015, "test": 30_000}, {"train": 838, "test": 162}
+SIDE = 32  # pixels, for memory
+
+
+def pixel_store(bench: Bench) -> tuple[list[Figure], list[str]]:
+    """Each number of images in turn, in a process of its own with an empty cache folder."""
+    _require_proc()
+    counts = (200, 400) if bench.quick else (1000, 2000, 4000, 8000)
+    side = 64 if bench.quick else 256
+    cost: dict[int, list[float]] = {count: [] for count in counts}  # ms an image
+    again: dict[int, list[float]] = {count: [] for count in counts}  # seconds
+    memory: dict[int, list[float]] = {count: [] for count in counts}  # MB
+    with bench.temporary() as folder:
+        root = bench.distinct(folder, counts[-1], side)
+        for _ in range(bench.repeat):
+            for count in counts:
+                with bench.temporary() as cache:
+                    given = {"images": root, "count": count, "size": bench.image_size}
+                    (first, second), done = bench.call("rows.data.two_passes", cache, sample=True, **given)
+                cost[count].append(first / count * 1000)
+                again[count].append(second)
+                memory[count].append(done.memory / 1e6)
+    few, many = counts[0], counts[-1]
+    what = f"with {many:,} images, times that with {few:,}"
+    sides = [f"{spread(of[many], unit)} against {spread(of[few], unit)}" for of, unit in ((cost, " ms"), (memory, " MB"))]
+    figures = [
+        Figure(f"first pass, an image's cost {what}", ratios(cost[many], cost[few]), "×", "≤ 1.2", sides[0]),
+        Figure(f"first pass, memory {what}", ratios(memory[many], memory[few]), "×", "≤ 1.1", sides[1]),
+    ]
+    notes = [
+        f"{count:,} images: {spread(cost[count], ' ms')} each, second pass {spread(again[count], ' s')}." for count in counts
+    ]
+    how = f"Distinct JPEGs of {side} px, kept at {bench.image_size} px, with two workers; imports are not counted."
+    return figures, [*notes, how]
+
+
+def two_passes(images: Path, count: int, size: int) -> list[float]:
+    """Read, hash, decode and keep that many images at `size` pixels as training does, and again; the seconds of each pass."""
+    from artclf.data.pixels import PixelStore  # noqa: PLC0415 (which benchmarks' own process does without)
+    from artclf.data.reader import ImageReader  # noqa: PLC0415 (likewise)
+
+    seconds = []
+    for _ in range(2):
+        began = time.perf_counter()
+        store = PixelStore(images, ImageReader(size), max_gb=None)
+        found = store.inspect([distinct_path(serial) for serial in range(count)], workers=2)
+        seconds.append(time.perf_counter() - began)
+        if len(store) != count or (found["reason"] != "").any():
+            raise RuntimeError(f"{len(store)} of {count} images were kept")
+    return seconds
+
+
+def manifest_memory(bench: Bench) -> tuple[list[Figure], list[str]]:
+    """Many images and few in turn: one epoch of a frozen network that costs next to nothing, with an empty cache."""
+    _require_proc()
+    large, small = ({"train": 400, "test": 100}, {"train": 80, "test": 20}) if bench.quick else (LARGE, SMALL)
+    words = ["model=timm", "model.name=test_byobnet", "model.weights=none", "stages.head.unfreeze=0", "data=csv"]
+    words += ["stages.head.max_epochs=1", f"data.image_size={SIDE}", "data.batch_size=256"]
+    with bench.temporary() as folder:
+        words.append(f"data.root={quoted(bench.distinct(folder, sum(large.values()), SIDE))}")
+
+        def gigabytes(name: str, counts: dict[str, int]) -> float:
+            table = folder / f"{name}.csv"
+            write_table(table, counts)
+            with bench.temporary() as cache:
+                return bench.train(name, [*words, f"data.csv={quoted(table)}"], cache, sample=True).process.memory / 1e9
+
+        found = interleaved(bench.repeat, many=lambda: gigabytes("many", large), few=lambda: gigabytes("few", small))
+    more = [a - b for a, b in zip(found["many"], found["few"], strict=True)]
+    what = f"memory with {sum(large.values()):,} images, more than with {sum(small.values()):,}"
+    sides = f"{spread(found['many'], ' GB')} against {spread(found['few'], ' GB')}"
+    how = "Peak proportional memory (PSS, mapped files included) of the process and its workers, read twice a second."
+    return [Figure(what, more, " GB", "< 1.5", sides)], [f"Distinct JPEGs of {SIDE} px. {how}"]
+
+
+def listing(bench: Bench) -> tuple[list[Figure], list[str]]:
+    """List a made tree, once without counting, then in turn."""
+    with bench.temporary() as folder:
+        bench.call("pictures.make_tree", root=folder / "tree", divide_by=100 if bench.quick else 1)
+        found = [bench.call("rows.data.list_tree", root=folder / "tree")[0] for _ in range(bench.repeat + 1)][1:]
+    figures = [
+        Figure(f"listing {found[0]['files']:,} files", [each["seconds"] for each in found], " s"),
+        Figure("listing, peak memory", [each["peak"] for each in found], " MB"),
+    ]
+    before = number(median(each["before"] for each in found))
+    return figures, [f"The system's caches are warm; {before} MB are Python and libraries."]
+
+
+def list_tree(root: Path) -> dict[str, float]:
+    """List a tree in this process: files, seconds, and MB of peak memory, in all and before the call."""
+    from artclf.data.sources import read_any  # noqa: PLC0415 (its memory counts as there before)
+
+    def peak() -> float:  # on Linux in KiB: man 2 getrusage
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+    before, began = peak(), time.perf_counter()
+    files = len(read_any(root).table)
+    return {"files": files, "seconds": time.perf_counter() - began, "before": before, "peak": peak()}
+
+
+def _require_proc() -> None:
+    if not PROC.exists():
+        raise SkippedError("memory is sampled from /proc, which this system does not have")
