@@ -1,4 +1,5 @@
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -128,8 +129,10 @@ def test_a_process_is_timed_and_ended_with_all_that_it_started(tmp_path: Path) -
     assert done.seconds < 30
     word, pid = log.read_text().splitlines()[-1].split()
     assert word == "given"
-    stat = PROC / pid / "stat"
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] in "ZX"  # dead
+    stat, deadline = PROC / pid / "stat", time.monotonic() + 10
+    while stat.exists() and stat.read_text().rpartition(")")[2].split()[0] not in "ZX":  # not dead yet
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     with pytest.raises(ChildFailedError, match="ended with code 0 before its time"):
         python("pass", tmp_path / "b.log", until=(tmp_path / "never").exists)
 
