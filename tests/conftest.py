@@ -23,6 +23,10 @@ from artclf.config.schema import Config
 if TYPE_CHECKING:
     from tests.kaggle import Kaggle
 
+# other tests run on the CPU, where results are the same everywhere; tests/test_gpu.py gives its processes the GPUs back
+GPUS = os.environ.setdefault("ARTCLF_TEST_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
+GPUS = None if GPUS == "all" else GPUS
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 REPOSITORY = Path(__file__).parents[1]
 CONF = REPOSITORY / "conf"
 TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "report=false", "audit.pictures=0"]
