@@ -260,31 +260,22 @@ def test_what_the_file_system_refuses(tmp_path, monkeypatch):
         read_image(image)
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (IndexError("pop from empty list"), "damaged, incomplete or unsupported PNG"),
-        (MemoryError(), "not enough memory for this PNG"),
-    ],
-    ids=repr,
-)
-def test_unexpected_errors_of_pillow_become_refusals(monkeypatch, error, reason):
+@pytest.mark.parametrize("error", [IndexError("pop from empty list"), MemoryError()], ids=repr)
+def test_unexpected_errors_of_pillow_become_refusals(monkeypatch, error):
     def fail(_):
         raise error
 
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
-    with pytest.raises(UnreadableImage) as caught:
+    with pytest.raises(UnreadableImage, match=r"x: (damaged, incomplete or unsupported|not enough memory for this) PNG$"):
         read_image("x", content=PNG)
-    assert caught.value.reason == reason
 
 
 def test_limit_is_the_callers_or_pillows_whichever_is_lower(monkeypatch):
     assert read_image("x", content=PNG, max_pixels=24 * 18).size == (24, 18)
-    with pytest.raises(UnreadableImage, match=r": 24x18 pixels is over the limit of 431$"):
-        read_image("x", content=PNG, max_pixels=24 * 18 - 1)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
-    with pytest.raises(UnreadableImage, match=r"over the limit of 400$"):
-        read_image("x", content=PNG)
+    for pillows, limit in ((10**6, 24 * 18 - 1), (400, 400)):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows)
+        with pytest.raises(UnreadableImage, match=rf": 24x18 pixels is over the limit of {limit}$"):
+            read_image("x", content=PNG, max_pixels=24 * 18 - 1)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     assert read_image("x", content=PNG).size == (24, 18)
 
@@ -315,66 +306,6 @@ def test_damaged_metadata_is_ignored_without_warnings(tmp_path):
     command = [sys.executable, "-W", "error", "-c", script, *(str(tmp_path / name) for name in names)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def large(mode, size, **options):
-    """A JPEG with edges and some grain, as `mode` stores it."""
-    width, height = size
-    rng = np.random.default_rng(0)
-    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
-    waves = [127 + 80 * np.sin(9 * x + 4 * k) * np.cos(7 * y - k) + 40 * (np.hypot(x - 0.3, y) < 0.5) for k in range(3)]
-    pixels = np.stack(waves, axis=2) + rng.normal(0, 4, (height, width, 1))
-    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    return encode(image.convert(mode), "JPEG", quality=90, **options)
-
-
-def scaled(image, side):
-    """A whole image at the shorter side asked for: what decoding smaller is compared with."""
-    width, height = image.size
-    shorter = min(width, height)
-    return image.resize((side * width // shorter, side * height // shorter), Image.Resampling.BILINEAR)
-
-
-# decoded at 1/2, 1/4 and 1/8; most sizes are odd: the last decoded row and column then show but a part
-@pytest.mark.parametrize(
-    ("mode", "size"), [("RGB", (257, 401)), ("L", (523, 611)), ("CMYK", (383, 517)), ("RGB", (1031, 1029))]
-)
-def test_a_large_jpeg_decoded_smaller_is_nearly_the_same(mode, size):
-    data = large(mode, size)
-    whole = scaled(read_image("x", content=data), 64)
-    smaller = read_image("x", content=data, shorter_side=64)
-    assert smaller.mode == "RGB"
-    assert smaller.size == whole.size
-    apart = np.abs(np.asarray(smaller).astype(int) - np.asarray(whole))
-    assert apart.mean() < 0.4
-    assert apart.max() <= 4  # a last row or column taken for a whole one would shift all, and make 5 to 13 of it
-
-
-@pytest.mark.parametrize("orientation", [1, 4, 6])
-def test_orientation_holds_for_a_jpeg_decoded_smaller(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = large("RGB", (517, 383), exif=exif)
-    whole, smaller = (read_image("x", content=data, shorter_side=side) for side in (None, 64))
-    assert whole.size == ((383, 517) if orientation > 4 else (517, 383))
-    apart = np.abs(np.asarray(smaller).astype(int) - np.asarray(scaled(whole, 64)))
-    assert apart.max() <= 4
-    assert smaller.getexif().get(0x0112, 1) == 1
-
-
-def test_only_a_jpeg_of_four_times_the_size_is_decoded_smaller():
-    assert read_image("x", content=large("RGB", (300, 256)), shorter_side=64).size == (75, 64)
-    for data in (large("RGB", (300, 255)), encode(flat("RGB", RED, (300, 256)), "PNG")):
-        np.testing.assert_array_equal(read_image("x", content=data, shorter_side=64), read_image("x", content=data))
-
-
-def test_a_jpeg_decoded_smaller_has_the_same_limits():
-    data = large("RGB", (512, 512))
-    for cut in (2, 40, len(data) // 2):
-        with pytest.raises(UnreadableImage, match=TRUNCATED):
-            read_image("x", content=data[:-cut], shorter_side=64)
-    with pytest.raises(UnreadableImage, match="512x512 pixels is over the limit of 262,143"):
-        read_image("x", content=data, shorter_side=64, max_pixels=512 * 512 - 1)
 
 
 FUZZED = {"png": PNG, "jpeg": JPEG, "gif": GIF, "bmp": BMP, "webp": WEBP, "lzw": LZW, "tiff": tiff(bytes(range(256)))}
