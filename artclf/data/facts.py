@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and JPEG's grey
 STATISTICS = ("brightness", "contrast", "saturation", "saturation_spread", "red", "green", "blue")
 
 Canonical = Callable[[Image.Image], Image.Image]
+_Found = tuple[dict[str, Any], dict[str, Any], dict[str, float]]  # facts; statistics as stored, and in canonical form
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ class Survey:
     manifest: Manifest  # all files
     facts: pd.DataFrame  # a row for each file that was read: the manifest's columns, and those of `FileFacts`
     unreadable: pd.DataFrame  # a row for each that could not be: path, label, reason
+    # of decoded files, a row for each of `facts`: sha256 (of the file), hash (see `perceptual_hash`) and `STATISTICS`
+    measured: pd.DataFrame | None = None
+    canonical: pd.DataFrame | None = None  # the `STATISTICS` of the images in canonical form
 
     @property
     def looked_at(self) -> int:
@@ -124,6 +128,8 @@ def survey_files(
     *,
     sample: int | None = DEFAULT_SAMPLE,
     seed: int = 0,
+    decode: bool = False,
+    canonical: Canonical | None = None,
     threads: int = 4,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     quiet: bool = False,
@@ -134,6 +140,8 @@ def survey_files(
         manifest: the files.
         sample: how many are read, drawn by `draw_sample`; None for all.
         seed: of the sample.
+        decode: also decode the images and measure them; those whose pixels are damaged then count as unreadable.
+        canonical: brings a decoded image into the canonical form, to be measured too.
         threads: how many files at a time.
         max_pixels: an image with more counts as unreadable.
         quiet: show no progress.
@@ -142,73 +150,41 @@ def survey_files(
     if sample is not None and sample < len(table):
         table = table.iloc[draw_sample(table, sample, seed)]
 
-    def look(file: Path) -> dict[str, Any]:
-        return asdict(read_facts(file, max_pixels=max_pixels))
-
-    read, unreadable, found = _read_files(manifest.root, table, look, threads, "" if quiet else "Reading headers")
-    facts = pd.DataFrame(found, columns=[field.name for field in fields(FileFacts)])
-    types = {"jpeg_quality": "Int64", "quality_exact": "boolean"}  # with gaps: other formats have none
-    return Survey(manifest, read.join(facts.astype(types)), unreadable)
-
-
-def measure_files(
-    survey: Survey,
-    *,
-    canonical: Canonical | None = None,
-    threads: int = 4,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    quiet: bool = False,
-) -> tuple[Survey, pd.DataFrame, pd.DataFrame | None]:
-    """Decode the files of a survey, and measure them.
-
-    Args:
-        survey: whose `facts` name the files.
-        canonical: brings an image into the canonical form, to be measured too.
-        threads: as in `survey_files`, like the others.
-        max_pixels: the same.
-        quiet: the same.
-
-    Returns:
-        The survey, with files whose pixels are damaged moved to the unreadable ones; and, a row for each row of its facts,
-        the columns `sha256` (of the file), `hash` (see `perceptual_hash`) and `STATISTICS`; and the `STATISTICS` of the
-        canonical images.
-    """
-
-    def look(file: Path) -> dict[str, Any]:
+    def read(file: Path) -> _Found:
+        facts = asdict(read_facts(file, max_pixels=max_pixels))
+        if not decode:
+            return facts, {}, {}
         content = read_bytes(file)
         # the canonical form is made of the image at full size, as in training
         image = read_image(file, max_pixels=max_pixels, content=content, shorter_side=None if canonical else SIDE)
-        found = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
-        return found | {"canonical": measure(canonical(image)) if canonical else {}}
+        measured = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
+        return facts, measured, measure(canonical(image)) if canonical else {}
 
-    label = "" if quiet else "Decoding images"
-    facts, bad, found = _read_files(survey.manifest.root, survey.facts, look, threads, label)
-    unreadable = pd.concat([survey.unreadable, bad], ignore_index=True) if len(bad) else survey.unreadable
-    measured = pd.DataFrame(found, columns=["sha256", "hash", *STATISTICS])
-    after = pd.DataFrame([row["canonical"] for row in found], columns=list(STATISTICS)) if canonical else None
-    return replace(survey, facts=facts, unreadable=unreadable), measured, after
-
-
-def _read_files(
-    root: Path, table: pd.DataFrame, read: Callable[[Path], dict[str, Any]], threads: int, label: str
-) -> tuple[pd.DataFrame, pd.DataFrame, list[dict[str, Any]]]:
-    """Read each file of a table, in threads, with a progress bar if there is a label.
-
-    Returns:
-        The rows that can be read; path, label and reason of the others; and what `read` returned for the first.
-    """
-
-    def attempt(path: str) -> dict[str, Any] | str:
-        try:
-            return read(root / path)
-        except UnreadableImage as error:
-            return error.reason
-
-    bar = Console(stderr=True, quiet=not label)  # what is printed may be piped elsewhere
+    label = "Decoding images" if decode else "Reading headers"
+    bar = Console(stderr=True, quiet=quiet)  # what is printed may be piped elsewhere
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        results = pool.map(attempt, table["path"])
-        found = list(track(results, label, total=len(table), transient=True, console=bar))
-    refused = np.array([isinstance(result, str) for result in found], dtype=bool)
-    bad = table.loc[refused, ["path", "label"]].assign(reason=[result for result in found if isinstance(result, str)])
-    facts = [result for result in found if isinstance(result, dict)]
-    return table[~refused].reset_index(drop=True), bad.reset_index(drop=True), facts
+        attempts = pool.map(lambda path: _attempt(read, manifest.root / path), table["path"])
+        results = list(track(attempts, label, total=len(table), transient=True, console=bar))
+    refused = np.array([isinstance(result, str) for result in results], dtype=bool)
+    reasons = [result for result in results if isinstance(result, str)]
+    unreadable = table.loc[refused, ["path", "label"]].assign(reason=reasons).reset_index(drop=True)
+    found = [result for result in results if not isinstance(result, str)]
+    facts = pd.DataFrame([facts for facts, _, _ in found], columns=[field.name for field in fields(FileFacts)])
+    types = {"jpeg_quality": "Int64", "quality_exact": "boolean"}  # with gaps: other formats have none
+    measured = pd.DataFrame([measured for _, measured, _ in found], columns=["sha256", "hash", *STATISTICS])
+    after = pd.DataFrame([after for _, _, after in found], columns=list(STATISTICS))
+    return Survey(
+        manifest,
+        table[~refused].reset_index(drop=True).join(facts.astype(types)),
+        unreadable,
+        measured if decode else None,
+        after if decode and canonical else None,
+    )
+
+
+def _attempt(read: Callable[[Path], _Found], file: Path) -> _Found | str:
+    """What is found in a file, or the reason why it can't be read."""
+    try:
+        return read(file)
+    except UnreadableImage as error:
+        return error.reason

@@ -108,15 +108,12 @@ class PixelStore:
                 known = self._known(paths)  # another process may have stored some meanwhile
                 missing = [path for path in paths if path not in known]
                 if missing:
-                    self._announce(len(missing), len(paths))
+                    needed = len(missing) * self.rows.row_bytes
+                    require_room(self.folder, needed, self.max_gb)
+                    line = "decoding %d of %d images once, and keeping %.3g GB of pixels in %s (cache.pixels=false keeps none)"
+                    log.info(line, len(missing), len(paths), needed / 1e9, self.folder)
                 known |= {file.path: file for file in self._decode(missing, workers)}
         return _table([known[path] for path in paths])
-
-    def _announce(self, missing: int, total: int) -> None:
-        needed = missing * self.rows.row_bytes
-        require_room(self.folder, needed, self.max_gb)
-        line = "decoding %d of %d images once, and keeping %.3g GB of pixels in %s (cache.pixels=false keeps none)"
-        log.info(line, missing, total, needed / 1e9, self.folder)
 
     def _known(self, paths: Sequence[str]) -> dict[str, _File]:
         """The files that have not changed since their pixels were stored."""

@@ -61,10 +61,9 @@ def read_ahead(
     try:
         while True:
             while len(waiting) <= _AHEAD and failure is None:
-                chunk = []
+                chunk: list[Path] = []
                 try:
-                    for file in islice(remaining, batch):
-                        chunk.append(file)  # noqa: PERF402 (what came before a failure is kept)
+                    chunk.extend(islice(remaining, batch))  # what comes before a failure is kept
                 except Exception as error:  # noqa: BLE001 (raised again below)
                     failure = error
                 if not chunk:
