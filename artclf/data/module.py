@@ -143,8 +143,9 @@ class ArtData(LightningDataModule):
         weights = np.ones(len(labels)) if self.plan.weights is None else self.plan.weights
         drawn = weights * len(labels) / weights.sum()
         counts = pd.DataFrame({"label": labels, "kind": kinds, "drawn": drawn}).pivot_table("drawn", "label", "kind", "sum")
-        counts = counts.reindex(index=LABELS, columns=["original", "copy"]).fillna(0).round()
-        return {label: {str(kind): int(number) for kind, number in counts.loc[label].items()} for label in LABELS}
+        columns = ["original", "copy"]
+        table = counts.reindex(index=LABELS, columns=columns).fillna(0).round().to_numpy(dtype=int).tolist()
+        return {label: dict(zip(columns, row, strict=True)) for label, row in zip(LABELS, table, strict=True)}
 
     def log_summary(self) -> None:
         """Log which images there are, and what an epoch is made of."""

@@ -1,7 +1,6 @@
 import hashlib
 import os
-import subprocess
-import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -134,17 +133,21 @@ def test_an_interrupted_pass_continues_where_it_stopped(root: Path, reads: list[
     assert reads == []
 
 
-def test_two_processes_build_one_store(root: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from tests.data.test_pixels import names, opened\n"
-        "root = Path(sys.argv[1]); print(opened(root).inspect(names(root), workers=0)['sha256'].str.len().sum())"
-    )
-    repository = Path(__file__).parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(repository)}
-    command = [sys.executable, "-c", script, str(root)]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=repository) for _ in range(2)]
-    assert [child.communicate(timeout=300)[0].split()[-1] for child in both] == ["384", "384"]
-    assert len(opened(root)) == 5
+def test_what_another_process_stores_meanwhile_is_not_decoded_again(
+    root: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = opened(root)
+    building = store.rows.building
+
+    def after_another() -> AbstractContextManager[None]:
+        opened(root).inspect(names(root), workers=0)
+        reads.clear()
+        return building()
+
+    monkeypatch.setattr(store.rows, "building", after_another)
+    assert (store.inspect(names(root), workers=0)["sha256"] != "").all()
+    assert reads == []
+    assert len(store) == 5
 
 
 def test_the_size_is_logged_and_limited_before_anything_is_decoded(
