@@ -343,7 +343,7 @@ def foreign_weights(tmp_path: Path) -> str:
     ("words", "made", "said"),
     [
         (["data=folder"], lambda path: f"data.root={path}/nowhere", "nowhere: does not exist"),
-        (["data=folder"], unreadable, "2 of 4 pictures can't be read"),
+        (["data=folder"], unreadable, "2 of 4 images can't be read"),
         ([], foreign_weights, "does not fit efficientnet_lite0"),
         (["stages.head.unfreeze=999"], None, "stages.head.unfreeze: got 999; allowed: 0 to 148"),
         (["trainer.precison=32-true"], None, "trainer.precison: unknown key; did you mean trainer.precision?"),

@@ -1,15 +1,15 @@
-"""What files say besides the art: size, format and JPEG settings of a file; colours and a hash of its decoded image.
+"""Facts of image files besides the art: size, format and JPEG settings; colour statistics and a hash of the decoded image.
 
-Where these differ between the classes they are shortcuts: a classifier that scales and decodes still sees their traces.
+If these differ between the classes they are shortcuts: a classifier still sees their traces in scaled and decoded images.
 """
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,93 +21,53 @@ from rich.console import Console
 from rich.progress import track
 from scipy.fft import dctn
 
-from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, open_image, read_image
+from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, open_image, read_bytes, read_image
 from artclf.data.jpeg import estimate_quality, name_tables, subsampling
 from artclf.data.manifest import COLUMNS, Manifest
 from artclf.data.sampling import draw_sample
 
-DEFAULT_SAMPLE = 5_000
-"""Files read where no other number is asked for: a share is then known to within 1.4 points (two standard errors)."""
+DEFAULT_SAMPLE = 5_000  # files: a share is then known to within 1.4 points (two standard errors)
 
-SIDE = 64  # pixels a side at which colours are measured: fine detail, which holds a generator's trace, is left out on purpose
-_HASH_SIDE = 32  # pixels a side of which the hash is made
-_FLAT = 1.0  # spread of the grey levels (0 to 255) below which an image shows nothing to know it by
-_CHUNK = 32  # files to a task: one task each for 185,015 files would cost more than the reading
+SIDE = 64  # pixels per side at which colours are measured: fine detail, which holds a generator's trace, is left out
+_HASH_SIDE = 32  # pixels per side of which the hash is made
+_FLAT = 1.0  # standard deviation of grey (0 to 255) below which an image has no hash
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and JPEG's grey
 
-T = TypeVar("T")
+# Of a decoded image: mean and standard deviation of luma; mean and standard deviation of HSV's saturation (black has none);
+# and the cast of each colour, its mean less that of luma.
+STATISTICS = ("brightness", "contrast", "saturation", "saturation_spread", "red", "green", "blue")
+
 Canonical = Callable[[Image.Image], Image.Image]
+_Found = tuple[dict[str, Any], dict[str, Any], dict[str, float]]  # facts; statistics as stored, and in canonical form
 
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """The facts of one file, from its header.
+    """The facts of one file, from its header. The JPEG settings are None for other formats."""
 
-    Attributes:
-        width: pixels across, before EXIF turns the image (a TIFF: after).
-        height: pixels down, the same.
-        format: of the file's content, whatever its name: "JPEG", "PNG", "WEBP", "GIF", "BMP" or "TIFF".
-        mode: Pillow's word for the kind of pixels stored, such as "RGB", "L" (grey), "P" (palette) or "CMYK".
-        bytes: size of the file.
-        jpeg_quality: 1 to 100 on libjpeg's scale (see `artclf.data.jpeg`); this and the next three are None for other formats.
-        quality_exact: whether the tables are exactly those of that quality, or only nearest to them.
-        subsampling: of a JPEG's colour, such as "4:2:0"; None for grey too.
-        tables: eight letters that stand for a JPEG's quantisation tables (`artclf.data.jpeg.name_tables`).
-        exif: whether the file carries EXIF: what camera or program wrote it, and how. A TIFF: whether it has that directory.
-    """
-
-    width: int
+    width: int  # in pixels, before EXIF turns the image (a TIFF: after)
     height: int
-    format: str
-    mode: str
+    format: str  # of the content, whatever the file's name: "JPEG", "PNG", "WEBP", "GIF", "BMP" or "TIFF"
+    mode: str  # Pillow's name for the kind of pixels stored, such as "RGB", "L" (grey), "P" (palette) or "CMYK"
     bytes: int
-    jpeg_quality: int | None = None
-    quality_exact: bool | None = None
-    subsampling: str | None = None
-    tables: str | None = None
-    exif: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """A decoded image as a whole, on a scale on which black is 0 and white 1.
-
-    Attributes:
-        brightness: mean luma.
-        contrast: standard deviation of luma.
-        saturation: mean of HSV's saturation, (largest − smallest) / largest of red, green and blue; black has none.
-        saturation_spread: its standard deviation.
-        red: mean less mean luma: a cast of red, as green and blue; a grey image has none.
-        green: mean less mean luma.
-        blue: mean less mean luma.
-    """
-
-    brightness: float
-    contrast: float
-    saturation: float
-    saturation_spread: float
-    red: float
-    green: float
-    blue: float
-
-
-NAMES = tuple(field.name for field in fields(Statistics))
+    jpeg_quality: int | None = None  # 1 to 100 on libjpeg's scale
+    quality_exact: bool | None = None  # whether the tables are exactly those of that quality, or only nearest to them
+    subsampling: str | None = None  # such as "4:2:0"; None for grey too
+    tables: str | None = None  # a short name of the quantisation tables
+    exif: bool = False  # whether the file carries EXIF of a camera or program
 
 
 @dataclass(frozen=True)
 class Survey:
-    """The facts of a manifest's files.
+    """The facts of a manifest's files."""
 
-    Attributes:
-        manifest: all the files.
-        facts: a row for each file that was read: the manifest's columns, and those of `FileFacts`.
-        unreadable: a row for each that could not be: path, label, reason.
-    """
-
-    manifest: Manifest
-    facts: pd.DataFrame
-    unreadable: pd.DataFrame
+    manifest: Manifest  # all files
+    facts: pd.DataFrame  # a row for each file that was read: the manifest's columns, and those of `FileFacts`
+    unreadable: pd.DataFrame  # a row for each that could not be: path, label, reason
+    # of decoded files, a row for each of `facts`: sha256 (of the file), hash (see `perceptual_hash`) and `STATISTICS`
+    measured: pd.DataFrame | None = None
+    canonical: pd.DataFrame | None = None  # the `STATISTICS` of the images in canonical form
 
     @property
     def looked_at(self) -> int:
@@ -116,12 +76,10 @@ class Survey:
 
 
 def read_facts(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> FileFacts:
-    """Read a file's facts from its header, under the precautions of `artclf.data.images`.
-
-    The pixels are not decoded: that a file is cut short or damaged behind its header is not noticed here.
+    """Read a file's facts from its header. That a file is damaged behind its header is not noticed.
 
     Raises:
-        UnreadableImage: there is no such file, it is none of the formats, too large, or its header is damaged.
+        UnreadableImage: as `artclf.data.images.open_image`.
     """
     with open_image(path, max_pixels=max_pixels) as image:
         assert image.fp is not None  # open until the `with` ends
@@ -133,19 +91,19 @@ def read_facts(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Fil
         return FileFacts(*facts, *estimate_quality(image), subsampling(image), name_tables(image), exif)
 
 
-def measure(image: Image.Image) -> Statistics:
-    """Measure an RGB image, scaled to 64×64 pixels whatever its shape."""
+def measure(image: Image.Image) -> dict[str, float]:
+    """Compute the `STATISTICS` of an RGB image, scaled to 64×64 pixels, with black 0 and white 1."""
     pixels = np.asarray(_scaled(image, SIDE), dtype=np.float64) / 255
     luma = pixels @ LUMA
     largest, smallest = pixels.max(axis=2), pixels.min(axis=2)
     saturation = (largest - smallest) / np.where(largest > 0, largest, 1.0)
     cast = pixels.mean(axis=(0, 1)) - luma.mean()
     numbers = (luma.mean(), luma.std(), saturation.mean(), saturation.std(), *cast)
-    return Statistics(*(round(float(number), 6) for number in numbers))
+    return {name: round(float(number), 6) for name, number in zip(STATISTICS, numbers, strict=True)}
 
 
 def perceptual_hash(image: Image.Image) -> str:
-    """64 bits of an RGB image that stay nearly the same when it is scaled, re-encoded or slightly altered in colour.
+    """64 bits of an RGB image that hardly change when it is scaled, re-encoded or slightly altered in colour.
 
     pHash (Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010): of the cosine transform of the
     image in grey at 32×32, the 8×8 lowest frequencies without the constant ones; each bit says whether one is above their
@@ -162,7 +120,7 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 def _scaled(image: Image.Image, side: int) -> Image.Image:
-    return image.resize((side, side), Image.Resampling.BOX, reducing_gap=None)
+    return image.resize((side, side), Image.Resampling.BOX)
 
 
 def survey_files(
@@ -170,6 +128,8 @@ def survey_files(
     *,
     sample: int | None = DEFAULT_SAMPLE,
     seed: int = 0,
+    decode: bool = False,
+    canonical: Canonical | None = None,
     threads: int = 4,
     max_pixels: int = DEFAULT_MAX_PIXELS,
     quiet: bool = False,
@@ -180,6 +140,8 @@ def survey_files(
         manifest: the files.
         sample: how many are read, drawn by `draw_sample`; None for all.
         seed: of the sample.
+        decode: also decode the images and measure them; those whose pixels are damaged then count as unreadable.
+        canonical: brings a decoded image into the canonical form, to be measured too.
         threads: how many files at a time.
         max_pixels: an image with more counts as unreadable.
         quiet: show no progress.
@@ -188,84 +150,41 @@ def survey_files(
     if sample is not None and sample < len(table):
         table = table.iloc[draw_sample(table, sample, seed)]
 
-    def look(file: Path) -> dict[str, object]:
-        facts = read_facts(file, max_pixels=max_pixels)
-        return {name: getattr(facts, name) for name in columns}
-
-    columns = [field.name for field in fields(FileFacts)]
-    read, unreadable, found = _look_at(manifest.root, table, look, threads, "" if quiet else "Reading headers")
-    types = {"jpeg_quality": "Int64", "quality_exact": "boolean"}  # with gaps: other formats have none
-    return Survey(manifest, read.join(pd.DataFrame(found, columns=columns).astype(types)), unreadable)
-
-
-def measure_files(
-    survey: Survey,
-    *,
-    canonical: Canonical | None = None,
-    threads: int = 4,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    quiet: bool = False,
-) -> tuple[Survey, pd.DataFrame, pd.DataFrame | None]:
-    """Decode the files whose facts were read, and measure them.
-
-    Args:
-        survey: whose `facts` name the files.
-        canonical: what makes an image canonical; None where only the images as they are are asked for.
-        threads: how many files at a time (Pillow decodes outside of Python's lock).
-        max_pixels: an image with more counts as unreadable.
-        quiet: show no progress.
-
-    Returns:
-        The survey, with files whose pixels are damaged among the unreadable ones; and, a row for each row of its facts, the
-        columns `sha256` (of the file), `hash` (see `perceptual_hash`) and those of `Statistics`; the last, of the canonical
-        images, has those of `Statistics` alone.
-    """
-
-    def look(file: Path) -> dict[str, object]:
-        content = file.read_bytes()
-        # what is made canonical is so at full size, as training reads it
+    def read(file: Path) -> _Found:
+        facts = asdict(read_facts(file, max_pixels=max_pixels))
+        if not decode:
+            return facts, {}, {}
+        content = read_bytes(file)
+        # the canonical form is made of the image at full size, as in training
         image = read_image(file, max_pixels=max_pixels, content=content, shorter_side=None if canonical else SIDE)
-        found: dict[str, object] = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image)}
-        found |= asdict(measure(image))
-        if canonical is not None:
-            found |= {f"canonical_{name}": number for name, number in asdict(measure(canonical(image))).items()}
-        return found
+        measured = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
+        return facts, measured, measure(canonical(image)) if canonical else {}
 
-    label = "" if quiet else "Decoding images"
-    facts, bad, found = _look_at(survey.manifest.root, survey.facts, look, threads, label)
-    unreadable = pd.concat([survey.unreadable, bad], ignore_index=True) if len(bad) else survey.unreadable
-    measured = pd.DataFrame(found, columns=["sha256", "hash", *NAMES, *(f"canonical_{name}" for name in NAMES)])
-    after = measured[[f"canonical_{name}" for name in NAMES]].set_axis(list(NAMES), axis=1) if canonical else None
-    return replace(survey, facts=facts, unreadable=unreadable), measured[["sha256", "hash", *NAMES]], after
-
-
-def _look_at(
-    root: Path, table: pd.DataFrame, look: Callable[[Path], T], threads: int, label: str
-) -> tuple[pd.DataFrame, pd.DataFrame, list[T]]:
-    """Look at each file of a table, in threads, with a progress bar where there is a label.
-
-    Returns:
-        The rows that can be read; of the others path, label and reason; and what was found of the first.
-    """
-    files = [root / path for path in table["path"]]
-
-    def look_at(chunk: Sequence[Path]) -> list[tuple[T | None, str]]:
-        looks: list[tuple[T | None, str]] = []
-        for file in chunk:
-            try:
-                looks.append((look(file), ""))
-            except UnreadableImage as error:
-                looks.append((None, error.reason))
-            except OSError as error:
-                looks.append((None, (error.strerror or str(error)).lower()))
-        return looks
-
-    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+    label = "Decoding images" if decode else "Reading headers"
+    bar = Console(stderr=True, quiet=quiet)  # what is printed may be piped elsewhere
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        bar = Console(stderr=True, quiet=not label)  # what is printed may be piped elsewhere
-        done = track(pool.map(look_at, chunks), label, total=len(chunks), transient=True, console=bar)
-        looks = [look for chunk in done for look in chunk]
-    reasons = np.array([reason for _, reason in looks], dtype=object)
-    bad = table.loc[reasons != "", ["path", "label"]].assign(reason=reasons[reasons != ""]).reset_index(drop=True)
-    found = [found for found, reason in looks if found is not None and not reason]
-    return table[reasons == ""].reset_index(drop=True), bad, found
+        attempts = pool.map(lambda path: _attempt(read, manifest.root / path), table["path"])
+        results = list(track(attempts, label, total=len(table), transient=True, console=bar))
+    refused = np.array([isinstance(result, str) for result in results], dtype=bool)
+    reasons = [result for result in results if isinstance(result, str)]
+    unreadable = table.loc[refused, ["path", "label"]].assign(reason=reasons).reset_index(drop=True)
+    found = [result for result in results if not isinstance(result, str)]
+    facts = pd.DataFrame([facts for facts, _, _ in found], columns=[field.name for field in fields(FileFacts)])
+    types = {"jpeg_quality": "Int64", "quality_exact": "boolean"}  # with gaps: other formats have none
+    measured = pd.DataFrame([measured for _, measured, _ in found], columns=["sha256", "hash", *STATISTICS])
+    after = pd.DataFrame([after for _, _, after in found], columns=list(STATISTICS))
+    return Survey(
+        manifest,
+        table[~refused].reset_index(drop=True).join(facts.astype(types)),
+        unreadable,
+        measured if decode else None,
+        after if decode and canonical else None,
+    )
+
+
+def _attempt(read: Callable[[Path], _Found], file: Path) -> _Found | str:
+    """What is found in a file, or the reason why it can't be read."""
+    try:
+        return read(file)
+    except UnreadableImage as error:
+        return error.reason

@@ -1,8 +1,7 @@
-"""Any image file a person has to RGB pixels, or a clear refusal.
+"""Read any image file as RGB pixels, or refuse it with a reason.
 
 Only Pillow's decoders for the six formats below ever run, chosen by the file's first bytes: its name is not trusted.
-Every function may be called from many threads at once; nothing here changes a global setting while it runs.
-
+All functions are thread-safe: none changes a global setting while it runs.
 There is no colour management: pixels are the stored values, whatever ICC profile comes with them.
 """
 
@@ -13,10 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base as Tag
@@ -28,12 +26,10 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from artclf.errors import ArtclfError
 
-DEFAULT_MAX_PIXELS = 89_478_485
-"""Largest picture decoded unless told otherwise: Pillow's own limit, 256 MiB as 8-bit RGB."""
+DEFAULT_MAX_PIXELS = 89_478_485  # Pillow's own limit: 256 MiB as 8-bit RGB
 
-# Pillow's plugin for each signature. They are called directly rather than through `Image.open`, which warns of large
-# pictures (a warning that only a process-wide filter could hold back) before the caller can look at the size, and which
-# turns a phone's JPEG into an MPO with an index that may be damaged when all that is wanted is its first picture.
+# `Image.open` is not used: it warns about large images before their size can be checked, and it opens a phone's JPEG as an
+# MPO, whose index may be damaged while its first image is fine.
 _DECODERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (rb"\xff\xd8\xff", JpegImageFile),
     (rb"\x89PNG\r\n\x1a\n", PngImageFile),
@@ -43,17 +39,18 @@ _DECODERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (rb"II[*+]\0|MM\0[*+]", TiffImageFile),
 )
 
-# What Pillow's decoders and metadata parsers let through on a damaged file.
+# What Pillow's decoders and metadata parsers raise on a damaged file: also for tags of a wrong type, codes that no table
+# knows, rationals with denominator zero, numbers that the end of the file cuts in two, and sizes beyond this machine's memory.
 _DECODER_ERRORS = (
-    OSError,  # pixel data cut short or undecodable; unsupported kinds of BMP and TIFF
-    SyntaxError,  # a header, chunk or directory that breaks the format's rules; no width or no height
-    ValueError,  # impossible tile, palette or chunk sizes; PNG text that unpacks beyond Pillow's limit
-    TypeError,  # a TIFF or EXIF tag of another type than the format says
-    LookupError,  # a code that none of Pillow's tables knows; a record shorter than its header says
-    ArithmeticError,  # a rational with denominator zero; an offset beyond what fits a C integer
-    EOFError,  # an animation without a first frame
-    MemoryError,  # a size within the limit that this machine still cannot hold
-    struct.error,  # a number that the end of the file cuts in two
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    MemoryError,
+    struct.error,
 )
 
 _TRANSPOSE: dict[object, Image.Transpose] = {
@@ -64,15 +61,15 @@ _TRANSPOSE: dict[object, Image.Transpose] = {
     6: Image.Transpose.ROTATE_270,
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
-}  # EXIF 2.32, tag 0x0112: how the stored picture is turned upright
+}  # by EXIF orientation (tag 0x0112): how the stored image is turned upright
 
-# Damaged metadata does not make a picture unreadable, and Pillow's words for it name no file. Said once, at import:
+# Damaged metadata does not make an image unreadable, and Pillow's warnings name no file. Set once, at import:
 # `warnings.catch_warnings` around each call is not thread-safe.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(Png|Tiff)ImagePlugin")
 
 
 class UnreadableImage(ArtclfError):  # noqa: N818  the name says what it is about
-    """A file that gives no image: its `path`, and the `reason` in one short line without it, such as ``empty file``."""
+    """A file that gives no image: its `path`, and a short `reason` such as ``empty file``."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(path, reason)  # both, so that it survives pickling on its way out of a worker process
@@ -81,6 +78,11 @@ class UnreadableImage(ArtclfError):  # noqa: N818  the name says what it is abou
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> Self:
+        """For an error of the file system."""
+        return cls(path, (error.strerror or str(error)).lower())
 
 
 def read_image(
@@ -91,40 +93,37 @@ def read_image(
     shorter_side: int | None = None,
     interpolation: str = "bilinear",
 ) -> Image.Image:
-    """Read a picture's first frame as RGB, turned upright by its EXIF orientation.
+    """Read the first frame of an image file as RGB, upright.
 
     Transparency is laid on white. Grey of more than 8 bits is scaled from its full range to 0-255; for floating point,
-    white is the first of 1, 255, 65535 whose double no pixel exceeds, else the largest value. A file that ends too early is
-    refused; damage that libjpeg mends silently is not noticed.
+    white is the first of 1, 255, 65535 whose double no pixel exceeds, else the largest value. A truncated file is refused;
+    damage that libjpeg repairs silently is not noticed.
 
     Args:
         path: a JPEG, PNG, WebP, GIF, BMP or TIFF file, whatever its suffix.
-        max_pixels: width times height above which the file is refused before it is decoded. Pillow's own
-            `Image.MAX_IMAGE_PIXELS` holds as well: to go beyond it, set both.
-        content: the file's bytes, where the caller has them already; the path is then only named in refusals.
+        max_pixels: width times height above which a file is refused before it is decoded. Pillow's `Image.MAX_IMAGE_PIXELS`
+            holds as well.
+        content: the file's bytes, if the caller has them already.
         shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many is
-            decoded smaller and comes scaled to exactly this; any other image comes as large as it is.
-        interpolation: "bilinear" or "bicubic", with which such a JPEG is scaled.
-
-    Returns:
-        The image, loaded, in mode RGB, with nothing left in `info`.
+            decoded smaller and returned at exactly this size; any other image is returned at full size.
+        interpolation: "bilinear" or "bicubic", for scaling such a JPEG.
 
     Raises:
-        UnreadableImage: there is no such file, it is none of these formats, damaged, cut short or too large.
-
+        UnreadableImage: there is no such file, or it is of another format, damaged, truncated or too large.
     """
     with open_image(path, max_pixels=max_pixels, content=content) as opened:
         if isinstance(opened, TiffImageFile):
             _require_every_strip(opened)
         smaller = _decode_smaller(opened, shorter_side) if shorter_side and isinstance(opened, JpegImageFile) else None
         opened.load()
-        turn = _turn(opened)
+        transpose = _transpose(opened)
         image = _as_rgb(opened)
         if smaller is not None:
             size, box = smaller
             image = image.resize(size, Image.Resampling[interpolation.upper()], box=box)
-        image = image if turn is None else image.transpose(turn)
-    image.info = {}  # its orientation, for one, holds no longer
+        if transpose is not None:
+            image = image.transpose(transpose)
+    image.info = {}  # its EXIF orientation, for one, is no longer true
     return image
 
 
@@ -132,7 +131,7 @@ def read_image(
 def open_image(
     path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS, content: bytes | None = None
 ) -> Iterator[ImageFile.ImageFile]:
-    """Open an image: its header is read, its pixels are not. What fails inside the `with` becomes a refusal too.
+    """Open an image and read its header only. Decoding errors inside the `with` become `UnreadableImage` too.
 
     The arguments and errors are those of `read_image`.
     """
@@ -140,27 +139,41 @@ def open_image(
     try:
         file: IO[bytes] = path.open("rb") if content is None else BytesIO(content)
     except OSError as error:
-        raise UnreadableImage(path, (error.strerror or str(error)).lower()) from error
+        raise UnreadableImage.of(path, error) from error
     with file:
         decoder = _decoder_for(path, file)
         limit = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
         try:
-            # Without the file's name: with it, Pillow maps raw pixels into memory, and a file cut short
-            # by another process would then kill this one.
+            # Without the file's name: with it, Pillow maps raw pixels into memory, and a file truncated by another
+            # process would then kill this one.
             image: ImageFile.ImageFile = decoder(file, "")
             if image.width * image.height > limit:
                 raise UnreadableImage(path, f"{image.width}x{image.height} pixels is over the limit of {limit:,}")
             yield image
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            # Pillow looks first at a WebP's canvas and at a GIF frame larger than its screen.
+            # Pillow itself checks a WebP's canvas and a GIF frame larger than its screen.
             raise UnreadableImage(path, f"over the limit of {limit:,} pixels") from error
         except _DECODER_ERRORS as error:
-            raise UnreadableImage(path, _reason(decoder, error)) from error
+            raise UnreadableImage(path, _reason(decoder.format, error)) from error
 
 
-def read_pixels(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> npt.NDArray[np.uint8]:
-    """Read an image as `read_image` does, as an array of its own: uint8 [H, W, 3], C-contiguous and writable."""
-    return np.array(read_image(path, max_pixels=max_pixels))
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file. Raises UnreadableImage where the file system refuses."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage.of(path, error) from error
+
+
+def reencode(image: Image.Image, kind: str, **options: int | str) -> Image.Image:
+    """Encode an RGB image as `kind` ("JPEG" or "WEBP") with Pillow's options and decode it again.
+
+    torchvision's v2.JPEG is not used: it is deprecated.
+    """
+    file = BytesIO()
+    image.save(file, kind, **options)
+    with Image.open(file, formats=[kind]) as encoded:
+        return encoded.convert("RGB")
 
 
 def _decode_smaller(
@@ -169,8 +182,8 @@ def _decode_smaller(
     """Let libjpeg decode at 1/2, 1/4 or 1/8, with at least twice the shorter side left (Pillow's `reducing_gap`).
 
     Returns:
-        None where the image is too small for that. Else the size it is to be scaled to, the longer side rounded down as
-        torchvision's resize does, and the box of decoded pixels to scale: 1001 pixels, halved, are 500.5 of 501 decoded ones.
+        None if the image is too small for that. Else the size to scale to, its longer side rounded down as torchvision's
+        resize does, and the box of decoded pixels to scale: 1001 pixels, halved, are 500.5 of 501 decoded ones.
     """
     width, height = image.size
     shorter = min(width, height)
@@ -191,21 +204,18 @@ def _decoder_for(path: Path, file: IO[bytes]) -> type[ImageFile.ImageFile]:
     raise UnreadableImage(path, "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)")
 
 
-def _reason(decoder: type[ImageFile.ImageFile], error: Exception) -> str:
-    name = "WebP" if decoder is WebPImageFile else decoder.format
+def _reason(name: str | None, error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory for this {name}"
-    words = error.args[0] if error.args else None
-    if not isinstance(words, str) or type(error) not in {OSError, SyntaxError, ValueError}:
-        return f"damaged, incomplete or unsupported {name}"  # the rest speaks of Pillow's code, not of the file
-    if "truncated" in words.lower():
-        return "truncated: the file ends before the picture does"
-    if words == "not identified by this driver":
-        words = "no width or no height"
-    return f"damaged, incomplete or unsupported {name}: {' '.join(words.split())}"
+    message = error.args[0] if error.args else None
+    if not isinstance(message, str) or type(error) not in {OSError, SyntaxError, ValueError}:
+        return f"damaged, incomplete or unsupported {name}"  # other messages are about Pillow's code, not about the file
+    if "truncated" in message.lower():
+        return "truncated: the file ends before the image does"
+    return f"damaged, incomplete or unsupported {name}: {' '.join(message.split())}"
 
 
-def _require_every_strip(image: ImageFile.ImageFile) -> None:
+def _require_every_strip(image: TiffImageFile) -> None:
     """Refuse a TIFF that lists fewer strips or tiles than its size needs: Pillow would leave the rest black."""
     boxes = {tile[1] for tile in image.tile or () if tile[1]}
     covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
@@ -213,15 +223,11 @@ def _require_every_strip(image: ImageFile.ImageFile) -> None:
         raise OSError("truncated")
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """Tell how EXIF wants a loaded picture turned; None for not at all.
-
-    `ImageOps.exif_transpose` is not used: it also writes the EXIF block anew, which fails on blocks with unusual tags.
-    A TIFF has been turned by Pillow already, and then says nothing here.
-    """
+def _transpose(image: Image.Image) -> Image.Transpose | None:
+    """How to turn a loaded image upright. `ImageOps.exif_transpose` also rewrites EXIF, which fails on unusual tags."""
     try:
-        return _TRANSPOSE.get(image.getexif().get(Tag.Orientation))
-    except _DECODER_ERRORS:  # a damaged EXIF block says nothing: the picture is taken as it is stored
+        return _TRANSPOSE.get(image.getexif().get(Tag.Orientation))  # Pillow has turned a TIFF already, and removed the tag
+    except _DECODER_ERRORS:  # a damaged EXIF block: the image is taken as it is stored
         return None
 
 
@@ -261,7 +267,7 @@ def _as_grey(image: Image.Image) -> Image.Image:
     if white_is_zero:
         np.subtract(255, levels, out=levels)
     grey = np.rint(levels, out=levels).astype(np.uint8)
-    transparent = image.info.get("transparency")  # PNG: the one grey value that stands for nothing
+    transparent = image.info.get("transparency")  # of a PNG: the grey value that stands for transparency
     if transparent is not None:
         grey[samples == transparent] = 255
     return Image.fromarray(grey)

@@ -1,8 +1,7 @@
-"""ArtData: a source's pictures, looked at, split, balanced, augmented, and handed out in batches."""
+"""ArtData: the images of a source, checked, split, balanced, augmented, and handed out in batches."""
 
 import logging
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ from artclf.cache.array_store import StoreError
 from artclf.config.schema import AugmentConfig, CacheConfig, DataConfig, HoldoutConfig
 from artclf.data.balance import Plan, plan_balance
 from artclf.data.canonical import Canonical
-from artclf.data.dataset import ArtDataset, Batch, EpochSampler, Kept
+from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
-from artclf.data.manifest import SHA256, Manifest
-from artclf.data.pixels import PixelStore, as_it_is, check_share, inspect_files
+from artclf.data.manifest import LABELS, SHA256, Manifest
+from artclf.data.pixels import PixelStore, as_it_is, inspect_files
 from artclf.data.reader import ImageReader
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
-from artclf.data.transforms import build_augmentation
 from artclf.errors import ArtclfError
 
 log = logging.getLogger(__name__)
@@ -33,32 +31,19 @@ class ArtData(LightningDataModule):
 
     Args:
         config: where the images come from and how they are read.
-        augment: how images are altered.
-        balance: what is done about unequal classes, as in conf/balance.
-        seed: of order, balancing and alterations.
-        interpolation: with which images are scaled; it belongs to the model's weights.
-        cache: whether their pixels are kept, and how many.
-        holdout: the generator or style that is left out of training; None where all are trained on.
-
-    Attributes:
-        manifest: the images that can be read, each with its split.
-        rejected: those that can't, with the columns `path` and `reason`.
-        duplicates: how many files are the same.
-        left_out: what was left out of training; None where nothing was.
-        plan: what a training epoch is made of.
-        digests: the SHA-256 of each picture's file, 32 bytes, in the order of the manifest.
-        reader: how files are read.
-        canonical: the form that every image is brought into first; None: none.
-        store: where their pixels are kept; None where they are not.
-        stand_ins: datasets that stand for those of pixels, by split: the same items, as batches of something else.
-        fallbacks: what is done otherwise than asked: a line for each, also in the log.
+        augment: how images are augmented.
+        balance: how unequal classes are balanced, a name from conf/balance.
+        seed: of order, balancing and augmentation.
+        interpolation: how images are scaled; the model's weights determine it.
+        cache: whether their pixels are cached, and how many.
+        holdout: the generator or style that is left out of training; None: none is.
     """
 
-    manifest: Manifest
-    rejected: pd.DataFrame
+    manifest: Manifest  # the images that can be read, each with its split
+    rejected: pd.DataFrame  # path and reason of those that can't
     duplicates: Duplicates
-    plan: Plan
-    digests: list[bytes]
+    plan: Plan  # what a training epoch is made of
+    digests: list[bytes]  # SHA-256 of each file, in the order of the manifest
 
     def __init__(
         self,
@@ -76,36 +61,37 @@ class ArtData(LightningDataModule):
         self.balance = balance
         self.seed = seed
         self.cache = cache or CacheConfig(pixels=False, prefix=False)
-        self.canonical = Canonical.of(config)
+        self.canonical = Canonical.described(config) if config.canonical else None
         self.reader = ImageReader(config.image_size, interpolation, config.max_pixels, self.canonical)
         self.holdout = holdout
         self.left_out: LeftOut | None = None
-        self.store: PixelStore | None = None
-        self.fallbacks: list[str] = []
-        self.stand_ins: dict[str, Dataset[Any]] = {}
-        self._ready = False
+        self.store: PixelStore | None = None  # of the cached pixels
+        self.fallbacks: list[str] = []  # what is done differently than asked, a line each; also logged
+        self.stand_ins: dict[str, Dataset[Any]] = {}  # by split: the same items with features in place of pixels
+
+    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 (the same for all of Lightning's stages)
+        """Read the images, once."""
+        if not hasattr(self, "plan"):
+            self.read()
 
     def read(self, run: Path | None = None) -> None:
-        """List the pictures, look at each, and split and balance them. Lightning's `setup` calls it where nobody has.
-
-        Args:
-            run: the run folder, in which rejected.csv is written where anything was rejected.
+        """List the images, check each, and split and balance them; write rejected.csv into the run folder, if given.
 
         Raises:
-            ArtclfError: as the source, the inspection, the splitting and the leaving out do.
+            ArtclfError: the source, the split or the holdout is invalid, or too many files can't be read.
         """
         config = self.config
         listed = read_source(config)
         if self.holdout:
             check_leave(listed.table, self.holdout.by, self.holdout.leave)
-        looks = self._inspect(listed)
-        bad = looks["reason"] != ""
-        self.rejected = pd.DataFrame({"path": listed.table["path"][bad], "reason": looks["reason"][bad]})
-        file = self._list_rejected(run)
-        check_share(self.rejected, len(listed.table), allowed=config.max_rejected, listed=file)
+        checked = self._inspect(listed)
+        bad = checked["reason"] != ""
+        self.rejected = pd.DataFrame({"path": listed.table["path"][bad], "reason": checked["reason"][bad]})
+        if bad.any():
+            self._report_rejected(len(bad), run)
         table, self.duplicates = assign_splits(
             listed.table[~bad],
-            looks["sha256"][~bad],
+            checked["sha256"][~bad],
             val_fraction=config.val_fraction,
             test_fraction=config.test_fraction,
             seed=config.split_seed,
@@ -114,17 +100,13 @@ class ArtData(LightningDataModule):
             table, self.left_out = hold_out(table, self.holdout.by, self.holdout.leave)
         self.manifest = Manifest(listed.root, table)
         if any(asdict(self.duplicates).values()):
-            log.warning(
-                "%(files)d files are %(groups)d pictures that stand more than once; left out: %(removed)d that stand in "
-                "another split too, %(contradictory)d under both labels",
-                asdict(self.duplicates),
-            )
-        self.plan = plan_balance(self.manifest.targets("train"), self.balance, self.seed)
+            line = "%(files)d files are copies of %(groups)d images; left out: %(removed)d that another split has too, "
+            log.warning(line + "%(contradictory)d under both labels", asdict(self.duplicates))
         self.digests = [bytes.fromhex(digest) for digest in table[SHA256]]
-        self._ready = True
+        self.plan = plan_balance(self.manifest.targets("train"), self.balance, self.seed)
 
     def _inspect(self, listed: Manifest) -> pd.DataFrame:
-        """Look at every file: by the store of their pixels, which is filled on the way, or without one."""
+        """Hash and check every file, and cache its pixels if that is asked for."""
         config, paths = self.config, listed.table["path"].tolist()
         if self.cache.pixels:
             try:
@@ -135,98 +117,78 @@ class ArtData(LightningDataModule):
                 self.fall_back(f"pixels are not kept, the files are decoded in every epoch: {error}")
         return inspect_files(listed.root, paths, max_pixels=config.max_pixels, threads=max(2, config.num_workers))
 
+    def _report_rejected(self, total: int, run: Path | None) -> None:
+        """Log that files can't be read, list them in the run folder, and stop if they are too many."""
+        number, allowed = len(self.rejected), self.config.max_rejected
+        first = "first: {path}: {reason}".format(**self.rejected.iloc[0])
+        log.warning("%d images can't be read (%s)", number, first)
+        if run is not None:
+            self.rejected.to_csv(run / "rejected.csv", index=False)
+            first += f"; all are in {run / 'rejected.csv'}"
+        if number > allowed * total:
+            raise ArtclfError(
+                f"{number} of {total} images can't be read, more than data.max_rejected={allowed:g} allows ({first}); repair "
+                "or remove them, or raise data.max_rejected"
+            )
+
     def fall_back(self, line: str) -> None:
-        """Say in the log, and note for metrics.json and the report, what is done otherwise than asked."""
+        """Log, and note for metrics.json and the report, what is done differently than asked."""
         log.warning("%s", line)
         self.fallbacks.append(line)
-
-    def _list_rejected(self, run: Path | None) -> Path | None:
-        if self.rejected.empty:
-            return None
-        first = self.rejected.iloc[0]
-        log.warning("%d pictures can't be read (first: %s: %s)", len(self.rejected), first["path"], first["reason"])
-        if run is None:
-            return None
-        file = run / "rejected.csv"
-        self.rejected.to_csv(file, index=False)
-        return file
-
-    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 (the same for all of Lightning's stages)
-        """Read the pictures, once."""
-        if not self._ready:
-            self.read()
 
     def counts_after(self) -> dict[str, dict[str, int]]:
         """Training items by label after balancing: `original` and `copy`. With a sampler, the number drawn on average."""
         labels = self.manifest.split("train")["label"].to_numpy()[self.plan.rows]
-        share = np.ones(len(labels)) if self.plan.weights is None else self.plan.weights * len(labels)
-        share = share if self.plan.weights is None else share / self.plan.weights.sum()
-        return {
-            label: {
-                kind: round(float(share[(labels == label) & mask].sum()))
-                for kind, mask in (("original", self.plan.copies == 0), ("copy", self.plan.copies > 0))
-            }
-            for label in ("ai", "human")
-        }
+        kinds = np.where(self.plan.copies > 0, "copy", "original")
+        weights = np.ones(len(labels)) if self.plan.weights is None else self.plan.weights
+        drawn = weights * len(labels) / weights.sum()
+        counts = pd.DataFrame({"label": labels, "kind": kinds, "drawn": drawn}).pivot_table("drawn", "label", "kind", "sum")
+        columns = ["original", "copy"]
+        table = counts.reindex(index=LABELS, columns=columns).fillna(0).round().to_numpy(dtype=int).tolist()
+        return {label: dict(zip(columns, row, strict=True)) for label, row in zip(LABELS, table, strict=True)}
 
-    def tell(self) -> None:
-        """Say in the log which pictures there are, and what an epoch is made of."""
-        counts = self.manifest.counts()
-        splits = ", ".join(f"{split} {sum(sum(g.values()) for g in labels.values())}" for split, labels in counts.items())
-        log.info("pictures from %s: %s", self.manifest.root, splits)
+    def log_summary(self) -> None:
+        """Log which images there are, and what an epoch is made of."""
+        splits = ", ".join(f"{split} {len(rows)}" for split, rows in self.manifest.table.groupby("split"))
+        log.info("images from %s: %s", self.manifest.root, splits)
         if self.config.source == "demo":
-            log.info("these pictures are drawn by artclf itself: scores on them tell nothing about art")
+            log.info("these images are drawn by artclf itself: scores on them say nothing about art")
         if self.left_out:
-            log.info(
-                "%(by)s %(leave)s is left out: %(untrained)d pictures of train and val; its %(tested)d test pictures are the "
-                "split %(split)s",
-                asdict(self.left_out),
-            )
-        train = self.counts_after()
-        log.info(
-            "balance=%s: an epoch has %d AI and %d human pictures (%d of them augmented copies)",
-            self.balance,
-            sum(train["ai"].values()),
-            sum(train["human"].values()),
-            train["ai"]["copy"] + train["human"]["copy"],
-        )
+            line = "%(by)s %(leave)s: %(untrained)d images of train and val are left out; %(tested)d are the split %(split)s"
+            log.info(line, asdict(self.left_out))
+        ai, human = (self.counts_after()[label] for label in ("ai", "human"))
+        line = "balance=%s: an epoch has %d AI and %d human images (%d of them augmented copies)"
+        log.info(line, self.balance, sum(ai.values()), sum(human.values()), ai["copy"] + human["copy"])
 
     def dataset(self, split: str) -> ArtDataset:
-        """The pictures of a split; those of train balanced and augmented."""
+        """The images of a split; those of train balanced and augmented."""
         table = self.manifest.split(split)
-        make = partial(
-            ArtDataset,
+        training = split == "train"
+        return ArtDataset(
             [self.manifest.root / path for path in table["path"]],
             self.manifest.targets(split),
             np.asarray(table.index, dtype=np.int64),
             reader=self.reader,
-            kept=Kept(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,
-        )
-        if split != "train":
-            return make()
-        return make(
-            rows=self.plan.rows,
-            copies=self.plan.copies,
-            augmentation=build_augmentation(self.augment, self.config.image_size),
-            each_epoch=self.augment.each_epoch,
-            recipe=self.augment.model_dump_json(),
+            plan=self.plan if training else None,
+            augment=self.augment if training else None,
             seed=self.seed,
+            kept=(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,
         )
 
     def loader(self, split: str) -> DataLoader[Batch]:
-        """The batches of a split: (pixels uint8 [B, 3, S, S], or what stands for them; target float32 [B], row int64 [B])."""
+        """The batches of a split: (pixels uint8 [B, 3, S, S], or their features; target float32 [B], row int64 [B])."""
         if split in self.stand_ins:
             return self.batches(self.stand_ins[split], split, workers=0)
         dataset = self.dataset(split)
         return self.batches(dataset, split, self.workers(dataset))
 
     def batches(self, dataset: Dataset[Any], split: str, workers: int) -> DataLoader[Any]:
-        """The batches of a dataset with the items of a split, which gives whole batches; those of train in the epoch's order.
+        """The batches of a dataset with the items of a split; those of train in the epoch's order.
 
-        Under several processes each has its share of every batch, so that a step sees the same images as on one device.
+        Each of several processes has its share of every batch, so that a step sees the same images as on one device.
 
         Raises:
-            ArtclfError: a batch, or the split, can't be shared by the processes.
+            ArtclfError: the processes can't share a batch, or the split.
         """
         length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"
@@ -239,7 +201,7 @@ class ArtData(LightningDataModule):
             )
         if length < processes:
             raise ArtclfError(
-                f"split {split}: {length} pictures can't be shared by {processes} processes; type fewer trainer.devices"
+                f"split {split}: {length} images can't be shared by {processes} processes; type fewer trainer.devices"
             )
         sampler = EpochSampler(
             length,
@@ -258,13 +220,13 @@ class ArtData(LightningDataModule):
             num_workers=workers,
             collate_fn=as_it_is,
             pin_memory=bool(trainer and trainer.strategy.root_device.type == "cuda"),
-            # batch normalisation can't be trained on a single picture
+            # batch normalisation can't be trained on a single image
             drop_last=training and len(sampler) > size and len(sampler) % size == 1,
             **options,
         )
 
     def workers(self, dataset: ArtDataset) -> int:
-        """How many processes prepare a split's batches: none where all of it is in the store and nothing is altered."""
+        """How many processes prepare a split's batches: none if all of it is cached and nothing is augmented."""
         if dataset.kept is not None and not dataset.altered(np.arange(len(dataset))).any():
             return 0
         return self.config.num_workers

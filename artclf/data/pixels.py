@@ -1,8 +1,8 @@
-"""Decoded pixels, kept once: the first pass over a data set reads, hashes and decodes every file, later ones read the store.
+"""The pixel cache: the first pass over a data set reads, hashes and decodes every file; later passes read the store.
 
-A picture is found by the SHA-256 of its file's bytes, so that splits, seeds, labels and names don't matter; a store is named
-by the folder of the pictures and by all that its pixels depend on. What is known of each file (as git does: size and times,
-and the hash that they stand for) is beside it, so that a file is read again where it has changed.
+An image is found by the SHA-256 of its file's bytes, so that splits, seeds, labels and names do not matter. A store is named
+by the images' folder and by everything that its pixels depend on. Beside it lies what is known of each file (size and times,
+as in git's index, and the hash), so that a file is read again once it has changed.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -24,43 +25,44 @@ from torch.utils.data import DataLoader, Dataset
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
-from artclf.data.images import UnreadableImage, read_image
+from artclf.data.images import UnreadableImage, read_bytes
 from artclf.data.reader import ImageReader
-from artclf.errors import ArtclfError
 
 log = logging.getLogger(__name__)
 
 LEDGER = "files.jsonl"
-DECODING = 1  # another number for each change in what pixels artclf makes of a file
-BATCH = 16  # pictures that a worker hands over at a time
-WORTH_WORKERS = 128  # for fewer pictures, starting processes takes longer than they save
-SETTLED = 2 * 10**9  # nanoseconds: a file changed less than this ago may change again without its times telling
+DECODING = 1  # increase it with each change in what pixels artclf makes of a file
+BATCH = 16  # images that a worker hands over at a time
+WORTH_WORKERS = 128  # for fewer images, starting processes takes longer than they save
+SETTLED = 2 * 10**9  # nanoseconds: a file changed less than this ago may change again without its times showing it
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]  # size, and the times of the last change of contents and of the file's entry, in nanoseconds
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What reading files found, [N] each but the pixels, which are those of the readable ones."""
+class _File:
+    """What reading a file found: its hash, or the reason why it can't be read."""
 
-    files: list[int]
-    stamps: list[Stamp]
-    digests: list[bytes]
-    reasons: list[str]
-    pixels: torch.Tensor
+    path: str
+    stamp: Stamp | None
+    digest: bytes = b""
+    reason: str = ""
+
+
+Batch = tuple[list[_File], torch.Tensor]  # and the pixels of each, uint8 [B, 3, S, S]; zero if it can't be read
 
 
 class PixelStore:
-    """The pixels of a folder's pictures, uint8 [3, S, S] each.
+    """The pixels of a folder's images, uint8 [3, S, S] each.
 
     Args:
-        root: the folder that the paths of the pictures are relative to.
+        root: the folder that the paths of the images are relative to.
         reader: how files are read.
-        max_gb: gigabytes that the store may take at most; None: half of what is free on its disk.
+        max_gb: gigabytes that the store may take; None: half of what is free on its disk.
 
     Raises:
-        StoreError: where its folder can't be made.
+        StoreError: its folder can't be made.
     """
 
     def __init__(self, root: Path, reader: ImageReader, *, max_gb: float | None) -> None:
@@ -80,7 +82,7 @@ class PixelStore:
         return len(self.rows)
 
     def find(self, digests: Sequence[bytes]) -> Numbers:
-        """[N] SHA-256 digests → the number of each picture in the store, −1 where it is not there."""
+        """[N] SHA-256 digests → the number of each image in the store, −1 if it is not there."""
         return self.rows.find(digests)
 
     def read(self, numbers: Numbers) -> torch.Tensor:
@@ -88,152 +90,105 @@ class PixelStore:
         return torch.from_numpy(self.rows.read(numbers)).view(-1, 3, self.reader.size, self.reader.size)
 
     def inspect(self, paths: Sequence[str], *, workers: int) -> pd.DataFrame:
-        """Look at every file, and keep the pixels of those that are not kept yet.
+        """Hash and check every file, and store the pixels of those that are not stored yet.
 
         Args:
             paths: the files, relative to the root.
             workers: processes that read and decode; 0: this one.
 
         Returns:
-            A row a file, in the order given: `sha256` of its bytes, and `reason` why it can't be read ("" where it can).
+            A row for each file, in the order given: `sha256` of its bytes, and `reason` why it can't be read ("" if it can).
 
         Raises:
-            StoreError: where the store can't be written, or would be too large.
+            StoreError: the store can't be written, or would be too large.
         """
-        found = self._known(paths)
-        if not all(found):
+        known = self._known(paths)
+        if len(known) < len(set(paths)):
             with self.rows.building():
-                found = self._known(paths)  # another process may have been at it
-                missing = [i for i, digest in enumerate(found) if digest is None]
+                known = self._known(paths)  # another process may have stored some meanwhile
+                missing = [path for path in paths if path not in known]
                 if missing:
-                    self._tell(len(missing), len(paths))
-                return self._look_at(paths, missing, found, workers)
-        return pd.DataFrame({"sha256": [digest.hex() for digest in found if digest], "reason": ""}, dtype=str)
+                    needed = len(missing) * self.rows.row_bytes
+                    require_room(self.folder, needed, self.max_gb)
+                    line = "decoding %d of %d images once, and keeping %.3g GB of pixels in %s (cache.pixels=false keeps none)"
+                    log.info(line, len(missing), len(paths), needed / 1e9, self.folder)
+                known |= {file.path: file for file in self._decode(missing, workers)}
+        return _table([known[path] for path in paths])
 
-    def _tell(self, missing: int, total: int) -> None:
-        needed = missing * self.rows.row_bytes
-        require_room(self.folder, needed, self.max_gb)
-        log.info(
-            "decoding %s once, and keeping %.3g GB of pixels in %s (artclf cache list; cache.pixels=false does without)",
-            f"{missing} pictures" if missing == total else f"{missing} of {total} pictures",
-            needed / 1e9,
-            self.folder,
-        )
-
-    def _known(self, paths: Sequence[str]) -> list[bytes | None]:
-        """The digest of each file that has not changed since its pixels were kept."""
-        ledger = self._ledger()
-        digests: list[bytes | None] = []
+    def _known(self, paths: Sequence[str]) -> dict[str, _File]:
+        """The files that have not changed since their pixels were stored."""
+        ledger: dict[str, tuple[list[int], str]] = {}
+        if (self.folder / LEDGER).exists():
+            for line in (self.folder / LEDGER).read_text(encoding="utf-8").split("\n"):
+                with suppress(json.JSONDecodeError):  # empty, or cut off by a kill: that file is read again
+                    path, stamp, digest = json.loads(line)
+                    ledger[path] = stamp, digest
+        files = []
         for path in paths:
-            known = ledger.get(path)
-            digests.append(known[1] if known and known[0] == _stamp(self.root / path) else None)
-        kept = self.rows.find([digest or b"" for digest in digests])
-        return [digest if number >= 0 else None for digest, number in zip(digests, kept.tolist(), strict=True)]
+            stamp = _stamp(self.root / path) if path in ledger else None
+            if stamp and list(stamp) == ledger[path][0]:
+                files.append(_File(path, stamp, bytes.fromhex(ledger[path][1])))
+        stored = self.find([file.digest for file in files]) >= 0
+        return {file.path: file for file, is_stored in zip(files, stored, strict=True) if is_stored}
 
-    def _ledger(self) -> dict[str, tuple[Stamp, bytes]]:
-        """What is known of each file; a line that a kill has cut off is passed over."""
-        file = self.folder / LEDGER
-        lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
-        ledger = {}
-        for line in lines:
-            path, stamp, digest = json.loads(line)
-            ledger[path] = (tuple(stamp), bytes.fromhex(digest))
-        return ledger
-
-    def _look_at(self, paths: Sequence[str], missing: list[int], found: list[bytes | None], workers: int) -> pd.DataFrame:
-        reasons = [""] * len(paths)
-        kept: set[bytes] = set()  # of what this pass has come upon
-        ledger = self.folder / LEDGER
-        _end_its_line(ledger)
-        with ledger.open("a", encoding="utf-8", newline="\n") as lines:
-            for look in self._looks(paths, missing, workers):
-                now, readable = time.time_ns(), 0
-                new: dict[bytes, int] = {}
-                for i, stamp, digest, reason in zip(look.files, look.stamps, look.digests, look.reasons, strict=True):
-                    found[i], reasons[i] = digest, reason
-                    if reason:
-                        continue
-                    if digest not in kept:
-                        new[digest] = readable
-                        kept.add(digest)
-                    readable += 1
-                    if max(stamp[1:]) < now - SETTLED:
-                        lines.write(json.dumps([paths[i], stamp, digest.hex()], ensure_ascii=False) + "\n")
-                absent = self.rows.find([*new]) < 0  # a file may have changed its times or its name alone
-                digests = [digest for digest, is_new in zip(new, absent, strict=True) if is_new]
+    def _decode(self, paths: list[str], workers: int) -> Iterator[_File]:
+        stored: set[bytes] = set()  # by this pass
+        with (self.folder / LEDGER).open("a", encoding="utf-8", newline="\n") as ledger:
+            ledger.write("\n")  # ends a line that a kill has cut off
+            for files, pixels in self._batches(paths, workers):
+                now = time.time_ns()
+                new = {file.digest: i for i, file in enumerate(files) if not file.reason and file.digest not in stored}
+                stored |= new.keys()
+                for file in files:
+                    if not file.reason and file.stamp and max(file.stamp[1:]) < now - SETTLED:
+                        ledger.write(json.dumps([file.path, file.stamp, file.digest.hex()]) + "\n")
+                absent = self.find([*new]) < 0  # a file may have changed its times or its name alone
+                digests = [digest for digest, is_absent in zip(new, absent, strict=True) if is_absent]
                 if digests:
-                    pixels = look.pixels.numpy()[[new[digest] for digest in digests]]
-                    self.rows.append(digests, pixels.reshape(len(digests), -1))
-        return pd.DataFrame({"sha256": [digest.hex() if digest else "" for digest in found], "reason": reasons}, dtype=str)
+                    chosen = pixels[[new[digest] for digest in digests]]
+                    self.rows.append(digests, chosen.flatten(1).numpy())
+                yield from files
 
-    def _looks(self, paths: Sequence[str], missing: list[int], workers: int) -> Iterator[_Look]:
-        files = _Files([self.root / path for path in paths], self.reader)
-        workers = workers if len(missing) >= WORTH_WORKERS else 0
-        loader: DataLoader[_Look] = DataLoader(
-            files,
+    def _batches(self, paths: list[str], workers: int) -> Iterator[Batch]:
+        workers = workers if len(paths) >= WORTH_WORKERS else 0
+        loader: DataLoader[Batch] = DataLoader(
+            _Files(self.root, paths, self.reader),
             batch_size=BATCH,
-            sampler=missing,
             num_workers=workers,
             collate_fn=as_it_is,
             prefetch_factor=4 if workers else None,
             generator=torch.Generator(),  # else a run that decodes would draw other random numbers than one that need not
         )
-        looks = iter(loader)  # before the progress bar's thread begins: a process with threads should not be forked
-        yield from track(looks, "Decoding pictures", total=len(loader), transient=True, disable=not missing)
+        batches = iter(loader)  # before the progress bar starts its thread: a process with threads should not be forked
+        yield from track(batches, "Decoding images", total=len(loader), transient=True, disable=not paths)
 
 
-class _Files(Dataset[_Look]):
-    """Files to be read, hashed and decoded, by their numbers."""
+class _Files(Dataset[Batch]):
+    """Files to read, hash and decode, in whole batches."""
 
-    def __init__(self, files: list[Path], reader: ImageReader) -> None:
-        self.files = [str(file) for file in files]
-        self.reader = reader
+    def __init__(self, root: Path, paths: list[str], reader: ImageReader) -> None:
+        self.root, self.paths, self.reader = root, paths, reader
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.paths)
 
-    def __getitems__(self, numbers: list[int]) -> _Look:
-        size = self.reader.size
-        look = _Look(numbers, [], [], [], torch.empty((len(numbers), 3, size, size), dtype=torch.uint8))
-        readable = 0
-        for number in numbers:
-            file = Path(self.files[number])
-            digest, reason, stamp = b"", "", (0, 0, 0)
-            try:
-                stamp = _stamp(file) or stamp
-                content = file.read_bytes()
-                look.pixels[readable] = self.reader.read(file, content)
-                digest = hashlib.sha256(content).digest()
-                readable += 1
-            except UnreadableImage as error:
-                reason = error.reason
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
-            look.stamps.append(stamp)
-            look.digests.append(digest)
-            look.reasons.append(reason)
-        return _Look(look.files, look.stamps, look.digests, look.reasons, look.pixels[:readable])
-
-    def __getitem__(self, number: int) -> _Look:
-        return self.__getitems__([number])
+    def __getitems__(self, numbers: list[int]) -> Batch:
+        pixels = torch.zeros((len(numbers), 3, self.reader.size, self.reader.size), dtype=torch.uint8)
+        files = []
+        for place, number in enumerate(numbers):
+            file, image = _read_file(self.root, self.paths[number], self.reader)
+            files.append(file)
+            if image is not None:
+                pixels[place] = image
+        return files, pixels
 
 
 def inspect_files(root: Path, paths: Sequence[str], *, max_pixels: int, threads: int) -> pd.DataFrame:
-    """Read and decode every file once, without keeping anything: what `PixelStore.inspect` returns."""
-
-    def look(path: str) -> tuple[str, str]:
-        try:
-            content = (root / path).read_bytes()
-            read_image(root / path, max_pixels=max_pixels, content=content)
-        except UnreadableImage as error:
-            return "", error.reason
-        except OSError as error:
-            return "", (error.strerror or str(error)).lower()
-        return hashlib.sha256(content).hexdigest(), ""
-
+    """Read, hash and decode every file without storing anything: returns what `PixelStore.inspect` returns."""
+    reader = ImageReader(32, max_pixels=max_pixels)  # the size does not matter: every file is decoded as a whole
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        rows = list(track(pool.map(look, paths), "Decoding images", total=len(paths), transient=True))
-    return pd.DataFrame(rows, columns=["sha256", "reason"], dtype=str)
+        found = pool.map(lambda path: _read_file(root, path, reader)[0], paths)
+        return _table(list(track(found, "Decoding images", total=len(paths), transient=True)))
 
 
 def hash_files(files: Sequence[Path]) -> list[str]:
@@ -243,49 +198,37 @@ def hash_files(files: Sequence[Path]) -> list[str]:
         try:
             with file.open("rb") as content:
                 return hashlib.file_digest(content, "sha256").hexdigest()
-        except OSError:  # whoever reads it as an image lists it, with the reason
+        except OSError:  # reading it as an image reports it, with the reason
             return ""
 
     with ThreadPoolExecutor() as pool:
         return list(track(pool.map(digest, files), "Comparing files", total=len(files), transient=True))
 
 
-def check_share(rejected: pd.DataFrame, total: int, *, allowed: float, listed: Path | None) -> None:
-    """Stop where more files than allowed can't be read.
-
-    Args:
-        rejected: the columns `path` and `reason`.
-        total: the number of files looked at.
-        allowed: the share of them that may be rejected.
-        listed: the file that lists them all, for the message.
-    """
-    if len(rejected) and len(rejected) > allowed * total:
-        first = rejected.iloc[0]
-        where = f"; all are in {listed}" if listed else ""
-        raise ArtclfError(
-            f"{len(rejected)} of {total} pictures can't be read, more than data.max_rejected={allowed:g} allows "
-            f"(first: {first['path']}: {first['reason']}{where}); mend or remove them, or raise data.max_rejected"
-        )
-
-
 def as_it_is(batch: T) -> T:
-    """A collate_fn for datasets whose `__getitems__` gives whole batches."""
+    """A collate_fn for datasets whose `__getitems__` returns whole batches."""
     return batch
+
+
+def _read_file(root: Path, path: str, reader: ImageReader) -> tuple[_File, torch.Tensor | None]:
+    """What is known of a file, and its pixels uint8 [3, S, S]; None if it can't be read."""
+    stamp = _stamp(root / path)
+    try:
+        content = read_bytes(root / path)
+        pixels = reader.read(root / path, content)
+    except UnreadableImage as error:
+        return _File(path, stamp, reason=error.reason), None
+    return _File(path, stamp, hashlib.sha256(content).digest()), pixels
+
+
+def _table(files: Sequence[_File]) -> pd.DataFrame:
+    rows = [(file.digest.hex(), file.reason) for file in files]
+    return pd.DataFrame(rows, columns=["sha256", "reason"], dtype=str)
 
 
 def _stamp(file: Path) -> Stamp | None:
     try:
-        status = os.stat(file)  # noqa: PTH116 (of very many files: a Path's own is slower)
+        status = os.stat(file)  # noqa: PTH116 (called for very many files: a Path's own is slower)
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _end_its_line(file: Path) -> None:
-    """Cut off what a kill has left of a last line, so that the next one is not joined to it."""
-    if file.exists():
-        content = file.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            with file.open("r+b") as ledger:
-                ledger.truncate(whole)

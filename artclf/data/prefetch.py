@@ -1,4 +1,4 @@
-"""Pictures read in a few threads, ahead of whoever computes with them."""
+"""Image files read by threads while the caller works with the batches before."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -11,22 +11,16 @@ import torch
 
 from artclf.data.images import UnreadableImage
 
-_AHEAD = 2  # batches read or being read while another is computed with: one to go on with, and one against slow pictures
+_AHEAD = 2  # batches being read while the caller works: the next one, and another against slow images
 
 
 @dataclass(frozen=True)
 class Squares:
-    """A batch of pictures as the network is shown them.
+    """A batch of images as the network is shown them."""
 
-    Attributes:
-        files: [B] the files.
-        pixels: uint8 [B, *shape]; zero where a file can't be read.
-        reasons: [B] why not; "" where it can.
-    """
-
-    files: list[Path]
-    pixels: torch.Tensor
-    reasons: list[str]
+    files: list[Path]  # [B]
+    pixels: torch.Tensor  # uint8 [B, *shape]; zero if a file can't be read
+    reasons: list[str]  # [B] why not; "" if it can
 
 
 def read_ahead(
@@ -38,19 +32,18 @@ def read_ahead(
     threads: int,
     pinned: bool = False,
 ) -> Generator[Squares]:
-    """Read pictures in batches, in the order given, while the caller works on those before.
+    """Read images in batches, in the order given. Closing the generator cancels what has not begun.
 
-    Threads, since Pillow and torchvision do their work outside of Python's lock: processes are no faster, and take seconds to
-    start. Three batches of pixels at most are held, and a decoded picture a thread. Whoever stops early closes the iterator
-    (or lets it go): what has not been begun is then left, and what has is waited for.
+    Threads are as fast as processes, since Pillow and torchvision release Python's lock, and start at once. At most three
+    batches of pixels are held, and one decoded image per thread.
 
     Args:
-        files: the files; taken as they are needed. Where that fails, those before are handed out first.
-        read: gives the uint8 pixels of a file, in one of the threads, or raises UnreadableImage.
-        shape: of what `read` gives, such as (3, S, S), or (V, 3, S, S) for V versions of an image.
-        batch: how many to a batch B; the last one may be smaller.
-        threads: how many pictures are decoded at a time.
-        pinned: whether the pixels are for a CUDA device, which fetches them faster from pinned memory.
+        files: consumed as needed. If it raises, the files before are handed out first.
+        read: returns the uint8 pixels of a file, or raises UnreadableImage.
+        shape: of what `read` returns: (3, S, S), or (V, 3, S, S) for V versions of an image.
+        batch: files in a batch B; the last one may be smaller.
+        threads: how many images are decoded at a time.
+        pinned: allocate pinned memory, from which a CUDA device copies faster.
     """
     remaining = iter(files)
     waiting: deque[tuple[list[Path], torch.Tensor, list[Future[str]]]] = deque()
@@ -62,16 +55,15 @@ def read_ahead(
             square = read(file)
         except UnreadableImage as error:
             return error.reason
-        place.numpy()[...] = square.numpy()  # torch's copy would take a team of threads for each of these
+        place.numpy()[...] = square.numpy()  # torch's copy would start a team of threads in each of these
         return ""
 
     try:
         while True:
             while len(waiting) <= _AHEAD and failure is None:
-                chunk = []
+                chunk: list[Path] = []
                 try:
-                    for file in islice(remaining, batch):
-                        chunk.append(file)  # noqa: PERF402 (what came before a failure is kept)
+                    chunk.extend(islice(remaining, batch))  # what comes before a failure is kept
                 except Exception as error:  # noqa: BLE001 (raised again below)
                     failure = error
                 if not chunk:

@@ -1,4 +1,4 @@
-"""From a file to what the network is shown: a square of uint8 pixels. Normalising belongs to the weights, in the model."""
+"""From a file to what the network is shown: a square of uint8 pixels. The model normalises them, as its weights require."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,32 +15,18 @@ from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
 
 @dataclass(frozen=True)
 class ImageReader:
-    """How image files are read. Its fields are all that the pixels of a file depend on, and so name the pixel cache.
+    """How image files are read. The pixels depend on these fields alone, which therefore name the pixel cache."""
 
-    Attributes:
-        size: S, pixels a side.
-        interpolation: "bilinear" or "bicubic".
-        max_pixels: an image with more is refused.
-        canonical: the form that every image is brought into first, if any. All are then decoded at full size, since decoding
-            smaller would treat large images otherwise than small ones.
-    """
-
-    size: int
-    interpolation: str = "bilinear"
-    max_pixels: int = DEFAULT_MAX_PIXELS
-    canonical: Canonical | None = None
+    size: int  # S, pixels per side
+    interpolation: str = "bilinear"  # or "bicubic"
+    max_pixels: int = DEFAULT_MAX_PIXELS  # a larger image is refused
+    canonical: Canonical | None = None  # the form that images are brought into first
 
     def read(self, path: Path | str, content: bytes | None = None) -> torch.Tensor:
-        """Read a file as the network is shown it. Safe to call from many threads; it starts none of its own.
+        """Read a file (or its bytes) as uint8 [3, S, S], contiguous. Thread-safe; starts no threads of its own.
 
-        A JPEG whose shorter side is at least 4 `size` is decoded smaller: its pixels then differ by a level or two.
-
-        Args:
-            path: as in `read_image`.
-            content: the file's bytes, where the caller has them already.
-
-        Returns:
-            uint8 [3, S, S], contiguous.
+        A JPEG whose shorter side is at least 4 S is decoded smaller, which changes pixels by a level or two; not with a
+        canonical form, which is to treat large and small images alike.
 
         Raises:
             UnreadableImage: as `read_image`.
@@ -56,25 +42,25 @@ class ImageReader:
         try:
             return self.square(image)
         except MemoryError as error:
-            raise UnreadableImage(Path(path), "not enough memory for this picture") from error
+            raise UnreadableImage(Path(path), "not enough memory for this image") from error
 
     def square(self, image: Image.Image) -> torch.Tensor:
         """Bring a decoded RGB image into the canonical form, if any, and into a square: uint8 [3, S, S], contiguous."""
         pixels = torch.from_numpy(np.array(self.canonical(image) if self.canonical else image))
-        # its strides are left as they are until it is small: torchvision scales an image as it lies
+        # made contiguous only once it is small
         square = to_square(pixels.permute(2, 0, 1), self.size, self.interpolation)
-        # NumPy's copy: torch's would take a team of threads for each thread that calls this
+        # NumPy's copy: torch's would start a team of threads in each thread that calls this
         return torch.from_numpy(np.ascontiguousarray(square.numpy()))
 
 
 def to_square(pixels: torch.Tensor, size: int, interpolation: str = "bilinear") -> torch.Tensor:
-    """Scale the shorter side to `size`, antialiased, and cut out the centre: uint8 [3, H, W] → uint8 [3, size, size]."""
-    if pixels.shape[-2:] == (size, size):
-        return pixels
+    """Scale the shorter side to `size`, antialiased, and crop the centre: uint8 [3, H, W] → uint8 [3, size, size]."""
     height, width = pixels.shape[-2:]
+    if (height, width) == (size, size):
+        return pixels
     shorter = min(height, width)
     if size * (size * max(height, width) // shorter) > DEFAULT_MAX_PIXELS:
-        # a line of pixels: scaled whole, it could be larger than the memory
+        # a line of pixels: scaled whole, it might not fit into memory
         pixels = F.center_crop(pixels, [min(height, 2 * shorter), min(width, 2 * shorter)])
     scaled = F.resize(pixels, [size], interpolation=v2.InterpolationMode(interpolation), antialias=True)
     square: torch.Tensor = F.center_crop(scaled, [size, size])

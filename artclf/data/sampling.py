@@ -10,13 +10,13 @@ from artclf.data.images import UnreadableImage, read_image
 
 
 def draw_sample(table: pd.DataFrame, number: int, seed: int) -> npt.NDArray[np.int64]:
-    """Draw a random sample of files, in proportion to splits, labels, generators and, within these, styles.
+    """Draw a random sample, in proportion to splits, labels, generators and, within these, styles.
 
-    Each combination of split, label and generator gives one file at least, where the number allows it.
+    Each combination of split, label and generator gives at least one file, if the number allows it.
 
     Args:
         table: a manifest's table.
-        number: how many; at most as many as there are.
+        number: how many files; at most as many as there are.
         seed: the same table and seed give the same sample.
 
     Returns:
@@ -26,7 +26,7 @@ def draw_sample(table: pd.DataFrame, number: int, seed: int) -> npt.NDArray[np.i
     rows = table[["split", "label", "generator", "style"]].reset_index(drop=True).sample(frac=1, random_state=rng)
     parts = rows.groupby(["split", "label", "generator"], sort=True).ngroup()
     styles = rows.groupby(["split", "label", "generator", "style"], sort=True).ngroup()
-    # systematic sampling: the files of each style are laid out at even distances from a random start
+    # systematic sampling: the files of each style are laid out at equal distances from a random start
     start = styles.map(dict(enumerate(rng.random(styles.max() + 1))))
     place = (styles.groupby(styles).cumcount() + start) / styles.groupby(styles).transform("size")
     parts = parts[place.sort_values(kind="stable").index]
@@ -36,13 +36,7 @@ def draw_sample(table: pd.DataFrame, number: int, seed: int) -> npt.NDArray[np.i
 
 
 def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
-    """Draw a random sample of the test images: as many of either class where there are so many, stratified as `draw_sample`.
-
-    Args:
-        table: of a manifest, or predictions.csv.
-        sample: how many at most.
-        seed: of the sample.
-    """
+    """Draw at most `sample` test images with `draw_sample`: equally many of both classes, as far as there are."""
     tested = table[table["split"] == "test"]
     human, ai = tested[tested["label"] == "human"], tested[tested["label"] == "ai"]
     of_human = min(len(human), max(sample // 2, sample - len(ai)))
@@ -53,26 +47,23 @@ def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFr
 def draw_pictures(
     root: Path, rows: pd.DataFrame, *, number: int, side: int, seed: int = 0
 ) -> tuple[list[tuple[npt.NDArray[np.uint8], str]], list[tuple[str, str]]]:
-    """Draw random images, the styles in turn and the commonest first, and decode them.
+    """Draw and decode at most `number` random images, one of each style in turn.
 
     Args:
         root: the folder that paths are relative to.
         rows: of a manifest's table.
-        number: how many at most.
+        number: how many images; the search also ends after as many that can't be read.
         side: pixels of the longer side, to which larger images are scaled down.
         seed: of the sample.
 
     Returns:
-        ([H, W, 3], style) of each that can be read, by style; and (path, reason) of those met on the way that cannot: after
-        as many as asked for, the search ends.
+        ([H, W, 3], style) of each image, by style; and (path, reason) of those that can't be read.
     """
     shuffled = rows.sample(frac=1, random_state=np.random.default_rng(seed))
-    commonest = -shuffled["style"].map(shuffled["style"].value_counts())
-    shuffled = shuffled.assign(turn=shuffled.groupby("style").cumcount(), commonest=commonest)
-    shuffled = shuffled.sort_values(["turn", "commonest", "style"], kind="stable").head(2 * number)
+    in_turn = shuffled.iloc[np.argsort(shuffled.groupby("style").cumcount().to_numpy(), kind="stable")]
     drawn: list[tuple[npt.NDArray[np.uint8], str]] = []
     refused: list[tuple[str, str]] = []
-    for path, style in zip(shuffled["path"], shuffled["style"], strict=True):
+    for path, style in zip(in_turn["path"], in_turn["style"], strict=True):
         if len(drawn) == number or len(refused) == number:
             break
         try:
@@ -82,4 +73,4 @@ def draw_pictures(
         else:
             image.thumbnail((side, side))
             drawn.append((np.asarray(image), style))
-    return sorted(drawn, key=lambda picture: picture[1]), refused
+    return sorted(drawn, key=lambda image: image[1]), refused

@@ -1,7 +1,6 @@
-"""Augmentation of uint8 images, each alteration a function of its key."""
+"""Augmentation of uint8 images; each image's random choices are a function of its key."""
 
 import math
-from io import BytesIO
 
 import numpy as np
 import torch
@@ -10,13 +9,14 @@ from torch import nn
 from torchvision.transforms import v2
 
 from artclf.config.schema import AugmentConfig
+from artclf.data.images import reencode
 
 
 def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
-    """Build what alters a uint8 [3, size, size] picture at random; None where nothing is altered.
+    """Build the random transform of uint8 [3, size, size] images; None if the configuration leaves them as they are.
 
-    Corners that a rotation or a smaller scale leaves empty are filled by reflection: black corners on the copies of one
-    class would give its label away.
+    What a rotation or a smaller scale leaves empty is filled by reflection: black corners on the copies of one class would
+    reveal its label.
     """
     steps: list[v2.Transform] = []
     if config.crop:
@@ -36,18 +36,12 @@ def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
     if config.blur:
         steps.append(v2.RandomApply([v2.GaussianBlur(5, sigma=(0.1, 2.0))], p=config.blur))
     if config.jpeg:
-        steps.append(v2.RandomApply([RecompressJPEG(*config.jpeg)], p=0.5))
+        steps.append(v2.RandomApply([RandomJPEG(*config.jpeg)], p=0.5))
     return v2.Compose(steps) if steps else None
 
 
-class RecompressJPEG(nn.Module):
-    """Encodes a picture as JPEG of a random quality and decodes it again.
-
-    Pillow does it: torchvision's own v2.JPEG rests on an encoder that torchvision has deprecated.
-
-    Args:
-        lowest, highest: quality, 1 to 100.
-    """
+class RandomJPEG(nn.Module):
+    """Re-encode an image as JPEG of a random quality from `lowest` to `highest`."""
 
     def __init__(self, lowest: int, highest: int) -> None:
         super().__init__()
@@ -55,29 +49,21 @@ class RecompressJPEG(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """uint8 [3, H, W] → uint8 [3, H, W]."""
-        file = BytesIO()
         quality = int(torch.randint(self.lowest, self.highest + 1, ()))
-        Image.fromarray(pixels.permute(1, 2, 0).numpy()).save(file, "JPEG", quality=quality)
-        with Image.open(file, formats=["JPEG"]) as image:
-            return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        image = reencode(Image.fromarray(pixels.permute(1, 2, 0).numpy()), "JPEG", quality=quality)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def _margin(config: AugmentConfig, size: int) -> int:
-    """How many pixels beyond its edge a picture needs, so that turned and made smaller it still fills its square."""
+    """How many pixels to pad, so that the image, turned and made smaller, still fills its square."""
     angle = math.radians(min(config.rotation, 45.0))
     side = (math.cos(angle) + math.sin(angle)) / (1 - config.zoom)
     return min(math.ceil(size / 2 * (side - 1)) + 2, size - 1)
 
 
 def alter(pixels: torch.Tensor, augmentation: v2.Transform, key: int) -> torch.Tensor:
-    """Alter a picture as `key` says: the same key gives the same alteration, whatever was drawn before.
-
-    Args:
-        pixels: uint8 [3, S, S].
-        augmentation: from `build_augmentation`.
-        key: 64 bits that seed the alteration; the global random state is left as it was.
-    """
+    """Augment uint8 [3, S, S] with a random generator seeded by `key`; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(key)
-        altered: torch.Tensor = augmentation(pixels)
-    return altered
+        augmented: torch.Tensor = augmentation(pixels)
+    return augmented

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from artclf.data.canonical import Canonical
-from artclf.data.facts import Survey, measure_files, survey_files
+from artclf.data.facts import Survey, survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
 from artclf.evaluation.audit import audit
@@ -58,12 +58,10 @@ def audit_pictures(
         max_pixels: a picture with more counts as unreadable.
         quiet: show no progress.
     """
-    survey = survey_files(manifest, sample=sample, seed=seed, threads=threads, max_pixels=max_pixels, quiet=quiet)
-    survey, measured, after = measure_files(
-        survey, canonical=make_canonical, threads=threads, max_pixels=max_pixels, quiet=quiet
-    )
+    options: dict[str, Any] = {"threads": threads, "max_pixels": max_pixels, "quiet": quiet}
+    survey = survey_files(manifest, sample=sample, seed=seed, decode=True, canonical=make_canonical, **options)
     form = make_canonical.to_json() if canonical and make_canonical else None
-    result = audit(pd.concat([survey.facts, measured], axis=1), after, canonical=form, seed=seed)
+    result = audit(pd.concat([survey.facts, survey.measured], axis=1), survey.canonical, canonical=form, seed=seed)
     total = len(manifest.table)
     found = {
         **result,

@@ -73,7 +73,7 @@ def build(config: Config, progress: Progress, folder: Path | None) -> Built:
         config.data, config.augment, config.balance.name, config.seed, backbone.interpolation, config.cache, config.holdout
     )
     data.read(folder)
-    data.tell()
+    data.log_summary()
     _require_both_classes(config, data)
     if folder is not None:
         write_text(folder / "manifest.csv", data.manifest.to_csv())

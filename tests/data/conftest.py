@@ -1,4 +1,4 @@
-"""What the tests of data share."""
+"""Shared by the tests of data."""
 
 from pathlib import Path
 
@@ -15,5 +15,5 @@ def damaged(tmp_path: Path) -> Manifest:
         draw(tmp_path / "ai" / "sd" / "oil" / f"{number}.png", "ai", number)
         draw(tmp_path / "human" / "ink" / f"{number}.jpg", "human", number)
     (tmp_path / "human" / "empty.png").write_bytes(b"")
-    (tmp_path / "ai" / "sd" / "text.jpg").write_text("no picture")
+    (tmp_path / "ai" / "sd" / "text.jpg").write_text("no image")
     return read_folder(tmp_path)

@@ -1,81 +1,102 @@
+"""Datasets, their augmentation, and the order of an epoch."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from artclf.data.balance import Plan
 from artclf.data.dataset import ArtDataset, EpochSampler
 from artclf.data.reader import ImageReader
-from artclf.data.transforms import build_augmentation
+from artclf.data.transforms import alter, build_augmentation
 from tests.conftest import config_of, draw
 
 
-def dataset(folder: Path, *, each_epoch: bool = False, seed: int = 0) -> ArtDataset:
+def dataset(folder: Path, *words: str, seed: int = 0) -> ArtDataset:
     files = [folder / f"{i}.png" for i in range(3)]
     for i, file in enumerate(files):
         draw(file, "ai" if i else "human", i)
-    return ArtDataset(
-        files,
-        np.array([1, 0, 0]),
-        np.array([10, 11, 12]),
-        reader=ImageReader(32),
-        rows=np.array([0, 1, 2, 0]),
-        copies=np.array([0, 0, 0, 1]),
-        augmentation=build_augmentation(config_of().augment, 32),
-        each_epoch=each_epoch,
-        seed=seed,
-    )
+    plan = Plan(rows=np.array([0, 1, 2, 0]), copies=np.array([0, 0, 0, 1]))
+    augment = config_of(*words).augment
+    targets, numbers = np.array([1, 0, 0]), np.array([10, 11, 12])
+    return ArtDataset(files, targets, numbers, reader=ImageReader(32), plan=plan, augment=augment, seed=seed)
 
 
-def test_an_item_is_pixels_target_and_row(tmp_path: Path) -> None:
-    pixels, target, row = dataset(tmp_path)[1]
-    assert pixels.shape == (3, 32, 32)
-    assert pixels.dtype == torch.uint8
-    assert (target.item(), row.item()) == (0.0, 11)
-
-
-def test_a_copy_is_altered_and_the_same_in_every_epoch(tmp_path: Path) -> None:
+def test_items_copies_and_epochs(tmp_path: Path) -> None:
     data = dataset(tmp_path)
+    pixels, target, row = data[1]
+    assert (pixels.shape, pixels.dtype, target.item(), row.item()) == ((3, 32, 32), torch.uint8, 0.0, 11)
     original, copy = data[0][0], data[3][0]
+    later = 5 * len(data)
+    assert torch.equal(original, data[later][0])
+    assert torch.equal(copy, data[3 + later][0])
+    assert torch.equal(copy, data.picture(0, copy=1))
     assert not torch.equal(original, copy)
-    assert torch.equal(copy, data[3 + 5 * len(data)][0])
-    assert torch.equal(original, data[5 * len(data)][0])
     assert not torch.equal(copy, dataset(tmp_path, seed=1)[3][0])
 
 
-def test_each_epoch_alters_every_picture_anew(tmp_path: Path) -> None:
-    data = dataset(tmp_path, each_epoch=True)
+def test_each_epoch_augments_every_image_anew(tmp_path: Path) -> None:
+    data = dataset(tmp_path, "augment.each_epoch=true")
     assert not torch.equal(data[0][0], data[len(data)][0])
-    assert torch.equal(data[len(data)][0], dataset(tmp_path, each_epoch=True)[len(data)][0])
+    assert torch.equal(data[len(data)][0], dataset(tmp_path, "augment.each_epoch=true")[len(data)][0])
+
+
+@pytest.mark.parametrize("name", ["basic", "strong"])
+def test_augmentation_is_a_function_of_its_key(name: str) -> None:
+    augmentation = build_augmentation(config_of(f"augment={name}").augment, 48)
+    assert augmentation is not None
+    pixels = torch.randint(256, (3, 48, 48), dtype=torch.uint8)
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    first = alter(pixels, augmentation, 7)
+    assert torch.equal(torch.get_rng_state(), state)  # the run's own random numbers are untouched
+    torch.manual_seed(2)
+    assert torch.equal(alter(pixels, augmentation, 7), first)
+    assert not torch.equal(alter(pixels, augmentation, 8), first)
+    assert (first.shape, first.dtype) == (pixels.shape, torch.uint8)
+
+
+def test_a_rotation_leaves_no_black_corners() -> None:
+    augmentation = build_augmentation(config_of("augment=basic", "augment.rotation=45", "augment.zoom=0.5").augment, 64)
+    assert augmentation is not None
+    white = torch.full((3, 64, 64), 255, dtype=torch.uint8)
+    assert min(int(alter(white, augmentation, key).min()) for key in range(30)) == 255
+
+
+@pytest.mark.parametrize("option", ["", "crop=0.5", "rotation=20", "zoom=0.3", "flip=1", "color=0.5", "blur=1", "jpeg=[5,10]"])
+def test_every_option_changes_the_image(option: str) -> None:
+    words = [f"augment.{option}"] if option else []
+    augmentation = build_augmentation(config_of("augment=none", "balance=none", *words).augment, 64)
+    pixels = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
+    changed = augmentation is not None and any(not torch.equal(alter(pixels, augmentation, k), pixels) for k in range(5))
+    assert changed == bool(option)
 
 
 def test_training_order_is_a_function_of_seed_and_epoch() -> None:
-    sampler = EpochSampler(10, shuffle=True, seed=3)
-    first = list(sampler)
-    assert sorted(first) == list(range(10))
-    sampler.set_epoch(2)
-    second = list(sampler)
-    assert sorted(second) == list(range(20, 30))
-    assert [key - 20 for key in second] != first
-    other = EpochSampler(10, shuffle=True, seed=3)
-    other.set_epoch(2)
-    assert list(other) == second
-    assert list(EpochSampler(10, shuffle=True, seed=4)) != first
+    def keys(seed: int, epoch: int) -> list[int]:
+        sampler = EpochSampler(10, shuffle=True, seed=seed)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert sorted(keys(3, 0)) == list(range(10))
+    assert sorted(keys(3, 2)) == list(range(20, 30))
+    assert keys(3, 2) == keys(3, 2)
+    assert [key - 20 for key in keys(3, 2)] != keys(3, 0)
+    assert keys(4, 0) != keys(3, 0)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_processes_share_an_evaluation_without_counting_twice(world_size: int) -> None:
-    parts = [list(EpochSampler(10, shuffle=False, rank=rank, world_size=world_size)) for rank in range(world_size)]
-    assert sorted(key for part in parts for key in part) == list(range(10))
-    assert [len(EpochSampler(10, shuffle=False, rank=r, world_size=world_size)) for r in range(world_size)] == [
-        len(part) for part in parts
-    ]
+def test_processes_share_an_epoch(world_size: int) -> None:
+    def parts(*, shuffle: bool) -> list[list[int]]:
+        samplers = [EpochSampler(10, shuffle=shuffle, rank=rank, world_size=world_size) for rank in range(world_size)]
+        assert [len(sampler) for sampler in samplers] == [len(list(sampler)) for sampler in samplers]
+        return [list(sampler) for sampler in samplers]
 
-
-def test_processes_take_equally_many_training_steps() -> None:
-    parts = [list(EpochSampler(10, shuffle=True, rank=rank, world_size=3)) for rank in range(3)]
-    assert [len(part) for part in parts] == [4, 4, 4]
-    assert set().union(*parts) == set(range(10))
+    assert sorted(key for part in parts(shuffle=False) for key in part) == list(range(10))  # each image counts once
+    training = parts(shuffle=True)
+    assert {len(part) for part in training} == {-(-10 // world_size)}  # equally many steps
+    assert {key for part in training for key in part} == set(range(10))
 
 
 def test_weights_are_drawn_in_proportion() -> None:

@@ -1,4 +1,4 @@
-"""Odd and broken files, drawn or forged here: each gives the right pixels or the right reason."""
+"""Unusual and damaged files, made here: each gives the right pixels or the right reason."""
 
 import io
 import pickle
@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from artclf.data.images import UnreadableImage, read_image, read_pixels
+from artclf.data.facts import read_facts
+from artclf.data.images import UnreadableImage, read_image
 from artclf.errors import ArtclfError
 
-# `artclf.data.images` says the same when it is imported, but pytest sets its own filters anew for each test.
+# `artclf.data.images` sets the same filter when it is imported, but pytest sets its own filters anew for each test.
 pytestmark = pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\.(Png|Tiff)ImagePlugin")
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 NOT_AN_IMAGE = re.escape("not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)")
-TRUNCATED = "truncated: the file ends before the picture does"
+TRUNCATED = "truncated: the file ends before the image does"
 
 
 def flat(mode, colour, size=(16, 16)):
@@ -96,60 +97,39 @@ def repeat(fmt, *values, n=256):
 
 SIGNED, FLOAT = 2, 3  # TIFF's sample formats
 
-# name → (file, the colour that all its pixels have)
+# name → (file, the colour of all its pixels)
 READABLE = {
     "jpeg": (encode(flat("RGB", RED), "JPEG", quality=95), RED),
-    "progressive jpeg": (encode(flat("RGB", GREEN), "JPEG", progressive=True, quality=95), GREEN),
     "grey jpeg": (encode(flat("L", 90), "JPEG"), (90, 90, 90)),
     "cmyk jpeg": (encode(flat("CMYK", (0, 255, 255, 0)), "JPEG"), RED),
     "ycck jpeg": (ycck(), RED),
     "phone's mpo": (frames("MPO"), RED),
     "png": (encode(flat("RGB", BLUE), "PNG"), BLUE),
-    "palette png": (encode(flat("RGB", GREEN).quantize(2), "PNG"), GREEN),
     "palette png, transparent index": (encode(flat("P", 0), "PNG", transparency=0), WHITE),
-    "palette png, half-transparent": (
-        png(2, 2, 8, 3, [b"\1\1"] * 2, chunk(b"PLTE", bytes((*BLACK, *RED))), chunk(b"tRNS", b"\xff\x80")),
-        (255, 127, 127),
-    ),
     "grey png, transparent level": (encode(flat("L", 7), "PNG", transparency=7), WHITE),
     "rgb png, transparent colour": (encode(flat("RGB", RED), "PNG", transparency=RED), WHITE),
     "1-bit png": (encode(flat("1", 1), "PNG"), WHITE),
     "rgba png": (encode(flat("RGBA", (0, 0, 200, 51)), "PNG"), (204, 204, 244)),
-    "clear rgba png": (encode(flat("RGBA", (0, 0, 0, 0)), "PNG"), WHITE),
     "grey and alpha png": (encode(flat("LA", (0, 51)), "PNG"), (204, 204, 204)),
     "16-bit grey png": (png(2, 2, 16, 0, [repeat(">H", 32896, n=2)] * 2), (128, 128, 128)),
     "16-bit grey png, transparent": (png(1, 1, 16, 0, [b"\1\2"], chunk(b"tRNS", b"\1\2")), WHITE),
     "16-bit rgb png": (png(1, 1, 16, 2, [struct.pack(">3H", 65535, 32896, 0)]), (255, 128, 0)),
-    "animated png": (frames("PNG"), RED),
-    "webp": (encode(flat("RGB", GREEN), "WEBP", quality=95), GREEN),
     "lossless webp, alpha": (encode(flat("RGBA", (0, 0, 200, 51)), "WEBP", lossless=True), (204, 204, 244)),
     "webp, line feed in its length": (webp_of_a_length_with_a_line_feed(), RED),
     "animated webp": (frames("WEBP"), RED),
-    "gif": (encode(flat("RGB", GREEN).quantize(2), "GIF"), GREEN),
     "animated gif": (frames("GIF"), RED),
     "transparent gif": (encode(flat("P", 3), "GIF", transparency=3), WHITE),
-    "bmp": (encode(flat("RGB", BLUE), "BMP"), BLUE),
     "palette bmp": (encode(flat("RGB", RED).quantize(2), "BMP"), RED),
     "tiff of pages": (frames("TIFF"), RED),
-    "tiff, lzw": (encode(flat("RGB", RED), "TIFF", compression="tiff_lzw"), RED),
-    "cmyk tiff": (encode(flat("CMYK", (0, 255, 255, 0)), "TIFF"), RED),
-    "ycbcr tiff": (encode(flat("RGB", RED).convert("YCbCr"), "TIFF"), (254, 0, 0)),
-    "lab tiff": (tiff(repeat("3B", 138, 81, 70), t258=(8, 8, 8), t262=8, t277=3), RED),
-    "palette and alpha tiff": (encode(flat("PA", (0, 0)), "TIFF"), WHITE),
     "alpha tiff, multiplied": (
         tiff(repeat("4B", 0, 0, 40, 51), t258=(8, 8, 8, 8), t262=2, t277=4, t338=1),
         (204, 204, 244),
     ),
-    "grey alpha tiff, multiplied": (tiff(repeat("2B", 40, 51), t258=(8, 8), t277=2, t338=1), (244, 244, 244)),
     "12-bit tiff": (tiff(repeat("3B", 0x80, 0x88, 0x08, n=128), t258=12), (128, 128, 128)),
     "16-bit tiff": (tiff(repeat("<H", 32896), t258=16), (128, 128, 128)),
     "16-bit tiff, big-endian": (tiff(repeat(">H", 32896), order=">", t258=16), (128, 128, 128)),
     "16-bit tiff, white is zero": (tiff(repeat("<H", 5140), t258=16, t262=0), (235, 235, 235)),
     "16-bit signed tiff": (tiff(repeat("<h", 16448), t258=16, t339=SIGNED), (128, 128, 128)),
-    "16-bit rgb tiff": (
-        tiff(repeat("<3H", 65535, 32896, 0), t258=(16, 16, 16), t262=2, t277=3),
-        (255, 128, 0),
-    ),
     "32-bit tiff": (tiff(repeat("<I", 0x80808080), t258=32), (128, 128, 128)),
     "float tiff, white 1": (tiff(repeat("<2f", 0.5, 0.5, n=128), t258=32, t339=FLOAT), (128, 128, 128)),
     "float tiff, white 255": (tiff(repeat("<f", 90.0), t258=32, t339=FLOAT), (90, 90, 90)),
@@ -157,7 +137,6 @@ READABLE = {
     "float tiff, far below black": (tiff(repeat("<f", -3e38), t258=32, t339=FLOAT), BLACK),
     "one pixel wide": (encode(flat("RGB", RED, (1, 100_000)), "PNG"), RED),
     "jpeg with damaged EXIF": (encode(flat("RGB", RED), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x09"), RED),
-    "png with half an EXIF": (encode(flat("RGB", RED), "PNG", exif=b"Exif\0\0MM\0*\0"), RED),
     "png with a broken animation": (png(1, 1, 8, 2, [bytes(RED)], chunk(b"acTL", bytes(8))), RED),
     "tiff with three resolutions": (tiff(bytes(256), t282=(1, 2, 3)), BLACK),
 }  # fmt: skip
@@ -166,23 +145,20 @@ READABLE = {
 @pytest.mark.parametrize("name", READABLE)
 def test_right_pixels(tmp_path, name):
     data, colour = READABLE[name]
-    path = tmp_path / "picture.dat"  # the suffix is not looked at
+    path = tmp_path / "image.dat"  # the suffix does not matter
     path.write_bytes(data)
-    pixels = read_pixels(path)
-    assert pixels.dtype == np.uint8
-    assert pixels.shape == (*Image.open(io.BytesIO(data)).size[::-1], 3)
-    assert pixels.flags.c_contiguous
-    assert pixels.flags.writeable
-    slack = 3 if "jpeg" in name else {"phone's mpo": 3, "webp": 3, "lab tiff": 5}.get(name, 0)
-    np.testing.assert_allclose(pixels.astype(int) - colour, 0, atol=slack)
+    image = read_image(path)
+    assert (image.mode, image.size, image.info) == ("RGB", Image.open(io.BytesIO(data)).size, {})
+    slack = 3 if "jpeg" in name or "mpo" in name else 0
+    np.testing.assert_allclose(np.array(image).astype(int) - colour, 0, atol=slack)
+    np.testing.assert_array_equal(np.array(read_image("not there", content=data)), np.array(image))
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_every_exif_orientation_is_turned_upright(tmp_path, file_format, orientation):
+def test_every_exif_orientation_is_turned_upright(file_format):
     upright = np.zeros((32, 48, 3), np.uint8)  # red, green, blue and white: a quarter each, wider than high
     upright[:16, :24], upright[:16, 24:], upright[16:, :24], upright[16:, 24:] = RED, GREEN, BLUE, WHITE
-    # EXIF 2.32, tag 0x0112: where the stored picture's row 0 and column 0 lie in the upright one
+    # EXIF 2.32, tag 0x0112: where the stored image's row 0 and column 0 are in the upright one
     stored = {
         1: upright,  # top, left
         2: upright[:, ::-1],  # top, right
@@ -192,14 +168,14 @@ def test_every_exif_orientation_is_turned_upright(tmp_path, file_format, orienta
         6: upright[:, ::-1].swapaxes(0, 1),  # right, top
         7: upright[::-1, ::-1].swapaxes(0, 1),  # right, bottom
         8: upright[::-1].swapaxes(0, 1),  # left, bottom
-    }[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
+    }
     options = {"quality": 100, "subsampling": 0} if file_format == "JPEG" else {"lossless": True}
-    path = tmp_path / "picture"
-    path.write_bytes(encode(Image.fromarray(stored), file_format, exif=exif, **options))
-    np.testing.assert_allclose(read_pixels(path).astype(int), upright, atol=2)
-    assert read_image(path).getexif().get(0x0112, 1) == 1  # or the next reader would turn it again
+    for orientation, pixels in stored.items():
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        image = read_image("x", content=encode(Image.fromarray(pixels), file_format, exif=exif, **options))
+        np.testing.assert_allclose(np.array(image).astype(int), upright, atol=2)
+        assert image.getexif().get(0x0112, 1) == 1  # or the next reader would turn it again
 
 
 def zip_bomb():
@@ -226,44 +202,29 @@ OVER = "is over the limit of 89,478,485"
 # name → (file, pattern that the whole reason matches)
 UNREADABLE = {
     "empty": (b"", "empty file"),
-    "text": (b"this is not a picture", NOT_AN_IMAGE),
-    "a web page saved as picture": (b"<!DOCTYPE html><html></html>", NOT_AN_IMAGE),
-    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", NOT_AN_IMAGE),
     "postscript, which Pillow would run Ghostscript for": (b"%!PS-Adobe-3.0 EPSF-3.0\n", NOT_AN_IMAGE),
     "one byte": (b"\xff", NOT_AN_IMAGE),
     "truncated jpeg": (JPEG[:-40], TRUNCATED),
-    "jpeg without its last two bytes": (JPEG[:-2], TRUNCATED),
-    "truncated progressive jpeg": (encode(noise(), "JPEG", progressive=True)[:-40], TRUNCATED),
     "truncated png": (PNG[:-40], TRUNCATED),
     "truncated gif": (GIF[:-40], TRUNCATED),
-    "truncated bmp": (BMP[:-40], TRUNCATED),
     "truncated tiff": (tiff(bytes(256), size=(16, 400)), TRUNCATED),
-    "truncated webp": (WEBP[:-40], "damaged, incomplete or unsupported WebP: .+"),
+    "truncated webp": (WEBP[:-40], "damaged, incomplete or unsupported WEBP: .+"),
     "truncated tiff, lzw": (patch(LZW, len(LZW) // 2, bytes(len(LZW))), "damaged, incomplete or unsupported TIFF.*"),
     "jpeg of a header": (JPEG[:30], "(truncated|damaged).*"),
-    "gif of a header": (GIF[:13], "damaged, incomplete or unsupported GIF.*"),
     "png, wrong checksum": (patch(PNG, 29, b"\0\0\0\0"), "damaged.* PNG: .*bad header checksum.*"),
     "png, text bomb": (zip_bomb(), "damaged.* PNG: Decompressed data too large.*"),
     "png, no width": (png(0, 4, 8, 2, []), "damaged.* PNG.*"),
-    "gif, no height": (patch(gif_frame(0, 0), 8, b"\0\0"), "damaged.* GIF: no width or no height"),
-    "bmp, no width": (patch(BMP, 18, bytes(4)), "damaged.* BMP: no width or no height"),
-    "jpeg, no height": (jpeg_size(24, 0), "damaged.* JPEG: no width or no height"),
-    "png bomb": (png(20_000, 20_000, 8, 2, [b""]), f"20000x20000 pixels {OVER}"),
+    "gif, no height": (patch(gif_frame(0, 0), 8, b"\0\0"), "damaged.* GIF.*"),
+    "jpeg, no height": (jpeg_size(24, 0), "damaged.* JPEG.*"),
     "png between Pillow's warning and its error": (png(10_000, 10_000, 8, 2, [b""]), f"10000x10000 pixels {OVER}"),
     "jpeg bomb": (jpeg_size(65_500, 65_500), f"65500x65500 pixels {OVER}"),
-    "bmp bomb": (patch(BMP, 18, struct.pack("<ii", 30_000, 30_000)), f"30000x30000 pixels {OVER}"),
     "tiff bomb": (tiff(bytes(256), size=(2**31, 2**31)), f"2147483648x2147483648 pixels {OVER}"),
     "gif bomb": (patch(GIF, 6, b"\xff\xff\xff\xff"), f"65535x65535 pixels {OVER}"),
-    "gif bomb in a frame": (gif_frame(60_000, 60_000), "over the limit of 89,478,485 pixels"),
     "gif between the two": (gif_frame(10_000, 10_000), "over the limit of 89,478,485 pixels"),
     "webp bomb": (patch(frames("WEBP"), 24, b"\xff\x3f\0\xff\x3f\0"), ".*over the limit of 89,478,485.*"),
     "bmp, unknown compression": (patch(BMP, 30, b"\x09"), "damaged.* BMP: Unsupported BMP compression .9."),
-    "bmp taller than its data": (patch(BMP, 22, struct.pack("<i", 36)), TRUNCATED),
     "tiff, directory beyond the end": (b"II*\0\xff\xff\xff\x7f", "damaged.* TIFF.*"),
-    "tiff, no width": (tiff(bytes(256), t256=None), "damaged.* TIFF.*"),
-    "tiff, no pixels": (tiff(b"", t273=None, t279=None), "damaged.* TIFF.*"),
     "tiff, strips missing": (tiff(bytes(256), size=(16, 32), t278=16), TRUNCATED),
-    "tiff, unknown compression": (tiff(bytes(256), t259=12345), "damaged.* TIFF.*"),
     "tiff, five samples a pixel": (tiff(bytes(1280), t258=(8,) * 5, t277=5), "damaged.* TIFF: unknown pixel mode"),
     "float tiff, not a number": (
         tiff(repeat("<2f", 0.5, float("nan"), n=128), t258=32, t339=FLOAT),
@@ -275,22 +236,19 @@ UNREADABLE = {
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_right_reason(tmp_path, name):
     data, reason = UNREADABLE[name]
-    path = tmp_path / "picture.jpg"
+    path = tmp_path / "image.jpg"
     path.write_bytes(data)
     with pytest.raises(UnreadableImage) as caught:
-        read_pixels(path)
+        read_image(path)
     assert re.fullmatch(reason, caught.value.reason)
     assert str(caught.value) == f"{path}: {caught.value.reason}"
 
 
 def test_what_the_file_system_refuses(tmp_path, monkeypatch):
-    picture = tmp_path / "picture.png"
-    picture.write_bytes(PNG)
-    for path, reason in [
-        (tmp_path / "gone.png", "no such file or directory"),
-        (tmp_path, "is a directory"),
-        (picture / "inside.png", "not a directory"),
-    ]:
+    image = tmp_path / "image.png"
+    image.write_bytes(PNG)
+    places = {tmp_path / "gone.png": "no such file or directory", tmp_path: "is a directory", image / "in": "not a directory"}
+    for path, reason in places.items():
         with pytest.raises(UnreadableImage, match=rf": {reason}$"):
             read_image(path)
 
@@ -299,45 +257,27 @@ def test_what_the_file_system_refuses(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.open", forbid)  # root may read whatever its mode says
     with pytest.raises(UnreadableImage, match=r": permission denied$"):
-        read_image(picture)
+        read_image(image)
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (IndexError("pop from empty list"), "damaged, incomplete or unsupported PNG"),
-        (KeyError(3), "damaged, incomplete or unsupported PNG"),
-        (TypeError("'>' not supported"), "damaged, incomplete or unsupported PNG"),
-        (ZeroDivisionError("division by zero"), "damaged, incomplete or unsupported PNG"),
-        (OverflowError("int too large"), "damaged, incomplete or unsupported PNG"),
-        (EOFError("no more frames"), "damaged, incomplete or unsupported PNG"),
-        (MemoryError(), "not enough memory for this PNG"),
-    ],
-    ids=repr,
-)
-def test_slips_of_pillow_become_refusals(tmp_path, monkeypatch, error, reason):
+@pytest.mark.parametrize("error", [IndexError("pop from empty list"), MemoryError()], ids=repr)
+def test_unexpected_errors_of_pillow_become_refusals(monkeypatch, error):
     def fail(_):
         raise error
 
-    path = tmp_path / "picture.png"
-    path.write_bytes(PNG)
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
-    with pytest.raises(UnreadableImage) as caught:
-        read_image(path)
-    assert caught.value.reason == reason
+    with pytest.raises(UnreadableImage, match=r"x: (damaged, incomplete or unsupported|not enough memory for this) PNG$"):
+        read_image("x", content=PNG)
 
 
-def test_limit_is_the_callers_or_pillows_whichever_is_lower(tmp_path, monkeypatch):
-    path = tmp_path / "picture.png"
-    path.write_bytes(PNG)
-    assert read_image(str(path), max_pixels=24 * 18).size == (24, 18)
-    with pytest.raises(UnreadableImage, match=r": 24x18 pixels is over the limit of 431$"):
-        read_image(path, max_pixels=24 * 18 - 1)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
-    with pytest.raises(UnreadableImage, match=r"over the limit of 400$"):
-        read_image(path)
+def test_limit_is_the_callers_or_pillows_whichever_is_lower(monkeypatch):
+    assert read_image("x", content=PNG, max_pixels=24 * 18).size == (24, 18)
+    for pillows, limit in ((10**6, 24 * 18 - 1), (400, 400)):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows)
+        with pytest.raises(UnreadableImage, match=rf": 24x18 pixels is over the limit of {limit}$"):
+            read_image("x", content=PNG, max_pixels=24 * 18 - 1)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert read_pixels(path).shape == (18, 24, 3)
+    assert read_image("x", content=PNG).size == (24, 18)
 
 
 def test_error_survives_its_way_out_of_a_worker_process(tmp_path):
@@ -346,119 +286,43 @@ def test_error_survives_its_way_out_of_a_worker_process(tmp_path):
     assert (error.path, error.reason, str(error)) == (tmp_path, "empty file", f"{tmp_path}: empty file")
 
 
-def test_many_threads_read_the_same_and_leave_the_filters_alone(tmp_path):
-    paths = []
-    for number, (data, _) in enumerate(READABLE.values()):
-        paths.append(tmp_path / str(number))
-        paths[-1].write_bytes(data)
-    alone, filters = [read_pixels(path) for path in paths], list(warnings.filters)
+def test_many_threads_read_the_same_and_leave_the_filters_alone():
+    def read(data):
+        return np.array(read_image("x", content=data))
+
+    files = [data for data, _ in READABLE.values()]
+    alone, filters = [read(data) for data in files], list(warnings.filters)
     with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(read_pixels, paths * 5))
-    for one, other in zip(alone * 5, together, strict=True):
-        np.testing.assert_array_equal(one, other)
+        for one, other in zip(alone * 3, pool.map(read, files * 3), strict=True):
+            np.testing.assert_array_equal(one, other)
     assert warnings.filters == filters
 
 
-def test_damaged_metadata_is_read_over_in_silence(tmp_path):
+def test_damaged_metadata_is_ignored_without_warnings(tmp_path):
     names = ["jpeg with damaged EXIF", "png with a broken animation", "tiff with three resolutions"]
     for name in names:
         (tmp_path / name).write_bytes(READABLE[name][0])
-    script = "import sys; from artclf.data.images import read_pixels; [read_pixels(p) for p in sys.argv[1:]]"
+    script = "import sys; from artclf.data.images import read_image; [read_image(p) for p in sys.argv[1:]]"
     command = [sys.executable, "-W", "error", "-c", script, *(str(tmp_path / name) for name in names)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("name", ["grey jpeg", "palette png", "webp", "animated gif", "16-bit tiff"])
-def test_bytes_in_memory_are_read_as_a_file_is(tmp_path, name):
-    data = READABLE[name][0]
-    path = tmp_path / "picture"
-    path.write_bytes(data)
-    np.testing.assert_array_equal(np.array(read_image("not there", content=data)), read_pixels(path))
-
-
-def large(mode, size, **options):
-    """A JPEG with edges and some grain, as `mode` stores it."""
-    width, height = size
-    rng = np.random.default_rng(0)
-    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
-    waves = [127 + 80 * np.sin(9 * x + 4 * k) * np.cos(7 * y - k) + 40 * (np.hypot(x - 0.3, y) < 0.5) for k in range(3)]
-    pixels = np.stack(waves, axis=2) + rng.normal(0, 4, (height, width, 1))
-    image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
-    return encode(image.convert(mode), "JPEG", quality=90, **options)
-
-
-def scaled(image, side):
-    """All of a picture at the shorter side asked for: what decoding smaller is measured against."""
-    width, height = image.size
-    shorter = min(width, height)
-    return image.resize((side * width // shorter, side * height // shorter), Image.Resampling.BILINEAR)
-
-
-# decoded at 1/2, 1/4 and 1/8; most sizes are odd: the last decoded row and column then show but a part
-@pytest.mark.parametrize("size", [(256, 300), (257, 401), (517, 383), (523, 611), (1031, 1029), (1279, 530)])
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-def test_a_large_jpeg_decoded_smaller_is_all_but_the_same(size, mode):
-    data = large(mode, size)
-    whole = scaled(read_image("x", content=data), 64)
-    smaller = read_image("x", content=data, shorter_side=64)
-    assert smaller.mode == "RGB"
-    assert smaller.size == whole.size
-    apart = np.abs(np.asarray(smaller).astype(int) - np.asarray(whole))
-    assert apart.mean() < 0.4
-    assert apart.max() <= 4  # a last row or column taken for a whole one would shift all, and make 5 to 13 of it
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_holds_for_a_jpeg_decoded_smaller(orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    data = large("RGB", (517, 383), exif=exif)
-    whole, smaller = (read_image("x", content=data, shorter_side=side) for side in (None, 64))
-    assert whole.size == ((383, 517) if orientation > 4 else (517, 383))
-    apart = np.abs(np.asarray(smaller).astype(int) - np.asarray(scaled(whole, 64)))
-    assert apart.max() <= 4
-    assert smaller.getexif().get(0x0112, 1) == 1
-
-
-def test_only_a_jpeg_of_four_times_the_size_is_decoded_smaller():
-    assert read_image("x", content=large("RGB", (300, 256)), shorter_side=64).size == (75, 64)
-    for data in (large("RGB", (300, 255)), encode(flat("RGB", RED, (300, 256)), "PNG")):
-        np.testing.assert_array_equal(read_image("x", content=data, shorter_side=64), read_image("x", content=data))
-
-
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_cut_short_is_refused_at_any_size(progressive):
-    data = large("RGB", (512, 512), progressive=progressive)
-    for cut in (2, 40, len(data) // 2):
-        for side in (None, 64):
-            with pytest.raises(UnreadableImage, match=TRUNCATED):
-                read_image("x", content=data[:-cut], shorter_side=side)
-
-
-def test_the_limit_is_of_the_whole_picture():
-    with pytest.raises(UnreadableImage, match="512x512 pixels is over the limit of 262,143"):
-        read_image("x", content=large("RGB", (512, 512)), shorter_side=64, max_pixels=512 * 512 - 1)
 
 
 FUZZED = {"png": PNG, "jpeg": JPEG, "gif": GIF, "bmp": BMP, "webp": WEBP, "lzw": LZW, "tiff": tiff(bytes(range(256)))}
 
 
 @pytest.mark.parametrize("name", FUZZED)
-def test_any_damage_gives_pixels_or_a_refusal(tmp_path, name):
-    data, rng, path, refused = FUZZED[name], random.Random(0), tmp_path / "picture", 0
+def test_any_damage_gives_pixels_and_facts_or_a_refusal(tmp_path, name):
+    data, rng, path, refused = FUZZED[name], random.Random(0), tmp_path / "image", 0
     for _ in range(100):
         damaged = bytearray(data[: rng.choice((len(data), len(data), rng.randrange(len(data))))])
         for _ in range(rng.randrange(1, 6)):
-            at = rng.randrange(rng.choice((64, len(data))))  # a header is worth more blows than pixels are
+            at = rng.randrange(rng.choice((64, len(data))))  # damage to a header matters more
             damaged[at : at + 1] = rng.randbytes(1)
         path.write_bytes(damaged)
         try:
-            pixels = read_pixels(path, max_pixels=10**6)
+            assert read_facts(path, max_pixels=10**6).width > 0
+            assert read_image(path, max_pixels=10**6).mode == "RGB"
         except UnreadableImage:
             refused += 1
-            continue
-        assert pixels.dtype == np.uint8
-        assert pixels.ndim == 3
-        assert pixels.shape[2] == 3
-    assert refused
+    assert 0 < refused < 100

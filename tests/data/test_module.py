@@ -27,13 +27,8 @@ def test_batches_and_counts(pictures: Path) -> None:
     assert (target.dtype, row.dtype) == (torch.float32, torch.int64)
     labels = data.manifest.table.loc[row.numpy(), "label"]
     assert (target.numpy() == (labels == "human")).all()
-
-
-def test_evaluation_goes_through_every_picture_once(pictures: Path) -> None:
-    data = art_data(pictures)
-    data.setup()
     rows = [torch.cat([row for _, _, row in loader]).tolist() for loader in data.test_dataloader()]
-    assert [len(part) for part in rows] == [12, 3, 4]
+    assert [len(part) for part in rows] == [12, 3, 4]  # every image once
     assert rows[0] == data.manifest.split("test").index.tolist()
 
 
@@ -43,13 +38,13 @@ def test_the_same_seed_gives_the_same_epoch_with_or_without_workers(pictures: Pa
         data.setup()
         return torch.cat([pixels for pixels, _, _ in data.train_dataloader()])
 
-    assert torch.equal(epoch(), epoch())
-    assert torch.equal(epoch(), epoch("data.num_workers=2"))
-    assert not torch.equal(epoch(), epoch("seed=1"))
+    first = epoch()
+    assert torch.equal(first, epoch("data.num_workers=2"))
+    assert not torch.equal(first, epoch("seed=1"))
 
 
-def test_unreadable_files_are_listed_and_the_rest_goes_on(pictures: Path, tmp_path: Path) -> None:
-    root = shutil.copytree(pictures, tmp_path / "pictures")
+def test_unreadable_files_are_listed_and_too_many_stop_the_run(pictures: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(pictures, tmp_path / "images")
     (root / "train" / "ai" / "alpha" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
     (root / "train" / "human" / "film.mp4").write_bytes(b"film")
     data = art_data(root, "data.max_rejected=0.5")
@@ -58,18 +53,18 @@ def test_unreadable_files_are_listed_and_the_rest_goes_on(pictures: Path, tmp_pa
     assert listed["path"].tolist() == ["train/ai/alpha/broken.jpg", "train/human/film.mp4"]
     assert listed["reason"].notna().all()
     assert not data.manifest.table["path"].isin(listed["path"]).any()
-    with pytest.raises(ArtclfError, match=r"2 of 54 pictures can't be read.*raise data.max_rejected"):
+    with pytest.raises(ArtclfError, match=r"2 of 54 images can't be read, more than data.max_rejected=0.01.*rejected.csv"):
         art_data(root, "data.max_rejected=0.01").read(tmp_path)
 
 
-def test_a_last_batch_of_one_picture_is_not_trained_on(pictures: Path) -> None:
+def test_a_last_batch_of_one_image_is_not_trained_on(pictures: Path) -> None:
     data = art_data(pictures, "balance=none", "data.batch_size=32")
     data.setup()
     assert len(data.manifest.split("train")) == 33
     assert [len(target) for _, target, _ in data.train_dataloader()] == [32]
 
 
-def test_sampler_counts_are_told_as_drawn(pictures: Path) -> None:
+def test_sampler_counts_are_those_drawn_on_average(pictures: Path) -> None:
     data = art_data(pictures, "balance=sampler")
     data.setup()
     assert data.counts_after() == {"ai": {"original": 16, "copy": 0}, "human": {"original": 16, "copy": 0}}

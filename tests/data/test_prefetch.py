@@ -16,11 +16,11 @@ READ, SHAPE = ImageReader(16).read, (3, 16, 16)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("ahead")
+    folder = tmp_path_factory.mktemp("prefetch")
     files = [folder / f"{number}.png" for number in range(11)]
     for number, file in enumerate(files):
         draw(file, "ai", number, (20 + number, 30))
-    files[4].write_text("no picture")
+    files[4].write_text("no image")
     return files
 
 
@@ -42,7 +42,8 @@ def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path]) 
     batches = list(read_ahead(files, read, (2, *SHAPE), batch=4, threads=3))
     assert [tuple(batch.pixels.shape) for batch in batches] == [(n, 2, *SHAPE) for n in (4, 4, 3)]
     assert [file for batch in batches for file in batch.files] == files
-    for file, pixels, reason in ((f, p, r) for b in batches for f, p, r in zip(b.files, b.pixels, b.reasons, strict=True)):
+    reasons = [reason for batch in batches for reason in batch.reasons]
+    for file, pixels, reason in zip(files, torch.cat([batch.pixels for batch in batches]), reasons, strict=True):
         if file == files[4]:
             assert reason.startswith("not an image artclf can read")
             assert not pixels.any()
@@ -53,7 +54,7 @@ def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path]) 
     assert list(read_ahead([], READ, SHAPE, batch=4, threads=2)) == []
 
 
-def test_files_are_taken_as_they_are_needed_and_left_when_nobody_asks(files: list[Path]) -> None:
+def test_files_are_taken_as_needed(files: list[Path]) -> None:
     taken = []
 
     def endless() -> Iterator[Path]:
@@ -70,7 +71,7 @@ def test_files_are_taken_as_they_are_needed_and_left_when_nobody_asks(files: lis
     assert not decoding()
 
 
-def test_what_was_not_begun_is_left_when_the_caller_stops(files: list[Path]) -> None:
+def test_what_has_not_begun_is_cancelled_when_the_caller_stops(files: list[Path]) -> None:
     begun, go_on = [], threading.Event()
 
     def read(file: Path) -> torch.Tensor:
@@ -87,7 +88,7 @@ def test_what_was_not_begun_is_left_when_the_caller_stops(files: list[Path]) -> 
     assert len(begun) <= 6
 
 
-def test_errors_that_are_no_bad_image_end_it(files: list[Path]) -> None:
+def test_other_errors_end_it(files: list[Path]) -> None:
     def listing() -> Iterator[Path]:
         yield from files[:3]
         raise ArtclfError("a folder that can't be opened")

@@ -1,3 +1,6 @@
+"""From files to squares: scaling, cropping, and the canonical form."""
+
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -5,14 +8,25 @@ import pytest
 import torch
 from PIL import Image
 
-from artclf.data.images import UnreadableImage, read_pixels
+from artclf.data.canonical import Canonical
+from artclf.data.images import UnreadableImage, read_image, reencode
 from artclf.data.reader import ImageReader, to_square
+from tests.conftest import config_of
 
 
-@pytest.mark.parametrize(("height", "width"), [(50, 100), (100, 50), (64, 64), (33, 1)])
-def test_any_shape_becomes_a_square(height: int, width: int) -> None:
-    square = to_square(torch.zeros(3, height, width, dtype=torch.uint8), 64)
-    assert (square.shape, square.dtype) == ((3, 64, 64), torch.uint8)
+def soft(size: tuple[int, int], seed: int = 0) -> Image.Image:
+    """Soft colours with a little grain."""
+    rng = np.random.default_rng(seed)
+    colours = Image.fromarray(rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    return Image.fromarray(np.clip(np.asarray(colours) + rng.normal(0, 6, (size[1], size[0], 3)), 0, 255).astype(np.uint8))
+
+
+def pixels_of(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def distance(first: Image.Image, second: Image.Image) -> float:
+    return float((pixels_of(first).float() - pixels_of(second)).abs().mean())
 
 
 @pytest.mark.parametrize(("shape", "lit", "size"), [((32, 96), slice(32, 64), 32), ((1, 40_000), slice(19_990, 20_010), 224)])
@@ -20,13 +34,8 @@ def test_the_centre_is_kept(shape: tuple[int, int], lit: slice, size: int) -> No
     """Scaled whole, the second one would take 5 GB."""
     pixels = torch.zeros(3, *shape, dtype=torch.uint8)
     pixels[:, :, lit] = 200
-    assert (to_square(pixels, size) == 200).all()
-    assert (to_square(pixels.mT, size) == 200).all()
-
-
-def test_bicubic_is_not_bilinear() -> None:
-    pixels = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
-    assert not torch.equal(to_square(pixels, 32, "bilinear"), to_square(pixels, 32, "bicubic"))
+    for image in (pixels, pixels.mT):
+        assert torch.equal(to_square(image, size), torch.full((3, size, size), 200, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
@@ -34,39 +43,99 @@ def test_bicubic_is_not_bilinear() -> None:
 def test_a_file_is_read_as_the_square_of_its_pixels(
     tmp_path: Path, name: str, size: tuple[int, int], interpolation: str
 ) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(tmp_path / name)
+    soft(size).save(tmp_path / name)
     reader = ImageReader(32, interpolation)
     square = reader.read(tmp_path / name)
     assert square.is_contiguous()
-    assert torch.equal(square, to_square(torch.from_numpy(read_pixels(tmp_path / name)).permute(2, 0, 1), 32, interpolation))
+    assert torch.equal(square, to_square(pixels_of(read_image(tmp_path / name)), 32, interpolation))
     assert torch.equal(square, reader.read("gone", (tmp_path / name).read_bytes()))
 
 
-@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
-@pytest.mark.parametrize("size", [(301, 222), (222, 301), (700, 555)])
-def test_a_large_jpeg_is_within_a_few_levels(tmp_path: Path, size: tuple[int, int], interpolation: str) -> None:
-    rng = np.random.default_rng(0)
-    coarse = Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)).resize(size, Image.Resampling.BICUBIC)
-    pixels = np.asarray(coarse) // 2 + rng.integers(0, 16, (size[1], size[0], 1), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "large.jpg", quality=92)
-    whole = to_square(torch.from_numpy(read_pixels(tmp_path / "large.jpg")).permute(2, 0, 1), 32, interpolation)
-    apart = (ImageReader(32, interpolation).read(tmp_path / "large.jpg").int() - whole).abs()
-    assert apart.float().mean() < 0.6
-    assert apart.max() <= 4
+def test_bicubic_is_not_bilinear() -> None:
+    assert not torch.equal(*(ImageReader(32, name).square(soft((64, 64))) for name in ("bilinear", "bicubic")))
 
 
-def test_what_gives_no_image_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "text.jpg").write_text("no picture")
+def large_jpeg(mode: str, size: tuple[int, int], orientation: int) -> bytes:
+    """A JPEG with edges and some grain."""
+    width, height = size
+    x, y = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, height))
+    waves = [127 + 80 * np.sin(9 * x + 4 * k) * np.cos(7 * y - k) + 40 * (np.hypot(x - 0.3, y) < 0.5) for k in range(3)]
+    pixels = np.stack(waves, axis=2) + np.random.default_rng(0).normal(0, 4, (height, width, 1))
+    file, exif = BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).convert(mode).save(file, "JPEG", quality=90, exif=exif)
+    return file.getvalue()
+
+
+# decoded at 1/2, 1/4 and 1/8; the sizes are odd: the last decoded row and column then hold only a part of a pixel
+@pytest.mark.parametrize(
+    ("mode", "size", "orientation", "interpolation"),
+    [
+        ("RGB", (257, 401), 1, "bilinear"),
+        ("L", (523, 611), 4, "bicubic"),
+        ("CMYK", (517, 383), 6, "bilinear"),
+        ("RGB", (1031, 1029), 8, "bicubic"),
+    ],
+)
+def test_a_large_jpeg_decoded_smaller_is_nearly_the_same(
+    mode: str, size: tuple[int, int], orientation: int, interpolation: str
+) -> None:
+    reader, data = ImageReader(64, interpolation), large_jpeg(mode, size, orientation)
+    whole = reader.square(read_image("x", content=data)).int()
+    difference = (reader.read("x", data) - whole).abs()
+    assert difference.float().mean() < 0.6
+    assert difference.max() <= 4  # a last row or column taken for a whole one would shift all, and make 5 to 13 of it
+    for cut in (2, 40, len(data) // 2):
+        with pytest.raises(UnreadableImage, match="truncated: the file ends before the image does"):
+            reader.read("x", data[:-cut])
+    with pytest.raises(UnreadableImage, match=f"is over the limit of {size[0] * size[1] - 1:,}"):
+        ImageReader(64, max_pixels=size[0] * size[1] - 1).read("x", data)
+
+
+def test_too_little_memory_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
-    with pytest.raises(UnreadableImage, match=r"text\.jpg: not an image"):
-        ImageReader(32).read(tmp_path / "text.jpg")
-    with pytest.raises(UnreadableImage, match="over the limit of 399"):
-        ImageReader(32, max_pixels=399).read(tmp_path / "large.png")
 
     def fail(_: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr("artclf.data.reader.np.array", fail)
-    with pytest.raises(UnreadableImage, match=r"large\.png: not enough memory for this picture"):
+    with pytest.raises(UnreadableImage, match=r"large\.png: not enough memory for this image"):
         ImageReader(32).read(tmp_path / "large.png")
+
+
+@pytest.mark.parametrize("size", [(300, 200), (200, 300), (40, 40)])
+def test_the_canonical_form_has_one_size_and_one_encoding(size: tuple[int, int]) -> None:
+    image = soft(size)
+    form = Canonical(48, 75)(image)
+    assert (form.size, form.mode) == ((48, 48), "RGB")
+    side = min(size)
+    left, top = (size[0] - side) // 2, (size[1] - side) // 2
+    square = image.crop((left, top, left + side, top + side)).resize((48, 48), Image.Resampling.BICUBIC)
+    assert distance(reencode(square, "JPEG", quality=75), form) == 0  # Pillow's default is 4:2:0 too
+    assert distance(reencode(square, "JPEG", quality=95), form) > 1
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [lambda image: reencode(image, "JPEG", quality=75), lambda image: image.resize((96, 96), Image.Resampling.LANCZOS)],
+)
+def test_the_canonical_form_does_not_widen_what_storage_makes_of_an_image(otherwise) -> None:
+    images = [soft((144, 144), seed) for seed in range(8)]
+    form = Canonical(60, 75)
+    scaled = [distance(image.resize((60, 60)), otherwise(image).resize((60, 60))) for image in images]
+    # re-encoded, two nearly equal images may fall on two sides of a rounding: hence twice that, and one
+    assert np.mean([distance(form(image), form(otherwise(image))) for image in images]) < 2 * np.mean(scaled) + 1
+
+
+def test_a_configuration_describes_the_canonical_form() -> None:
+    assert Canonical.described(config_of("data.image_size=96").data) == Canonical(72, 75)
+    words = ("data.canonical_side=40", "data.canonical_quality=60")
+    assert Canonical.described(config_of(*words).data) == Canonical(40, 60)
+
+
+def test_the_canonical_form_is_made_of_the_whole_image(tmp_path: Path) -> None:
+    """Without it, libjpeg decodes a file this large at a smaller size, which small files are not."""
+    soft((400, 400)).save(tmp_path / "large.jpg", quality=95)
+    form = Canonical(40, 75)
+    expected = pixels_of(form(Image.open(tmp_path / "large.jpg").convert("RGB")))
+    assert torch.equal(ImageReader(40, canonical=form).read(tmp_path / "large.jpg"), expected)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 
 from artclf.data.demo.draw import draw_demo
-from artclf.data.images import read_pixels
+from artclf.data.images import read_image
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.model.backbones import build_backbone, load_weights
 from artclf.model.classifier import ArtClassifier
@@ -28,7 +28,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
     """120 demo pictures to train on and 120 to test."""
     root = draw_demo(tmp_path_factory.mktemp("drawn") / "demo", seed=0, size=96, train_per_folder=10, test_per_folder=10)
     table = read_ai_artbench(root).table
-    pixels = torch.stack([torch.from_numpy(read_pixels(root / path)).permute(2, 0, 1) for path in table["path"]])
+    pixels = torch.stack([torch.from_numpy(np.array(read_image(root / path))).permute(2, 0, 1) for path in table["path"]])
     return Pictures(pixels, (table["label"] == "human").to_numpy(np.int64), (table["split"] == "train").to_numpy())
 
 

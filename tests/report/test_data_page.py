@@ -120,7 +120,7 @@ def test_damage_behind_the_header_shows_when_a_sample_is_decoded(tmp_path: Path)
     victim.write_bytes(victim.read_bytes()[:-300])
     _, survey = written(tmp_path / "art", tmp_path)
     assert survey.unreadable.to_dict("records") == [
-        {"path": "ai/1.jpg", "label": "ai", "reason": "truncated: the file ends before the picture does"}
+        {"path": "ai/1.jpg", "label": "ai", "reason": "truncated: the file ends before the image does"}
     ]
     assert survey.looked_at == 4
     assert "ai/1.jpg" not in set(survey.facts["path"])
