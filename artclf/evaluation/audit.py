@@ -1,7 +1,6 @@
 """The audit of a data set: which shortcuts there are, how severe they are, and what helps against them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ import pandas as pd
 
 from artclf.evaluation import shortcuts
 from artclf.evaluation.duplicates import Duplicates, find_duplicates
-from artclf.evaluation.shortcuts import DENSITY, FEWEST, MET, NOT_MEASURED, SEVERITIES, Fact, FactSet
+from artclf.evaluation.shortcuts import DENSITY, FEWEST, MET, NOT_MEASURED, SEVERITIES, FactSet
 from artclf.evaluation.types import Booleans, Indices
 
 STATISTICS = {
@@ -28,6 +27,7 @@ EXACT_COPIES = "exact duplicates across splits"
 BOTH_LABELS = "the same image under both labels"
 _USUAL_QUALITY = 75  # of canonical images, where no JPEG says otherwise
 _NO_NETWORK = "none for this network"  # the severity of what it never sees
+_ORDER = [*(name for name, _ in SEVERITIES), "slight", MET, _NO_NETWORK]
 _TRAINED_ON = ("", "train", "val", "test")
 _REMEDIES = {
     "size": "data.canonical=true scales all images to one size (data.canonical_side={side} at most, so that none is enlarged)",
@@ -62,10 +62,8 @@ def audit(
         seed: of the folds and the forests.
 
     Returns:
-        What audit.json holds: file_facts, pixel_statistics and canonical_pixel_statistics (see `FactSet.to_json`); exif, the
-        one fact that no network sees; duplicates; shortcuts (fact, severity, remedy, what is typical), what does not reach the
-        network last; compared, copies_left_out, splits, other_splits, folds; unjudged, why nothing was compared; makers, what
-        is typical of each class and generator; canonical, whether the images are read in that form.
+        What audit.json holds. Of its shortcuts, what does not reach the network is last; unjudged is why nothing was compared;
+        makers is what is typical of each class and generator.
     """
     duplicates = find_duplicates(table)
     used = table["split"].isin(_TRAINED_ON)
@@ -82,19 +80,23 @@ def audit(
         measured = _measure(rows, None if after is None else after[kept.to_numpy()], is_ai, folds, seed)
     limits = _canonical_limits(rows)
     removed = _removed_by(canonical, limits) if canonical else set()
-    files = replace(measured["file"], facts=tuple(replace(fact, met=fact.name in removed) for fact in measured["file"].facts))
-    later, exif = measured.get("canonical"), measured["exif"].facts
-    seen = later if canonical and later else measured["pixel"]
-    found = [*_shortcuts([*files.facts, *seen.facts, *exif]), *_copies(duplicates, table)]
+    parts = {name: facts.to_json() for name, facts in measured.items()}
+    for fact in parts["file"]["top"]:
+        if fact["fact"] in removed and fact["severity"] != "none":
+            fact["severity"] = MET
+    later, exif = parts.get("canonical"), parts["exif"]["top"]
+    seen = later if canonical and later else parts["pixel"]
+    unseen = [{**fact, "severity": _NO_NETWORK} for fact in exif if fact["severity"] != "none"]
+    found = [*_notable([*parts["file"]["top"], *seen["top"]]), *unseen, *_copies(duplicates, table)]
     for row in found:
         row["remedy"] = _REMEDIES.get(row["fact"], _COLOUR_REMEDY).format(**limits)
     return {
-        "file_facts": files.to_json(),
-        "pixel_statistics": measured["pixel"].to_json(),
-        "canonical_pixel_statistics": later.to_json() if later else None,
-        "exif": exif[0].to_json() if exif else None,
+        "file_facts": parts["file"],
+        "pixel_statistics": parts["pixel"],
+        "canonical_pixel_statistics": later,
+        "exif": exif[0] if exif else None,
         "duplicates": duplicates.to_json(),
-        "shortcuts": sorted(found, key=lambda row: row["severity"] in {MET, _NO_NETWORK}),
+        "shortcuts": sorted(found, key=lambda row: (_ORDER.index(row["severity"]), -row.get("auroc", 0.0))),
         "compared": {"human": n_human, "ai": n_ai},
         "copies_left_out": int(used.sum()) - len(rows),
         "splits": sorted(table["split"][used].unique()),
@@ -147,15 +149,13 @@ def _removed_by(form: Mapping[str, int], limits: Mapping[str, int]) -> set[str]:
     return size | (encoding if form["quality"] <= limits["quality"] else set())
 
 
-def _shortcuts(facts: Sequence[Fact]) -> list[dict[str, Any]]:
-    """What is notable, the most severe first; the JPEG's tables only where they tell more than its quality."""
-    known = {fact.name: fact for fact in facts if fact.notable}
+def _notable(facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Facts that are more than chance; the JPEG's tables only where they tell more than its quality."""
+    known = {fact["fact"]: fact for fact in facts if fact["severity"] != "none"}
     quality, tables = known.get("JPEG quality"), known.get("JPEG tables")
-    if quality and tables and (tables.auroc.value or 0.0) <= (quality.auroc.value or 0.0) + 0.02:
+    if quality and tables and tables["auroc"] <= quality["auroc"] + 0.02:
         del known["JPEG tables"]
-    order = [*(name for name, _ in SEVERITIES), "slight", MET]
-    notable = sorted(known.values(), key=lambda fact: (order.index(fact.severity), -(fact.auroc.value or 0.0)))
-    return [{**fact.to_json(), "severity": _NO_NETWORK if fact.name == EXIF else fact.severity} for fact in notable]
+    return [dict(fact) for fact in known.values()]
 
 
 def _copies(duplicates: Duplicates, table: pd.DataFrame) -> list[dict[str, Any]]:

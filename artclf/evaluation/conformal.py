@@ -33,10 +33,7 @@ def needed(rate: float) -> int:
 def conformal_threshold(scores: Floats, rate: float, *, above: bool = True) -> ConformalThreshold:
     """Set the threshold beyond which images like these [n] lie at the target rate, or at the lowest that n can guarantee.
 
-    Args:
-        scores: of images of one class.
-        rate: target rate, 0..1.
-        above: whether beyond is above, as for human images, or below, as for AI images.
+    Beyond is above, as for human images, or below, as for AI images.
     """
     n = len(scores)
     if not n:
@@ -57,20 +54,18 @@ def fit_decision_rule(
     false_negative_rate: float = 0.05,
     fitted_on: str = "validation",
 ) -> DecisionRule:
-    """Calibrate scores, and set the thresholds of the verdicts.
+    """Calibrate scores, and set the thresholds of the verdicts, by images that trained nothing.
 
-    Where the two thresholds cross, one between them meets both rates, and no verdict is unsure.
+    Where the two thresholds cross, one between them meets both rates, and no verdict is unsure. Where a class is absent, the
+    rule is `default_rule`. Its `shortfalls` name what can't be guaranteed.
 
     Args:
-        is_ai: [N], the truth of images that trained nothing.
-        p_ai: [N], their scores.
+        is_ai: [N], the truth.
+        p_ai: [N], the scores.
         method: of calibration: auto (the lowest cross-validated log loss), temperature, platt, isotonic, none.
         false_positive_rate: target rate of human images called ai, 0..1.
         false_negative_rate: target rate of AI images called human, 0..1.
         fitted_on: which images these are.
-
-    Returns:
-        The rule; that of threshold 0.5 where a class is absent. Its `shortfalls` name what can't be guaranteed.
     """
     human, ai = p_ai[~is_ai], p_ai[is_ai]
     above, below = conformal_threshold(human, false_positive_rate), conformal_threshold(ai, false_negative_rate, above=False)
@@ -127,29 +122,30 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
         "cross_validated": rule.cross_validated,
         "splits": errors_of,
     }
-    tested = {name: rows for name, rows in splits.items() if name != "val"}
     return {
         "calibration": calibration,
-        "operating_points": [_operating_point(point, tested) for point in rule.points],
+        "operating_points": [
+            {
+                "asked": point.target_rate,
+                "kept": point.guaranteed_rate,
+                "enough": point.is_met,
+                "needed": needed(point.target_rate),
+                "threshold": point.threshold if point.is_met else None,
+                "splits": _rates(splits, point.threshold) if point.is_met and point.threshold is not None else {},
+            }
+            for point in rule.points
+        ],
         "judge": {**rule.to_json(), "verdicts": verdicts},
     }
 
 
-def _operating_point(point: ConformalThreshold, splits: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    threshold = point.threshold if point.is_met else None
-    figures = {}
+def _rates(splits: dict[str, pd.DataFrame], threshold: float) -> dict[str, Any]:
+    """How a threshold does on each split but val."""
+    found = {}
     for name, rows in splits.items():
-        if threshold is None:
-            break
         is_ai, p_ai = truth(rows)
-        found = estimate_metrics(is_ai, p_ai, threshold)
+        estimates = estimate_metrics(is_ai, p_ai, threshold)
         counts = {"false_positive_rate": int((~is_ai).sum()), "recall": int(is_ai.sum())}
-        figures[name] = {figure: {**asdict(found[figure]), "n": n} for figure, n in counts.items()}
-    return {
-        "asked": point.target_rate,
-        "kept": point.guaranteed_rate,
-        "enough": point.is_met,
-        "needed": needed(point.target_rate),
-        "threshold": threshold,
-        "splits": figures,
-    }
+        found[name] = {figure: {**asdict(estimates[figure]), "n": n} for figure, n in counts.items()}
+    found.pop("val", None)
+    return found

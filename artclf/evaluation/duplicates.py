@@ -12,11 +12,10 @@ from scipy.sparse.csgraph import connected_components
 from artclf.evaluation.types import Indices
 
 NEAR = 4
-"""Bits of 64 by which the hashes of near duplicates may differ.
+"""Bits of 64 by which the hashes of near duplicates may differ; those of unrelated images differ in about half.
 
-Unrelated images differ in about half of the bits. Of 1,900 paintings and drawings, copies scaled to a half, saved as JPEG of
-quality 30 or made brighter by a seventh differ in four at most; copies cropped by a twentieth differ in 6 and more, and are not
-found.
+Of 1,900 paintings and drawings, copies scaled to a half, saved as JPEG of quality 30 or made brighter by a seventh differ in
+four at most; copies cropped by a twentieth differ in 6 and more, and are not found.
 """
 
 _EXAMPLES = 5  # groups

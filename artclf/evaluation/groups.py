@@ -75,11 +75,9 @@ def group_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> pd
 
 
 def is_too_small(n: int, rate: float) -> bool:
-    """Whether a group has too few images to be evaluated: Wilson's interval would be wider than 30 points at its split's rate.
+    """Whether Wilson's interval of n images would be wider than `WIDEST` at the rate of all images of their kind in the split.
 
-    Not its own rate decides: of two groups of ten images, the one without a mistake would be shown, the one with three hidden.
-
-    `rate` is the accuracy on all images of its kind (AI, human, or both) in the split.
+    Not their own rate decides: of two groups of ten images, that without a mistake would be shown, that with three hidden.
     """
     _, below, above = wilson(n * rate, n).reach()
     return below + above > WIDEST

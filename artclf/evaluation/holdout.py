@@ -55,12 +55,10 @@ class HoldoutResult:
 
 
 def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[HoldoutResult]:
-    """Compute how well each left-out generator (or style) is classified, in the order of the runs.
+    """Compute how well each left-out generator (or style) is classified, in the order of the runs, all of the same data.
 
-    Args:
-        runs: one for each that was left out, all of the same data.
-        by: what was left out. Of generators only AI images are left out, and they are compared with all human test images; of
-            styles the images of both classes, which are compared with each other.
+    Of generators only AI images are left out, and they are compared with all human test images; of styles the images of both
+    classes, which are compared with each other.
 
     Raises:
         ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different images.

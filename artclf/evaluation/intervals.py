@@ -64,15 +64,10 @@ def mean_of(first: Estimate, second: Estimate) -> Estimate:
 
 
 def paired_difference(first: Booleans | Floats, second: Booleans | Floats, confidence: float = CONFIDENCE) -> Estimate:
-    """Return by how much the mean of `first` exceeds that of `second` on the same images.
+    """Return by how much the mean of `first` exceeds that of `second` on the same images, of values 0..1, [N] each.
 
     Newcombe's method 10 for paired rates (Statistics in Medicine 17, 1998, 2635-2650): square-and-add with correlation. A
     positive covariance is made smaller by 1 / 2N, his continuity correction, so that the width is never 0.
-
-    Args:
-        first: [N], whether each image counts; or a share between 0 and 1, such as the mean of several networks.
-        second: [N], likewise.
-        confidence: of the interval.
     """
     n = len(first)
     if not n:
@@ -133,17 +128,10 @@ class Aurocs:
 
 
 def delong(is_ai: Booleans, p_ai: Floats) -> Aurocs:
-    """Compute AUROCs and their covariance (DeLong et al., Biometrics 44, 1988) by ranks (Sun and Xu, IEEE SPL 21, 2014).
+    """Compute the AUROCs of K classifiers and their covariance (DeLong et al., Biometrics 44, 1988) from scores [K, N].
 
-    Args:
-        is_ai: [N], the truth.
-        p_ai: [K, N], the scores of K classifiers; ties count half.
-
-    Raises:
-        ValueError: where the shapes do not fit, or a score is NaN.
+    By ranks (Sun and Xu, IEEE SPL 21, 2014); ties count half. ValueError where a score is NaN.
     """
-    if p_ai.ndim != 2 or p_ai.shape[1:] != is_ai.shape:
-        raise ValueError(f"shapes [N] and [K, N] are needed; got {is_ai.shape} and {p_ai.shape}")
     if np.isnan(p_ai).any():
         raise ValueError("a score is NaN; every image needs one")
     k, n_ai, n_human = len(p_ai), int(is_ai.sum()), int((~is_ai).sum())

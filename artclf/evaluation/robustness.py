@@ -79,16 +79,13 @@ class Robustness:
 def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
     """Compute the figures under each alteration, and what changes.
 
-    "Beyond chance" means that the interval of a paired difference lies above 0, at a confidence of 1 - 0.05 / number of levels
+    A figure "falls" where the interval of a paired difference lies above 0, at a confidence of 1 - 0.05 / number of levels
     (Bonferroni), so that among many levels few are named by chance.
 
     Args:
         scores: the columns path, label, first, distortion, level (NaN without a distortion) and p_ai: each path in each
-            version, levels from the weakest on, and each `first` also without a distortion.
+            version, or ValueError; levels from the weakest on, and each `first` also without a distortion.
         threshold: from which p_ai on the verdict is AI.
-
-    Raises:
-        ValueError: where an image lacks a version, or stands in one twice.
     """
     is_ai, p_ai = _by_version(scores)
     few = min(is_ai.sum(), (~is_ai).sum()) < _FEWEST
@@ -166,13 +163,7 @@ def from_json(content: Mapping[str, Any]) -> Robustness:
 
 
 def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Compare the figures of the same images as they are stored and in canonical form.
-
-    Args:
-        is_ai: [N], the truth.
-        as_stored: [N], p_ai of the files as they are.
-        canonical: [N], p_ai of the same ones in canonical form.
-        threshold: from which p_ai on the verdict is AI.
+    """Compare the figures of the same images [N] as they are stored and in canonical form.
 
     Returns:
         n_ai and n_human; the figures of each of `FORMS` as [value, low, high] (None where a class is absent); auroc_lost, as

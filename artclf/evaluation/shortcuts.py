@@ -42,7 +42,6 @@ class Fact:
     human: str  # what is typical of human images
     ai: str
     constant: bool  # the same for all images
-    met: bool = False  # removed by the canonical form in which images are read
 
     @property
     def notable(self) -> bool:
@@ -51,10 +50,9 @@ class Fact:
 
     @property
     def severity(self) -> str:
-        """One of severe, moderate and slight, by AUROC's lower bound; `MET`; none where it is not notable."""
-        if not self.notable:
-            return "none"
-        return MET if self.met else next((name for name, least in SEVERITIES if (self.auroc.low or 0.0) >= least), "slight")
+        """One of severe, moderate and slight, by AUROC's lower bound; none where it is not notable."""
+        reached = (name for name, least in SEVERITIES if (self.auroc.low or 0.0) >= least)
+        return next(reached, "slight") if self.notable else "none"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
@@ -118,7 +116,9 @@ def measure_facts(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indi
         seed: of the forests and trees.
     """
     alone = _measure_alone(sets, is_ai, folds, seed)
-    scores = [_forest_scores(facts, is_ai, folds, seed) for facts in sets.values()]
+    most = _MOST_TO_A_TREE if len(is_ai) > 1.5 * _MOST_TO_A_TREE else None
+    forest = RandomForestClassifier(TREES, max_samples=most, random_state=seed)
+    scores = [_held_out(forest, facts.apply(_numbers).to_numpy(), is_ai, folds) for facts in sets.values()]
     corrected = holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores]).tolist()
     measured = {}
     for name, p_ai, p in zip(sets, scores, corrected, strict=True):
@@ -172,7 +172,7 @@ def _alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tup
 
     The more significant one counts, and its p-value twice.
     """
-    numbers = _numbers(values)
+    numbers = _numbers(values).to_numpy()
     tree = DecisionTreeClassifier(max_leaf_nodes=8, random_state=seed)
     scores = _held_out(tree, numbers[:, None], is_ai, folds)
     ways = [(scores, _held_out_p(scores, is_ai, folds))]
@@ -184,26 +184,16 @@ def _alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tup
     return best, min(1.0, p * len(ways))
 
 
-def _forest_scores(facts: pd.DataFrame, is_ai: Booleans, folds: Indices, seed: int) -> Floats:
-    """Each image's probability of AI by a forest on all facts."""
-    forest = RandomForestClassifier(
-        TREES,
-        max_samples=_MOST_TO_A_TREE if len(is_ai) > 1.5 * _MOST_TO_A_TREE else None,
-        random_state=seed,
-    )
-    return _held_out(forest, np.column_stack([_numbers(facts[name]) for name in facts]), is_ai, folds)
-
-
-def _numbers(values: pd.Series) -> Floats:
+def _numbers(values: pd.Series) -> pd.Series:
     """Values as numbers; categories by how common they are, without a look at the classes; those of one file alone are one.
 
     Of equally common ones the alphabet decides, not the order of the table, which lists one class after the other.
     """
     if is_numeric_dtype(values):
-        return np.asarray(values, dtype=float)
+        return values.astype(float)
     known = values.where(values.map(values.value_counts()) > 1, "a value of its own")
     commonest_first = known.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
-    return np.asarray(pd.Categorical(known, categories=commonest_first).codes, dtype=float)
+    return known.astype(pd.CategoricalDtype(commonest_first)).cat.codes.astype(float)
 
 
 def _held_out(model: Any, matrix: Floats, is_ai: Booleans, folds: Indices) -> Floats:

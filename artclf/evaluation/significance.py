@@ -28,8 +28,6 @@ class McNemar:
 
 def mcnemar(first_right: Booleans, second_right: Booleans) -> McNemar:
     """Test whether two classifiers are right equally often on the same images [N] (McNemar 1947; exact, binomial)."""
-    if first_right.shape != second_right.shape:
-        raise ValueError(f"two verdicts on each image are needed; got {first_right.shape} and {second_right.shape}")
     only_first, only_second = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
     discordant = only_first + only_second
     return McNemar(only_first, only_second, float(binomtest(only_first, discordant).pvalue) if discordant else 1.0)
@@ -63,15 +61,9 @@ def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
 
 
 def paired_differences(is_ai: Booleans, p_ai: Floats, called_ai: Booleans) -> dict[str, Estimate]:
-    """Compute by how much the first classifier's figures exceed the second's on the same images, with paired intervals.
+    """Compute by how much the first classifier's `FIGURES` exceed the second's on the same images, with paired intervals.
 
-    Args:
-        is_ai: [N], the truth.
-        p_ai: [2, N], each classifier's probability of AI.
-        called_ai: [2, N], whether its verdict is AI.
-
-    Returns:
-        Each of `FIGURES`: rates as by `paired_difference`, AUROC by DeLong; undefined where a class is absent.
+    Of the truth [N], scores [2, N] and verdicts [2, N]. Figures that need a class that is absent are `UNDEFINED`.
     """
     right = called_ai == is_ai
     recall, specificity = (paired_difference(right[0, of], right[1, of]) for of in (is_ai, ~is_ai))
