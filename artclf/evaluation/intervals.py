@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import expit, ndtri
 from scipy.stats import binom, rankdata
 
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 CONFIDENCE = 0.95
@@ -152,7 +151,7 @@ def auroc(is_ai: Booleans, p_ai: Floats) -> Estimate:
     return delong(is_ai, p_ai[None]).estimate()
 
 
-def estimate_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) -> dict[str, Estimate]:
+def estimate_metrics(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[str, Estimate]:
     """Compute the figures of scores with intervals: Wilson's for rates, square-and-add for their mean, DeLong's for AUROC.
 
     Returns:

@@ -17,6 +17,7 @@ from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, Strat
 from sklearn.tree import DecisionTreeClassifier
 
 from artclf.evaluation.intervals import UNDEFINED, Estimate, auroc, estimate_metrics
+from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL, holm
 from artclf.evaluation.types import Booleans, Floats, Indices
 
@@ -122,7 +123,7 @@ def measure_facts(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indi
     corrected = holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores]).tolist()
     measured = {}
     for name, p_ai, p in zip(sets, scores, corrected, strict=True):
-        estimates = estimate_metrics(is_ai, p_ai)
+        estimates = estimate_metrics(is_ai, p_ai, THRESHOLD)
         measured[name] = FactSet({figure: estimates[figure] for figure in _FIGURES}, p, alone[name])
     return measured
 

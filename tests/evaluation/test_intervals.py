@@ -130,8 +130,8 @@ def test_figures_by_hand() -> None:
         "false_positive_rate": wilson(1, 6).bounds,
         "false_negative_rate": wilson(1, 4).bounds,
     }
-    assert estimate_metrics(IS_AI, P_AI)["recall"] == wilson(3, 4)
-    assert estimate_metrics(IS_AI, P_AI, threshold=0.9)["recall"] == wilson(1, 4)
+    assert estimate_metrics(IS_AI, P_AI, 0.5)["recall"] == wilson(3, 4)
+    assert estimate_metrics(IS_AI, P_AI, 0.9)["recall"] == wilson(1, 4)
 
 
 def test_one_class_alone_has_no_figures_that_need_both() -> None:
