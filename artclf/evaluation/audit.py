@@ -72,6 +72,7 @@ def audit(
     kept = used & ~table[["label"]].assign(group=duplicates.group, used=used).duplicated()
     rows, is_ai = table[kept], (table.loc[kept, "label"] == "ai").to_numpy(dtype=bool)
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
+    counted = f"{n_human} human and {n_ai} AI images (copies count once)"
     comparable = min(n_ai, n_human) >= FEWEST
     folds = np.empty(0, dtype=np.int64)
     measured = dict.fromkeys(("file", "exif", "pixel"), NOT_MEASURED)
@@ -102,7 +103,7 @@ def audit(
         "splits": sorted(table["split"][used].unique()),
         "other_splits": sorted(table["split"][~used].unique()),
         "folds": len(np.unique(folds)),
-        "unjudged": "" if comparable else f"of {n_human} human and {n_ai} AI images, at least {FEWEST} each are needed",
+        "unjudged": "" if comparable else f"of {counted}, at least {FEWEST} each are needed",
         "makers": _describe_generators(table),
         "canonical": canonical is not None,
     }
