@@ -162,7 +162,9 @@ def test_what_validation_is_too_small_to_promise_is_said(train, pictures: Path, 
     done = train("data=folder", f"data.root={pictures}", *words, f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 0, done.printed
     line = metrics_of(tmp_path / "run")["fallbacks"][-1]
-    assert line.startswith("1 human work in validation can promise 50% called AI at best, not 1%; artclf calibrate RUN")
+    assert line.startswith(
+        "validation has 1 human images, which can guarantee an error rate of 50%, not 1%; artclf calibrate RUN"
+    )
     assert done.lines(f"warning: {line}")
 
 

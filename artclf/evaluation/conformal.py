@@ -2,14 +2,14 @@
 
 These are the thresholds of split conformal prediction (Papadopoulos et al. 2002; Vovk, Gammerman and Shafer 2005). Of n human
 images and a further one like them, each is equally likely to have the k-th highest score. So a threshold just above the k-th
-highest of the n accuses the further one with probability k / (n + 1) at most. The smallest such rate is 1 / (n + 1): fewer
-images than 1 / rate − 1 can't guarantee a rate. That is the average over all draws of n images; with the n at hand, the rate
-follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive conformal predictors, 2012), which gives the interval.
+highest of the n is exceeded by the further one with probability k / (n + 1) at most. The smallest such rate is 1 / (n + 1):
+fewer images than 1 / rate − 1 can't guarantee a rate. That is the average over all draws of n images; with the n at hand, the
+rate follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive conformal predictors, 2012), which gives the interval.
 Nothing is guaranteed of images unlike those that the thresholds were set by.
 """
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,10 @@ from scipy.stats import beta
 
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.decision import DIGITS, VERDICTS, ConformalThreshold, DecisionRule, as_stored, default_rule, truth
-from artclf.evaluation.intervals import CONFIDENCE, rates
+from artclf.evaluation.intervals import CONFIDENCE, estimate_metrics
 from artclf.evaluation.types import Booleans, Floats
 
-RATES = (0.001, 0.01, 0.05)  # false positives, of the operating points that every report lists
+RATES = (0.001, 0.01, 0.05)  # false-positive rates of the operating points in every report
 _HALF_A_STEP = 0.5 * 10**-DIGITS  # of stored scores: half a step above one is above it, and below the next
 
 
@@ -30,28 +30,19 @@ def needed(rate: float) -> int:
     return math.ceil(1 / rate - 1 - 1e-9)
 
 
-def threshold_above(scores: Floats, rate: float, confidence: float = CONFIDENCE) -> ConformalThreshold:
-    """Set the threshold that images like these exceed at the target rate, or at the lowest that so many can guarantee.
+def conformal_threshold(scores: Floats, rate: float, *, above: bool = True) -> ConformalThreshold:
+    """Set the threshold beyond which images like these [n] lie at the target rate, or at the lowest that n can guarantee.
 
-    Args:
-        scores: [n] of images that are to lie below it.
-        rate: target rate of images above it, 0..1.
-        confidence: of the interval of the rate.
+    Beyond is above, as for human images, or below, as for AI images.
     """
     n = len(scores)
     if not n:
         return ConformalThreshold(None, rate, None, None, None)
     k = min(max(math.floor(rate * (n + 1) + 1e-9), 1), n)
-    threshold = round(float(np.sort(as_stored(scores))[n - k]) + _HALF_A_STEP, DIGITS + 1)
-    low, high = beta.ppf([(1 - confidence) / 2, (1 + confidence) / 2], k, n + 1 - k)
+    ordered = np.sort(as_stored(scores))
+    threshold = round(float(ordered[n - k] + _HALF_A_STEP if above else ordered[k - 1] - _HALF_A_STEP), DIGITS + 1)
+    low, high = beta.interval(CONFIDENCE, k, n + 1 - k)
     return ConformalThreshold(threshold, rate, k / (n + 1), float(low), float(high))
-
-
-def threshold_below(scores: Floats, rate: float, confidence: float = CONFIDENCE) -> ConformalThreshold:
-    """The same for a threshold that images like these seldom lie below."""
-    mirrored = threshold_above(1 - np.asarray(scores), rate, confidence)
-    threshold = None if mirrored.threshold is None else round(1 - mirrored.threshold, DIGITS + 1)
-    return replace(mirrored, threshold=threshold)
 
 
 def fit_decision_rule(
@@ -63,39 +54,34 @@ def fit_decision_rule(
     false_negative_rate: float = 0.05,
     fitted_on: str = "validation",
 ) -> DecisionRule:
-    """Calibrate scores, and set the thresholds of the verdicts.
+    """Calibrate scores, and set the thresholds of the verdicts, by images that trained nothing.
 
-    Where the two thresholds cross, one between them meets both rates, and no verdict is unsure.
+    Where the two thresholds cross, one between them meets both rates, and no verdict is unsure. Where a class is absent, the
+    rule is `default_rule`. Its `shortfalls` name what can't be guaranteed.
 
     Args:
-        is_ai: [N], the truth of images that trained nothing.
-        p_ai: [N], their scores.
+        is_ai: [N], the truth.
+        p_ai: [N], the scores.
         method: of calibration: auto (the lowest cross-validated log loss), temperature, platt, isotonic, none.
         false_positive_rate: target rate of human images called ai, 0..1.
         false_negative_rate: target rate of AI images called human, 0..1.
-        fitted_on: which images these are, in words.
-
-    Returns:
-        The rule; that of threshold 0.5 where a class is absent. Its `shortfalls` name what can't be guaranteed.
+        fitted_on: which images these are.
     """
     human, ai = p_ai[~is_ai], p_ai[is_ai]
-    if not len(human) or not len(ai):
+    above, below = conformal_threshold(human, false_positive_rate), conformal_threshold(ai, false_negative_rate, above=False)
+    if above.threshold is None or below.threshold is None:
         return default_rule(fitted_on, len(human), len(ai), (false_positive_rate, false_negative_rate))
     scores = cross_validate(is_ai, p_ai, method)
-    calibrator = fit(best_method(scores) if method == "auto" else method, is_ai, p_ai)
-    above, below = threshold_above(human, false_positive_rate), threshold_below(ai, false_negative_rate)
-    assert above.threshold is not None
-    assert below.threshold is not None
     ai_from, human_below = above.threshold, below.threshold
     if ai_from < human_below:
         ai_from = human_below = (ai_from + human_below) / 2
     return DecisionRule(
-        calibrator=calibrator,
+        calibrator=fit(best_method(scores) if method == "auto" else method, is_ai, p_ai),
         human_below=human_below,
         ai_from=ai_from,
         false_positives=above,
         false_negatives=below,
-        points=tuple(threshold_above(human, rate) for rate in RATES),
+        points=tuple(conformal_threshold(human, rate) for rate in RATES),
         fitted_on=fitted_on,
         n_human=len(human),
         n_ai=len(ai),
@@ -112,60 +98,54 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
     """Compute what metrics.json holds of calibration, thresholds and verdicts.
 
     Args:
-        predictions: predictions.csv, with the columns label, split, p_ai, calibrated, verdict (see `with_verdicts`).
-        rule: that gave the last two.
+        predictions: predictions.csv, with the columns calibrated and verdict (see `with_verdicts`).
+        rule: that gave these two.
 
     Returns:
-        calibration: method, parameters, what it was fitted on, cross_validated (method → figures), and by split, before and
-            after: n, ece, ece_by_chance, brier, log_loss. For the split that it was fitted on, `after` flatters.
-        operating_points: for each rate: asked, kept, enough, needed (human images), threshold (None where there were too few),
-            and by split, but for val: false_positive_rate and recall, each value, low, high, n.
-        judge: what the checkpoint holds, and verdicts: split → truth → verdict → how many.
+        calibration: of each split before and after (which flatters for the split that it was fitted on); operating_points: one
+        for each of `RATES`, with its figures on each split but val; judge: the rule, and how many verdicts each split has.
     """
     splits = {str(name): rows for name, rows in predictions.groupby("split", sort=False)}
-    how = rule.calibrator.to_json()
+    errors_of, verdicts = {}, {}
+    for name, rows in splits.items():
+        is_ai, p_ai = truth(rows)
+        errors_of[name] = {"before": errors(is_ai, p_ai), "after": errors(is_ai, rows["calibrated"].to_numpy(dtype=float))}
+        counts = pd.crosstab(rows["label"], rows["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
+        verdicts[name] = counts.to_dict("index")
+    parameters = rule.calibrator.to_json()
     calibration = {
-        "method": how.pop("method"),
-        "parameters": how,
+        "method": parameters.pop("method"),
+        "parameters": parameters,
         "fitted_on": rule.fitted_on,
         "n_human": rule.n_human,
         "n_ai": rule.n_ai,
         "cross_validated": rule.cross_validated,
-        "splits": {
-            name: {
-                when: errors(truth(rows)[0], rows[column].to_numpy(dtype=float))
-                for when, column in (("before", "p_ai"), ("after", "calibrated"))
-            }
-            for name, rows in splits.items()
-        },
+        "splits": errors_of,
     }
-    points = [
-        {
-            "asked": point.target_rate,
-            "kept": point.guaranteed_rate,
-            "enough": point.is_met,
-            "needed": needed(point.target_rate),
-            "threshold": point.threshold if point.is_met else None,
-            "splits": {name: _operating(rows, point.threshold) for name, rows in splits.items() if name != "val"}
-            if point.is_met and point.threshold is not None
-            else {},
-        }
-        for point in rule.points
-    ]
-    verdicts = {
-        name: {
-            str(label): {verdict: int((of_label["verdict"] == verdict).sum()) for verdict in VERDICTS}
-            for label, of_label in rows.groupby("label", sort=False)
-        }
-        for name, rows in splits.items()
-    }
-    return {"calibration": calibration, "operating_points": points, "judge": {**rule.to_json(), "verdicts": verdicts}}
-
-
-def _operating(rows: pd.DataFrame, threshold: float) -> dict[str, dict[str, Any]]:
-    is_ai, p_ai = truth(rows)
-    verdicts = rates(is_ai, p_ai >= threshold)
     return {
-        "false_positive_rate": {**asdict(verdicts.false_positive_rate), "n": verdicts.n_human},
-        "recall": {**asdict(verdicts.recall), "n": verdicts.n_ai},
+        "calibration": calibration,
+        "operating_points": [
+            {
+                "asked": point.target_rate,
+                "kept": point.guaranteed_rate,
+                "enough": point.is_met,
+                "needed": needed(point.target_rate),
+                "threshold": point.threshold if point.is_met else None,
+                "splits": _rates(splits, point.threshold) if point.is_met and point.threshold is not None else {},
+            }
+            for point in rule.points
+        ],
+        "judge": {**rule.to_json(), "verdicts": verdicts},
     }
+
+
+def _rates(splits: dict[str, pd.DataFrame], threshold: float) -> dict[str, Any]:
+    """How a threshold does on each split but val."""
+    found = {}
+    for name, rows in splits.items():
+        is_ai, p_ai = truth(rows)
+        estimates = estimate_metrics(is_ai, p_ai, threshold)
+        counts = {"false_positive_rate": int((~is_ai).sum()), "recall": int(is_ai.sum())}
+        found[name] = {figure: {**asdict(estimates[figure]), "n": n} for figure, n in counts.items()}
+    found.pop("val", None)
+    return found

@@ -22,8 +22,7 @@ DIGITS = 7  # after the point: what 32-bit numbers hold
 
 def as_stored(p_ai: Floats) -> Floats:
     """Scores as predictions.csv holds them, [N]: seven digits, and neither 0 nor 1."""
-    stored: Floats = np.clip(np.round(np.asarray(p_ai, dtype=np.float64), DIGITS), CERTAIN, 1 - CERTAIN)
-    return stored
+    return np.clip(np.round(np.asarray(p_ai, dtype=np.float64), DIGITS), CERTAIN, 1 - CERTAIN)
 
 
 def logits(p_ai: Floats) -> Floats:
@@ -33,9 +32,8 @@ def logits(p_ai: Floats) -> Floats:
 
 
 def sigmoid(logit: Floats) -> Floats:
-    """1 / (1 + e^−x), [N]; written by tanh, which does not overflow."""
-    p: Floats = 0.5 * (1 + np.tanh(0.5 * logit))
-    return p
+    """1 / (1 + e^−x), [N]; written with tanh, which does not overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logit)))
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,9 @@ class Calibrator:
 
     def apply(self, p_ai: Floats) -> Floats:
         """Calibrate scores, [N] → [N]."""
+        return as_stored(self._calibrate(as_stored(p_ai)))
+
+    def _calibrate(self, p: Floats) -> Floats:
         raise NotImplementedError
 
     def to_json(self) -> dict[str, Any]:
@@ -59,9 +60,8 @@ class NoCalibration(Calibrator):
 
     method: ClassVar[str] = "none"
 
-    def apply(self, p_ai: Floats) -> Floats:
-        """Return the scores, [N] → [N]."""
-        return as_stored(p_ai)
+    def _calibrate(self, p: Floats) -> Floats:
+        return p
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,8 @@ class Temperature(Calibrator):
     temperature: float
     method: ClassVar[str] = "temperature"
 
-    def apply(self, p_ai: Floats) -> Floats:
-        """Calibrate scores, [N] → [N]."""
-        return as_stored(sigmoid(logits(p_ai) / self.temperature))
+    def _calibrate(self, p: Floats) -> Floats:
+        return sigmoid(logits(p) / self.temperature)
 
 
 @dataclass(frozen=True)
@@ -84,65 +83,33 @@ class Platt(Calibrator):
     intercept: float
     method: ClassVar[str] = "platt"
 
-    def apply(self, p_ai: Floats) -> Floats:
-        """Calibrate scores, [N] → [N]."""
-        return as_stored(sigmoid(self.slope * logits(p_ai) + self.intercept))
+    def _calibrate(self, p: Floats) -> Floats:
+        return sigmoid(self.slope * logits(p) + self.intercept)
 
 
 @dataclass(frozen=True)
 class Isotonic(Calibrator):
-    """A piecewise linear, non-decreasing function (Zadrozny and Elkan, KDD 2002), constant beyond its ends.
+    """A piecewise linear, non-decreasing function (Zadrozny and Elkan, KDD 2002), constant beyond its ends."""
 
-    Attributes:
-        scores: [K] p_ai of the points, rising.
-        probabilities: [K] what they become, not falling.
-    """
-
-    scores: list[float]
-    probabilities: list[float]
+    scores: list[float]  # [K] p_ai of the points, rising
+    probabilities: list[float]  # [K] their calibrated values
     method: ClassVar[str] = "isotonic"
 
-    def apply(self, p_ai: Floats) -> Floats:
-        """Calibrate scores, [N] → [N]."""
-        return as_stored(np.interp(as_stored(p_ai), self.scores, self.probabilities))
+    def _calibrate(self, p: Floats) -> Floats:
+        return np.interp(p, self.scores, self.probabilities)
 
 
 CALIBRATORS: dict[str, type[Calibrator]] = {kind.method: kind for kind in (NoCalibration, Temperature, Platt, Isotonic)}
 
 
-def calibrator_from_json(content: Mapping[str, Any]) -> Calibrator:
-    """Build the calibrator that `to_json` wrote.
-
-    Raises:
-        ValueError: where the method is unknown, or its parameters are others.
-    """
-    parameters = {name: value for name, value in content.items() if name != "method"}
-    kind = CALIBRATORS.get(str(content.get("method")))
-    if kind is None:
-        raise ValueError(f"got the calibration method {content.get('method')!r}; allowed: {', '.join(CALIBRATORS)}")
-    try:
-        return kind(**parameters)
-    except TypeError as error:
-        raise ValueError(f"calibration method {kind.method}: got the parameters {sorted(parameters)} ({error})") from error
-
-
 @dataclass(frozen=True)
 class ConformalThreshold:
-    """A threshold, and how often images of one class will lie on its wrong side.
+    """A threshold, and how often images of one class will lie on its wrong side (see `artclf.evaluation.conformal`)."""
 
-    Attributes:
-        threshold: of p_ai. None where there was no image to set it by.
-        target_rate: the rate of errors that is asked for, 0..1.
-        guaranteed_rate: the highest expected rate of errors, over all draws of images to set the threshold by and of an image
-            to classify (see `artclf.evaluation.conformal`). None where nothing can be guaranteed.
-        low: lower end of the 95% interval of the rate with these images.
-        high: upper end.
-    """
-
-    threshold: float | None
-    target_rate: float
-    guaranteed_rate: float | None
-    low: float | None
+    threshold: float | None  # of p_ai; None, as the next three, where there was no image to set it by
+    target_rate: float  # 0..1
+    guaranteed_rate: float | None  # highest expected rate, over all draws of images to set the threshold by
+    low: float | None  # 95% interval of the rate with the images at hand
     high: float | None
 
     @property
@@ -158,36 +125,23 @@ class ConformalThreshold:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "ConformalThreshold":
         """Build the threshold that `to_json` wrote."""
-        return cls(content["threshold"], content["asked"], content["kept"], content["low"], content["high"])
+        return cls(*(content[name] for name in ("threshold", "asked", "kept", "low", "high")))
 
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """Calibration and thresholds: what stands between a network's scores and its verdicts. Checkpoints hold it as "judge".
-
-    Attributes:
-        calibrator: makes p_ai a probability.
-        human_below: below this p_ai the verdict is human.
-        ai_from: from this p_ai on it is ai; between the two it is unsure.
-        false_positives: the threshold by human images called ai.
-        false_negatives: the threshold by AI images called human.
-        points: further thresholds for ai, by their false-positive rates.
-        fitted_on: which images, in words.
-        n_human: how many of them are human.
-        n_ai: how many are AI.
-        cross_validated: calibration method → its ece, brier and log_loss on images that did not fit it.
-    """
+    """Calibration and thresholds: what turns a network's scores into verdicts. Checkpoints hold it as "judge"."""
 
     calibrator: Calibrator
-    human_below: float
-    ai_from: float
-    false_positives: ConformalThreshold
-    false_negatives: ConformalThreshold
-    points: tuple[ConformalThreshold, ...]
-    fitted_on: str
+    human_below: float  # below this p_ai the verdict is human
+    ai_from: float  # from this p_ai on it is ai; between the two it is unsure
+    false_positives: ConformalThreshold  # for human images called ai
+    false_negatives: ConformalThreshold  # for AI images called human
+    points: tuple[ConformalThreshold, ...]  # further thresholds for ai, by their false-positive rates
+    fitted_on: str  # which images
     n_human: int
     n_ai: int
-    cross_validated: dict[str, dict[str, float]]
+    cross_validated: dict[str, dict[str, float]]  # calibration method → its ece, brier and log_loss on held-out images
 
     def verdicts(self, p_ai: Floats) -> list[str]:
         """Decide scores, [N] → N times "ai", "human" or "unsure"; "" for NaN. They are rounded as in predictions.csv first."""
@@ -196,37 +150,30 @@ class DecisionRule:
         return [str(verdict) for verdict in chosen]
 
     def shortfalls(self) -> list[str]:
-        """Say what was asked for and can't be guaranteed, a line each; none where all can."""
+        """Describe what can't be guaranteed, a line each."""
+        more = "artclf calibrate RUN --images FOLDER fits the verdicts to other images"
         if not self.n_human or not self.n_ai:
-            absent = "human work" if not self.n_human else "AI work"
-            absent = absent if self.n_human or self.n_ai else "thresholds"  # nothing was fitted at all
+            absent = "human images" if self.n_ai else "AI images" if self.n_human else "thresholds"
             return [
-                f"{self.fitted_on} has no {absent}: scores are not calibrated, nothing is promised of false accusations, "
-                f"and the verdict is ai from {THRESHOLD} on; artclf calibrate RUN --images FOLDER sets both by other pictures"
+                f"{self.fitted_on} has no {absent}: scores are not calibrated, no rate of errors is guaranteed, and the "
+                f"verdict is ai from {THRESHOLD} on; {more}"
             ]
-        short = [
-            f"{n} {kind} work{'s' if n > 1 else ''} in {self.fitted_on} can promise {percent(found.guaranteed_rate)} {error} "
-            f"at best, not {percent(found.target_rate)}"
-            for n, kind, found, error in (
-                (self.n_human, "human", self.false_positives, "called AI"),
-                (self.n_ai, "AI", self.false_negatives, "called human"),
-            )
-            if found.guaranteed_rate is not None and not found.is_met
+        sides = ((self.n_human, "human", self.false_positives), (self.n_ai, "AI", self.false_negatives))
+        lines = [
+            f"{self.fitted_on} has {n} {kind} images, which can guarantee an error rate of {percent(found.guaranteed_rate)}, "
+            f"not {percent(found.target_rate)}; {more}"
+            for n, kind, found in sides
+            if not found.is_met
         ]
-        lines = [f"{' and '.join(short)}; artclf calibrate RUN --images FOLDER sets the verdicts by more"] if short else []
-        if self.ai_from > as_stored(np.ones(1))[0]:
-            lines.append(
-                f"a human work in {self.fitted_on} has the highest score that there is, so that no work is ever called ai: "
-                "look at it, or artclf calibrate RUN --images FOLDER"
-            )
+        if self.ai_from > 1 - CERTAIN:
+            lines.append(f"{self.fitted_on} has a human image of the highest possible score, so none is called ai; {more}")
         return lines
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values."""
-        content = {name: value for name, value in vars(self).items() if name not in ("calibrator", "points")}
         return {
             "calibration": self.calibrator.to_json(),
-            **content,
+            **{name: value for name, value in vars(self).items() if name != "calibrator"},
             "false_positives": self.false_positives.to_json(),
             "false_negatives": self.false_negatives.to_json(),
             "points": [point.to_json() for point in self.points],
@@ -234,19 +181,17 @@ class DecisionRule:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "DecisionRule":
-        """Build the decision rule that `to_json` wrote.
-
-        Raises:
-            ValueError: where something is missing or unknown.
-        """
+        """Build the decision rule that `to_json` wrote; ValueError where something is missing or unknown."""
+        rest = {name: value for name, value in content.items() if name != "calibration"}
         try:
-            rest = {name: value for name, value in content.items() if name != "calibration"}
+            calibration = dict(content["calibration"])
+            rest["calibrator"] = CALIBRATORS[calibration.pop("method")](**calibration)
             for name in ("false_positives", "false_negatives"):
                 rest[name] = ConformalThreshold.from_json(content[name])
-            rest["points"] = tuple(map(ConformalThreshold.from_json, content["points"]))
-            return cls(calibrator=calibrator_from_json(content["calibration"]), **rest)
+            rest["points"] = tuple(ConformalThreshold.from_json(point) for point in content["points"])
+            return cls(**rest)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"is no decision rule of artclf's, or of another version: {error}") from error
+            raise ValueError(f"is no decision rule of artclf's, or of another version: {error!r}") from error
 
 
 def percent(rate: float | None) -> str:
@@ -255,14 +200,7 @@ def percent(rate: float | None) -> str:
 
 
 def default_rule(fitted_on: str, n_human: int = 0, n_ai: int = 0, rates: tuple[float, float] = (0.01, 0.05)) -> DecisionRule:
-    """The rule that nothing was fitted for: scores as they are, ai from 0.5 on, no guarantee.
-
-    Args:
-        fitted_on: why, in words.
-        n_human: human images that there were.
-        n_ai: AI images that there were.
-        rates: target rates of false positives and false negatives.
-    """
+    """The rule where nothing could be fitted to the images `fitted_on`: scores as they are, ai from 0.5 on, no guarantee."""
     positives, negatives = (ConformalThreshold(None, rate, None, None, None) for rate in rates)
     return DecisionRule(NoCalibration(), THRESHOLD, THRESHOLD, positives, negatives, (), fitted_on, n_human, n_ai, {})
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 from scipy.stats import binom, rankdata
 
 from artclf.evaluation.types import Booleans, Floats
@@ -23,11 +23,6 @@ class Estimate:
     value: float | None
     low: float | None
     high: float | None
-
-    @property
-    def width(self) -> float:
-        """Of the interval; infinite where there is none."""
-        return math.inf if self.low is None or self.high is None else self.high - self.low
 
     @property
     def bounds(self) -> list[float] | None:
@@ -47,8 +42,7 @@ UNDEFINED = Estimate(None, None, None)
 def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Estimate:
     """Return a rate with Wilson's score interval (Wilson 1927); `UNDEFINED` for no trials.
 
-    `successes` need not be whole: the mean of values between 0 and 1 varies at most as a rate does, so that the interval is
-    then wide enough.
+    `successes` may be a sum of values between 0 and 1: these vary at most as a rate does, so the interval is wide enough.
     """
     if not trials:
         return UNDEFINED
@@ -60,36 +54,19 @@ def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Est
 
 
 def mean_of(first: Estimate, second: Estimate) -> Estimate:
-    """Return the mean of two figures of different images, such as balanced accuracy, the mean of both classes' recalls.
+    """Return the mean of two figures of different images, such as the two classes' recalls.
 
     The interval is square-and-add, also called MOVER (Zou and Donner, Statistics in Medicine 27, 2008).
     """
     (one, one_below, one_above), (two, two_below, two_above) = first.reach(), second.reach()
-    value = (one + two) / 2
-    return _bounded(value, math.hypot(one_below, two_below) / 2, math.hypot(one_above, two_above) / 2, -1.0)
-
-
-def difference(first: Estimate, second: Estimate, correlation: float = 0.0) -> Estimate:
-    """Return first minus second, with the square-and-add interval.
-
-    Without correlation this is Newcombe's method 10 for independent rates (Statistics in Medicine 17, 1998, 873-890), with it
-    his method 10 for paired ones (2635-2650).
-    """
-    (one, one_below, one_above), (two, two_below, two_above) = first.reach(), second.reach()
-    below = one_below**2 + two_above**2 - 2 * correlation * one_below * two_above
-    above = one_above**2 + two_below**2 - 2 * correlation * one_above * two_below
-    return _bounded(one - two, math.sqrt(below), math.sqrt(above), -1.0)
+    return _bounded((one + two) / 2, math.hypot(one_below, two_below) / 2, math.hypot(one_above, two_above) / 2)
 
 
 def paired_difference(first: Booleans | Floats, second: Booleans | Floats, confidence: float = CONFIDENCE) -> Estimate:
-    """Return by how much the mean of `first` exceeds that of `second` on the same images (Newcombe's paired method 10).
+    """Return by how much the mean of `first` exceeds that of `second` on the same images, of values 0..1, [N] each.
 
-    A positive covariance is made smaller by 1 / 2N, his continuity correction, so that the width is never 0.
-
-    Args:
-        first: [N], whether each image counts; or a share between 0 and 1, such as of several networks.
-        second: [N], the same of what is subtracted.
-        confidence: of the interval.
+    Newcombe's method 10 for paired rates (Statistics in Medicine 17, 1998, 2635-2650): square-and-add with correlation. A
+    positive covariance is made smaller by 1 / 2N, his continuity correction, so that the width is never 0.
     """
     n = len(first)
     if not n:
@@ -98,88 +75,37 @@ def paired_difference(first: Booleans | Floats, second: Booleans | Floats, confi
     covariance, spread = float(np.mean(x * y) - x.mean() * y.mean()), float(x.std() * y.std())
     if covariance > 0:
         covariance = max(covariance - 1 / (2 * n), 0.0)
-    rates = wilson(x.sum(), n, confidence), wilson(y.sum(), n, confidence)
-    return difference(*rates, covariance / spread if spread > _NONE else 0.0)
-
-
-@dataclass(frozen=True)
-class Rates:
-    """How often verdicts are right and wrong, each rate with Wilson's interval; `UNDEFINED` where its class is absent.
-
-    Attributes:
-        found: AI images called AI.
-        n_ai: of how many.
-        accused: human images called AI.
-        n_human: of how many.
-    """
-
-    found: int
-    n_ai: int
-    accused: int
-    n_human: int
-
-    @property
-    def accuracy(self) -> Estimate:
-        """The share of all images that is judged rightly."""
-        return wilson(self.found + self.n_human - self.accused, self.n_ai + self.n_human)
-
-    @property
-    def recall(self) -> Estimate:
-        """The share of AI images that is called AI."""
-        return wilson(self.found, self.n_ai)
-
-    @property
-    def false_positive_rate(self) -> Estimate:
-        """The share of human images that is called AI."""
-        return wilson(self.accused, self.n_human)
-
-    @property
-    def false_negative_rate(self) -> Estimate:
-        """The share of AI images that is called human."""
-        return wilson(self.n_ai - self.found, self.n_ai)
-
-    @property
-    def balanced_accuracy(self) -> Estimate:
-        """The mean of both classes' recalls, with the interval of `mean_of`."""
-        return mean_of(self.recall, wilson(self.n_human - self.accused, self.n_human))
-
-
-def rates(is_ai: Booleans, called_ai: Booleans) -> Rates:
-    """Count how verdicts came out, of the truth [N] and of whether each verdict is AI [N]."""
-    found, accused = int((called_ai & is_ai).sum()), int((called_ai & ~is_ai).sum())
-    return Rates(found, int(is_ai.sum()), accused, int((~is_ai).sum()))
+    correlation = covariance / spread if spread > _NONE else 0.0
+    one, one_below, one_above = wilson(x.sum(), n, confidence).reach()
+    two, two_below, two_above = wilson(y.sum(), n, confidence).reach()
+    below = one_below**2 + two_above**2 - 2 * correlation * one_below * two_above
+    above = one_above**2 + two_below**2 - 2 * correlation * one_above * two_below
+    return _bounded(one - two, math.sqrt(below), math.sqrt(above))
 
 
 @dataclass(frozen=True)
 class Aurocs:
-    """The AUROCs of K classifiers on the same images, as `delong` computes them.
+    """The AUROCs of K classifiers on the same images, as `delong` computes them."""
 
-    Attributes:
-        values: [K]; NaN where a class is absent.
-        covariance: [K, K].
-        fewest: images of the class that has fewer.
-    """
+    values: Floats  # [K]; NaN where a class is absent
+    covariance: Floats  # [K, K]
+    fewest: int  # images of the rarer class
 
-    values: Floats
-    covariance: Floats
-    fewest: int
-
-    def estimate(self, classifier: int = 0, confidence: float = CONFIDENCE) -> Estimate:
+    def estimate(self, classifier: int = 0) -> Estimate:
         """Return one AUROC with DeLong's interval on the scale of its logit (Pepe 2003, section 5.2), which stays in 0..1.
 
         Where the estimated variance is 0 (all pairs in order, all tied) or a class has one image, it says nothing. The
         interval is then Wilson's for as many trials as the rarer class has images: no scores of an AUROC A have a larger
         variance than A (1 - A) / min(n_ai, n_human) (Birnbaum and Klose, Annals of Mathematical Statistics 28, 1957).
         """
-        value, variance = float(self.values[classifier]), float(self.covariance[classifier, classifier])
         if not self.fewest:
             return UNDEFINED
+        value, variance = float(self.values[classifier]), float(self.covariance[classifier, classifier])
         if self.fewest == 1 or variance < _NONE or not 0 < value < 1:
-            return wilson(value * self.fewest, self.fewest, confidence)
+            return wilson(value * self.fewest, self.fewest)
         logit = math.log(value / (1 - value))
-        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance) / (value * (1 - value))
-        low, high = (1 / (1 + math.exp(-min(max(logit + side * reach, -700.0), 700.0))) for side in (-1, 1))
-        return Estimate(value, low, high)
+        reach = float(ndtri((1 + CONFIDENCE) / 2)) * math.sqrt(variance) / (value * (1 - value))
+        return Estimate(value, float(expit(logit - reach)), float(expit(logit + reach)))
 
     def difference(self, first: int, *others: int, confidence: float = CONFIDENCE) -> Estimate:
         """Return one AUROC minus the mean of others, with DeLong's interval.
@@ -197,63 +123,71 @@ class Aurocs:
             reach = wilson(0, self.fewest, confidence).reach()[2]
         else:
             reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance)
-        return _bounded(value, reach, reach, -1.0)
+        return _bounded(value, reach, reach)
 
 
 def delong(is_ai: Booleans, p_ai: Floats) -> Aurocs:
-    """Compute AUROCs and their covariance (DeLong et al., Biometrics 44, 1988) by ranks (Sun and Xu, IEEE SPL 21, 2014).
+    """Compute the AUROCs of K classifiers and their covariance (DeLong et al., Biometrics 44, 1988) from scores [K, N].
 
-    Args:
-        is_ai: [N], the truth.
-        p_ai: [K, N], the scores of K classifiers; ties count half.
-
-    Raises:
-        ValueError: where the shapes do not fit, or a score is NaN.
+    By ranks (Sun and Xu, IEEE SPL 21, 2014); ties count half. ValueError where a score is NaN.
     """
-    if p_ai.ndim != 2 or p_ai.shape[1:] != is_ai.shape:
-        raise ValueError(f"shapes [N] and [K, N] are needed; got {is_ai.shape} and {p_ai.shape}")
     if np.isnan(p_ai).any():
         raise ValueError("a score is NaN; every image needs one")
-    n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
+    k, n_ai, n_human = len(p_ai), int(is_ai.sum()), int((~is_ai).sum())
     if not n_ai or not n_human:
-        nothing = np.full((len(p_ai), len(p_ai)), np.nan)
-        return Aurocs(nothing[0], nothing, 0)
+        return Aurocs(np.full(k, np.nan), np.full((k, k), np.nan), 0)
     ranks = rankdata(p_ai, axis=1)
     below = (ranks[:, is_ai] - rankdata(p_ai[:, is_ai], axis=1)) / n_human  # [K, n_ai]: share of human images below each
     above = 1 - (ranks[:, ~is_ai] - rankdata(p_ai[:, ~is_ai], axis=1)) / n_ai
-    covariance = sum(
-        np.atleast_2d(np.cov(part)) / part.shape[1] if part.shape[1] > 1 else np.zeros((len(p_ai), len(p_ai)))
-        for part in (below, above)
-    )
-    return Aurocs(below.mean(axis=1), np.asarray(covariance), min(n_ai, n_human))
+    covariance = np.zeros((k, k))
+    for part in (below, above):
+        if part.shape[1] > 1:
+            covariance += np.cov(part) / part.shape[1]
+    return Aurocs(below.mean(axis=1), covariance, min(n_ai, n_human))
 
 
-def auroc(is_ai: Booleans, p_ai: Floats, confidence: float = CONFIDENCE) -> Estimate:
+def auroc(is_ai: Booleans, p_ai: Floats) -> Estimate:
     """Return the AUROC of scores [N] with the interval of `Aurocs.estimate`."""
-    return delong(is_ai, p_ai[None]).estimate(confidence=confidence)
+    return delong(is_ai, p_ai[None]).estimate()
 
 
-def threshold_interval(scores: Floats, rate: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return bounds of the threshold that exactly this share of all images like these would exceed.
+def estimate_metrics(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[str, Estimate]:
+    """Compute the figures of scores with intervals: Wilson's for rates, square-and-add for their mean, DeLong's for AUROC.
+
+    Returns:
+        accuracy, balanced_accuracy (the mean of both classes' recalls), auroc, recall (of AI images), false_positive_rate
+        (human images called AI) and false_negative_rate (AI images called human); `UNDEFINED` where a class is absent.
+    """
+    called_ai = p_ai >= threshold
+    n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
+    found, accused = int((called_ai & is_ai).sum()), int((called_ai & ~is_ai).sum())
+    recall = wilson(found, n_ai)
+    return {
+        "accuracy": wilson(found + n_human - accused, len(is_ai)),
+        "balanced_accuracy": mean_of(recall, wilson(n_human - accused, n_human)),
+        "auroc": auroc(is_ai, p_ai),
+        "recall": recall,
+        "false_positive_rate": wilson(accused, n_human),
+        "false_negative_rate": wilson(n_ai - found, n_ai),
+    }
+
+
+def threshold_interval(scores: Floats, rate: float) -> tuple[float, float]:
+    """Return the 95% bounds of the threshold that exactly this share of all images like these would exceed.
 
     The interval of a quantile between two ordered scores, for scores of any distribution (David and Nagaraja, Order
     statistics, 2003, section 7.1); 0 or 1 where the images set no bound.
-
-    Args:
-        scores: [N] of images that are to lie below the threshold.
-        rate: share above it.
-        confidence: of the interval.
     """
     n, ordered = len(scores), np.sort(scores)
-    lower, upper = (int(binom.ppf((1 + side * confidence) / 2, n, 1 - rate)) for side in (-1, 1))
+    lower, upper = (int(binom.ppf((1 + side * CONFIDENCE) / 2, n, 1 - rate)) for side in (-1, 1))
     return float(ordered[lower - 1]) if lower else 0.0, float(ordered[upper]) if upper < n else 1.0
 
 
 def recall_at(is_ai: Booleans, p_ai: Floats, false_positive_rate: float) -> Estimate:
     """Return the share of AI images found at the threshold that at most this share of these human images exceeds.
 
-    Two errors are put together by square-and-add: Wilson's of the recall at the threshold, and the change of the recall
-    between the bounds of the threshold (`threshold_interval`).
+    Square-and-add of two errors: Wilson's of the recall at the threshold, and the change of the recall between the bounds of
+    the threshold (`threshold_interval`).
     """
     human, ai = np.sort(p_ai[~is_ai]), p_ai[is_ai]
     if not len(human) or not len(ai):
@@ -263,9 +197,9 @@ def recall_at(is_ai: Booleans, p_ai: Floats, false_positive_rate: float) -> Esti
     value, below, above = wilson(int((ai > threshold).sum()), len(ai)).reach()
     lower, upper = threshold_interval(human, false_positive_rate)
     fewest, most = float(np.mean(ai >= upper)) if upper < 1 else 0.0, float(np.mean(ai > lower))
-    return _bounded(value, math.hypot(below, max(value - fewest, 0.0)), math.hypot(above, max(most - value, 0.0)), 0.0)
+    return _bounded(value, math.hypot(below, max(value - fewest, 0.0)), math.hypot(above, max(most - value, 0.0)), least=0.0)
 
 
-def _bounded(value: float, below: float, above: float, least: float) -> Estimate:
+def _bounded(value: float, below: float, above: float, least: float = -1.0) -> Estimate:
     """A figure between `least` and 1, and its interval."""
     return UNDEFINED if math.isnan(value) else Estimate(value, max(least, value - below), min(1.0, value + above))

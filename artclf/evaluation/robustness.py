@@ -2,271 +2,184 @@
 
 *Fragility* is what is lost when all images are altered. *Bias* is where altering one class alone harms more than altering the
 other: the classifier takes the alteration itself for a sign of the class. A score does not depend on the other images, so that
-one class alone altered is made up of scores that there are.
+figures with one class altered need no further scores.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from artclf.data.distortions import NOTHING
-from artclf.evaluation.intervals import Aurocs, Estimate, delong, mean_of, paired_difference, rates
+from artclf.evaluation.intervals import Estimate, delong, estimate_metrics, mean_of, paired_difference
 from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL, holm, mcnemar
 from artclf.evaluation.types import Booleans, Floats
 
 FORMS = ("as_stored", "canonical")
 WHO = ("both", "ai", "human")  # whose images are altered
-_FEWEST = 5  # images of each class below which nothing is said to be beyond chance
+_FEWEST = 5  # images of each class below which nothing is tested
 Version = tuple[str, str, float | None]  # first, distortion, level
 
 
 @dataclass(frozen=True)
 class Flips:
-    """Verdicts that an alteration changes: human images accused or cleared of being AI, AI images missed or found."""
+    """Verdicts that an alteration changes."""
 
-    accused: int
-    cleared: int
-    missed: int
-    found: int
+    accused: int  # human images, now called AI
+    cleared: int  # human images, now called human
+    missed: int  # AI images, now called human
+    found: int  # AI images, now called AI
 
 
 @dataclass(frozen=True)
 class Altered:
-    """The figures under one alteration.
+    """The figures under one alteration; the last three are None for what is not altered, and with few images of a class."""
 
-    Attributes:
-        first: what was done to all images before; `NOTHING` for nothing.
-        distortion: what was done then; `NOTHING` for nothing.
-        level: how strongly; None without a distortion.
-        false_positive_rate: of human images, when they are altered.
-        recall: of AI images, when they are altered.
-        balanced_accuracy, auroc: by whose images are altered (`WHO`).
-        flips: against the same images without the distortion.
-        p: McNemar's exact test of right verdicts without and with it (both classes altered), corrected by Holm over the levels
-            of all distortions with the same `first`; None for what is not altered.
-        fragile: whether AUROC falls beyond chance when both classes are altered; None where a class has under five images.
-        biased: "ai" where altering makes images look more like AI (altering human images alone lowers AUROC beyond chance, and
-            more than altering AI images alone), "human" for the other way round, "" for neither; None as above.
-        shifted: whether balanced accuracy falls beyond chance though AUROC does not: the threshold is in the wrong place; None
-            as above.
-    """
-
-    first: str
-    distortion: str
-    level: float | None
-    false_positive_rate: Estimate
-    recall: Estimate
-    balanced_accuracy: dict[str, Estimate]
+    first: str  # what was done to all images before; `NOTHING` for nothing
+    distortion: str  # what was done then; `NOTHING` for nothing
+    level: float | None  # how strongly; None without a distortion
+    false_positive_rate: Estimate  # of human images, when they are altered
+    recall: Estimate  # of AI images, when they are altered
+    balanced_accuracy: dict[str, Estimate]  # by whose images are altered (`WHO`)
     auroc: dict[str, Estimate]
-    flips: Flips
-    p: float | None
-    fragile: bool | None
-    biased: str | None
-    shifted: bool | None
+    flips: Flips  # against the same images without the distortion
+    p: float | None  # McNemar's exact test of right verdicts without and with it, corrected by Holm over all levels of `first`
+    fragile: bool | None = None  # AUROC falls when both classes are altered
+    biased: str | None = None  # "ai": altered human images alone lower AUROC, more than AI ones do; "human": the reverse; or ""
+    shifted: bool | None = None  # balanced accuracy falls though AUROC does not: the threshold is in the wrong place
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """What `measure_robustness` finds: the threshold, how many human and AI images, and the levels, unaltered images first."""
+    """What `measure_robustness` finds."""
 
     threshold: float
-    human: int
+    human: int  # images
     ai: int
-    levels: list[Altered]
+    levels: list[Altered]  # unaltered images first
 
     @property
     def clean(self) -> Altered:
         """The images as they are."""
         return self.levels[0]
 
-    @property
-    def firsts(self) -> list[str]:
-        """What was done to all images first, `NOTHING` before others."""
-        return list(dict.fromkeys(level.first for level in self.levels))
-
     def of(self, distortion: str, first: str = NOTHING) -> list[Altered]:
         """The levels of one distortion, in their order."""
         return [level for level in self.levels if (level.first, level.distortion) == (first, distortion)]
 
-    def distortions(self, first: str = NOTHING) -> list[str]:
+    def distortions(self) -> list[str]:
         """The names of the distortions."""
-        names = dict.fromkeys(level.distortion for level in self.levels if level.first == first)
+        names = dict.fromkeys(level.distortion for level in self.levels if level.first == NOTHING)
         return [name for name in names if name != NOTHING]
 
 
 def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
     """Compute the figures under each alteration, and what changes.
 
-    "Beyond chance" means that the interval of a paired difference lies above 0, at a confidence of 1 - 0.05 / number of levels
+    A figure "falls" where the interval of a paired difference lies above 0, at a confidence of 1 - 0.05 / number of levels
     (Bonferroni), so that among many levels few are named by chance.
 
     Args:
         scores: the columns path, label, first, distortion, level (NaN without a distortion) and p_ai: each path in each
-            version, levels from the weakest on, and each `first` also without a distortion.
+            version, or ValueError; levels from the weakest on, and each `first` also without a distortion.
         threshold: from which p_ai on the verdict is AI.
-
-    Raises:
-        ValueError: where an image lacks a version, or stands in one twice.
     """
-    versions, labels, p_ai = _as_arrays(scores)
-    is_ai = labels == "ai"
-    rows = {key: row for row, key in enumerate(versions)}
-    mixed: list[Floats] = []
-    for (first, _, _), altered in zip(versions, p_ai, strict=True):
-        unaltered = p_ai[rows[first, NOTHING, None]]
-        mixed += [altered, np.where(is_ai, altered, unaltered), np.where(is_ai, unaltered, altered)]
-    called_ai = np.array(mixed) >= threshold
-    aurocs = delong(is_ai, np.array(mixed))
-    corrected = _mcnemar(versions, rows, called_ai[::3] == is_ai)
-    rarer = min(int(is_ai.sum()), int((~is_ai).sum()))
+    is_ai, p_ai = _by_version(scores)
+    few = min(is_ai.sum(), (~is_ai).sum()) < _FEWEST
+    right = {version: (values >= threshold) == is_ai for version, values in p_ai.items()}
+    p: dict[Version, float] = {}
+    for first in {version[0] for version in p_ai}:
+        altered = [version for version in p_ai if version[0] == first and version[1] != NOTHING]
+        tests = [mcnemar(right[first, NOTHING, None], right[version]).p for version in altered]
+        p |= dict(zip(altered, holm(tests).tolist(), strict=True))
     levels = []
-    for row, (first, distortion, level) in enumerate(versions):
-        start = rows[NOTHING, NOTHING, None] if distortion == NOTHING else rows[first, NOTHING, None]
-        verdicts = {who: rates(is_ai, called_ai[3 * row + place]) for place, who in enumerate(WHO)}
-        tests = sum(key[0] == first and key[1] != NOTHING for key in versions)
-        found = _beyond_chance(is_ai, called_ai, aurocs, 3 * row, 3 * start, 1 - LEVEL / max(tests, 1))
-        levels.append(
-            Altered(
-                first,
-                distortion,
-                level,
-                false_positive_rate=verdicts["both"].false_positive_rate,
-                recall=verdicts["both"].recall,
-                balanced_accuracy={who: verdicts[who].balanced_accuracy for who in WHO},
-                auroc={who: aurocs.estimate(3 * row + place) for place, who in enumerate(WHO)},
-                flips=_flips(is_ai, called_ai[3 * start], called_ai[3 * row]),
-                p=corrected.get((first, distortion, level)),
-                **(dict.fromkeys(("fragile", "biased", "shifted")) if row == start or rarer < _FEWEST else found),
-            )
+    for version, both in p_ai.items():
+        first, distortion, level = version
+        unaltered = p_ai[first, NOTHING, None]
+        before = p_ai[NOTHING, NOTHING, None] if distortion == NOTHING else unaltered
+        mixed = {"both": both, "ai": np.where(is_ai, both, unaltered), "human": np.where(is_ai, unaltered, both)}
+        figures = {who: estimate_metrics(is_ai, scored, threshold) for who, scored in mixed.items()}
+        confidence = 1 - LEVEL / max(sum(key[0] == first for key in p), 1)
+        found = Altered(
+            first,
+            distortion,
+            level,
+            false_positive_rate=figures["both"]["false_positive_rate"],
+            recall=figures["both"]["recall"],
+            balanced_accuracy={who: figures[who]["balanced_accuracy"] for who in WHO},
+            auroc={who: figures[who]["auroc"] for who in WHO},
+            flips=_flips(is_ai, before >= threshold, both >= threshold),
+            p=p.get(version),
         )
+        tested = before is not both and not few
+        levels.append(replace(found, **_tests(is_ai, before, mixed, threshold, confidence)) if tested else found)
     return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)
 
 
-def _as_arrays(scores: pd.DataFrame) -> tuple[list[Version], np.ndarray[Any, Any], Floats]:
-    """The versions, unaltered ones first, the labels [N], and the scores [versions, N]."""
-    keys = [
-        (str(first), str(distortion), None if distortion == NOTHING else float(level))
-        for first, distortion, level in scores[["first", "distortion", "level"]].itertuples(index=False)
-    ]
-    versions = list(dict.fromkeys(keys))
-    if (NOTHING, NOTHING, None) not in versions or any((first, NOTHING, None) not in versions for first, _, _ in versions):
-        raise ValueError("scores without a distortion are needed, and of each `first`")
-    versions.sort(key=lambda key: (key[0] != NOTHING, key[0], key[1] != NOTHING))  # stable: levels keep their order
-    place = {key: number for number, key in enumerate(versions)}
-    images = scores.drop_duplicates("path")
-    p_ai = np.full((len(versions), len(images)), np.nan)
-    p_ai[[place[key] for key in keys], pd.Index(images["path"]).get_indexer(scores["path"])] = scores["p_ai"]
-    if len(scores) != p_ai.size or np.isnan(p_ai).any():
-        raise ValueError(f"{len(images)} pictures in {len(versions)} versions are {p_ai.size} scores; got {len(scores)}")
-    return versions, images["label"].to_numpy(), p_ai
+def _by_version(scores: pd.DataFrame) -> tuple[Booleans, dict[Version, Floats]]:
+    """The truth [N] and each version's scores [N], unaltered images first, and of each `first` what is not distorted."""
+    images = scores.drop_duplicates("path").set_index("path")["label"]
+    p_ai: dict[Version, Floats] = {}
+    for (first, distortion, level), rows in scores.groupby(["first", "distortion", "level"], sort=False, dropna=False):
+        version = str(first), str(distortion), None if distortion == NOTHING else float(str(level))
+        p_ai[version] = rows.set_index("path")["p_ai"].reindex(images.index).to_numpy(dtype=float)
+    versions = sorted(p_ai, key=lambda key: (key[0] != NOTHING, key[0], key[1] != NOTHING))  # stable: levels keep their order
+    return (images == "ai").to_numpy(dtype=bool), {version: p_ai[version] for version in versions}
 
 
-def _beyond_chance(
-    is_ai: Booleans, called_ai: Booleans, aurocs: Aurocs, both: int, start: int, confidence: float
-) -> dict[str, Any]:
-    """What is beyond chance; `both` and `start` are the rows of both classes altered, and those of one alone follow."""
+def _tests(is_ai: Booleans, before: Floats, mixed: Mapping[str, Floats], threshold: float, confidence: float) -> dict[str, Any]:
+    """What is beyond chance."""
 
-    def exceeds(first: int, second: int) -> bool:
-        return (aurocs.difference(first, second, confidence=confidence).low or 0.0) > 0
+    def auroc_falls(higher: Floats, lower: Floats) -> bool:
+        return (delong(is_ai, np.stack([higher, lower])).difference(0, 1, confidence=confidence).low or 0.0) > 0
 
-    right = called_ai[[start, both]] == is_ai
-    lost = mean_of(*(paired_difference(right[0, of], right[1, of], confidence) for of in (is_ai, ~is_ai)))
-    ai_alone, human_alone = both + 1, both + 2
-    fragile = exceeds(start, both)
-    lower = {"ai": (human_alone, ai_alone), "human": (ai_alone, human_alone)}
-    biased = [towards for towards, (harmed, other) in lower.items() if exceeds(other, harmed) and exceeds(start, harmed)]
-    return {
-        "fragile": fragile,
-        "biased": biased[0] if biased else "",
-        "shifted": not fragile and (lost.low or 0.0) > 0,
-    }
+    right, right_after = ((p_ai >= threshold) == is_ai for p_ai in (before, mixed["both"]))
+    lost = mean_of(*(paired_difference(right[of], right_after[of], confidence) for of in (is_ai, ~is_ai)))
+    fragile = auroc_falls(before, mixed["both"])
+    biased = ""
+    for towards, altered, other in (("ai", "human", "ai"), ("human", "ai", "human")):
+        if auroc_falls(mixed[other], mixed[altered]) and auroc_falls(before, mixed[altered]):
+            biased = towards
+    return {"fragile": fragile, "biased": biased, "shifted": not fragile and (lost.low or 0.0) > 0}
 
 
 def _flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
     to_ai, to_human = ~before & after, before & ~after
-    return Flips(
-        accused=int((to_ai & ~is_ai).sum()),
-        cleared=int((to_human & ~is_ai).sum()),
-        missed=int((to_human & is_ai).sum()),
-        found=int((to_ai & is_ai).sum()),
-    )
-
-
-def _mcnemar(versions: Sequence[Version], rows: Mapping[Version, int], right: Booleans) -> dict[Version, float]:
-    """Corrected p-values of the levels, for each `first` by itself."""
-    found: dict[Version, float] = {}
-    for first in dict.fromkeys(key[0] for key in versions):
-        keys = [key for key in versions if key[0] == first and key[1] != NOTHING]
-        tests = [mcnemar(right[rows[first, NOTHING, None]], right[rows[key]]).p for key in keys]
-        found.update(zip(keys, holm(tests).tolist(), strict=True))
-    return found
+    parts = (to_ai & ~is_ai, to_human & ~is_ai, to_human & is_ai, to_ai & is_ai)
+    return Flips(*(int(part.sum()) for part in parts))
 
 
 def from_json(content: Mapping[str, Any]) -> Robustness:
-    """Build what `dataclasses.asdict` made of a Robustness; further keys are passed over.
-
-    Raises:
-        LookupError, TypeError: where it is something else.
-    """
-
-    def altered(level: Mapping[str, Any]) -> Altered:
-        return Altered(
-            **{
-                **level,
-                **{name: Estimate(**level[name]) for name in ("false_positive_rate", "recall")},
-                **{name: {who: Estimate(**level[name][who]) for who in WHO} for name in ("balanced_accuracy", "auroc")},
-                "flips": Flips(**level["flips"]),
-            }
-        )
-
-    levels = [altered(level) for level in content["levels"]]
+    """Build what `dataclasses.asdict` made of a Robustness; LookupError or TypeError where it is something else."""
+    levels = []
+    for level in content["levels"]:
+        parts = {name: Estimate(**level[name]) for name in ("false_positive_rate", "recall")}
+        mixed = {name: {who: Estimate(**level[name][who]) for who in WHO} for name in ("balanced_accuracy", "auroc")}
+        levels.append(Altered(**{**level, **parts, **mixed, "flips": Flips(**level["flips"])}))
     return Robustness(float(content["threshold"]), int(content["human"]), int(content["ai"]), levels)
 
 
 def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Compare the figures of the same images as they are stored and in canonical form.
-
-    Args:
-        is_ai: [N], the truth.
-        as_stored: [N], p_ai of the files as they are.
-        canonical: [N], p_ai of the same ones in canonical form.
-        threshold: from which p_ai on the verdict is AI.
+    """Compare the figures of the same images [N] as they are stored and in canonical form.
 
     Returns:
-        n_ai and n_human; for each of `FORMS`: recall, false_positive_rate, balanced_accuracy and auroc, each [value, low, high]
-        (None where a class is absent); auroc_lost, AUROC as stored minus canonical; and flips, how many verdicts differ: of
-        human images to_ai and to_human, of AI images the same, with p of McNemar's exact test of both directions.
-
-    Raises:
-        ValueError: where the shapes differ.
+        n_ai and n_human; the figures of each of `FORMS` as [value, low, high] (None where a class is absent); auroc_lost, as
+        stored minus canonical; and flips: of each class, how many verdicts turn to_ai and to_human, with p of McNemar's test.
     """
-    if not is_ai.shape == as_stored.shape == canonical.shape:
-        raise ValueError(f"each picture needs two scores; got {is_ai.shape}, {as_stored.shape} and {canonical.shape}")
     scores = np.stack([as_stored, canonical])
-    called = scores >= threshold
-    aurocs = delong(is_ai, scores)
+    before, after = scores >= threshold
     compared: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum())}
-    for place, form in enumerate(FORMS):
-        verdicts = rates(is_ai, called[place])
-        compared[form] = {
-            "recall": _plain(verdicts.recall),
-            "false_positive_rate": _plain(verdicts.false_positive_rate),
-            "balanced_accuracy": _plain(verdicts.balanced_accuracy),
-            "auroc": _plain(aurocs.estimate(place)),
-        }
-    compared["auroc_lost"] = _plain(aurocs.difference(0, 1))
-    compared["flips"] = {
-        label: {
-            "to_ai": int((of_label & ~called[0] & called[1]).sum()),
-            "to_human": int((of_label & called[0] & ~called[1]).sum()),
-            "p": mcnemar(called[1][of_label], called[0][of_label]).p,
-        }
-        for label, of_label in (("human", ~is_ai), ("ai", is_ai))
-    }
+    for form, p_ai in zip(FORMS, scores, strict=True):
+        found = estimate_metrics(is_ai, p_ai, threshold)
+        compared[form] = {name: _plain(found[name]) for name in ("recall", "false_positive_rate", "balanced_accuracy", "auroc")}
+    compared["auroc_lost"] = _plain(delong(is_ai, scores).difference(0, 1))
+    compared["flips"] = {}
+    for label, of_label in (("human", ~is_ai), ("ai", is_ai)):
+        test = mcnemar(after[of_label], before[of_label])
+        compared["flips"][label] = {"to_ai": test.only_first, "to_human": test.only_second, "p": test.p}
     return compared
 
 

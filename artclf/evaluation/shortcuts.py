@@ -4,9 +4,8 @@ What a small cross-validated model reaches on such facts, the data gives away fo
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,219 +16,168 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from artclf.evaluation.intervals import UNDEFINED, Estimate, auroc, rates
+from artclf.evaluation.intervals import UNDEFINED, Estimate, auroc, estimate_metrics
+from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL, holm
 from artclf.evaluation.types import Booleans, Floats, Indices
 
 DENSITY = "bytes per pixel"
-SEVERITIES = (("severe", 0.75), ("moderate", 0.6))
-"""Names, and the least lower bound of AUROC's interval."""
-MET = "met by the canonical form"
-"""The severity of what the network is not shown, since all images are brought into one form."""
+SEVERITIES = (("severe", 0.75), ("moderate", 0.6))  # names, and the least lower bound of AUROC's interval
+MET = "met by the canonical form"  # the severity of what the canonical form removes before the network sees an image
 FEWEST = 5  # images of each class below which nothing is compared
 TREES = 40
 _FOLDS = 5
 _MOST_TO_A_TREE = 2_000  # images: more make a forest slower, and hardly better at so few facts
 _LEAST_AUROC = 0.55  # below which a difference is not reported, however sure
 _COMMON = 0.1  # share of the files from which on a commonest value is worth naming
-
-Facts = dict[str, pd.Series]
-"""Name → values of N images; what is not numeric is a category."""
+_FIGURES = ("accuracy", "balanced_accuracy", "auroc")
 
 
 @dataclass(frozen=True)
 class Fact:
-    """How well one fact tells the classes apart by itself.
-
-    Attributes:
-        name: in words.
-        auroc: of its order, or of a small tree on held-out images, whichever is the more significant.
-        p: its p-value, corrected for all facts that were looked at (Holm).
-        human, ai: what is typical of images of the class, in words.
-        constant: whether it is the same for all images.
-        met: whether the canonical form in which images are read takes it away.
-    """
+    """How well one fact alone tells the classes apart."""
 
     name: str
-    auroc: Estimate
-    p: float
-    human: str
+    auroc: Estimate  # of its order, or of a small tree on held-out images, whichever is the more significant
+    p: float  # corrected for all facts that were compared (Holm)
+    human: str  # what is typical of human images
     ai: str
-    constant: bool
-    met: bool = False
+    constant: bool  # the same for all images
 
     @property
     def notable(self) -> bool:
         """Whether it is more than chance, and enough to be reported."""
-        return _notable(self.p, self.auroc)
+        return _is_notable(self.p, self.auroc)
 
     @property
     def severity(self) -> str:
-        """One of severe, moderate and slight, by AUROC's lower bound; `MET`; none where it is not notable."""
-        if not self.notable:
-            return "none"
-        if self.met:
-            return MET
-        return next((name for name, least in SEVERITIES if (self.auroc.low or 0.0) >= least), "slight")
+        """One of severe, moderate and slight, by AUROC's lower bound; none where it is not notable."""
+        reached = (name for name, least in SEVERITIES if (self.auroc.low or 0.0) >= least)
+        return next(reached, "slight") if self.notable else "none"
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        return {
-            "fact": self.name,
-            **_plain("auroc", self.auroc),
-            "p": _rounded(self.p),
-            "severity": self.severity,
-            "human": self.human,
-            "ai": self.ai,
-            "constant": self.constant,
-        }
+        typical = {"human": self.human, "ai": self.ai, "constant": self.constant}
+        return {"fact": self.name, **_plain("auroc", self.auroc), "p": self.p, "severity": self.severity, **typical}
 
 
 @dataclass(frozen=True)
 class FactSet:
-    """What a random forest reaches on several facts, on held-out images, and each fact by itself, the highest AUROC first.
+    """What a random forest reaches on several facts together, on held-out images, and each fact alone, highest AUROC first.
 
-    The intervals are those of fixed scores, and somewhat narrow for cross-validated ones. p is corrected for all sets of facts
-    (Holm).
+    The intervals are those of fixed scores, and somewhat narrow for cross-validated ones.
     """
 
-    accuracy: Estimate = UNDEFINED
-    balanced_accuracy: Estimate = UNDEFINED
-    auroc: Estimate = UNDEFINED
-    p: float = 1.0
-    facts: tuple[Fact, ...] = ()
+    estimates: Mapping[str, Estimate]  # accuracy, balanced_accuracy, auroc
+    p: float  # corrected for all sets (Holm)
+    facts: tuple[Fact, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        return {
-            **_plain("accuracy", self.accuracy),
-            **_plain("balanced_accuracy", self.balanced_accuracy),
-            **_plain("auroc", self.auroc),
-            "p": _rounded(self.p),
-            "notable": _notable(self.p, self.auroc),
-            "top": [fact.to_json() for fact in self.facts],
-        }
+        content: dict[str, Any] = {"p": self.p, "notable": _is_notable(self.p, self.estimates["auroc"])}
+        for name, estimate in self.estimates.items():
+            content |= _plain(name, estimate)
+        return {**content, "top": [fact.to_json() for fact in self.facts]}
 
 
-def find_shortcuts(facts: pd.DataFrame) -> list[Fact]:
-    """Compare the classes by each fact of the files alone, from their headers.
+NOT_MEASURED = FactSet(dict.fromkeys(_FIGURES, UNDEFINED), 1.0, ())
+
+
+def find_shortcuts(files: pd.DataFrame) -> list[Fact]:
+    """Compare the classes by each fact of the files' headers alone, the highest AUROC first.
 
     Args:
-        facts: a row a file: label and the columns of `artclf.data.facts.FileFacts`.
+        files: a row a file: label and the columns of `artclf.data.facts.FileFacts`.
 
     Returns:
-        The highest AUROC first; none where a class has fewer than `FEWEST` files.
+        Nothing where a class has fewer than `FEWEST` files.
     """
-    is_ai = (facts["label"] == "ai").to_numpy(dtype=bool)
+    is_ai = (files["label"] == "ai").to_numpy(dtype=bool)
     if min(is_ai.sum(), (~is_ai).sum()) < FEWEST:
         return []
-    return sorted(_each(file_facts(facts).items(), is_ai, deal_folds(is_ai), seed=0), key=_most_telling)
+    return list(_measure_alone({"file": file_facts(files)}, is_ai, assign_folds(is_ai), seed=0)["file"])
 
 
-def deal_folds(is_ai: Booleans, groups: Indices | None = None, seed: int = 0) -> Indices:
-    """Deal images to five folds, [N]: each with its share of both classes, and no group of copies in two."""
+def assign_folds(is_ai: Booleans, groups: Indices | None = None, seed: int = 0) -> Indices:
+    """Assign images to five folds, [N]: each with its share of both classes, and no group of copies in two."""
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    splitter = kind(_FOLDS, shuffle=True, random_state=seed)
     folds = np.empty(len(is_ai), dtype=np.int64)
-    for number, (_, fold) in enumerate(splitter.split(is_ai, is_ai, groups)):
+    for number, (_, fold) in enumerate(kind(_FOLDS, shuffle=True, random_state=seed).split(is_ai, is_ai, groups)):
         folds[fold] = number
     return folds
 
 
-def measure_facts(sets: Mapping[str, Facts], is_ai: Booleans, folds: Indices, seed: int, trees: int) -> dict[str, FactSet]:
+def measure_facts(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indices, seed: int = 0) -> dict[str, FactSet]:
     """Measure each set of facts together and each fact alone; p-values are corrected over all sets, and over all facts.
 
     Args:
-        sets: name → facts of the same N images.
+        sets: name → a column a fact, of the same N images; what is not numeric is a category.
         is_ai: [N], the truth; both classes must be there.
-        folds: [N], from `deal_folds`.
+        folds: [N], from `assign_folds`.
         seed: of the forests and trees.
-        trees: of each forest.
     """
-    scores = {name: _forest_scores(facts, is_ai, folds, seed, trees) for name, facts in sets.items()}
-    p = dict(zip(scores, holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores.values()]).tolist(), strict=True))
-    every = iter(_each([fact for facts in sets.values() for fact in facts.items()], is_ai, folds, seed))
+    alone = _measure_alone(sets, is_ai, folds, seed)
+    most = _MOST_TO_A_TREE if len(is_ai) > 1.5 * _MOST_TO_A_TREE else None
+    forest = RandomForestClassifier(TREES, max_samples=most, random_state=seed)
+    scores = [_held_out(forest, facts.apply(_numbers).to_numpy(), is_ai, folds) for facts in sets.values()]
+    corrected = holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores]).tolist()
     measured = {}
-    for name, p_ai in scores.items():
-        verdicts = rates(is_ai, p_ai >= 0.5)
-        own = tuple(sorted(islice(every, len(sets[name])), key=_most_telling))
-        measured[name] = FactSet(verdicts.accuracy, verdicts.balanced_accuracy, auroc(is_ai, p_ai), p[name], own)
+    for name, p_ai, p in zip(sets, scores, corrected, strict=True):
+        estimates = estimate_metrics(is_ai, p_ai, THRESHOLD)
+        measured[name] = FactSet({figure: estimates[figure] for figure in _FIGURES}, p, alone[name])
     return measured
 
 
-def file_facts(rows: pd.DataFrame) -> Facts:
+def file_facts(files: pd.DataFrame) -> pd.DataFrame:
     """What is known of a file without its pixels; not EXIF, which no network sees."""
-    quality = rows["jpeg_quality"].astype("Float64").fillna(-1.0).astype(float)  # "no JPEG", below all that there are
-    return {
-        "size": (rows["width"] * rows["height"]) ** 0.5,
-        "aspect": rows["width"] / rows["height"],
-        DENSITY: bytes_per_pixel(rows),
-        "format": rows["format"],
-        "colour mode": rows["mode"],
-        "JPEG quality": quality,
-        "JPEG tables": rows["tables"].astype(object).fillna("none"),
-        "chroma subsampling": rows["subsampling"].astype(object).fillna("none"),
+    facts = {
+        "size": (files["width"] * files["height"]) ** 0.5,
+        "aspect": files["width"] / files["height"],
+        DENSITY: bytes_per_pixel(files),
+        "format": files["format"],
+        "colour mode": files["mode"],
+        "JPEG quality": files["jpeg_quality"].astype("Float64").fillna(-1.0).astype(float),  # no JPEG: below all that there are
+        "JPEG tables": files["tables"].astype(object).fillna("none"),
+        "chroma subsampling": files["subsampling"].astype(object).fillna("none"),
     }
+    return pd.DataFrame(facts)
 
 
-def bytes_per_pixel(facts: pd.DataFrame) -> pd.Series:
+def bytes_per_pixel(files: pd.DataFrame) -> pd.Series:
     """Size of the file over the number of its pixels."""
-    density: pd.Series = facts["bytes"] / (facts["width"] * facts["height"])
+    density: pd.Series = files["bytes"] / (files["width"] * files["height"])
     return density
 
 
 def commonest(values: pd.Series) -> str:
-    """The commonest value and its share, in words; how many there are where none is common."""
+    """The commonest value and its share: "JPEG (80%)"; how many different ones there are where none is common."""
     shares = values.value_counts(normalize=True)
     scattered = shares.iloc[0] < _COMMON and len(shares) > 1
     return f"{len(shares):,} different" if scattered else f"{shares.index[0]} ({shares.iloc[0]:.0%})"
 
 
-def _each(facts: Iterable[tuple[str, pd.Series]], is_ai: Booleans, folds: Indices, seed: int) -> list[Fact]:
-    """Each fact by itself, in order; p-values are corrected over all."""
-    facts = list(facts)
-    alone = [_alone(values, is_ai, folds, seed) for _, values in facts]
-    found = []
-    for (name, values), (scores, _), p in zip(facts, alone, holm([p for _, p in alone]), strict=True):
-        human, ai = (_typical(values[side], name) for side in (~is_ai, is_ai))
-        found.append(Fact(name, auroc(is_ai, scores), float(p), human, ai, constant=values.nunique() == 1))
-    return found
-
-
-def _most_telling(fact: Fact) -> float:
-    return -(fact.auroc.value or 0.0)
-
-
-def _forest_scores(facts: Facts, is_ai: Booleans, folds: Indices, seed: int, trees: int) -> Floats:
-    """Each image's probability of AI by a forest on all facts; where all are the same, the share of AI images."""
-    columns = [column for column in map(_numbers, facts.values()) if len(np.unique(column)) > 1]
-    if not columns:
-        return np.full(len(is_ai), is_ai.mean())
-    forest = RandomForestClassifier(
-        trees,
-        min_samples_leaf=_least_leaf(is_ai),
-        class_weight="balanced",
-        max_samples=_MOST_TO_A_TREE if len(is_ai) > 1.5 * _MOST_TO_A_TREE else None,
-        random_state=seed,
-        n_jobs=1,
-    )
-    return _held_out(forest, np.column_stack(columns), is_ai, folds)
+def _measure_alone(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indices, seed: int) -> dict[str, tuple[Fact, ...]]:
+    """Each fact of each set, the highest AUROC first; p-values are corrected over all of them."""
+    columns = [(key, name, facts[name]) for key, facts in sets.items() for name in facts]
+    measured = [_alone(values, is_ai, folds, seed) for _, _, values in columns]
+    corrected = holm([p for _, p in measured]).tolist()
+    found: dict[str, list[Fact]] = {key: [] for key in sets}
+    for (key, name, values), (scores, _), p in zip(columns, measured, corrected, strict=True):
+        human, ai = (_typical(values[side], str(name)) for side in (~is_ai, is_ai))
+        found[key].append(Fact(str(name), auroc(is_ai, scores), p, human, ai, constant=values.nunique() == 1))
+    return {key: tuple(sorted(facts, key=lambda fact: -(fact.auroc.value or 0.0))) for key, facts in found.items()}
 
 
 def _alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tuple[Floats, float]:
-    """Scores of one fact by itself, the higher the more they speak for AI, and their p-value.
+    """Scores of one fact alone, higher for AI, and their p-value: of a small tree, or of a number's order, up or down.
 
-    Tried are a small tree and the order of a number, up or down; the better one counts, and its p-value twice.
+    The more significant one counts, and its p-value twice.
     """
-    numbers = _numbers(values)
-    if len(np.unique(numbers)) == 1:
-        return numbers, 1.0
-    tree = DecisionTreeClassifier(
-        max_leaf_nodes=8, min_samples_leaf=_least_leaf(is_ai), class_weight="balanced", random_state=seed
-    )
+    numbers = _numbers(values).to_numpy()
+    tree = DecisionTreeClassifier(max_leaf_nodes=8, random_state=seed)
     scores = _held_out(tree, numbers[:, None], is_ai, folds)
     ways = [(scores, _held_out_p(scores, is_ai, folds))]
-    if is_numeric_dtype(values):
+    if is_numeric_dtype(values) and np.ptp(numbers):
         test = mannwhitneyu(numbers[is_ai], numbers[~is_ai])
         upwards = test.statistic >= is_ai.sum() * (~is_ai).sum() / 2
         ways.append((numbers if upwards else -numbers, float(test.pvalue)))
@@ -237,29 +185,24 @@ def _alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tup
     return best, min(1.0, p * len(ways))
 
 
-def _numbers(values: pd.Series) -> Floats:
+def _numbers(values: pd.Series) -> pd.Series:
     """Values as numbers; categories by how common they are, without a look at the classes; those of one file alone are one.
 
     Of equally common ones the alphabet decides, not the order of the table, which lists one class after the other.
     """
     if is_numeric_dtype(values):
-        numbers: Floats = values.to_numpy(dtype=float)
-        return numbers
-    counts = values.map(values.value_counts())
-    known = values.where(counts > 1, "a value of its own")
-    commonest_first = known.value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    places = {name: float(place) for place, name in enumerate(commonest_first.index)}
-    coded: Floats = known.map(places).to_numpy(dtype=float)
-    return coded
-
-
-def _least_leaf(is_ai: Booleans) -> int:
-    """How many images a leaf of a tree needs: a hundredth of all, so that few do not decide."""
-    return max(2, math.ceil(0.01 * len(is_ai)))
+        return values.astype(float)
+    known = values.where(values.map(values.value_counts()) > 1, "a value of its own")
+    commonest_first = known.value_counts().sort_index().sort_values(ascending=False, kind="stable").index
+    return known.astype(pd.CategoricalDtype(commonest_first)).cat.codes.astype(float)
 
 
 def _held_out(model: Any, matrix: Floats, is_ai: Booleans, folds: Indices) -> Floats:
     """Each image's probability of AI, by a model that saw no image of its fold; rounded, so that ties are ties."""
+    if not np.ptp(matrix, axis=0).any():
+        return np.full(len(is_ai), 0.5)
+    few = max(2, math.ceil(0.01 * len(is_ai)))  # a hundredth of all, so that a few images do not decide
+    model.set_params(min_samples_leaf=few, class_weight="balanced")
     p_ai: Floats = cross_val_predict(model, matrix, is_ai, cv=PredefinedSplit(folds), method="predict_proba")[:, 1]
     return p_ai.round(6)
 
@@ -279,7 +222,7 @@ def _held_out_p(p_ai: Floats, is_ai: Booleans, folds: Indices) -> float:
 
 
 def _typical(values: pd.Series, name: str) -> str:
-    """The commonest of categories, the median and the middle half of numbers, in words."""
+    """The commonest of categories; the median and the middle half of numbers."""
     if name == "JPEG quality":
         return commonest(values.astype(int).astype(str).where(values >= 0, "no JPEG"))
     if not is_numeric_dtype(values):
@@ -289,14 +232,9 @@ def _typical(values: pd.Series, name: str) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def _notable(p: float, auroc: Estimate) -> bool:
+def _is_notable(p: float, auroc: Estimate) -> bool:
     return p < LEVEL and (auroc.value or 0.0) >= _LEAST_AUROC
 
 
 def _plain(name: str, estimate: Estimate) -> dict[str, Any]:
-    return {name: _rounded(estimate.value), f"{name}_interval": [_rounded(estimate.low), _rounded(estimate.high)]}
-
-
-def _rounded(value: float | None) -> float | None:
-    """Six digits, which is more than any of these figures has."""
-    return None if value is None else float(f"{value:.6g}")
+    return {name: estimate.value, f"{name}_interval": [estimate.low, estimate.high]}

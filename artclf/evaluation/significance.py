@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom, binomtest
 
-from artclf.evaluation.intervals import CONFIDENCE, Estimate, delong, mean_of, paired_difference
+from artclf.evaluation.intervals import Estimate, delong, mean_of, paired_difference
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
-LEVEL = 0.05  # below it a difference is called larger than chance explains
+LEVEL = 0.05  # p-values below it are significant
 
 
 @dataclass(frozen=True)
 class McNemar:
-    """McNemar's exact test: how many images only the first and only the second judges rightly, and the two-sided p-value."""
+    """How many images only the first and only the second classifier gets right, and the two-sided p-value."""
 
     only_first: int
     only_second: int
@@ -27,19 +27,8 @@ class McNemar:
 
 
 def mcnemar(first_right: Booleans, second_right: Booleans) -> McNemar:
-    """Test whether two classifiers are right equally often (McNemar 1947; exact, by the binomial distribution).
-
-    Args:
-        first_right: [N] whether the first's verdict on each image is right.
-        second_right: [N] the second's, the same images in the same order.
-
-    Raises:
-        ValueError: where the shapes differ.
-    """
-    if first_right.shape != second_right.shape or first_right.ndim != 1:
-        raise ValueError(f"two verdicts on each image are needed; got {first_right.shape} and {second_right.shape}")
-    only_first = int(np.count_nonzero(first_right & ~second_right))
-    only_second = int(np.count_nonzero(second_right & ~first_right))
+    """Test whether two classifiers are right equally often on the same images [N] (McNemar 1947; exact, binomial)."""
+    only_first, only_second = int((first_right & ~second_right).sum()), int((second_right & ~first_right).sum())
     discordant = only_first + only_second
     return McNemar(only_first, only_second, float(binomtest(only_first, discordant).pvalue) if discordant else 1.0)
 
@@ -53,48 +42,35 @@ def holm(p: Sequence[float]) -> Floats:
     return corrected
 
 
-def smallest_difference(discordant: int, images: int, tests: int = 1, level: float = LEVEL) -> float:
-    """Return the smallest difference in accuracy that McNemar's exact test would call larger than chance.
+def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
+    """Return the smallest difference in accuracy that McNemar's exact test would find significant.
 
     Args:
         discordant: on how many images one classifier alone is right; raised to the fewest for which any outcome is significant.
         images: N.
-        tests: how many p-values are corrected together; the strictest step (level / tests) counts.
-        level: what the p-value has to reach.
+        tests: how many p-values are corrected together; the strictest step (`LEVEL` / tests) counts.
 
     Returns:
         A share of the images; above 1 where there are too few for any difference.
     """
-    strict = level / tests
+    strict = LEVEL / tests
     needed = math.ceil(1 - math.log2(strict))  # all of so many on one side: p = 2 · 0.5^needed
     number = max(discordant, needed)
     significant = np.flatnonzero(2 * binom.cdf(np.arange(number // 2 + 1), number, 0.5) <= strict)
     return float(number - 2 * int(significant[-1])) / images
 
 
-def paired_differences(
-    is_ai: Booleans, p_ai: Floats, called_ai: Booleans, confidence: float = CONFIDENCE
-) -> dict[str, Estimate]:
-    """Compute by how much the first classifier's figures exceed the second's on the same images, with paired intervals.
+def paired_differences(is_ai: Booleans, p_ai: Floats, called_ai: Booleans) -> dict[str, Estimate]:
+    """Compute by how much the first classifier's `FIGURES` exceed the second's on the same images, with paired intervals.
 
-    Args:
-        is_ai: [N], the truth.
-        p_ai: [2, N], each classifier's probability of AI.
-        called_ai: [2, N], whether its verdict is AI.
-        confidence: of each interval by itself.
-
-    Returns:
-        Each of `FIGURES`: rates as by `paired_difference`, AUROC by DeLong; undefined where a class is absent.
+    Of the truth [N], scores [2, N] and verdicts [2, N]. Figures that need a class that is absent are `UNDEFINED`.
     """
     right = called_ai == is_ai
-
-    def of(mask: Booleans, counted: Booleans) -> Estimate:
-        return paired_difference(counted[0, mask], counted[1, mask], confidence)
-
+    recall, specificity = (paired_difference(right[0, of], right[1, of]) for of in (is_ai, ~is_ai))
     return {
-        "accuracy": of(np.ones_like(is_ai), right),
-        "balanced_accuracy": mean_of(of(is_ai, right), of(~is_ai, right)),
-        "auroc": delong(is_ai, p_ai).difference(0, 1, confidence=confidence),
-        "false_positive_rate": of(~is_ai, ~right),
-        "false_negative_rate": of(is_ai, ~right),
+        "accuracy": paired_difference(*right),
+        "balanced_accuracy": mean_of(recall, specificity),
+        "auroc": delong(is_ai, p_ai).difference(0, 1),
+        "false_positive_rate": paired_difference(*~right[:, ~is_ai]),
+        "false_negative_rate": paired_difference(*~right[:, is_ai]),
     }

@@ -34,7 +34,7 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(art: P
     done = audit(art, "--to", tmp_path / "there", "--json", tmp_path / "found.json")
     assert done.exit_code == 0
     assert "JPEG quality (severe): alone AUROC 1.000" in done.stdout
-    assert "data.canonical=true: every picture is encoded anew at one quality" in done.stdout
+    assert "data.canonical=true encodes all images at one quality" in done.stdout
     assert "judged against 1.00, not against 0.50" in done.stdout
     assert f"page: {tmp_path / 'there' / 'dataset.html'}" in done.stdout
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
@@ -83,7 +83,7 @@ def test_one_class_has_nothing_to_be_compared_with_and_copies_all_the_same(tmp_p
         draw(tmp_path / "art" / "ai" / "sd" / f"{number}.png", "ai", 5)
     done = audit(tmp_path / "art", "--to", tmp_path / "there")
     assert done.exit_code == 0
-    assert "Nothing could be compared: there are AI works alone" in done.stdout
+    assert "Nothing could be compared: of 0 human and 1 AI images (copies count once)" in done.stdout
     assert "Exact duplicates (files with the same bytes): 1 group, 2 pictures in all" in done.stdout
     assert not (tmp_path / "there" / "figures" / "audit.png").exists()
 

@@ -1,4 +1,4 @@
-"""Tables to audit: files and statistics that do not differ, but where a test plants a difference."""
+"""Tables to audit: files and statistics that do not differ, except where a test plants a difference."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from artclf.evaluation.audit import STATISTICS
 
 
 def pictures(n: int = 200, seed: int = 0, **columns: Any) -> pd.DataFrame:
-    """Half human, then half AI works; columns replace."""
+    """Half human, then half AI images; columns replace."""
     rng = np.random.default_rng(seed)
     rows = {
         "path": [f"{number}.jpg" for number in range(n)],

@@ -1,10 +1,21 @@
+"""From scores to verdicts: calibrators, conformal thresholds, and the rule that checkpoints hold."""
+
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import norm
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+from sklearn.isotonic import IsotonicRegression
+from sklearn.metrics import log_loss
 
-from artclf.evaluation.conformal import fit_decision_rule
+from artclf.evaluation.calibration import best_method, cross_validate, ece, ece_by_chance, fit, reliability
+from artclf.evaluation.conformal import conformal_threshold, decision_metrics, fit_decision_rule, fit_to_validation, needed
 from artclf.evaluation.decision import (
+    CALIBRATORS,
     Calibrator,
     ConformalThreshold,
     DecisionRule,
@@ -13,67 +24,218 @@ from artclf.evaluation.decision import (
     Platt,
     Temperature,
     as_stored,
-    calibrator_from_json,
     default_rule,
     logits,
     percent,
     sigmoid,
+    with_verdicts,
 )
+from artclf.evaluation.intervals import wilson
+
+# ---- calibration
 
 
-def rule(human_below: float, ai_from: float) -> DecisionRule:
-    threshold = ConformalThreshold(ai_from, 0.01, 0.01, 0.0, 0.02)
-    return DecisionRule(Temperature(2.0), human_below, ai_from, threshold, threshold, (threshold,), "validation", 99, 99, {})
+def simulated(n: int, slope: float = 1.0, intercept: float = 0.0, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Truth and scores of a network of which sigmoid(slope · logit + intercept) would be calibrated."""
+    rng = np.random.default_rng(seed)
+    p = sigmoid(rng.normal(0, 2.0, n))
+    return rng.random(n) < p, sigmoid((logits(p) - intercept) / slope)
 
 
-def test_verdicts_at_the_edges() -> None:
-    assert rule(0.3, 0.7).verdicts(np.array([0.0, 0.2999999, 0.3, 0.6999999, 0.7, 1.0, np.nan])) == [
-        "human",
-        "human",
-        "unsure",
-        "unsure",
-        "ai",
-        "ai",
-        "",
-    ]
-    assert rule(0.4, 0.4).verdicts(np.array([0.3999999, 0.4])) == ["human", "ai"]
+def test_reliability_and_ece_are_scikit_learns() -> None:
+    is_ai, p_ai = simulated(1000, slope=0.5)
+    share, mean = calibration_curve(is_ai, p_ai, n_bins=10, strategy="quantile")
+    bins = reliability(is_ai, p_ai)
+    assert [b.mean for b in bins] == pytest.approx(mean)
+    assert [b.ai.value for b in bins] == pytest.approx(share)
+    assert ece(is_ai, p_ai) == pytest.approx(float(np.abs(share - mean).mean()))
+    assert len(reliability(is_ai[:45], p_ai[:45])) == 4
+    assert ece(np.arange(10) < 5, np.where(np.arange(10) < 5, 1.0, 0.0)) == 0.0
+
+
+def test_the_error_by_chance_is_that_of_calibrated_scores() -> None:
+    found = [ece(*simulated(300, seed=seed)) for seed in range(60)]
+    assert ece_by_chance(simulated(300)[1]) == pytest.approx(np.mean(found), rel=0.15)
+    is_ai, p_ai = simulated(300, slope=0.3)
+    assert ece(is_ai, p_ai) > 2 * ece_by_chance(p_ai)
+
+
+def test_known_parameters_are_found() -> None:
+    for slope in (0.4, 2.5):
+        assert fit("temperature", *simulated(20000, slope)).to_json()["temperature"] == pytest.approx(1 / slope, rel=0.05)
+    found = fit("platt", *simulated(20000, 0.4, -1.2)).to_json()
+    assert (found["slope"], found["intercept"]) == pytest.approx((0.4, -1.2), abs=0.05)
+
+
+class Given(ClassifierMixin, BaseEstimator):
+    """A classifier whose decision is what it is given."""
+
+    classes_ = np.array([False, True])
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> "Given":
+        self.fitted_ = True
+        return self
+
+    def decision_function(self, x: np.ndarray) -> np.ndarray:
+        return x[:, 0]
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return x[:, 0] >= 0
+
+
+def test_platt_and_isotonic_are_scikit_learns() -> None:
+    is_ai, p_ai = simulated(150, 0.5, 0.7)
+    scores = np.linspace(0, 1, 101)
+    given = FrozenEstimator(Given().fit(np.empty(0), np.empty(0)))
+    platt = CalibratedClassifierCV(given, method="sigmoid").fit(logits(p_ai)[:, None], is_ai)
+    expected = platt.predict_proba(logits(scores)[:, None])[:, 1]
+    assert fit("platt", is_ai, p_ai).apply(scores) == pytest.approx(expected, abs=1e-4)
+    isotonic = IsotonicRegression(out_of_bounds="clip").fit(as_stored(p_ai), is_ai).predict(scores)
+    low, high = 1 / ((~is_ai).sum() + 2), (is_ai.sum() + 1) / (is_ai.sum() + 2)  # never certain
+    assert fit("isotonic", is_ai, p_ai).apply(scores) == pytest.approx(np.clip(isotonic, low, high), abs=1e-6)
+
+
+@pytest.mark.parametrize("method", ["temperature", "platt", "isotonic"])
+def test_separable_images_make_nothing_infinite(method: str) -> None:
+    is_ai = np.arange(20) < 8
+    for p_ai in (np.where(is_ai, 0.9, 0.2), np.where(is_ai, 1.0, 0.0), np.where(is_ai, 0.52, 0.48), np.full(20, 0.5)):
+        calibrated = fit(method, is_ai, p_ai).apply(p_ai)
+        assert ((calibrated > 0.01) & (calibrated < 0.99)).all(), p_ai
+    backwards = fit(method, is_ai, np.where(is_ai, 0.2, 0.9)).apply(np.array([0.2, 0.9]))
+    assert backwards[0] <= backwards[1]
+    with pytest.raises(ValueError, match="got 20 AI and 0 human"):
+        fit(method, np.ones(20, dtype=bool), np.full(20, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "chosen"),
+    [(1.0, 0.0, {"none", "temperature"}), (0.3, 0.0, {"temperature", "platt"}), (0.4, 2.0, {"platt"})],
+)
+def test_the_best_method_is_chosen_by_held_out_images(slope: float, intercept: float, chosen: set[str]) -> None:
+    is_ai, p_ai = simulated(300, slope, intercept)
+    scores = cross_validate(is_ai, p_ai)
+    assert set(scores) == {"none", "temperature", "platt"}
+    assert best_method(scores) in chosen
+    assert scores["none"]["log_loss"] == pytest.approx(log_loss(is_ai, p_ai), rel=1e-4)
+    assert cross_validate(is_ai, p_ai) == scores
+
+
+def test_isotonic_needs_many_images_and_few_choose_nothing() -> None:
+    is_ai, p_ai = simulated(600)
+    assert "isotonic" in cross_validate(is_ai, p_ai)
+    assert set(cross_validate(is_ai[:50], p_ai[:50], "isotonic")) == {"none", "isotonic"}
+    assert cross_validate(np.array([True, True, False]), np.array([0.9, 0.8, 0.1])) == {}
+    assert best_method({}) == "none"
+
+
+ALL = [NoCalibration(), Temperature(2.0), Platt(0.5, -1.0), Isotonic([0.1, 0.4, 0.6], [0.05, 0.5, 0.9])]
+
+
+@pytest.mark.parametrize("calibrator", ALL, ids=lambda c: c.method)
+def test_a_calibrator_never_changes_the_order(calibrator: Calibrator) -> None:
+    scores = np.concatenate([[0.0], np.sort(np.random.default_rng(0).random(200)), [1.0]])
+    calibrated = calibrator.apply(scores)
+    assert (np.diff(calibrated) >= 0).all()
+    assert ((calibrated > 0) & (calibrated < 1)).all()
+    assert np.isnan(calibrator.apply(np.array([np.nan]))).all()
+    assert CALIBRATORS[calibrator.method] is type(calibrator)
+
+
+def test_calibrated_scores_by_hand() -> None:
+    score = np.array([0.9])  # odds 9 to 1
+    assert NoCalibration().apply(score) == pytest.approx([0.9])
+    assert Temperature(2.0).apply(score) == pytest.approx([0.75])  # odds 3 to 1
+    assert Platt(0.5, np.log(1 / 3)).apply(score) == pytest.approx([0.5])
+    assert Isotonic([0.1, 0.4, 0.6], [0.05, 0.5, 0.9]).apply(np.array([0.0, 0.5, 1.0])) == pytest.approx([0.05, 0.7, 0.9])
+    assert as_stored(np.array([0.0, 1.0, 0.12345678])).tolist() == [1e-7, 1 - 1e-7, 0.1234568]
+    assert sigmoid(np.array([-2000.0, 2000.0])).tolist() == [0.0, 1.0]
+
+
+# ---- thresholds
+
+
+@pytest.mark.parametrize(("n", "rate"), [(16, 0.05), (99, 0.01), (130, 0.05)])
+def test_the_rate_is_guaranteed_over_many_validation_sets(n: int, rate: float) -> None:
+    """Of 4000 random sets of n uniform scores: the rate of a uniform score above the threshold is 1 − threshold."""
+    rng = np.random.default_rng(0)
+    found = [conformal_threshold(scores, rate) for scores in rng.random((4000, n))]
+    rates = np.array([1 - one.threshold for one in found])
+    guaranteed = found[0].guaranteed_rate
+    assert rates.mean() == pytest.approx(guaranteed, abs=4 * rates.std() / np.sqrt(len(rates)))
+    assert found[0].is_met is (rate * (n + 1) >= 1)
+    assert rate - 1 / (n + 1) < guaranteed <= rate if found[0].is_met else guaranteed == 1 / (n + 1)
+    within = np.mean([one.low <= true <= one.high for one, true in zip(found, rates, strict=True)])
+    assert within == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_threshold_lies_just_beyond_an_ordered_score() -> None:
+    scores = np.linspace(0.01, 0.99, 99)
+    for rate, k in ((0.01, 1), (0.05, 5), (0.001, 1)):
+        above, below = (conformal_threshold(scores, rate, above=above).threshold for above in (True, False))
+        assert np.sum(scores >= above) == np.sum(scores < below) == k - 1
+        assert np.sort(scores)[-k] < above < np.sort(scores)[-k] + 1e-7
+    assert [conformal_threshold(scores, rate).is_met for rate in (0.001, 0.01, 0.05)] == [False, True, True]
+    assert [needed(rate) for rate in (0.001, 0.01, 0.05, 0.5)] == [999, 99, 19, 1]
+    assert conformal_threshold(np.empty(0), 0.01).guaranteed_rate is None
+    assert conformal_threshold(np.full(40, 0.5), 0.2).threshold > 0.5  # none of equal scores is above
+
+
+# ---- the rule
+
+
+def drawn(n_human: int, n_ai: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    is_ai = np.arange(n_human + n_ai) >= n_human
+    return is_ai, norm.cdf(rng.normal(size=len(is_ai)) + 3 * (is_ai - 0.5))
+
+
+def test_verdicts() -> None:
+    threshold = ConformalThreshold(0.7, 0.01, 0.01, 0.0, 0.02)
+    rule = DecisionRule(Temperature(2.0), 0.3, 0.7, threshold, threshold, (threshold,), "validation", 99, 99, {})
+    scores = np.array([0.0, 0.2999999, 0.3, 0.6999999, 0.7, 1.0, np.nan])
+    assert rule.verdicts(scores) == ["human", "human", "unsure", "unsure", "ai", "ai", ""]
+
+
+def test_between_both_thresholds_it_is_unsure() -> None:
+    is_ai, p_ai = drawn(200, 100)
+    rule = fit_decision_rule(is_ai, p_ai)
+    verdicts = np.array(rule.verdicts(p_ai))
+    assert np.sum(verdicts[~is_ai] == "ai") <= 1
+    assert np.sum(verdicts[is_ai] == "human") <= 4
+    assert np.sum(verdicts == "unsure") > 20
+    assert rule.shortfalls() == []
+    both = fit_decision_rule(np.arange(300) < 100, np.where(np.arange(300) < 100, 0.9, 0.2))  # both rates hold in between
+    assert both.ai_from == both.human_below == pytest.approx(0.55, abs=1e-6)
 
 
 def test_a_score_is_decided_as_it_is_stored() -> None:
     """What the network gives, and the seven digits of it that predictions.csv holds, have one verdict."""
     human = np.array([0.12345678, 0.3, 0.99999999])
-    fitted = fit_decision_rule(
-        np.array([False] * 3 + [True] * 3), np.concatenate([human, [0.5, 0.6, 1.0]]), false_positive_rate=0.25
-    )
+    is_ai, p_ai = np.arange(6) >= 3, np.concatenate([human, [0.5, 0.6, 1.0]])
+    fitted = fit_decision_rule(is_ai, p_ai, false_positive_rate=0.25)
     assert "ai" not in fitted.verdicts(human)
     assert fitted.verdicts(np.round(human, 7)) == fitted.verdicts(human)
 
 
-def test_a_model_that_never_says_ai_says_so() -> None:
+def test_what_can_not_be_guaranteed_is_reported() -> None:
+    (line,) = fit_decision_rule(*drawn(16, 200)).shortfalls()
+    assert line.startswith(
+        "validation has 16 human images, which can guarantee an error rate of 5.9%, not 1%; artclf calibrate"
+    )
+    lines = fit_decision_rule(*drawn(1, 2), false_negative_rate=0.005).shortfalls()
+    assert [line.split(",")[0] for line in lines] == ["validation has 1 human images", "validation has 2 AI images"]
+    assert fit_decision_rule(*drawn(16, 16), false_positive_rate=0.06, false_negative_rate=0.06).shortfalls() == []
+    for n_human, n_ai, absent in ((5, 0, "AI images"), (0, 5, "human images"), (0, 0, "thresholds")):
+        rule = fit_decision_rule(*drawn(n_human, n_ai), method="platt")
+        assert (rule.ai_from, rule.human_below, rule.calibrator.method) == (0.5, 0.5, "none")
+        assert f"validation has no {absent}" in rule.shortfalls()[0]
+
+
+def test_a_rule_that_never_says_ai_is_reported() -> None:
     is_ai = np.arange(240) < 120
-    sure = np.where(is_ai, 0.9, 0.1)
-    assert fit_decision_rule(is_ai, sure).shortfalls() == []
-    sure[-1] = 1.0  # a human work
-    never = fit_decision_rule(is_ai, sure, false_positive_rate=0.001)
+    never = fit_decision_rule(is_ai, np.where(is_ai, 0.9, [0.1] * 239 + [1.0]), false_positive_rate=0.001)
     assert "ai" not in never.verdicts(np.ones(3))
-    assert any("no work is ever called ai" in line for line in never.shortfalls())
-
-
-@pytest.mark.parametrize(
-    ("rate", "said"),
-    [
-        (0.0588, "5.9%"),
-        (0.01, "1%"),
-        (0.0005, "0.05%"),
-        (0.0, "0%"),
-        (0.998, "99.8%"),
-        (1.0, "100%"),
-        (None, "–"),
-        (np.nan, "–"),
-    ],
-)
-def test_rates_of_errors_in_words(rate: float | None, said: str) -> None:
-    assert percent(rate) == said
+    assert any("none is called ai" in line for line in never.shortfalls())
 
 
 STORED = {  # as checkpoints have held it since there were decision rules
@@ -96,65 +258,72 @@ def test_a_stored_rule_is_read_and_written_as_it_was() -> None:
     assert (found.false_positives.target_rate, found.false_positives.guaranteed_rate) == (0.01, 0.009)
     assert (found.false_positives.is_met, found.false_negatives.is_met, found.points[0].is_met) == (True, False, False)
     assert json.loads(json.dumps(found.to_json())) == STORED
-
-
-def test_it_comes_back_from_json() -> None:
-    rng = np.random.default_rng(0)
-    is_ai = np.arange(60) < 25
-    fitted = fit_decision_rule(is_ai, rng.random(60), method="isotonic")
-    assert DecisionRule.from_json(json.loads(json.dumps(fitted.to_json(), allow_nan=False))) == fitted
-    half = default_rule("nothing")
-    assert DecisionRule.from_json(json.loads(json.dumps(half.to_json()))) == half
-
-
-@pytest.mark.parametrize("change", [{"points": None}, {"more": 1}, {"calibration": {"method": "?"}}, {"false_positives": {}}])
-def test_what_is_no_decision_rule_is_refused(change: dict) -> None:
-    with pytest.raises(ValueError, match=r"no decision rule of artclf's|calibration method"):
-        DecisionRule.from_json({**rule(0.3, 0.7).to_json(), **change})
-
-
-ALL: list[Calibrator] = [
-    NoCalibration(),
-    Temperature(2.0),
-    Platt(0.5, -1.0),
-    Isotonic([0.1, 0.4, 0.6], [0.05, 0.5, 0.9]),
-]
-
-
-@pytest.mark.parametrize("calibrator", ALL, ids=lambda c: c.method)
-def test_it_comes_back_from_json_and_never_turns_the_order(calibrator: Calibrator) -> None:
-    again = calibrator_from_json(json.loads(json.dumps(calibrator.to_json())))
-    assert again == calibrator
-    scores = np.concatenate([[0.0], np.sort(np.random.default_rng(0).random(200)), [1.0]])
-    calibrated = again.apply(scores)
-    assert (np.diff(calibrated) >= 0).all()
-    assert ((calibrated > 0) & (calibrated < 1)).all()
-    assert np.isnan(again.apply(np.array([np.nan]))).all()
-
-
-def test_what_they_make_of_a_score() -> None:
-    score = np.array([0.9])  # logit log 9
-    assert NoCalibration().apply(score) == pytest.approx([0.9])
-    assert Temperature(2.0).apply(score) == pytest.approx([0.75])  # odds 9 to 1 become 3 to 1
-    assert Platt(0.5, np.log(1 / 3)).apply(score) == pytest.approx([0.5])
-    assert Isotonic([0.1, 0.4, 0.6], [0.05, 0.5, 0.9]).apply(np.array([0.0, 0.5, 1.0])) == pytest.approx([0.05, 0.7, 0.9])
-
-
-def test_scores_are_stored_without_certainty() -> None:
-    assert as_stored(np.array([0.0, 1.0, 0.12345678])).tolist() == [1e-7, 1 - 1e-7, 0.1234568]
-    assert sigmoid(logits(np.array([0.3]))) == pytest.approx([0.3])
-    assert sigmoid(np.array([-2000.0, 2000.0])).tolist() == [0.0, 1.0]
+    for rule in (fit_decision_rule(*drawn(35, 25), method="isotonic"), default_rule("nothing")):
+        assert DecisionRule.from_json(json.loads(json.dumps(rule.to_json(), allow_nan=False))) == rule
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    "change",
     [
-        ({"method": "beta"}, "got the calibration method 'beta'; allowed: none, temperature, platt, isotonic"),
-        ({}, "got the calibration method None"),
-        ({"method": "platt", "slope": 1.0}, "got the parameters \\['slope'\\]"),
-        ({"method": "none", "slope": 1.0}, "got the parameters \\['slope'\\]"),
+        {"points": None},
+        {"more": 1},
+        {"false_positives": {}},
+        {"calibration": {"method": "?"}},
+        {"calibration": {}},
+        {"calibration": {"method": "platt", "slope": 1.0}},
+        {"calibration": {"method": "none", "slope": 1.0}},
     ],
 )
-def test_what_is_no_calibrator_is_refused(content: dict, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        calibrator_from_json(content)
+def test_what_is_no_decision_rule_is_refused(change: dict) -> None:
+    with pytest.raises(ValueError, match="no decision rule of artclf's"):
+        DecisionRule.from_json({**STORED, **change})
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(0.0588, "5.9%"), (0.01, "1%"), (0.0005, "0.05%"), (0.0, "0%"), (0.998, "99.8%"), (1.0, "100%"), (None, "–")],
+)
+def test_rates_of_errors_as_text(rate: float | None, text: str) -> None:
+    assert percent(rate) == text
+
+
+def predictions() -> pd.DataFrame:
+    parts = []
+    for split, n_human, n_ai, seed in (("val", 120, 100, 1), ("test", 50, 40, 2), ("unseen", 0, 30, 3)):
+        is_ai, p_ai = drawn(n_human, n_ai, seed=seed)
+        parts.append(pd.DataFrame({"label": np.where(is_ai, "ai", "human"), "split": split, "p_ai": p_ai}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_metrics_json_gets_what_the_rule_does_on_each_split() -> None:
+    table = predictions()
+    rule = fit_to_validation(table, method="temperature", false_positive_rate=0.05, false_negative_rate=0.1)
+    assert (rule.fitted_on, rule.n_human, rule.n_ai) == ("validation", 120, 100)
+    table = with_verdicts(table, rule)
+    found = json.loads(json.dumps(decision_metrics(table, rule), allow_nan=False))
+    calibration = found["calibration"]
+    assert (calibration["method"], set(calibration["parameters"])) == ("temperature", {"temperature"})
+    assert set(calibration["cross_validated"]) == {"none", "temperature"}
+    assert set(calibration["splits"]) == {"val", "test", "unseen"}
+    assert set(calibration["splits"]["test"]["after"]) == {"n", "ece", "ece_by_chance", "brier", "log_loss"}
+    rare, one, five = found["operating_points"]
+    assert (rare["enough"], rare["threshold"], rare["splits"], rare["needed"]) == (False, None, {}, 999)
+    assert one["enough"]
+    assert five["threshold"] < one["threshold"]
+    test = table[table["split"] == "test"]
+    expected = wilson(int((test.loc[test["label"] == "human", "p_ai"] >= five["threshold"]).sum()), 50)
+    rate = {"value": expected.value, "low": expected.low, "high": expected.high, "n": 50}
+    assert five["splits"]["test"]["false_positive_rate"] == rate
+    assert five["splits"]["unseen"]["false_positive_rate"]["value"] is None
+    assert five["splits"]["unseen"]["recall"]["n"] == 30
+    counts = found["judge"]["verdicts"]["test"]
+    assert list(counts["human"]) == ["human", "unsure", "ai"]
+    assert sum(counts["human"].values()) == 50
+    assert counts["ai"]["ai"] == int((test.loc[test["label"] == "ai", "verdict"] == "ai").sum())
+
+
+def test_the_default_rule_has_its_metrics_too() -> None:
+    table = predictions().query("split != 'val'")
+    rule = fit_to_validation(table)
+    found = decision_metrics(with_verdicts(table, rule), rule)
+    assert (found["operating_points"], found["calibration"]["method"]) == ([], "none")

@@ -6,58 +6,41 @@ from artclf.evaluation.metrics import binary_metrics
 from artclf.evaluation.significance import FIGURES, holm, mcnemar, paired_differences, smallest_difference
 
 
-def rights(both: int, only_first: int, only_second: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
-    first = np.repeat([True, True, False, False], [both, only_first, only_second, neither])
-    second = np.repeat([True, False, True, False], [both, only_first, only_second, neither])
-    return first, second
-
-
 @pytest.mark.parametrize(
     ("only_first", "only_second", "p"),
     [
         (1, 9, 2 * (1 + 10) / 2**10),  # by hand; statsmodels' mcnemar(exact=True) says 0.021484375 too
         (9, 1, 2 * (1 + 10) / 2**10),
-        (0, 5, 2 / 2**5),
         (6, 6, 1.0),
+        (0, 0, 1.0),
         (17, 31, 0.05946337525377034),  # statsmodels
     ],
 )
 def test_mcnemar_has_the_known_values(only_first: int, only_second: int, p: float) -> None:
-    test = mcnemar(*rights(40, only_first, only_second, 7))
+    numbers = [40, only_first, only_second, 7]
+    test = mcnemar(np.repeat([True, True, False, False], numbers), np.repeat([True, False, True, False], numbers))
     assert (test.only_first, test.only_second) == (only_first, only_second)
     assert test.p == pytest.approx(p)
-
-
-def test_mcnemar_of_the_same_verdicts_is_one() -> None:
-    right, _ = rights(3, 2, 2, 3)
-    assert mcnemar(right, right).p == 1.0
-    with pytest.raises(ValueError, match="two verdicts on each image"):
-        mcnemar(right, right[:-1])
 
 
 def test_holm_has_the_known_values() -> None:
     corrected = holm([0.01, 0.04, 0.03, 0.005])
     assert corrected == pytest.approx([0.03, 0.06, 0.06, 0.02])  # statsmodels' multipletests(method="holm")
     assert holm([0.5, 0.9]).tolist() == [1.0, 1.0]
-    assert holm([0.03]).tolist() == [0.03]
     assert len(holm([])) == 0
 
 
 @pytest.mark.parametrize("tests", [1, 10])
-@pytest.mark.parametrize("discordant", [6, 14, 49, 3000])
+@pytest.mark.parametrize("discordant", [6, 49, 3000])
 def test_the_smallest_difference_is_where_mcnemar_turns(discordant: int, tests: int) -> None:
     level = 0.05 / tests
     needed = round(smallest_difference(discordant, 5000, tests) * 5000)
     number = max(discordant, needed)
-    assert (number - needed) % 2 == 0
     fewer = (number - needed) // 2
     assert binomtest(fewer, number).pvalue <= level
     assert fewer + 1 > number // 2 or binomtest(fewer + 1, number).pvalue > level
-
-
-def test_too_few_pictures_can_tell_nothing() -> None:
     assert smallest_difference(0, 118) == pytest.approx(6 / 118)  # 2 · 0.5^6 = 0.031, and 2 · 0.5^5 = 0.063
-    assert smallest_difference(2, 5) > 1
+    assert smallest_difference(2, 5) > 1  # too few images
 
 
 def test_paired_differences_are_those_of_the_figures() -> None:
@@ -73,9 +56,5 @@ def test_paired_differences_are_those_of_the_figures() -> None:
         assert estimate.value == pytest.approx(one[name] - other[name])
         assert min(sign * estimate.low, sign * estimate.high) > 0
         assert estimate.low < estimate.value < estimate.high
-
-
-def test_one_class_has_only_the_figures_that_it_can_have() -> None:
-    scores = np.random.default_rng(0).random((2, 50))
-    found = paired_differences(np.ones(50, dtype=bool), scores, scores >= 0.5)
-    assert [name for name in FIGURES if found[name].value is None] == ["balanced_accuracy", "auroc", "false_positive_rate"]
+    alone = paired_differences(is_ai[:50], scores[:, :50], scores[:, :50] >= 0.5)
+    assert [name for name in FIGURES if alone[name].value is None] == ["balanced_accuracy", "auroc", "false_positive_rate"]

@@ -179,12 +179,12 @@ def unequal() -> dict:
         split=np.where(np.arange(200) % 2, "test", "train"),
     )
     table.loc[1, "hash"] = table.loc[0, "hash"]
-    return audit(table, trees=5)
+    return audit(table)
 
 
 @pytest.fixture(scope="module")
 def equal() -> dict:
-    return audit(pictures(60), trees=5)
+    return audit(pictures(60))
 
 
 def section_page(section: dict | None) -> str:
@@ -207,7 +207,7 @@ def test_words_tell_what_how_bad_and_what_helps(unequal: dict) -> None:
 def test_what_the_canonical_form_meets_is_no_warning(tmp_path: Path) -> None:
     table = pictures(jpeg_quality=np.where(AI, 75, 95), bytes=50_000, width=400, height=400)
     for form, warned in ((None, True), ({"side": 64, "quality": 75}, False)):
-        found = audit(table, table if form else None, canonical=form, trees=5)
+        found = audit(table, table if form else None, canonical=form)
         (tmp_path / "audit.json").write_text(json.dumps(found))
         section = audit_section(tmp_path)
         assert section is not None
@@ -215,9 +215,7 @@ def test_what_the_canonical_form_meets_is_no_warning(tmp_path: Path) -> None:
         assert ('<div class="box" id="audit-words">' in section_page(section)) is warned
     text = "\n".join(audit_in_words(found))
     assert "JPEG quality (met by the canonical form): alone AUROC 1.000" in text
-    assert (
-        "What keeps JPEG quality from this network: data.canonical=true, as this run has it: every picture is encoded" in text
-    )
+    assert "What keeps JPEG quality from this network: data.canonical=true encodes all images at one quality" in text
     assert "What helps against" not in text
     assert "In canonical form, looks alone give nothing away: a network is to be judged against guessing" in text
     assert "No shortcut was found" not in text
