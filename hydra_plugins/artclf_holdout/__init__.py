@@ -6,7 +6,6 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -31,18 +30,15 @@ class HoldoutSweeper(Sweeper):
     """Expands the names in the data into `holdout.leave=NAME` jobs, has the launcher run them, and writes one page."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what Hydra hands over, and make the launcher that it is configured with."""
+        """Keep what Hydra hands over, and make the configured launcher."""
         self.loader = hydra_context.config_loader
-        self.composed = config
-        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the jobs.
-
-        Args:
-            arguments: the overrides of the command line, without Hydra's own.
+        """Run the jobs; `arguments` are the overrides of the command line, without Hydra's own.
 
         Raises:
             SystemExit: with code 2, where a run failed, or there is nothing to leave out.
@@ -50,10 +46,10 @@ class HoldoutSweeper(Sweeper):
         from artclf.config.check import validate  # noqa: PLC0415 (`python train.py --help` stays quick)
         from artclf.sweep.holdout import leave_each_out, print_holdout  # noqa: PLC0415
 
-        folder = Path(self.composed.hydra.sweep.dir).absolute()
+        folder = Path(self.config.hydra.sweep.dir).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.composed, folder / MULTIRUN_FILE)
-        composed = self.loader.load_sweep_config(self.composed, arguments)
+        OmegaConf.save(self.config, folder / MULTIRUN_FILE)
+        composed = self.loader.load_sweep_config(self.config, arguments)
         job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         try:
             holdout = leave_each_out(
