@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -32,8 +33,8 @@ class HoldoutSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over, and make the configured launcher."""
         self.loader = hydra_context.config_loader
-        self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.composed = config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -46,10 +47,10 @@ class HoldoutSweeper(Sweeper):
         from artclf.config.check import validate  # noqa: PLC0415 (`python train.py --help` stays quick)
         from artclf.sweep.holdout import leave_each_out, print_holdout  # noqa: PLC0415
 
-        folder = Path(self.config.hydra.sweep.dir).absolute()
+        folder = Path(self.composed.hydra.sweep.dir).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, folder / MULTIRUN_FILE)
-        composed = self.loader.load_sweep_config(self.config, arguments)
+        OmegaConf.save(self.composed, folder / MULTIRUN_FILE)
+        composed = self.loader.load_sweep_config(self.composed, arguments)
         job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         try:
             holdout = leave_each_out(

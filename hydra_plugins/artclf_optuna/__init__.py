@@ -12,6 +12,7 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -49,8 +50,8 @@ class OptunaSweeper(Sweeper):
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra hands over, and make the configured launcher."""
         self.loader = hydra_context.config_loader
-        self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        self.composed = config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
@@ -62,8 +63,8 @@ class OptunaSweeper(Sweeper):
         """
         from artclf.sweep.search import Search  # noqa: PLC0415 (loads optuna and matplotlib)
 
-        folder = Path(self.config.hydra.sweep.dir).absolute()
-        monitor = self.config.monitor
+        folder = Path(self.composed.hydra.sweep.dir).absolute()
+        monitor = self.composed.monitor
         try:
             typed = OverridesParser.create(config_loader=self.loader).parse_overrides(arguments)
             searched, settled = search_space(self.params, typed)
@@ -71,7 +72,7 @@ class OptunaSweeper(Sweeper):
             search = Search(folder, searched, settled, metric=monitor.metric, mode=monitor.mode, options=options)
             finished = search.run(
                 lambda jobs, first: self.launcher.launch(jobs, initial_job_idx=first),
-                lambda words: self.loader.load_sweep_config(self.config, words),
+                lambda words: self.loader.load_sweep_config(self.composed, words),
             )
         except ArtclfError as error:
             for line in str(error).splitlines():
