@@ -12,7 +12,7 @@ from artclf.report.figures.sweep import Outcome
 from artclf.run_folder import PRUNED_FILE, outcome_of, read_json, read_metrics
 
 _FEWEST = 8  # finished trials; with fewer, the shares of settings would be noise
-_TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
+TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
 
 
 def read_outcome(folder: Path, metric: str) -> Outcome:
@@ -31,8 +31,7 @@ def read_outcome(folder: Path, metric: str) -> Outcome:
     value, seconds = metrics["best"].get(metric), metrics.get("seconds")
     if value is None or not math.isfinite(value):
         return Outcome("failed", None, epochs, seconds, f"it gave no {metric}: are there callbacks that keep the best weights?")
-    test = metrics["splits"].get("test") or {}
-    return Outcome("finished", value, epochs, seconds, test={name: test.get(name) for name in _TEST_FIGURES})
+    return Outcome("finished", value, epochs, seconds, test={key: metrics["splits"]["test"].get(key) for key in TEST_FIGURES})
 
 
 def importance(study: optuna.Study) -> tuple[dict[str, float], str]:
