@@ -1,81 +1,56 @@
-"""Finished runs, read to be compared: the same test pictures in the same order, or a refusal that says what differs."""
+"""Finished runs, read to be compared: tested on the same images, or refused with what differs."""
 
-import filecmp
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from artclf.data.manifest import SHA256
 from artclf.errors import ArtclfError
-from artclf.evaluation.metrics import THRESHOLD, binary_metrics
+from artclf.evaluation.metrics import binary_metrics
 from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
 from artclf.run_folder import read_metrics, read_table
 
-_NAMED = 3  # pictures that a refusal names of each kind
-_OPENED = 64  # pictures whose bytes are compared where runs read them from different folders
+_NAMED = 3  # images that a refusal names of each kind
 
 
 @dataclass(frozen=True)
-class JudgedRun:
-    """A finished run and what it said of each test picture.
+class FinishedRun:
+    """A finished run and its scores of the test images."""
 
-    Attributes:
-        name: short, and no other run's.
-        folder: the run folder.
-        metrics: its metrics.json.
-        overrides: what its command said, without the seed and what concerns Hydra alone; None where that was not recorded.
-        paths: [N] the test pictures, sorted, relative to the data's root.
-        is_ai: [N] the truth.
-        p_ai: [N] the probability of AI.
-    """
-
-    name: str
+    name: str  # short, and no other run's
     folder: Path
-    metrics: Mapping[str, Any]
-    overrides: tuple[str, ...] | None
-    paths: npt.NDArray[np.object_]
-    is_ai: Booleans
-    p_ai: Floats
-
-    @property
-    def called_ai(self) -> Booleans:
-        """[N] the verdicts."""
-        return self.p_ai >= THRESHOLD
-
-    @property
-    def right(self) -> Booleans:
-        """[N] whether each verdict is."""
-        right: Booleans = self.called_ai == self.is_ai
-        return right
-
-    @property
-    def seed(self) -> str:
-        """The seed, "" where it was not recorded."""
-        return str(self.metrics.get("seed", ""))
+    metrics: Mapping[str, Any]  # metrics.json
+    overrides: tuple[str, ...] | None  # of its command, without the seed and Hydra's own; None where there is no command
+    paths: npt.NDArray[Any]  # [N], the test images, sorted, relative to the data's root
+    is_ai: Booleans  # [N]
+    p_ai: Floats  # [N]
+    sha256: npt.NDArray[Any]  # [N], of the files; "" where the run has not recorded it
 
     @property
     def root(self) -> str:
-        """The folder that the pictures were read from, "" where it was not recorded."""
+        """The folder that the images were read from, "" where it was not recorded."""
         return str((self.metrics.get("data") or {}).get("root") or "")
 
     @cached_property
     def figures(self) -> dict[str, Any]:
-        """The figures of the test pictures, from predictions.csv, so that all of a comparison rests on the same verdicts."""
+        """The figures of the test images, computed from predictions.csv at the threshold 0.5."""
         return binary_metrics(self.is_ai, self.p_ai)
 
-    def alike(self, other: "JudgedRun") -> bool:
-        """Whether both are of one setting, the seed aside."""
-        return self.overrides is not None and other.overrides is not None and set(self.overrides) == set(other.overrides)
+    @property
+    def images(self) -> pd.DataFrame:
+        """The test images: path, is_ai, sha256."""
+        return pd.DataFrame({"path": self.paths, "is_ai": self.is_ai, SHA256: self.sha256})
 
 
-def read_judged(runs: Sequence[Path], folder: Path) -> list[JudgedRun]:
+def read_runs(runs: Sequence[Path], folder: Path) -> list[FinishedRun]:
     """Read finished runs that are to be compared.
 
     Args:
@@ -83,24 +58,20 @@ def read_judged(runs: Sequence[Path], folder: Path) -> list[JudgedRun]:
         folder: where the comparison goes; runs below it are named by their path from there.
 
     Raises:
-        ArtclfError: where a run has not finished or holds no verdicts on test pictures, and where the runs were tested on
-            different pictures: by path, by label, or, where they read them from different folders that are still there, by
-            the bytes of the files.
+        ArtclfError: where a run has not finished or has no predictions of test images, and where the runs were tested on
+            different images: by path, by label, or by the SHA-256 of the files where the runs recorded it.
     """
-    judged = [_read(run, name) for run, name in zip(runs, _names(runs, folder), strict=True)]
-    _refuse_other_pictures(judged)
-    _refuse_other_files(judged)
-    return judged
-
-
-def other_folders(runs: Sequence[JudgedRun]) -> list[str]:
-    """Return the folders that runs read their pictures from, where these are several; else nothing."""
-    roots = list(dict.fromkeys(run.root for run in runs if run.root))
-    return roots if len(roots) > 1 else []
+    read = [_read(run, name) for run, name in zip(runs, _names(runs, folder), strict=True)]
+    keys = [(tuple(run.paths), run.is_ai.tobytes()) for run in read]
+    usual = read[keys.index(Counter(keys).most_common(1)[0][0])]  # the test images that most runs have
+    lines = [f"{run.folder} against {usual.folder}: {differs}" for run in read if (differs := _what_differs(run, usual))]
+    if lines:
+        raise ArtclfError("\n".join(["these runs were tested on different images, so they can't be compared:", *lines]))
+    return read
 
 
 def _names(runs: Sequence[Path], folder: Path) -> list[str]:
-    """The shortest ends of the runs' paths that tell all of them apart; paths from the comparison's folder below it."""
+    """The runs' paths from the comparison's folder where all lie below it; else the shortest distinct ends of their paths."""
     folder, whole = folder.resolve(), [run.resolve() for run in runs]
     if all(run.is_relative_to(folder) and run != folder for run in whole):
         return [run.relative_to(folder).as_posix() for run in whole]
@@ -111,98 +82,68 @@ def _names(runs: Sequence[Path], folder: Path) -> list[str]:
     return [str(run) for run in whole]
 
 
-def _read(run: Path, name: str) -> JudgedRun:
+def _read(run: Path, name: str) -> FinishedRun:
     metrics = read_metrics(run)
     file = run / "predictions.csv"
     predictions = read_table(file, text=("path", "label", "split"), numbers=("p_ai",))
     if predictions is None:
-        raise ArtclfError(f"{run}: no predictions.csv, so on which test pictures the run was judged is not known")
+        raise ArtclfError(f"{run}: no predictions.csv, so its test images are not known; train or evaluate again")
     test = predictions[predictions["split"] == "test"].sort_values("path", kind="stable")
-    if not len(test):
-        raise ArtclfError(f"{file}: holds no picture of the split test; a comparison needs runs that were tested")
-    odd = test[~test["label"].isin(["ai", "human"]) | ~test["p_ai"].between(0, 1)]
+    if test.empty:
+        raise ArtclfError(f"{file}: holds no image of the split test; a comparison needs runs that were tested")
+    odd = test[~test["label"].isin(["ai", "human"]) | ~test["p_ai"].between(0, 1) | test["path"].duplicated()]
     if len(odd):
         row = odd.iloc[0]
-        got = f"got the label {row['label']!r} and the p_ai {row['p_ai']:g}"
-        raise ArtclfError(f"{file}: {row['path']}: {got}; a label is ai or human, and p_ai lies in 0..1")
+        raise ArtclfError(
+            f"{file}: {row['path']}: got the label {row['label']!r} and the p_ai {row['p_ai']:g}; a label is ai or human, p_ai "
+            "lies in 0..1, and each image stands there once"
+        )
     command = metrics.get("command")
-    overrides = None if command is None else _overrides(str(command))
-    is_ai, p_ai = (test["label"] == "ai").to_numpy(dtype=bool), test["p_ai"].to_numpy(dtype=float)
-    return JudgedRun(name, run, metrics, overrides, test["path"].to_numpy(dtype=object), is_ai, p_ai)
+    return FinishedRun(
+        name,
+        run,
+        metrics,
+        None if command is None else _overrides(str(command)),
+        test["path"].to_numpy(dtype=object),
+        (test["label"] == "ai").to_numpy(dtype=bool),
+        test["p_ai"].to_numpy(dtype=float),
+        _hashes(run, test["path"]),
+    )
+
+
+def _hashes(run: Path, paths: pd.Series) -> npt.NDArray[Any]:
+    """The SHA-256 of each file by the run's manifest.csv, "" where it has none."""
+    manifest = read_table(run / "manifest.csv", text=("path",))
+    if manifest is None or SHA256 not in manifest.columns:
+        return paths.map(lambda _: "").to_numpy(dtype=object)
+    known = manifest.drop_duplicates("path").set_index("path")[SHA256]
+    return paths.map(known).fillna("").to_numpy(dtype=object)
 
 
 def _overrides(command: str) -> tuple[str, ...]:
-    """What a command says after its script's name, without options, the seed and what concerns Hydra alone."""
-    said = [word for word in shlex.split(command) if "=" in word or word.startswith("~")]
-    return tuple(word for word in said if not word.startswith(("-", "hydra", "seed=")))
+    """The overrides of a command, without the seed and Hydra's own."""
+    words = [word for word in shlex.split(command) if "=" in word or word.startswith("~")]
+    return tuple(word for word in words if not word.startswith(("-", "hydra", "seed=")))
 
 
-def _refuse_other_pictures(runs: Sequence[JudgedRun]) -> None:
-    groups: list[list[JudgedRun]] = []
-    for run in runs:
-        for group in groups:
-            if _same(run, group[0]):
-                group.append(run)
-                break
-        else:
-            groups.append([run])
-    if len(groups) == 1:
-        return
-    groups.sort(key=len, reverse=True)  # what most runs have is what the others are held against
-    lines = [
-        f"{fmt.plural(len(group[0].paths), 'test picture')}: {', '.join(str(run.folder) for run in group)}" for group in groups
-    ]
-    lines += [
-        f"{group[0].folder} against {groups[0][0].folder}: {_what_differs(group[0], groups[0][0])}" for group in groups[1:]
-    ]
-    raise ArtclfError("\n".join(["these runs were tested on different pictures, so their figures can't be compared:", *lines]))
-
-
-def _same(one: JudgedRun, other: JudgedRun) -> bool:
-    return np.array_equal(one.paths, other.paths) and np.array_equal(one.is_ai, other.is_ai)
-
-
-def _what_differs(one: JudgedRun, other: JudgedRun) -> str:
-    mine, theirs = (pd.Series(run.is_ai, index=run.paths) for run in (one, other))
-    shared = mine.index.intersection(theirs.index)
-    labels = shared[(mine[~mine.index.duplicated()][shared] != theirs[~theirs.index.duplicated()][shared])]
-    parts = [
-        f"{fmt.plural(len(paths), 'picture')} {what} ({_some(list(paths))})"
-        for paths, what in (
-            (mine.index.difference(theirs.index), "more"),
-            (theirs.index.difference(mine.index), "fewer"),
-            (labels, "with another label"),
-        )
-        if len(paths)
-    ]
-    return ", ".join(parts) or "some pictures stand there more than once"
-
-
-def _some(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
-
-
-def _refuse_other_files(runs: Sequence[JudgedRun]) -> None:
-    """Refuse pictures of one name and different bytes, as far as the folders are there to look into.
-
-    metrics.json's hash of the manifest is one of paths and labels, and of train too: it can't tell.
-    """
-    folders: dict[str, JudgedRun] = {}
-    for run in runs:
-        if run.root and Path(run.root).is_dir():
-            folders.setdefault(run.root, run)
-    if len(folders) < 2:
-        return
-    (root, first), *others = folders.items()
-    chosen = first.paths[np.unique(np.linspace(0, len(first.paths) - 1, _OPENED).astype(int))]
-    for other_root, other in others:
-        for path in chosen:
-            one, two = Path(root, path), Path(other_root, path)
-            if one.is_file() and two.is_file() and not filecmp.cmp(one, two, shallow=False):
-                raise ArtclfError(
-                    f"{other.folder} and {first.folder} were tested on different pictures of the same names, so their figures "
-                    f"can't be compared: {path} is not the same file in {other_root} as in {root}"
-                )
+def _what_differs(run: FinishedRun, usual: FinishedRun) -> str:
+    """How a run's test images differ from another's, with the first paths of each kind; "" where they do not."""
+    both = run.images.merge(usual.images, on="path", how="outer", suffixes=("", "_usual"), indicator=True)
+    shared = both["_merge"] == "both"
+    hashed = (both[SHA256] != "") & (both[f"{SHA256}_usual"] != "")
+    kinds = {
+        "more": both["_merge"] == "left_only",
+        "fewer": both["_merge"] == "right_only",
+        "with another label": shared & (both["is_ai"] != both["is_ai_usual"]),
+        "with other content": shared & hashed & (both[SHA256] != both[f"{SHA256}_usual"]),
+    }
+    parts = []
+    for what, differs in kinds.items():
+        paths = list(both.loc[differs, "path"])
+        if paths:
+            named = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
+            parts.append(f"{fmt.plural(len(paths), 'image')} {what} ({named})")
+    return ", ".join(parts)
 
 
 def read_history(run: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
 from PIL import Image, UnidentifiedImageError
 
 from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
@@ -16,6 +16,11 @@ from artclf.report import format as fmt
 from artclf.report import style
 
 THUMBNAIL = 200  # pixels of the longer side
+
+
+def lines(template: str, **context: Any) -> list[str]:
+    """Fill in a text template of this folder, for pages and the terminal alike: a sentence a line, nothing escaped."""
+    return [line for line in render(template, **context).split("\n") if line.strip()]
 
 
 def render(template: str, **context: Any) -> str:
@@ -27,7 +32,7 @@ def render(template: str, **context: Any) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=select_autoescape(),  # in .html; the sentences of .txt are escaped where a page shows them
         undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,25 +1,19 @@
-"""A search and its trials: sweep.csv, sweep.html and its pictures."""
+"""A search and its trials: sweep.csv, sweep.html and its figures."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from rich.console import Console
 
-from artclf.report import format as fmt
 from artclf.report import style
 from artclf.report.figures.sweep import Sweep, Trial, plot_importance, plot_settings, plot_trials
-from artclf.report.render import embed, render
+from artclf.report.render import embed, lines, render
 
-FEW_IN_TERMINAL = 5  # trials; the page has all
+_PRINTED = 5  # trials; the page has all
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
-    """Write sweep.csv, sweep.html and its pictures into the sweep's folder, and tell the outcome in the terminal.
-
-    Args:
-        folder: the sweep's.
-        sweep: what came out.
+    """Write sweep.csv, sweep.html and its figures into the sweep's folder, and print the outcome.
 
     Returns:
         What sweep.csv holds, a trial a row, in order: trial, state, the monitored figure, epochs, seconds, a column for each
@@ -27,22 +21,25 @@ def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
     """
     table = _table(sweep)
     table.to_csv(folder / "sweep.csv", index=False)
-    pictures = {"trials": plot_trials(sweep)} if any(trial.value is not None for trial in sweep.trials) else {}
+    figures = {"trials": plot_trials(sweep)} if table[sweep.metric].notna().any() else {}
     if sweep.importance:
-        pictures["importance"] = plot_importance(sweep)
-    if pictures:
-        pictures["settings"] = plot_settings(sweep)
-    saved = {name: embed(style.save(figure, folder / f"sweep_{name}.png")) for name, figure in pictures.items()}
+        figures["importance"] = plot_importance(sweep)
+    if figures:
+        figures["settings"] = plot_settings(sweep)
+    states, sign = ("finished", "pruned", "failed"), 1 if sweep.mode == "min" else -1
+    ranked = sorted(sweep.trials, key=lambda trial: (states.index(trial.state), sign * (trial.value or 0.0), trial.number))
+    sentences = lines("sweep.txt", sweep=sweep)
     page = render(
         "trials.html",
         folder=folder.resolve().name,
         sweep=sweep,
-        sentences=_sentences(sweep),
-        rows=[_row(sweep, trial, folder) for trial in _ranked(sweep)],
-        pictures=saved,
+        sentences=sentences,
+        trials=ranked,
+        reports={trial.number for trial in sweep.trials if (folder / str(trial.number) / "report.html").is_file()},
+        figures={name: embed(style.save(figure, folder / f"sweep_{name}.png")) for name, figure in figures.items()},
     )
     (folder / "sweep.html").write_text(page, encoding="utf-8")
-    _tell(sweep, folder)
+    _print(sweep, ranked, sentences, folder / "sweep.html")
     return table
 
 
@@ -61,58 +58,17 @@ def _table(sweep: Sweep) -> pd.DataFrame:
         for trial in sweep.trials
     ]
     table = pd.DataFrame(rows)
-    return table[[name for name in table.columns if name != "reason"] + ["reason"]]
+    return table[[*table.columns.drop("reason"), "reason"]]
 
 
-def _ranked(sweep: Sweep) -> list[Trial]:
-    """The finished ones first, the best of them on top; then the pruned, then the failed."""
-    states = ("finished", "pruned", "failed")
-    sign = 1 if sweep.mode == "min" else -1
-    return sorted(sweep.trials, key=lambda trial: (states.index(trial.state), sign * (trial.value or 0.0), trial.number))
-
-
-def _row(sweep: Sweep, trial: Trial, folder: Path) -> dict[str, Any]:
-    report = folder / str(trial.number) / "report.html"
-    return {
-        "trial": trial,
-        "value": fmt.NOT_RECORDED if trial.value is None else f"{trial.value:.4g}",
-        "words": [trial.words.get(key, fmt.NOT_RECORDED) for key in sweep.space],
-        "link": f"{trial.number}/report.html" if report.is_file() else "",
-        "best": trial is sweep.best,
-    }
-
-
-def _sentences(sweep: Sweep) -> list[str]:
-    done, pruned, failed = (sweep.count(state) for state in ("finished", "pruned", "failed"))
-    counts = [f"{done} of {fmt.plural(len(sweep.trials), 'trial')} finished"]
-    if pruned:
-        counts.append(f"{pruned} {'was' if pruned == 1 else 'were'} stopped early as hopeless")
-    if failed:
-        counts.append(f"{failed} failed")
-    sentences = [f"{fmt.listed(counts)}."]
-    if len(sweep.trials) < sweep.asked:
-        sentences.append(f"The search was interrupted before its {sweep.asked} trials were done.")
-    if sweep.best is not None and sweep.best.value is not None:
-        sentences.append(f"The best is trial {sweep.best.number}: {sweep.name} {sweep.best.value:.4g}.")
-    if sweep.importance:
-        key, share = next(iter(sweep.importance.items()))
-        sentences.append(f"What mattered most was {key}: it explains {fmt.share(share)} of the differences.")
-    elif sweep.importance_missing:
-        sentences.append(f"{sweep.importance_missing[0].upper()}{sweep.importance_missing[1:]}.")
-    return sentences
-
-
-def _tell(sweep: Sweep, folder: Path) -> None:
-    console = Console()
-    for sentence in _sentences(sweep):
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
-    for trial in _ranked(sweep)[:FEW_IN_TERMINAL]:
+def _print(sweep: Sweep, ranked: list[Trial], sentences: list[str], page: Path) -> None:
+    printed = list(sentences)
+    for trial in ranked[:_PRINTED]:
         if trial.state == "finished":
             settings = " ".join(f"{key}={word}" for key, word in trial.words.items())
-            line = f"  trial {trial.number}: {sweep.metric} {trial.value:.4g}  {settings}"
-            console.print(line, soft_wrap=True, highlight=False, markup=False)
+            printed.append(f"  trial {trial.number}: {sweep.metric} {trial.value:.4g}  {settings}")
     if sweep.command:
-        console.print(
-            f"the best settings, chosen by validation alone:\n  {sweep.command}", soft_wrap=True, highlight=False, markup=False
-        )
-    console.print(f"all trials: {folder / 'sweep.html'}", soft_wrap=True, highlight=False, markup=False)
+        printed.append(f"the best settings, chosen by validation alone:\n  {sweep.command}")
+    console = Console()
+    for line in [*printed, f"all trials: {page}"]:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -1,4 +1,4 @@
-"""What happens at the end of a multirun: its runs are compared."""
+"""The end of a run that a search stopped, and the end of a multirun, whose runs are compared."""
 
 import logging
 from pathlib import Path
@@ -9,20 +9,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from artclf.errors import ArtclfError
+from artclf.errors import USAGE_ERROR, ArtclfError
 from artclf.run_folder import JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, runs_of
 
 log = logging.getLogger(__name__)
 
 
 class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked to)
-    """Ends a run that a search has stopped.
-
-    Args:
-        epoch: after which it was stopped, counted from 1 over all stages.
-        metric: the monitored figure, and `value`, what it was at that epoch.
-        value: see metric.
-    """
+    """Ends a run that a search stopped after an epoch (counted from 1 over all stages), with the monitored metric's value."""
 
     def __init__(self, epoch: int, metric: str, value: float) -> None:
         super().__init__(
@@ -35,21 +29,15 @@ class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked 
 
     def write(self, folder: Path, seconds: float) -> None:
         """Leave pruned.json in the run's folder."""
-        said = {
-            "reason": str(self),
-            "epoch": self.epoch,
-            "metric": self.metric,
-            "value": self.value,
-            "seconds": round(seconds, 2),
-        }
-        (folder / PRUNED_FILE).write_text(as_json(said), encoding="utf-8")
+        content = {"reason": str(self), **vars(self), "seconds": round(seconds, 2)}
+        (folder / PRUNED_FILE).write_text(as_json(content), encoding="utf-8")
 
 
 class Comparison(Callback):
     """A Hydra callback that writes comparison.html, its figures and its tables beside the runs of a multirun."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
-        """Refuse a folder that holds runs of another command; the same command goes on with its own.
+        """Refuse a folder that holds runs of another command; the same command continues its own.
 
         Raises:
             SystemExit: with code 2, where it does.
@@ -61,15 +49,15 @@ class Comparison(Callback):
             return
         if _typed_before(folder) != OmegaConf.to_container(config.hydra.overrides.task):
             log.error(
-                "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to go on with them, compare "
+                "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to continue them, compare "
                 "them (artclf compare), or type another folder",
                 folder,
             )
-            raise SystemExit(2)
-        log.info("going on with the multirun in %s: what has finished is not run again", folder)
+            raise SystemExit(USAGE_ERROR)
+        log.info("continuing the multirun in %s: finished runs are not run again", folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
-        """Compare what was finished, list what failed, and end with exit code 2 where something did.
+        """Compare the finished runs and list those that failed.
 
         Raises:
             SystemExit: with code 2, where a run failed, left nothing here, or the runs can't be compared.
@@ -80,23 +68,21 @@ class Comparison(Callback):
 
         folder = Path(config.hydra.sweep.dir)
         runs, failures = runs_of(folder)
-        if not runs and not failures:
-            log.error(
-                "%s: no run left anything in this folder; where runs are on other machines, "
-                "hydra.sweep.dir has to be an absolute path that all of them see",
-                folder,
-            )
-            raise SystemExit(2)
         try:
             if runs:
                 write_comparison(folder, runs, failures)
                 log.info("comparison of %d runs: %s", len(runs), folder / "comparison.html")
+            elif not failures:
+                raise ArtclfError(
+                    f"{folder}: no run left anything in this folder; where runs are on other machines, hydra.sweep.dir has to "
+                    "be an absolute path that all of them see"
+                )
         except ArtclfError as error:
             log.error("%s", error)
-            raise SystemExit(2) from error
+            raise SystemExit(USAGE_ERROR) from error
         if failures:
             log.error("%d of %d runs failed: %s", len(failures), len(failures) + len(runs), ", ".join(sorted(failures)))
-            raise SystemExit(2)
+            raise SystemExit(USAGE_ERROR)
 
 
 def _sweeper(config: DictConfig) -> str:

@@ -1,6 +1,6 @@
 """`+holdout=generator`: a job for each generator (or style) left out of training, and one page about all of them.
 
-The runs share decoded pixels and what frozen layers give by way of the cache, since their images are the same.
+The runs share decoded pixels and frozen features by way of the cache, since their images are the same.
 """
 
 import logging
@@ -24,8 +24,8 @@ from artclf.run_folder import outcome_of
 
 log = logging.getLogger(__name__)
 
-LONGEST = 80  # letters of a folder's name
-NO_TEXT = ("true", "false", "null", "nan", "inf")  # what Hydra reads as something else
+_LONGEST = 80  # letters of a folder's name
+_NO_TEXT = ("true", "false", "null", "nan", "inf")  # what Hydra reads as something else
 
 
 def leave_each_out(
@@ -37,7 +37,7 @@ def leave_each_out(
         config: of all the runs; its holdout.leave is None.
         folder: of all the runs.
         words: the overrides that were typed.
-        launch: runs jobs: a list of the overrides of each, and the number of the first.
+        launch: runs jobs: the overrides of each, and the number of the first.
 
     Returns:
         What the page shows; its `failed` names the runs that did not finish.
@@ -50,16 +50,18 @@ def leave_each_out(
     names, aside = to_leave_out(read_source(config.data).table, by)
     folders = {name: folder / inside for name, inside in folder_names(names).items()}
     launch([job_words(words, name, run) for name, run in folders.items()], 0)
+    finished: dict[str, Path] = {}
     failed: dict[str, str] = {}
     for name, run in folders.items():
         outcome = outcome_of(run)
-        if outcome.state != "finished" and NO_TEST_IMAGES in outcome.reason:
+        if outcome.state == "finished":
+            finished[name] = run
+        elif NO_TEST_IMAGES in outcome.reason:
             aside[name] = f"it {NO_TEST_IMAGES}"
-        elif outcome.state != "finished":
+        else:
             failed[name] = outcome.reason
     for name, reason in aside.items():
         log.warning("%s %s is not left out: %s", by, name, reason)
-    finished = {name: run for name, run in folders.items() if name not in aside | failed}
     holdout = read_holdout(finished, by, command_of(words), failed, aside)
     write_holdout(folder, holdout)
     if failed:
@@ -70,7 +72,7 @@ def leave_each_out(
 
 def print_holdout(holdout: Holdout, folder: Path) -> None:
     """Print a row for each generator or style, and where the page is."""
-    title = f"images whose {holdout.by} was never seen (in brackets: by networks that have)"
+    title = f"images of each {holdout.by} by a network not trained on it (in brackets: by those that were)"
     table = Table(title=title, box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(holdout.by, overflow="fold")
     for column in ("AI", "found", "human\ncalled AI", "balanced", "AUROC"):
@@ -82,11 +84,12 @@ def print_holdout(holdout: Holdout, folder: Path) -> None:
             seen = f" ({text(result.seen.estimates[name].value)})" if result.seen else ""
             cells.append(f"{text(result.unseen.estimates[name].value)}{seen}")
         table.add_row(escape(result.leave), fmt.count(result.unseen.ai), *cells)
+    lines = [f"run folders: {folder}", f"page:        {folder / 'holdout.html'}"]
+    if any(metrics["data"]["source"] == "demo" for metrics in holdout.metrics.values()):
+        lines.insert(0, "Demo images are drawn by artclf itself: these scores say nothing about art.")
     console = Console()
     console.print(table)
-    if any(metrics["data"]["source"] == "demo" for metrics in holdout.metrics.values()):
-        console.print("Demo images are drawn by artclf itself: these scores say nothing about art.")
-    for line in (f"run folders: {folder}", f"page:        {folder / 'holdout.html'}"):
+    for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
@@ -95,7 +98,7 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
     folders: dict[str, str] = {}
     taken: set[str] = set()
     for name in names:
-        plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:LONGEST] or "unnamed"
+        plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST] or "unnamed"
         folder, number = plain, 1
         while folder.casefold() in taken:
             number += 1
@@ -107,6 +110,6 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
 
 def job_words(words: Sequence[str], name: str, run: Path) -> list[str]:
     """The overrides of the job that leaves one out."""
-    plain = re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) and name.lower() not in NO_TEXT
+    plain = re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) and name.lower() not in _NO_TEXT
     leave = f"holdout.leave={name if plain else quoted(name)}"
     return [*words, leave, f"hydra.sweep.dir={quoted(str(run.parent))}", f"hydra.sweep.subdir={quoted(run.name)}"]

@@ -1,4 +1,4 @@
-"""What became of trials, by what their runs left in their folders, and which settings mattered."""
+"""How trials ended, by what their runs left in their folders, and the importance of settings."""
 
 import math
 from pathlib import Path
@@ -11,32 +11,27 @@ from optuna.trial import FrozenTrial, TrialState
 from artclf.report.figures.sweep import Outcome
 from artclf.run_folder import PRUNED_FILE, outcome_of, read_json, read_metrics
 
-FEWEST = 8  # finished trials below which the shares of settings would be noise
+_FEWEST = 8  # finished trials; with fewer, the shares of settings would be noise
 TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
 
 
 def read_outcome(folder: Path, metric: str) -> Outcome:
-    """Read what a run left.
-
-    Args:
-        folder: the run's.
-        metric: the monitored figure ("val/loss").
-    """
+    """Read what the run in a folder left; `metric` is the monitored one ("val/loss")."""
     history = pd.read_csv(folder / "metrics.csv") if (folder / "metrics.csv").is_file() else pd.DataFrame({"seconds": []})
     epochs, trained = len(history), round(float(history["seconds"].sum()), 2) if len(history) else None
-    what = outcome_of(folder)
-    if what.state == "failed":
-        return Outcome("failed", None, epochs, trained, what.reason)
-    if what.state == "pruned":
-        said = read_json(folder / PRUNED_FILE, "search again")
-        return Outcome("pruned", said["value"], epochs, said["seconds"], said["reason"])
-    if what.state == "unfinished":
+    run = outcome_of(folder)
+    if run.state == "failed":
+        return Outcome("failed", None, epochs, trained, run.reason)
+    if run.state == "pruned":
+        pruned = read_json(folder / PRUNED_FILE, "search again")
+        return Outcome("pruned", pruned["value"], epochs, pruned["seconds"], pruned["reason"])
+    if run.state == "unfinished":
         return Outcome("failed", None, epochs, trained, "it did not end: it was interrupted, or its process was", ended=False)
     metrics = read_metrics(folder)
     value, seconds = metrics["best"].get(metric), metrics.get("seconds")
     if value is None or not math.isfinite(value):
         return Outcome("failed", None, epochs, seconds, f"it gave no {metric}: are there callbacks that keep the best weights?")
-    return Outcome("finished", value, epochs, seconds, test={key: metrics["test"].get(key) for key in TEST_FIGURES})
+    return Outcome("finished", value, epochs, seconds, test={key: metrics["splits"]["test"].get(key) for key in TEST_FIGURES})
 
 
 def importance(study: optuna.Study) -> tuple[dict[str, float], str]:
@@ -50,10 +45,10 @@ def importance(study: optuna.Study) -> tuple[dict[str, float], str]:
         Key → share, the largest first (they add up to 1), and an empty text; or nothing, and why not.
     """
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(finished) < FEWEST:
-        return {}, f"{len(finished)} trials finished: too few to tell which settings mattered (from {FEWEST} on)"
+    if len(finished) < _FEWEST:
+        return {}, f"{len(finished)} trials finished, and at least {_FEWEST} are needed"
     if len({trial.value for trial in finished}) == 1:
-        return {}, "all finished trials have the same figure: no setting mattered"
+        return {}, "all finished trials have the same figure"
     ranks = pd.Series({trial.number: trial.value for trial in finished}).rank()
 
     def rank(trial: FrozenTrial) -> float:

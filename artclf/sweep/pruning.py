@@ -1,7 +1,4 @@
-"""Stopping a trial that is not worth going on with, and the journal in which trials and the search tell each other.
-
-The journal is one file in the sweep's folder, which trials in other processes write to as well.
-"""
+"""Pruning of trials, and the journal: the file in the sweep's folder by which trials and the search communicate."""
 
 import math
 import warnings
@@ -22,9 +19,9 @@ STUDY = "artclf"
 
 
 def storage(file: Path) -> JournalStorage:
-    """Open the journal, or begin it.
+    """Open the journal, which is made where it is missing.
 
-    Its lock is a file that is made exclusively, which holds on network file systems too, and needs no right to make links.
+    Its lock is a file that is made exclusively: this works on network file systems too, and needs no right to make links.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # optuna 4.0 to 4.x call journals experimental
@@ -42,11 +39,7 @@ def make_pruner(options: dict[str, Any]) -> optuna.pruners.BasePruner:
 
 
 def open_trial(file: Path, trial: int) -> optuna.Trial:
-    """Open a running trial from whichever process trains it.
-
-    Args:
-        file: the journal.
-        trial: Optuna's id of the trial.
+    """Open a running trial, by its id in the journal, from the process that trains it.
 
     Raises:
         ArtclfError: where there is no such journal, or no such trial in it.
@@ -64,40 +57,31 @@ def open_trial(file: Path, trial: int) -> optuna.Trial:
 
 
 class Pruning(Callback):
-    """Tells the search each epoch's figure, and stops where the search thinks it hopeless.
+    """Reports the monitored metric to the search after each epoch, and stops the fit where the pruner says so.
 
-    The epoch is finished and written down before; `Pruned` is raised when the fit has ended.
-
-    Args:
-        trial: the trial that this run is.
-        metric: the monitored figure ("val/loss").
-        epochs_before: how many epochs earlier stages took.
+    `Pruned` is raised only when the fit has ended, so that its last epoch is written down.
     """
 
     def __init__(self, trial: optuna.Trial, metric: str, epochs_before: int) -> None:
         self.trial = trial
         self.metric = metric
-        self.epochs_before = epochs_before
+        self.epochs_before = epochs_before  # of earlier stages
         self.stopped: Pruned | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Report the figure; ask whether to stop. Only the main process asks, and all stop together."""
+        """Report, and ask whether to stop: the main process asks, and all stop together."""
         value = float(trainer.callback_metrics[self.metric])
         epoch = self.epochs_before + trainer.current_epoch + 1
-        hopeless = False
-        if trainer.is_global_zero and math.isfinite(value):  # what diverges fails by itself, and says so
+        stop = False
+        if trainer.is_global_zero and math.isfinite(value):  # what diverges fails by itself, with its own message
             self.trial.report(value, epoch)
-            hopeless = self.trial.should_prune()
-        if trainer.strategy.reduce_boolean_decision(hopeless, all=False):
+            stop = self.trial.should_prune()
+        if trainer.strategy.reduce_boolean_decision(stop, all=False):
             self.stopped = Pruned(epoch, self.metric, value)
             trainer.should_stop = True
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Raise what was decided.
-
-        Raises:
-            Pruned: where the trial was stopped.
-        """
+        """Raise `Pruned` where the trial was stopped."""
         if self.stopped is not None:
             raise self.stopped
 

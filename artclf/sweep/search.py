@@ -1,9 +1,9 @@
-"""A search for good settings: Optuna proposes, a launcher runs, the outcome is told."""
+"""A search for good settings: Optuna proposes, a launcher runs, and the outcome is reported to Optuna."""
 
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,56 +17,29 @@ from artclf.errors import ArtclfError
 from artclf.report.figures.sweep import Sweep, Trial
 from artclf.report.sweep_page import write_sweep
 from artclf.run_folder import ERROR_FILE, JOURNAL_FILE
+from artclf.sweep.options import Options
 from artclf.sweep.outcome import importance, read_outcome
 from artclf.sweep.pruning import STUDY, make_pruner, storage
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Options:
-    """How to search: the keys of hydra.sweeper, as conf/sweep/optuna.yaml tells.
-
-    Raises:
-        ArtclfError: with a line for every value that is not allowed.
-    """
-
-    n_trials: int
-    n_jobs: int
-    seed: int
-    sampler: str
-    startup_trials: int
-    pruner: str
-    pruner_startup_trials: int
-    pruner_warmup_epochs: int
-
-    def __post_init__(self) -> None:
-        lowest = {"n_trials": 1, "n_jobs": 1, "pruner_startup_trials": 1}
-        lines = [
-            f"hydra.sweeper.{key}: got {value}; allowed: a whole number from {lowest.get(key, 0)} on"
-            for key, value in vars(self).items()
-            if isinstance(value, int) and value < lowest.get(key, 0)
-        ]
-        for key, allowed in (("sampler", ("tpe", "random")), ("pruner", ("median", "none"))):
-            if getattr(self, key) not in allowed:
-                lines.append(f"hydra.sweeper.{key}: got {getattr(self, key)!r}; allowed: {', '.join(allowed)}")
-        if lines:
-            raise ArtclfError("\n".join(lines))
+Launch = Callable[[list[list[str]], int], Any]  # runs jobs: the overrides of each, and the number of the first
+Compose = Callable[[list[str]], Any]  # composes the configuration of one job; raises where it can't be
 
 
 class Search:
-    """A search in a folder: begun there, or gone on with.
+    """A new search in a folder, or the continuation of the one that it holds. The run of trial 7 is in its subfolder 7.
 
     Args:
-        folder: the sweep's; the run of trial 7 is in its subfolder 7.
-        searched: what is searched, and `settled`: what is the same for all trials; from `search_space`.
-        settled: see searched.
-        metric: the monitored figure ("val/loss"), and `mode`, whether "min" or "max" of it is best.
-        mode: see metric.
+        folder: the sweep's.
+        searched: the overrides that are searched, from `search_space`.
+        settled: those that are the same for all trials.
+        metric: the monitored metric ("val/loss").
+        mode: whether the lowest or the highest is best.
         options: how to search.
 
     Raises:
-        ArtclfError: where the folder holds another search.
+        ArtclfError: for options that are not allowed, and where the folder holds another search.
     """
 
     def __init__(
@@ -79,33 +52,32 @@ class Search:
         mode: Literal["min", "max"],
         options: Options,
     ) -> None:
+        options.check()
         self.folder = folder
         self.settings = [setting(override) for override in searched]
         self.settled = [str(override.input_line) for override in settled]
+        self.of_runs = [word for word in self.settled if not concerns_search(word)]
         self.metric = metric
         self.mode = mode
         self.options = options
         folder.mkdir(parents=True, exist_ok=True)
-        optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it tells of each trial is told here
+        optuna.logging.set_verbosity(optuna.logging.WARNING)  # its lines about each trial are logged here
         self.study = self._open()
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._tell(trial.number)  # it was running when the search was stopped
+        self._close_running()
 
     def _open(self) -> optuna.Study:
-        journal = self.folder / JOURNAL_FILE
-        asked = {
-            "space": {found.key: found.text for found in self.settings},
-            "settled": self._own_words(),
-            "metric": self.metric,
-        }
         study = optuna.create_study(
             study_name=STUDY,
-            storage=storage(journal),
+            storage=storage(self.folder / JOURNAL_FILE),
             direction="minimize" if self.mode == "min" else "maximize",
             load_if_exists=True,
         )
-        before = study.user_attrs.get("asked")
-        if before is not None and before != asked:
+        asked = {
+            "space": {found.key: found.text for found in self.settings},
+            "settled": self.of_runs,
+            "metric": self.metric,
+        }
+        if study.user_attrs.get("asked", asked) != asked:
             raise ArtclfError(
                 f"hydra.sweep.dir={self.folder}: holds a search of other settings; type what was typed there, or another folder"
             )
@@ -118,7 +90,7 @@ class Search:
         study.set_user_attr("asked", asked)
         study.set_user_attr("pruner", pruner)
         study.pruner = make_pruner(pruner)
-        seed = options.seed + len(study.trials)  # else a search that goes on would draw its first trials again
+        seed = options.seed + len(study.trials)  # else a continued search would draw its first trials again
         study.sampler = (
             optuna.samplers.TPESampler(seed=seed, n_startup_trials=options.startup_trials, constant_liar=options.n_jobs > 1)
             if options.sampler == "tpe"
@@ -126,67 +98,67 @@ class Search:
         )
         return study
 
-    def run(
-        self,
-        launch: Callable[[list[list[str]], int], Any],
-        compose: Callable[[list[str]], Any],
-    ) -> bool:
-        """Search until all trials are done, and write the sweep's page.
+    def _close_running(self) -> None:
+        """Report the trials that were running when the search was stopped."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._report(trial.number)
 
-        Args:
-            launch: runs trials: a list of the words of each, and the number of the first.
-            compose: composes the configuration of one trial; raises where it can't be.
+    def run(self, launch: Launch, compose: Compose) -> bool:
+        """Search until all trials are done, and write the sweep's page, also where the search is interrupted.
 
         Returns:
             Whether any trial finished.
 
         Raises:
             ArtclfError: where the launcher can't run anything.
-            KeyboardInterrupt: (or SystemExit) where the user stopped it; the page tells of what there is.
         """
         began = time.perf_counter()
         try:
             while (left := self.options.n_trials - len(self.study.trials)) > 0:
-                self._batch(min(left, self.options.n_jobs), launch, compose)
+                self._run_batch(min(left, self.options.n_jobs), launch, compose)
         finally:
             if self.study.trials:
-                for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                    self._tell(trial.number)
-                self._finish(time.perf_counter() - began)
+                self._close_running()
+                write_sweep(self.folder, self._sweep(time.perf_counter() - began))
         return any(trial.state == TrialState.COMPLETE for trial in self.study.trials)
 
-    def _batch(self, size: int, launch: Callable[[list[list[str]], int], Any], compose: Callable[[list[str]], Any]) -> None:
-        """Ask for trials, run those that can be composed, and tell what came out."""
+    def _run_batch(self, size: int, launch: Launch, compose: Compose) -> None:
+        """Ask for trials, run those that can be composed, and report the outcomes."""
         trials = [self.study.ask() for _ in range(size)]
-        waiting: list[tuple[int, list[str]]] = []
+        jobs: list[tuple[int, list[str]]] = []
         for trial in trials:
-            words = self._words(trial)
+            words = self._overrides(trial)
             try:
                 compose(words)
-            except Exception as error:  # noqa: BLE001 (whatever Hydra raises: the trial failed, and its folder tells why)
+            except Exception as error:  # noqa: BLE001 (whatever Hydra raises: the trial failed, and its folder says why)
                 self._fail(trial.number, f"these settings can't be composed: {str(error).splitlines()[0]}")
             else:
-                waiting.append((trial.number, words))
-        for group in _consecutive(waiting):
-            try:
-                launch([words for _, words in group], group[0][0])
-            except Exception as error:  # a worker that died, a SLURM job over its time: not all of the group need have failed
-                reason = f"the launcher stopped: {' '.join(f'{type(error).__name__}: {error}'.split())}"
-                began = any((self._run_folder(number) / "config.yaml").is_file() for number, _ in group)
-                for number, _ in group:
-                    if not read_outcome(self._run_folder(number), self.metric).ended:
-                        self._fail(number, reason)
-                if not began:
-                    raise ArtclfError(reason) from error
-                log.exception("the launcher stopped; the sweep goes on")
+                jobs.append((trial.number, words))
+        # a launcher counts up from the first number: trials are launched in groups without gaps
+        for _, group in groupby(enumerate(jobs), key=lambda item: item[1][0] - item[0]):
+            self._launch([job for _, job in group], launch)
         for trial in trials:
-            self._tell(trial.number)
+            self._report(trial.number)
+
+    def _launch(self, jobs: list[tuple[int, list[str]]], launch: Launch) -> None:
+        numbers = [number for number, _ in jobs]
+        try:
+            launch([words for _, words in jobs], numbers[0])
+        except Exception as error:  # a worker that died, a SLURM job over its time: not all of the jobs need have failed
+            reason = f"the launcher stopped: {' '.join(f'{type(error).__name__}: {error}'.split())}"
+            began = any((self._run_folder(number) / "config.yaml").is_file() for number in numbers)
+            for number in numbers:
+                if not read_outcome(self._run_folder(number), self.metric).ended:
+                    self._fail(number, reason)
+            if not began:
+                raise ArtclfError(reason) from error
+            log.exception("the launcher stopped; the sweep goes on")
 
     def _run_folder(self, number: int) -> Path:
         return self.folder / str(number)
 
-    def _words(self, trial: optuna.Trial) -> list[str]:
-        """The words of a trial's command line: the search's own, what is settled, and what was drawn."""
+    def _overrides(self, trial: optuna.Trial) -> list[str]:
+        """The overrides of a trial: the settled ones, the drawn ones, and the search's own."""
         drawn = {found.key: found.draw(trial) for found in self.settings}
         trial.set_user_attr("words", drawn)
         words = [*self.settled, *(f"{key}={word}" for key, word in drawn.items())]
@@ -201,59 +173,38 @@ class Search:
         if not (folder / ERROR_FILE).exists():
             (folder / ERROR_FILE).write_text(reason, encoding="utf-8")
 
-    def _tell(self, number: int) -> None:
+    def _report(self, number: int) -> None:
+        """Report a trial's outcome to Optuna."""
         outcome = read_outcome(self._run_folder(number), self.metric)
         if outcome.state == "finished":
             self.study.tell(number, outcome.value)
             log.info("trial %d: %s %.4g, the best so far %.4g", number, self.metric, outcome.value, self.study.best_value)
             return
-        reported = self.study.trials[number].intermediate_values
-        pruned = outcome.state == "pruned" and reported
+        pruned = outcome.state == "pruned" and self.study.trials[number].intermediate_values
         self.study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
         log.info("trial %d %s: %s", number, outcome.state, outcome.reason)
 
-    def _own_words(self) -> list[str]:
-        return [word for word in self.settled if not concerns_search(word)]
-
-    def _finish(self, seconds: float) -> None:
+    def _sweep(self, seconds: float) -> Sweep:
         trials = []
         for trial in self.study.trials:
             outcome = read_outcome(self._run_folder(trial.number), self.metric)
             trials.append(Trial(number=trial.number, words=trial.user_attrs.get("words", {}), **vars(outcome)))
-        best = min(
-            (trial for trial in trials if trial.state == "finished" and trial.value is not None),
-            key=lambda trial: (trial.value or 0.0) * (1 if self.mode == "min" else -1),
-            default=None,
-        )
-        command = None
-        if best is not None:
-            words = [*self._own_words(), *(f"{key}={word}" for key, word in best.words.items())]
-            command = command_of(words)
-        matters, why_not = importance(self.study)
-        sweep = Sweep(
+        finished = [trial for trial in trials if trial.state == "finished"]
+        sign = 1 if self.mode == "min" else -1
+        best = min(finished, key=lambda trial: sign * (trial.value or 0.0), default=None)
+        shares, why_not = importance(self.study)
+        return Sweep(
             metric=self.metric,
             mode=self.mode,
             trials=trials,
             space={found.key: found.text for found in self.settings},
             numbers={found.key: (found.low, found.high, found.log) for found in self.settings if not found.words},
             choices={found.key: found.words for found in self.settings if found.words},
-            settled=self._own_words(),
+            settled=self.of_runs,
             best=best,
-            command=command,
-            importance=matters,
+            command=command_of([*self.of_runs, *(f"{key}={word}" for key, word in best.words.items())]) if best else None,
+            importance=shares,
             importance_missing=why_not,
             asked=self.options.n_trials,
             seconds=seconds,
         )
-        write_sweep(self.folder, sweep)
-
-
-def _consecutive(numbered: list[tuple[int, list[str]]]) -> list[list[tuple[int, list[str]]]]:
-    """Split where a number is missing: a launcher counts up from the first."""
-    groups: list[list[tuple[int, list[str]]]] = []
-    for item in numbered:
-        if groups and groups[-1][-1][0] + 1 == item[0]:
-            groups[-1].append(item)
-        else:
-            groups.append([item])
-    return groups

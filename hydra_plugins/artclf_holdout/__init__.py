@@ -31,7 +31,7 @@ class HoldoutSweeper(Sweeper):
     """Expands the names in the data into `holdout.leave=NAME` jobs, has the launcher run them, and writes one page."""
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what Hydra hands over, and make the launcher that it is configured with."""
+        """Keep what Hydra hands over, and make the configured launcher."""
         self.loader = hydra_context.config_loader
         self.composed = config
         self.launcher: Launcher = Plugins.instance().instantiate_launcher(
@@ -39,10 +39,7 @@ class HoldoutSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the jobs.
-
-        Args:
-            arguments: the overrides of the command line, without Hydra's own.
+        """Run the jobs; `arguments` are the overrides of the command line, without Hydra's own.
 
         Raises:
             SystemExit: with code 2, where a run failed, or there is nothing to leave out.

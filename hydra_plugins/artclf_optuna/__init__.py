@@ -1,7 +1,7 @@
 """Hydra's sweeper=artclf_optuna: a search with Optuna, trial by trial through any of Hydra's launchers.
 
-Hydra takes plugins from hydra_plugins alone, and imports them all whenever it starts: so what searches stands in
-artclf.sweep, and is imported by the methods.
+Hydra takes plugins from hydra_plugins alone, and imports them all whenever it starts: so the search stands in artclf.sweep,
+and the methods import it.
 """
 
 import logging
@@ -15,27 +15,20 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import MISSING, DictConfig
+from omegaconf import DictConfig
 
 from artclf.config.space import search_space
-from artclf.errors import ArtclfError
+from artclf.errors import USAGE_ERROR, ArtclfError
+from artclf.sweep.options import Options
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class OptunaSweeperConf:
-    """What hydra.sweeper may hold; conf/sweep/optuna.yaml gives the values, and tells what they mean."""
+class OptunaSweeperConf(Options):
+    """What hydra.sweeper may hold: the options, and the search space."""
 
     _target_: str = "hydra_plugins.artclf_optuna.OptunaSweeper"
-    n_trials: int = MISSING
-    n_jobs: int = MISSING
-    seed: int = MISSING
-    sampler: str = MISSING
-    startup_trials: int = MISSING
-    pruner: str = MISSING
-    pruner_startup_trials: int = MISSING
-    pruner_warmup_epochs: int = MISSING
     params: dict[str, str] = field(default_factory=dict)
 
 
@@ -43,7 +36,7 @@ ConfigStore.instance().store(group="hydra/sweeper", name="artclf_optuna", node=O
 
 
 class OptunaSweeper(Sweeper):
-    """Asks Optuna for settings, has the launcher run them, and tells Optuna what came out.
+    """Asks Optuna for settings, has the launcher run them, and reports the outcome to Optuna.
 
     Args:
         params: the search space: key → choice(…), range(…) or interval(…), in Hydra's override grammar.
@@ -53,52 +46,38 @@ class OptunaSweeper(Sweeper):
     def __init__(self, params: dict[str, str], **options: Any) -> None:
         self.params = params
         self.options = options
-        self.hydra_context: HydraContext | None = None
-        self.config: DictConfig | None = None
-        self.launcher: Launcher | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep what Hydra hands over, and make the launcher that it is configured with."""
-        self.hydra_context = hydra_context
-        self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(
+        """Keep what Hydra hands over, and make the configured launcher."""
+        self.loader = hydra_context.config_loader
+        self.composed = config
+        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        """Search.
-
-        Args:
-            arguments: the overrides of the command line, without Hydra's own.
+        """Search; `arguments` are the overrides of the command line, without Hydra's own.
 
         Raises:
             SystemExit: with code 2, where no trial finished, or the search can't be begun.
         """
-        from artclf.sweep.search import Options, Search  # noqa: PLC0415 (loads optuna and matplotlib)
+        from artclf.sweep.search import Search  # noqa: PLC0415 (loads optuna and matplotlib)
 
-        assert self.config is not None
-        assert self.launcher is not None
-        assert self.hydra_context is not None
-        config, loader, launcher = self.config, self.hydra_context.config_loader, self.launcher
+        folder = Path(self.composed.hydra.sweep.dir).absolute()
+        monitor = self.composed.monitor
         try:
-            typed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
+            typed = OverridesParser.create(config_loader=self.loader).parse_overrides(arguments)
             searched, settled = search_space(self.params, typed)
-            search = Search(
-                Path(config.hydra.sweep.dir).absolute(),
-                searched,
-                settled,
-                metric=config.monitor.metric,
-                mode=config.monitor.mode,
-                options=Options(**self.options),
-            )
+            options = Options(**self.options)
+            search = Search(folder, searched, settled, metric=monitor.metric, mode=monitor.mode, options=options)
             finished = search.run(
-                lambda jobs, first: launcher.launch(jobs, initial_job_idx=first),
-                lambda words: loader.load_sweep_config(config, words),
+                lambda jobs, first: self.launcher.launch(jobs, initial_job_idx=first),
+                lambda words: self.loader.load_sweep_config(self.composed, words),
             )
         except ArtclfError as error:
             for line in str(error).splitlines():
                 log.error("%s", line)
-            raise SystemExit(2) from error
+            raise SystemExit(USAGE_ERROR) from error
         if not finished:
-            log.error("no trial finished; the reasons are in %s", search.folder / "sweep.html")
-            raise SystemExit(2)
+            log.error("no trial finished; the reasons are in %s", folder / "sweep.html")
+            raise SystemExit(USAGE_ERROR)

@@ -35,7 +35,7 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(art: P
     assert done.exit_code == 0
     assert "JPEG quality (severe): alone AUROC 1.000" in done.stdout
     assert "data.canonical=true encodes all images at one quality" in done.stdout
-    assert "judged against 1.00, not against 0.50" in done.stdout
+    assert "with an AUROC of 1.00, not with 0.50" in done.stdout
     assert f"page: {tmp_path / 'there' / 'dataset.html'}" in done.stdout
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["file_facts"])
@@ -61,7 +61,7 @@ def test_the_page_lies_in_outputs_and_names_its_command(art: Path, tmp_path: Pat
     monkeypatch.chdir(tmp_path)
     done = audit("art", "--sample", 20, "--seed", 3)
     assert done.exit_code == 0
-    assert "20 of the 24 files, drawn by lot (seed 3)" in done.stdout
+    assert "20 of the 24 files were read, a random sample (seed 3)" in done.stdout
     page = (tmp_path / "outputs" / "audit" / "art" / "dataset.html").read_text(encoding="utf-8")
     assert "artclf audit art --sample 20 --seed 3" in page
 
@@ -84,7 +84,7 @@ def test_one_class_has_nothing_to_be_compared_with_and_copies_all_the_same(tmp_p
     done = audit(tmp_path / "art", "--to", tmp_path / "there")
     assert done.exit_code == 0
     assert "Nothing could be compared: of 0 human and 1 AI images (copies count once)" in done.stdout
-    assert "Exact duplicates (files with the same bytes): 1 group, 2 pictures in all" in done.stdout
+    assert "Exact duplicates (files with the same bytes): 1 group, 2 images in all" in done.stdout
     assert not (tmp_path / "there" / "figures" / "audit.png").exists()
 
 
@@ -125,8 +125,8 @@ def test_a_quick_look_counts_and_reads_headers_alone(words: list[str], tmp_path:
         ["unseen", "AI", "new", "1"],
         ["together", "", "", "7"],
     ]
-    assert "7 pictures, 3 by people and 4 by AI" in done.stdout
-    assert "Read were the headers of all 7 files" in done.stdout
+    assert "7 images, 3 human and 4 AI" in done.stdout
+    assert "The headers of all 7 files were read" in done.stdout
     assert (tmp_path / "there" / "dataset.html").is_file()
     assert not (tmp_path / "there" / "audit.json").exists()
 
@@ -150,7 +150,7 @@ def test_the_demo_is_drawn_as_training_draws_it(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(module, "DEMO_SETTINGS", tmp_path / "demo.yaml")
     done = audit("demo", "--quick", "--to", tmp_path / "there")
     assert done.exit_code == 0
-    assert "A program drew all these pictures" in (tmp_path / "there" / "dataset.html").read_text(encoding="utf-8")
+    assert "A program drew all these images" in (tmp_path / "there" / "dataset.html").read_text(encoding="utf-8")
     monkeypatch.setattr(module, "DEMO_SETTINGS", tmp_path / "gone.yaml")
     assert "install artclf from a checkout" in audit("demo").stderr
 

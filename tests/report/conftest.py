@@ -14,7 +14,7 @@ from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
-from artclf.report.finished_runs import JudgedRun
+from artclf.report.finished_runs import FinishedRun
 
 STYLES = ("baroque", "realism", "ukiyo_e")
 
@@ -91,7 +91,7 @@ def write_run(
     ]
     train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
-        **splits,
+        "splits": splits,
         **decision_metrics(table, fitted),
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
@@ -181,14 +181,13 @@ def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
 
 
 @pytest.fixture
-def judge() -> Callable[..., JudgedRun]:
+def judge() -> Callable[..., FinishedRun]:
     """A run that is right on these of the pictures: [N] verdicts, the first `humans` of the pictures by people."""
 
-    def make(name: str, right: np.ndarray, humans: int, overrides: tuple[str, ...] | None = None, **metrics: Any) -> JudgedRun:
+    def make(name: str, right: np.ndarray, humans: int) -> FinishedRun:
         is_ai = np.arange(len(right)) >= humans
         p_ai = np.where(is_ai == right, 0.9, 0.1)
         paths = np.array([f"{i:04d}.png" for i in range(len(right))], dtype=object)
-        said = (f"model={name}",) if overrides is None else overrides
-        return JudgedRun(name, Path(name), {"seed": 0, **metrics}, said, paths, is_ai, p_ai)
+        return FinishedRun(name, Path(name), {}, None, paths, is_ai, p_ai, paths)
 
     return make

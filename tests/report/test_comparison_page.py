@@ -2,9 +2,9 @@ import base64
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
@@ -13,170 +13,185 @@ from scipy.stats import binomtest
 from artclf.errors import ArtclfError
 from artclf.report.comparison_page import compare_runs, write_comparison
 
-COLUMNS = [
-    "run",
-    "differs",
-    "seed",
-    "accuracy",
-    "balanced_accuracy",
-    "auroc",
-    "false_positive_rate",
-    "false_negative_rate",
-    "false_positives",
-    "false_negatives",
-    "parameters",
-    "seconds",
-    "status",
-]
+COLUMNS = (
+    "run differs seed accuracy balanced_accuracy auroc false_positive_rate false_negative_rate false_positives false_negatives "
+    "parameters seconds status"
+)
 
 
-class Page(HTMLParser):
-    def __init__(self, html: str):
-        super().__init__()
-        self.text, self.links, self.pictures, self.tags = "", [], [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        found = dict(attrs)
-        if tag == "img":
-            self.pictures.append(found["src"])
-        elif "href" in found:
-            self.links.append(found["href"])
-
-    def handle_data(self, data):
-        self.text += re.sub(r"\s+", " ", data)
+def page_of(folder):
+    return (folder / "comparison.html").read_text(encoding="utf-8")
 
 
-def test_table_picture_and_page(make_runs, tmp_path):
-    runs = make_runs(("model=resnet50 +finetune=last10", 0), ("model=efficientnet_b0 +finetune=last10", 0))
+def json_of(folder):
+    return json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+
+
+def test_page_tables_and_figures(make_runs, tmp_path):
+    runs = make_runs(*[(f"model={name} +finetune=last10 ~logger hydra.run.dir={name}", 0) for name in "abc"])
     (runs[1] / "report.html").write_text("a report")
-    table = write_comparison(tmp_path, runs)
-    assert list(table.columns) == COLUMNS
-    assert list(table["run"]) == ["1", "0"]  # the best first
-    assert list(table["differs"]) == ["model=efficientnet_b0", "model=resnet50"]
-    assert table["balanced_accuracy"].is_monotonic_decreasing
-    assert list(table["status"]) == ["finished", "finished"]
+    table = write_comparison(tmp_path, runs, {"3": "CUDA out of <b>memory</b>", "4": "two\nlines"})
+    assert list(table.columns) == COLUMNS.split()
+    assert list(table["run"]) == ["2", "1", "0", "3", "4"]  # the best first
+    assert list(table["differs"][:3]) == ["model=c", "model=b", "model=a"]
+    assert list(table["status"][:3]) == ["finished"] * 3
+    assert list(table["status"][3:]) == ["failed: CUDA out of <b>memory</b>", "failed: two\nlines"]
+    assert list(table["false_positives"][:3]) == [round(rate * 40) for rate in table["false_positive_rate"][:3]]
+    assert list(table["false_negatives"][:3]) == [round(rate * 78) for rate in table["false_negative_rate"][:3]]
     written = pd.read_csv(tmp_path / "comparison.csv", dtype={"run": str, "seed": str})
     pd.testing.assert_frame_equal(written, table, check_dtype=False)
 
-    page = Page((tmp_path / "comparison.html").read_text(encoding="utf-8"))
+    page = page_of(tmp_path)
     names = ["comparison.png", *(f"comparison_{name}.png" for name in ("differences", "confusion", "roc", "loss"))]
-    assert [base64.b64decode(source.removeprefix("data:image/png;base64,")) for source in page.pictures] == [
-        (tmp_path / name).read_bytes() for name in names
-    ]
+    embedded = re.findall(r'<img src="data:image/png;base64,([^"]*)"', page)
+    assert [base64.b64decode(data) for data in embedded] == [(tmp_path / name).read_bytes() for name in names]
     for name in names:
-        with Image.open(tmp_path / name) as image:
-            image.load()
-    assert page.links == ["1/report.html"]  # only that run has one
-    for value in table["balanced_accuracy"]:
-        assert f"{value:.1%}" in page.text
-    assert "2 runs on the same 118 test pictures" in page.text
-    assert "Settings, over seeds" not in page.text
-    assert "script" not in page.tags
+        Image.open(tmp_path / name).load()
+    assert re.findall(r'href="([^"]*)"', page) == ["1/report.html"]  # only that run has one
+    assert "3 runs on the same 118 test images" in page
+    assert "Run 2 (model=c) has the best balanced accuracy" in page
+    assert "2 runs failed" in page
+    assert "3: CUDA out of &lt;b&gt;memory&lt;/b&gt;" in page
+    assert "Settings, over seeds" not in page
+    assert "<script" not in page
+    check_json(json_of(tmp_path), table.iloc[:3])
 
 
-def test_seeds_of_a_setting_are_averaged(make_runs, tmp_path):
+def check_json(content, table):
+    assert content["test_pictures"] == {"n": 118, "ai": 78, "human": 40}
+    assert content["failed"] == {"3": "CUDA out of <b>memory</b>", "4": "two\nlines"}
+    assert [run["run"] for run in content["runs"]] == list(table["run"])
+    assert [(pair["first"], pair["second"]) for pair in content["pairs"]] == [("2", "1"), ("2", "0")]
+    assert content["method"]["tests"] == 3  # of 1 and 0 too
+    figures = table.set_index("run")
+    for pair in content["pairs"]:
+        only_first, only_second = pair["only_first_right"], pair["only_second_right"]
+        assert pair["p"] == pytest.approx(binomtest(only_first, only_first + only_second).pvalue)
+        assert pair["p"] <= pair["p_corrected"] <= 1
+        for name, interval in pair["differences"].items():
+            gap = figures.loc[pair["first"], name] - figures.loc[pair["second"], name]
+            assert interval["low"] <= interval["difference"] <= interval["high"]
+            assert interval["difference"] == pytest.approx(gap)
+
+
+def test_seeds_of_a_setting_are_averaged_and_not_ranked(make_runs, tmp_path):
     table = write_comparison(tmp_path, make_runs(*[(f"model={name}", seed) for seed in (0, 1) for name in ("a", "b")]))
-    assert set(table["differs"]) == {"model=a", "model=b"}
-    text = Page((tmp_path / "comparison.html").read_text(encoding="utf-8")).text
+    page = page_of(tmp_path)
     for name in ("a", "b"):
-        values = 100 * table.loc[table["differs"] == f"model={name}", "accuracy"]
-        assert f"{values.mean():.1f} ± {values.std():.1f}%" in text
-        auroc = table.loc[table["differs"] == f"model={name}", "auroc"]
-        assert f"{auroc.mean():.3f} ± {auroc.std():.3f}" in text
+        values = table[table["differs"] == f"model={name}"]
+        assert f"{values['accuracy'].mean():.1%} ± {100 * values['accuracy'].std():.1f}" in page
+        assert f"{values['auroc'].mean():.3f} ± {values['auroc'].std():.3f}" in page
+    best, other = table["run"][0], table.loc[table["differs"] == table["differs"][0], "run"].iloc[1]
+    assert f"Run {best} and run {other} have the same setting and another seed" in page
+    assert "seeds of one setting differ by up to" in page
+    alike = compare_runs(tmp_path, [tmp_path / "1", tmp_path / "3"])
+    assert alike.standings[0].startswith("All 2 runs have the same setting and differ in the seed: balanced accuracy")
+    assert len(alike.standings) == 2
 
 
-def test_what_concerns_hydra_or_all_runs_does_not_differ(make_runs, tmp_path):
-    runs = make_runs(("model=a hydra.run.dir=x ~logger head=mlp", 0), ("model=b hydra.run.dir=y ~logger head=mlp", 0))
-    assert set(compare_runs(tmp_path, runs).table["differs"]) == {"model=a", "model=b"}
+def bare_run(folder, wrong=(), setting=None, seed=0, humans=500, total=1000):
+    """A run that is wrong on the images from the first number to the second; the first images are human."""
+    folder.mkdir()
+    is_ai = np.arange(total) >= humans
+    p_ai = is_ai * 0.8 + 0.1
+    p_ai[slice(*wrong)] = 1 - p_ai[slice(*wrong)]
+    labels = np.where(is_ai, "ai", "human")
+    table = pd.DataFrame({"path": [f"{i:04}.png" for i in range(total)], "label": labels, "split": "test", "p_ai": p_ai})
+    table.to_csv(folder / "predictions.csv", index=False)
+    command = f"python train.py model={setting or folder.name} seed={seed}"
+    (folder / "metrics.json").write_text(json.dumps({"seed": seed, "command": command}))
+    return folder
 
 
-def test_failed_runs_are_listed_not_compared(make_runs, tmp_path):
-    failed = {"2": "CUDA out of <b>memory</b>", "3": "two\nlines"}
-    table = write_comparison(tmp_path, make_runs(("model=a", 0), ("model=b", 0)), failed)
-    assert list(table["run"][2:]) == ["2", "3"]
-    assert list(table["status"][2:]) == ["failed: CUDA out of <b>memory</b>", "failed: two\nlines"]
-    assert table.loc[2:, "accuracy"].isna().all()
-    page = Page((tmp_path / "comparison.html").read_text(encoding="utf-8"))
-    assert "2 runs failed" in page.text
-    assert "2: CUDA out of <b>memory</b>" in page.text
-    assert list(pd.read_csv(tmp_path / "comparison.csv")["status"]) == list(table["status"])
+def described(folder, *runs):
+    comparison = compare_runs(folder / "to", runs)
+    return " ".join(comparison.standings), " ".join(comparison.cautions)
 
 
-def test_one_run_is_enough(make_runs, tmp_path):
-    table = write_comparison(tmp_path, make_runs(("model=a", 0)), {"1": "stopped"})
+def test_what_two_runs_show(tmp_path):
+    a, b, c = bare_run(tmp_path / "a", (0, 20)), bare_run(tmp_path / "b", (400, 500)), bare_run(tmp_path / "c", (480, 503))
+    text, caution = described(tmp_path, a, b)
+    assert "Run a (model=a) has the best balanced accuracy: 98.0%; it calls 4.0% of the human images AI." in text
+    assert "Run a is right more often than run b, by more than chance explains (McNemar's exact test: p ≤ 0.001)." in text
+    assert "these 1,000 images and these trained weights" in caution
+    assert "several seeds of each setting would show more" in caution
+    text, _ = described(tmp_path, a, c)
+    assert "Between run a and run c the difference could be chance (McNemar's exact test: p ≥ 0.761)." in text
+    # of 43 images, 15 and 28 are not told apart (p = 0.066), 14 and 29 are (p = 0.032)
+    assert "With 1,000 images, accuracies that differ by less than 1.5 points can't be told apart." in text
+    few = [bare_run(tmp_path / name, wrong, humans=2, total=4) for name, wrong in (("x", (0, 0)), ("y", (3, 4)))]
+    assert "4 images can't show a difference between any two runs." in described(tmp_path, *few)[0]
+
+
+def test_what_many_runs_show(tmp_path):
+    wrong = {"a": (0, 20), "b": (480, 503), "c": (300, 400), "d": (600, 720)}
+    text, caution = described(tmp_path, *[bare_run(tmp_path / name, where) for name, where in wrong.items()])
+    assert "Run d calls the fewest human images AI: 0.0%, at a balanced accuracy of 88.0%." in text
+    assert "than runs c, d, by more than chance explains (McNemar's exact test, Holm-corrected for 6 pairs: p ≤ 0.001)" in text
+    assert "Between run a and run b the difference could be chance" in text
+    assert "Run a was chosen as the best of 4 on these very images" in caution
+    uneven = [bare_run(tmp_path / name, where, humans=100) for name, where in (("A", (100, 220)), ("B", (0, 60)))]
+    assert "Run A is right less often than run B, by more than chance explains" in described(tmp_path, *uneven)[0]
+
+
+def test_one_run_is_enough_even_without_curves_or_metrics(make_runs, tmp_path):
+    (run,) = make_runs(("model=a", 0))
+    (run / "metrics.csv").unlink()
+    (run / "metrics.json").write_text('{"command": "python train.py model=a"}')
+    table = write_comparison(tmp_path, [run], {"1": "stopped"})
     assert len(table) == 2
-    assert (tmp_path / "comparison.png").exists()
-    page = Page((tmp_path / "comparison.html").read_text(encoding="utf-8"))
-    assert len(page.pictures) == 4  # no differences
-    assert "Is the difference real?" not in page.text
-    assert json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))["pairs"] == []
+    assert table[["parameters", "seconds"]].isna().all(axis=None)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
+        "comparison.png",
+        "comparison_confusion.png",
+        "comparison_roc.png",
+    ]
+    assert "Is the difference real?" not in page_of(tmp_path)
+    content = json_of(tmp_path)
+    assert (content["pairs"], content["cautions"]) == ([], [])
+    (sentence,) = content["standings"]
+    assert sentence.startswith("Run 0: balanced accuracy ")
 
 
-def test_no_finished_run_is_an_error_with_the_reasons(tmp_path):
+def test_what_can_not_be_compared_leaves_nothing_behind(make_runs, tmp_path):
     with pytest.raises(ArtclfError, match=r"no run finished.*\n0: no GPU"):
-        write_comparison(tmp_path, [], {"0": "no GPU"})
-    assert not list(tmp_path.iterdir())
-
-
-def test_other_test_pictures_leave_nothing_behind(make_runs, tmp_path):
+        write_comparison(tmp_path / "to", [], {"0": "no GPU"})
     runs = make_runs(("model=a", 0), ("model=b", 0))
     table = pd.read_csv(runs[1] / "predictions.csv")
     table.drop(index=table.index[table["split"] == "test"][-1]).to_csv(runs[1] / "predictions.csv", index=False)
-    with pytest.raises(ArtclfError, match="tested on different pictures"):
+    with pytest.raises(ArtclfError, match="tested on different images"):
         write_comparison(tmp_path / "to", runs)
     assert not (tmp_path / "to").exists()
 
 
-def test_the_tests_are_there_to_be_read_by_machines(make_runs, tmp_path):
-    write_comparison(tmp_path, make_runs(("model=a", 0), ("model=b", 0), ("model=c", 0)), {"3": "stopped"})
-    content = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))
-    assert content["test_pictures"] == {"n": 118, "ai": 78, "human": 40}
-    assert content["failed"] == {"3": "stopped"}
-    table = pd.read_csv(tmp_path / "comparison.csv", dtype={"run": str})
-    assert [run["run"] for run in content["runs"]] == list(table["run"][:3])
-    assert [(pair["first"], pair["second"]) for pair in content["pairs"]] == [("2", "1"), ("2", "0")]
-    assert content["method"]["tests"] == 3  # the two told of, and the one that was passed over
-    figures = table.set_index("run")
-    for pair in content["pairs"]:
-        assert pair["n"] == 118
-        assert pair["p"] == pytest.approx(
-            binomtest(pair["only_first_right"], pair["only_first_right"] + pair["only_second_right"]).pvalue
-        )
-        assert pair["p"] <= pair["p_corrected"] <= 1
-        for name in ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate"):
-            interval = pair["differences"][name]
-            gap = figures.loc[pair["first"], name] - figures.loc[pair["second"], name]
-            assert interval["difference"] == pytest.approx(gap)
-            assert interval["low"] <= interval["difference"] <= interval["high"]
-        accuracy = pair["differences"]["accuracy"]["difference"]
-        assert accuracy == pytest.approx((pair["only_first_right"] - pair["only_second_right"]) / 118)
-
-
-def test_the_errors_are_counted(make_runs, tmp_path):
-    table = compare_runs(tmp_path, make_runs(("model=a", 0), ("model=b", 0))).table
-    assert list(table["false_positives"]) == [round(rate * 40) for rate in table["false_positive_rate"]]
-    assert list(table["false_negatives"]) == [round(rate * 78) for rate in table["false_negative_rate"]]
-
-
-def test_a_run_and_its_copy_are_not_told_apart(make_runs, tmp_path):
+def test_a_run_and_its_copy_elsewhere_are_not_told_apart(make_runs, tmp_path):
     (run,) = make_runs(("model=a", 0))
-    shutil.copytree(run, tmp_path / "copy")
-    write_comparison(tmp_path / "to", [run, tmp_path / "copy"])
-    (pair,) = json.loads((tmp_path / "to" / "comparison.json").read_text(encoding="utf-8"))["pairs"]
+    copy = tmp_path / "elsewhere" / "a b#1%?<i>"
+    shutil.copytree(run, copy)
+    (copy / "report.html").write_text("a report")
+    metrics = json.loads((copy / "metrics.json").read_text())
+    metrics["data"]["root"] = "another/<folder>"
+    (copy / "metrics.json").write_text(json.dumps(metrics))
+    write_comparison(tmp_path / "to", [run, copy])
+    content, page = json_of(tmp_path / "to"), page_of(tmp_path / "to")
+    (pair,) = content["pairs"]
     assert (pair["p"], pair["larger_than_chance"]) == (1.0, False)
     for interval in pair["differences"].values():
         assert interval["low"] < interval["difference"] == 0 < interval["high"]
+    assert content["cautions"][-1].startswith("The runs read their images from different folders (data/art, another/<folder>)")
+    (link,) = re.findall(r'href="([^"]*)"', page)
+    assert not {"#", "?", " "} & set(link)
+    assert (tmp_path / "to" / unquote(link)).resolve() == (copy / "report.html").resolve()
+    assert "<i>" not in page
+    assert "<folder>" not in page
 
 
 def test_of_very_many_runs_the_best_are_drawn(make_runs, tmp_path, monkeypatch):
     monkeypatch.setattr("artclf.report.comparison_page.SHOWN", 2)
     table = write_comparison(tmp_path, make_runs(("model=a", 0), ("model=b", 0), ("model=c", 0)))
     assert len(table) == 3
-    text = Page((tmp_path / "comparison.html").read_text(encoding="utf-8")).text
-    assert "the 2 best of 3 runs" in text
-    first, second = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))["pairs"]
+    assert "the 2 best of 3 runs" in page_of(tmp_path).lower()
+    first, second = json_of(tmp_path)["pairs"]
     assert first["differences"]
     assert not second["differences"]
     assert second["p"] < 1
@@ -191,27 +206,5 @@ def test_a_test_set_of_one_class_is_compared_as_far_as_it_goes(make_runs, tmp_pa
     assert table["accuracy"].is_monotonic_decreasing
     assert table["auroc"].isna().all()
     assert not (tmp_path / "comparison_roc.png").exists()
-    (pair,) = json.loads((tmp_path / "comparison.json").read_text(encoding="utf-8"))["pairs"]
+    (pair,) = json_of(tmp_path)["pairs"]
     assert pair["differences"]["auroc"] == {"difference": None, "low": None, "high": None}
-
-
-def test_a_run_without_curves_or_figures_is_shown_with_dashes(make_runs, tmp_path):
-    (run,) = make_runs(("model=a", 0))
-    (run / "metrics.csv").unlink()
-    (run / "metrics.json").write_text('{"command": "python train.py model=a"}')
-    table = write_comparison(tmp_path, [run])
-    assert table[["parameters", "seconds"]].isna().all(axis=None)
-    assert not (tmp_path / "comparison_loss.png").exists()
-    assert "–" in Page((tmp_path / "comparison.html").read_text(encoding="utf-8")).text
-
-
-def test_links_lead_to_runs_with_odd_names_elsewhere(make_runs, tmp_path):
-    (run,) = make_runs(("model=a", 0))
-    odd = tmp_path / "elsewhere" / "a b#1%?<i>"
-    odd.parent.mkdir()
-    shutil.move(run, odd)
-    (odd / "report.html").write_text("a report")
-    write_comparison(tmp_path / "comparison", [odd])
-    (link,) = Page((tmp_path / "comparison" / "comparison.html").read_text(encoding="utf-8")).links
-    assert not {"#", "?", " "} & set(link)
-    assert (tmp_path / "comparison" / unquote(link)).resolve() == (odd / "report.html").resolve()

@@ -35,14 +35,14 @@ def test_a_run_for_each_generator_and_one_page_and_a_run_that_failed_is_tried_ag
     folder = tmp_path / "runs"
     real = artclf.training.experiment.run
 
-    def run_without_luck(composed: Any, run: Path, *rest: Any) -> Any:
+    def run_that_fails(composed: Any, run: Path, *rest: Any) -> Any:
         if run.name == "beta":
             raise RuntimeError("the disk is full")
         return real(composed, run, *rest)
 
     words = ["+holdout=generator", f"data.root={pictures}", *SMALL]
     with monkeypatch.context() as patched:
-        patched.setattr(artclf.training.experiment, "run", run_without_luck)
+        patched.setattr(artclf.training.experiment, "run", run_that_fails)
         done = train(*words, f"hydra.run.dir={folder}")
     assert done.code == 2
     assert done.lines("1 of 2 runs failed: beta; to try them again: python train.py +holdout=generator")
@@ -71,11 +71,11 @@ def test_a_run_for_each_generator_and_one_page_and_a_run_that_failed_is_tried_ag
 
 
 def check_run(run: Path, leave: str, other: str, pictures: Path) -> None:
-    """A whole run, that has not seen what it left out, and is tested on it apart."""
+    """The run was not trained on what it left out, and is tested on it apart."""
     manifest, predictions = table_of(run, "manifest"), table_of(run, "predictions")
     assert set(manifest[manifest["split"].isin(["train", "val"])]["generator"]) == {other, "human"}
     its = manifest[manifest["generator"] == leave]
-    assert set(its["split"]) == {"held_out"}  # since these pictures have a split called unseen already
+    assert set(its["split"]) == {"held_out"}  # since the data has a split called unseen already
     assert predictions["split"].value_counts().to_dict() == {"test": 8, "held_out": 4, "unseen": 4, "val": 2}
     metrics = json.loads((run / "metrics.json").read_text())
     left_out = {"by": "generator", "leave": leave, "split": "held_out", "untrained": 12, "tested": 4}
@@ -127,7 +127,7 @@ def test_one_generator_alone_can_not_be_left_out(train, tmp_path: Path) -> None:
 
 
 def test_names_of_folders_are_plain_and_no_two_are_one() -> None:
-    names = ["SD 1.5", "sd_1.5", "../up", "…", "a" * 200]  # some disks take the first two for one
+    names = ["SD 1.5", "sd_1.5", "../up", "…", "a" * 200]  # some disks take the first two for the same
     assert list(folder_names(names).values()) == ["SD_1.5", "sd_1.5_2", "up", "unnamed", "a" * 80]
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from artclf.report import style
 from artclf.report.figures.scores import draw_roc
 from artclf.report.figures.training import draw_by_epoch
-from artclf.report.finished_runs import JudgedRun
+from artclf.report.finished_runs import FinishedRun
 
 
 def plot_runs(table: pd.DataFrame, curves: Mapping[str, pd.Series]) -> Figure:
@@ -62,7 +62,7 @@ def plot_losses(histories: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
     return figure
 
 
-def plot_rocs(runs: Sequence[JudgedRun]) -> Figure:
+def plot_rocs(runs: Sequence[FinishedRun]) -> Figure:
     """Plot the ROC curve of each run, and beside it the corner of few false accusations; dots at the threshold 0.5.
 
     Args:
