@@ -149,7 +149,7 @@ def _metrics(
     config, data = built.config, built.data
     best = best_record(records, config.monitor.mode)
     return {
-        **{split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
+        "splits": {split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
         **decision_metrics(predictions, rule),
         "stages": [record.to_json() for record in records],
         "best": {"stage": best.name, "epoch": best.best_epoch, config.monitor.metric: best.score},

@@ -55,7 +55,7 @@ def test_the_runs_own_test_pictures(run: Path, pictures: Path, tmp_path: Path) -
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", folder.name)
     assert {path.name for path in folder.iterdir()} == {
         "audit.json",
-        "cells.csv",
+        "groups.csv",
         "figures",
         "manifest.csv",
         "metrics.json",
@@ -69,7 +69,7 @@ def test_the_runs_own_test_pictures(run: Path, pictures: Path, tmp_path: Path) -
     assert table["p_ai"].to_numpy() == pytest.approx(model.p_ai(pixels).numpy(), abs=1e-5)
     metrics = json.loads((folder / "metrics.json").read_text())
     tested = table[table["split"] == "test"]
-    assert metrics["test"] == split_metrics(tested)
+    assert metrics["splits"]["test"] == split_metrics(tested)
     assert list(metrics)[:2] == ["test", "unseen"]
     assert set(metrics) - {"test", "unseen"} <= TAKEN
     checkpoint = run / "checkpoints" / "best.ckpt"
