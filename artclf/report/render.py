@@ -1,4 +1,4 @@
-"""HTML from the templates of this folder: everything that comes from a run is escaped."""
+"""HTML and text from the templates of this folder. In HTML, everything that comes from a run is escaped."""
 
 import base64
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
 from PIL import Image, UnidentifiedImageError
 
 from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
@@ -27,11 +27,16 @@ def render(template: str, **context: Any) -> str:
     return _environment().get_template(template).render(context)
 
 
+def lines(template: str, **context: Any) -> list[str]:
+    """Fill in a text template, for pages and the terminal alike: a sentence a line, nothing escaped."""
+    return [line for line in render(template, **context).split("\n") if line.strip()]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=select_autoescape(),  # in .html; the sentences of .txt are escaped where a page shows them
         undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

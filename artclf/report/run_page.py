@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from artclf.data.distortions import ALIKE, ALIKE_QUALITY, DISTORTIONS, NOTHING
+from artclf.data.distortions import ALIKE, DISTORTIONS
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.evaluation.groups import COLUMNS, worst_group
 from artclf.evaluation.metrics import THRESHOLD
@@ -22,7 +22,7 @@ from artclf.report.figures.scores import plot_confusions, plot_reliability, plot
 from artclf.report.figures.training import plot_curves
 from artclf.report.finished_runs import read_history
 from artclf.report.render import embed, render, thumbnail
-from artclf.report.text import describe_robustness, findings, guessing, name_of, read_robustness
+from artclf.report.text import describe_robustness, guessing, list_levels, read_robustness
 from artclf.run_folder import read_json, read_metrics, read_table, write_text
 
 _MOST_REJECTED = 20
@@ -186,10 +186,7 @@ def _robustness(run: Path, found: Robustness | None) -> dict[str, Any] | None:
     return {
         **read_json(run / "robustness.json", "evaluate again"),
         "sentences": describe_robustness(found),
-        "tables": {
-            first: [(name_of(level), level, findings(level)) for level in found.levels if level.first == first]
-            for first in (NOTHING, ALIKE)
-        },
-        "alike": (ALIKE, f"JPEG {ALIKE_QUALITY}"),
+        "levels": list_levels(found),
+        "alike_first": list_levels(found, ALIKE),
         "distortions": [distortion for distortion in DISTORTIONS if found.of(distortion.name)],
     }

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -36,6 +37,18 @@ def paper(width: float, height: float, title: str) -> Figure:
     figure = Figure(figsize=(width, height))
     figure.suptitle(short(title, int(width * 10.5)), x=0.01, ha="left")
     return figure
+
+
+def panels(
+    number: int, columns: int, title: str, *, height: float, width: float = WIDE, **options: bool
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels in rows of so many columns; `height` is that of a row."""
+    rows = -(-number // columns)
+    figure = paper(width, 1.0 + height * rows, title)
+    grid = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    for axes in grid[number:]:
+        axes.set_axis_off()
+    return figure, list(grid[:number])
 
 
 def percent(*axes: Axis) -> None:

@@ -1,7 +1,6 @@
 """What a run's figures say in sentences, on its page and in the terminal."""
 
 from collections.abc import Mapping
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,8 @@ from artclf.data.distortions import ALIKE, ALIKE_QUALITY, DISTORTIONS, NOTHING
 from artclf.errors import ArtclfError
 from artclf.evaluation.robustness import Altered, Robustness, from_json
 from artclf.report import format as fmt
+from artclf.report.render import lines
 from artclf.run_folder import read_json
-
-_MEANINGS = {
-    "bias to AI": "altered images look more like AI images",
-    "bias to human": "altered images look more like human images",
-    "fragility": "what tells the classes apart is lost",
-    "threshold": "AI images still score higher than human ones, but the threshold is in the wrong place",
-}
 
 
 def guessing(metrics: Mapping[str, Any]) -> str | None:
@@ -50,7 +43,7 @@ def read_robustness(folder: Path) -> Robustness | None:
         ) from error
 
 
-def name_of(altered: Altered) -> str:
+def _name(altered: Altered) -> str:
     """Name an alteration: "JPEG 30", "scaling down 0.5"."""
     if altered.level is None:
         return f"JPEG {ALIKE_QUALITY}" if altered.first == ALIKE else "unaltered"
@@ -58,7 +51,7 @@ def name_of(altered: Altered) -> str:
     return f"{distortion.title} {distortion.named(altered.level)}"
 
 
-def findings(altered: Altered) -> list[str]:
+def _findings(altered: Altered) -> list[str]:
     """List what was found beyond chance under an alteration: "fragility", "bias to AI", "bias to human", "threshold"."""
     found = {
         "fragility": altered.fragile,
@@ -69,32 +62,12 @@ def findings(altered: Altered) -> list[str]:
     return [name for name, beyond_chance in found.items() if beyond_chance]
 
 
+def list_levels(found: Robustness, first: str = NOTHING) -> list[dict[str, Any]]:
+    """List the levels of all alterations, with their names and findings, as the templates show them."""
+    levels = [level for level in found.levels if level.first == first]
+    return [{"level": level, "name": _name(level), "findings": _findings(level)} for level in levels]
+
+
 def describe_robustness(found: Robustness) -> list[str]:
     """Describe the largest loss, the most false accusations, what is bias or fragility, and what re-encoding alike changes."""
-    levels = [level for level in found.levels if level.first == NOTHING and level.level is not None]
-    accuracies = {name_of(level): level.balanced_accuracy["both"].value or 0.0 for level in levels}
-    clean = found.clean.balanced_accuracy["both"].value
-    lines = []
-    if clean is not None:
-        worst = min(accuracies, key=lambda name: accuracies[name])
-        lines.append(
-            f"Lowest balanced accuracy: {fmt.share(accuracies[worst])} with all images altered by {worst} "
-            f"(unaltered: {fmt.share(clean)}), at the same threshold."
-        )
-    if found.human:
-        most = max(levels, key=lambda level: level.flips.accused)
-        number = f"{fmt.count(most.flips.accused)} of {fmt.plural(found.human, 'human image')}"
-        lines.append(
-            f"Most new false accusations: {number} ({fmt.share(most.flips.accused / found.human)}), by {name_of(most)}."
-        )
-    for finding, meaning in _MEANINGS.items():
-        names = [name_of(level) for level in levels if finding in findings(level)]
-        if names:
-            lines.append(f"Beyond chance, {finding} ({meaning}): {fmt.listed(names)}.")
-    if levels[0].fragile is not None and not any(map(findings, levels)):
-        lines.append("Neither bias nor fragility was found beyond chance.")
-    for alike in found.of(NOTHING, ALIKE):
-        changed = f"{sum(astuple(alike.flips)):,} of {fmt.plural(found.human + found.ai, 'verdict')} changed"
-        accuracy = fmt.share(alike.balanced_accuracy["both"].value)
-        lines.append(f"With every image re-encoded first (JPEG {ALIKE_QUALITY}): {changed}, balanced accuracy {accuracy}.")
-    return lines
+    return lines("robustness.txt", found=found, levels=list_levels(found), alike_first=list_levels(found, ALIKE))

@@ -54,7 +54,7 @@ def assess(
     pictures = AuditConfig().pictures  # as in a run that says nothing of it
     audit_beside(folder, selection.manifest, pictures=pictures, form=form, canonical=canonical)
     forms = judge_both_forms(model, selection.manifest.root, predictions, form, precision, pictures=pictures, seed=seed)
-    return {"splits": metrics, **decision_metrics(predictions, judge), "forms": forms}
+    return {"splits": metrics, **decision_metrics(predictions, judge), "canonical_comparison": forms}
 
 
 def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, image_size: int, seed: int) -> Robustness:

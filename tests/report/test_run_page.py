@@ -290,7 +290,7 @@ def test_both_forms_stand_side_by_side(stored, formed, meaning, make_run, tmp_pa
     noise, sign = np.random.default_rng(0).normal(size=400), np.where(is_ai, 1, -1)
     scores = [1 / (1 + np.exp(-(strength * sign + noise))) for strength in (stored, formed)]
     found = {**compare_forms(is_ai, *scores), "trained_on": "as_stored", "form": {"side": 224, "quality": 75}}
-    page = Page(write_report(make_run(tmp_path, forms=found)))
+    page = Page(write_report(make_run(tmp_path, canonical_comparison=found)))
     assert "canonical" in page.ids
     assert meaning in page.text
     assert f"{found['as_stored']['auroc'][0]:.3f}" in page.text

@@ -50,10 +50,10 @@ def test_robustness_is_described_by_the_worst_and_by_what_is_beyond_chance() -> 
     assert accused == f"Most new false accusations: {number} of 50 human images ({number / 50:.1%}), by JPEG 30."
     bias, *_, fragility, threshold = kinds
     assert bias.startswith("Beyond chance, bias to AI")
-    assert bias.endswith(": JPEG 50 and JPEG 30.")
+    assert bias.endswith(": JPEG 50, JPEG 30.")
     assert fragility.startswith("Beyond chance, fragility")
     assert "blur 2" in fragility
-    assert threshold.endswith(": JPEG 50 and JPEG 30.")
+    assert threshold.endswith(": JPEG 50, JPEG 30.")
     assert alike.startswith("With every image re-encoded first (JPEG 95): 0 of 120 verdicts changed, balanced accuracy ")
 
 

@@ -10,8 +10,6 @@ from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.robustness import Altered, Robustness
 from artclf.report import style
 
-_COLUMNS = 3
-
 Line = tuple[str, str, Callable[[Altered], Estimate]]  # label, colour, figure
 
 
@@ -38,12 +36,8 @@ def plot_alone(found: Robustness) -> Figure:
 def _panels(found: Robustness, lines: Sequence[Line], title: str) -> Figure:
     """Plot lines with 95% intervals over the levels, a panel for each distortion."""
     distortions = [distortion for distortion in DISTORTIONS if found.of(distortion.name)]
-    rows = -(-len(distortions) // _COLUMNS)
-    figure = style.paper(style.WIDE, 1.3 + 2.35 * rows, title)
-    grid = figure.subplots(rows, _COLUMNS, sharey=True, squeeze=False).ravel()
-    for axes in grid[len(distortions) :]:
-        axes.set_axis_off()
-    for axes, distortion in zip(grid, distortions, strict=False):
+    figure, panels = style.panels(len(distortions), 3, title, height=2.4, sharey=True)
+    for axes, distortion in zip(panels, distortions, strict=True):
         for first, look, note in ((NOTHING, "o-", ""), (ALIKE, "x:", f", all JPEG {ALIKE_QUALITY} first")):
             levels = found.of(distortion.name, first)
             for label, colour, figure_of in lines if levels else ():
@@ -54,5 +48,5 @@ def _panels(found: Robustness, lines: Sequence[Line], title: str) -> Figure:
                     axes.fill_between(range(len(values)), lows, highs, color=colour, alpha=0.1, linewidth=0)
         axes.set_title(f"{distortion.title} ({distortion.unit})")
         axes.set_xticks(range(1 + len(distortion.levels)), ["none", *map(distortion.named, distortion.levels)])
-    figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
     return figure

@@ -22,14 +22,10 @@ _COLUMNS = 4
 
 def plot_confusions(confusions: Sequence[tuple[str, Confusion]]) -> Figure:
     """Plot confusion matrices, each with its title, with counts and the shares of each row."""
-    columns = min(_COLUMNS, len(confusions))
-    rows = -(-len(confusions) // columns)
-    height = 3.4 if len(confusions) == 1 else 2.3 * rows
-    figure = style.paper(max(style.NARROW, 2.4 * columns), 0.9 + height, "Confusion")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(confusions) :]:
-        axes.set_axis_off()
-    for axes, (title, confusion) in zip(grid, confusions, strict=False):
+    columns, height = min(_COLUMNS, len(confusions)), 2.3 if len(confusions) > 1 else 3.4
+    width = max(style.NARROW, 2.4 * columns)
+    figure, panels = style.panels(len(confusions), columns, "Confusion", width=width, height=height)
+    for axes, (title, confusion) in zip(panels, confusions, strict=True):
         counts = pd.DataFrame(confusion).T.reindex(index=_LABELS, columns=_LABELS).fillna(0).to_numpy(dtype=int)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.6)

@@ -102,12 +102,9 @@ def plot_importance(sweep: Sweep) -> Figure:
 def plot_settings(sweep: Sweep) -> Figure:
     """Plot each trial's figure over each setting, on one axis of figures; the best is ringed."""
     keys = list(sweep.space)
-    rows = -(-len(keys) // _COLUMNS)
-    figure = style.paper(style.WIDE, 0.9 + 2.9 * rows, f"The {sweep.name} over each setting")
-    grid = figure.subplots(rows, min(len(keys), _COLUMNS), sharey=True, squeeze=False)
-    for axes in grid.flat[len(keys) :]:
-        axes.set_axis_off()
-    for key, axes in zip(keys, grid.flat, strict=False):
+    columns = min(len(keys), _COLUMNS)
+    figure, panels = style.panels(len(keys), columns, f"The {sweep.name} over each setting", height=2.9, sharey=True)
+    for key, axes in zip(keys, panels, strict=True):
         drawn = {trial.number: trial.words[key] for trial in sweep.trials if key in trial.words}
         if key in sweep.numbers:
             low, high, log = sweep.numbers[key]
@@ -124,7 +121,7 @@ def plot_settings(sweep: Sweep) -> Figure:
         _scatter(axes, sweep, places)
         axes.set_xlim(limits)  # what was searched, not only what was drawn
         axes.set_title(style.short(key, 34))
-    for axes in grid[:, 0]:
+    for axes in panels[::columns]:
         axes.set_ylabel(sweep.name)
     return figure
 
