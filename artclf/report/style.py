@@ -5,10 +5,11 @@ AI is orange and human is blue everywhere: the two stay apart in all common kind
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
@@ -24,7 +25,7 @@ FROZEN = "#D9DBDF"
 FROZEN_HATCH = "#BFC3CA"
 STAGES = ("#2F8061", "#D6A02C", "#76519A", "#8A8F3C", "#3E8A99")
 RUNS = ("#1B1F24", "#2F8061", "#D6A02C", "#76519A", "#3E8A99", "#A8656F")
-RING = {"marker": "o", "markerfacecolor": "none", "markeredgewidth": 2, "zorder": 4}  # around the best
+RING: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markeredgewidth": 2, "zorder": 4}  # around the best
 
 NARROW = 5.2  # inches; two of these stand side by side on a page
 WIDE = 9.6
@@ -40,12 +41,12 @@ def paper(width: float, height: float, title: str) -> Figure:
 
 
 def panels(
-    number: int, columns: int, title: str, *, height: float, width: float = WIDE, **options: bool
+    number: int, columns: int, title: str, *, height: float, width: float = WIDE, sharey: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure of panels in rows of so many columns; `height` is that of a row."""
     rows = -(-number // columns)
     figure = paper(width, 1.0 + height * rows, title)
-    grid = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel()
     for axes in grid[number:]:
         axes.set_axis_off()
     return figure, list(grid[:number])
@@ -57,7 +58,7 @@ def percent(*axes: Axis) -> None:
         axis.set_major_formatter(PercentFormatter(1.0))
 
 
-def log_scale(axis: Axis) -> None:
+def log_scale(axis: XAxis | YAxis) -> None:
     """Scale an axis logarithmically, with plain numbers: mathematical text is off, so that names may hold any letters."""
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     axis.set_major_formatter(LogFormatter())

@@ -39,6 +39,15 @@ def test_a_name_is_cut_in_its_middle_and_any_can_be_drawn(tmp_path):
         assert image.width > 500
 
 
+def test_a_logarithmic_axis_has_plain_numbers(tmp_path):
+    figure = style.paper(style.NARROW, 2, "Rates")
+    axes = figure.subplots()
+    axes.plot([1e-5, 1e-2], [1, 2])
+    style.log_scale(axes.xaxis)
+    style.save(figure, tmp_path / "log.png")
+    assert "1e−03" in [label.get_text() for label in axes.get_xticklabels()]
+
+
 def test_the_most_frequent_are_kept_and_the_others_are_one():
     names = pd.Series(["a"] * 3 + ["b"] * 2 + ["c", "d"])
     assert list(top(names, 4)) == list(names)

@@ -49,7 +49,7 @@ def blocks_of(names: pd.Series) -> pd.Series:
     """Name the block of each layer: its dotted name, cut to as many parts as give at most 28 blocks, if any do."""
     parts = names.str.split(".")
     blocks = names
-    for depth in range(parts.str.len().max(), 0, -1):
+    for depth in range(names.str.count(r"\.").max() + 1, 0, -1):
         blocks = parts.str[:depth].str.join(".")
         if blocks.nunique() <= _MOST_BLOCKS:
             break

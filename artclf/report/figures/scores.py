@@ -97,7 +97,7 @@ def plot_scores(predictions: pd.DataFrame) -> Figure:
         label, error = ("human", "called AI") if name == "human" else ("ai", "missed")
         scores = predictions.loc[groups == name, "p_ai"].to_numpy(dtype=float)
         _, _, bars = axes.hist(scores, edges.tolist(), rwidth=0.94)
-        for bar, edge in zip(bars, edges, strict=False):  # type: ignore[arg-type]
+        for bar, edge in zip(bars, edges, strict=False):
             is_wrong = (edge >= THRESHOLD) == (label == "human")
             bar.set_color(style.shade(style.COLOURS[label], 1.0 if is_wrong else 0.42))
         axes.axvline(THRESHOLD, color=style.INK, linewidth=1)

@@ -139,7 +139,9 @@ def _scatter(axes: Axes, sweep: Sweep, places: dict[int, float]) -> None:
             axes.plot([places[number] for number in numbers], values, "o", color=colour, markerfacecolor=face, label=label)
     if sweep.best is not None and sweep.best.number in shown:
         place = [places[sweep.best.number]]
-        axes.plot(place, [sweep.best.value], color=style.STAGES[1], markersize=13, label="the best", ls="", **style.RING)
+        axes.plot(
+            place, [shown[sweep.best.number]], color=style.STAGES[1], markersize=13, label="the best", ls="", **style.RING
+        )
     lowest, highest = min(shown.values(), default=0.0), max(shown.values(), default=0.0)
     if sweep.metric == "val/loss" and lowest > 0 and highest / lowest > _SPREAD:
         style.log_scale(axes.yaxis)

@@ -43,7 +43,7 @@ def plot_curves(history: pd.DataFrame, stages: Sequence[Mapping[str, Any]], quan
         colour = style.STAGES[number % len(style.STAGES)]
         label = style.short(f"{stage['name']}: {fmt.unfrozen(stage)}", 34)
         axes.axvspan(epochs.min() - 0.5, epochs.max() + 0.5, color=colour, alpha=0.12, linewidth=0, label=label)
-        best = stage.get("best_epoch")
+        best: Any = stage.get("best_epoch")
         if "validation" in curves and best in curves["validation"].index:
             axes.plot(best, curves["validation"][best], color=colour, markersize=10, **style.RING)
     draw_by_epoch(axes, curves, {"validation": style.INK, "training": style.MUTED})
