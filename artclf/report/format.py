@@ -107,7 +107,10 @@ def unfrozen(stage: Mapping[str, Any]) -> str:
 
 def listed(names: list[str]) -> str:
     """["a", "b", "c"] → "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "none"
+    if not names:
+        return "none"
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:

@@ -97,9 +97,10 @@ def _draw(run: Path, metrics: Mapping[str, Any], tested: pd.DataFrame, robustnes
     layers = _table(run / "layers.csv", ("name", "stage"), ("parameters",))
     if len(layers):
         figures["network"] = plot_network(layers, f"{metrics['model']['name']}: parameters, and the stage that trains them")
-    if len(tested):
+    test = (metrics.get("splits") or {}).get("test")
+    if test and len(tested):
         is_ai = (tested["label"] == "ai").to_numpy(dtype=bool)
-        figures["confusion"] = plot_confusions([("test images", metrics["splits"]["test"]["confusion"])])
+        figures["confusion"] = plot_confusions([("test images", test["confusion"])])
         figures["scores"] = plot_scores(tested)
         if is_ai.any() and not is_ai.all():  # the curves need both classes
             figures["roc_pr"] = plot_roc_pr(is_ai, tested["p_ai"].to_numpy(dtype=float))

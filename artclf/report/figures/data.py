@@ -91,9 +91,8 @@ def plot_classes(table: pd.DataFrame) -> Figure:
     left = np.zeros(len(bars))
     colours = _colours(in_order(groups))
     for name in in_order(groups):
-        axes.barh(
-            range(len(bars)), counts[name], left=left, color=colours[name], edgecolor=style.PAPER, label=style.short(name)
-        )
+        label = style.short(name)
+        axes.barh(range(len(bars)), counts[name], left=left, color=colours[name], edgecolor=style.PAPER, label=label)
         left += counts[name].to_numpy()
     axes.bar_label(axes.containers[-1], [fmt.count(number) for number in left], padding=5)  # type: ignore[arg-type]
     axes.set_yticks(range(len(bars)), [f"{style.short(split) or 'no split given'}: {label}" for split, label in bars])
@@ -108,6 +107,7 @@ def plot_files(facts: pd.DataFrame) -> Figure:
     """Plot side, JPEG quality and bytes per pixel of each group's files as box plots; `facts` are a survey's."""
     groups = groups_of(facts)
     names = in_order(groups)
+    colours = _colours(names)
     panels = {
         "side in pixels (√ width × height)": (facts["width"] * facts["height"]).astype(float) ** 0.5,
         "JPEG quality": pd.to_numeric(facts["jpeg_quality"].astype(object), errors="coerce"),
@@ -118,8 +118,8 @@ def plot_files(facts: pd.DataFrame) -> Figure:
     for axes, (title, values) in zip(grid, panels.items(), strict=True):
         parts = [values[groups == name].dropna().to_numpy(dtype=float) for name in names]
         boxes = axes.boxplot(parts, orientation="horizontal", widths=0.6, whis=(0, 100), patch_artist=True)
-        for box, colour in zip(boxes["boxes"], [_colours(names)[name] for name in names], strict=True):
-            box.set(facecolor=colour, edgecolor=style.INK)
+        for box, name in zip(boxes["boxes"], names, strict=True):
+            box.set(facecolor=colours[name], edgecolor=style.INK)
         axes.set_title(title)
         if title != "JPEG quality" and values.min() > 0:
             style.log_scale(axes.xaxis)
