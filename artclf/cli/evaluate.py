@@ -26,7 +26,7 @@ from artclf.inference.predict import choose_precision, predict_files
 from artclf.model.checkpoint import load_classifier, read_judge
 from artclf.model.classifier import ArtClassifier
 from artclf.report import format as fmt
-from artclf.report.text import guessing, read_robustness, robustness_in_words
+from artclf.report.text import describe_robustness, guessing, read_robustness
 from artclf.runtime import keep_freed_memory
 from artclf.training.assess import write_evaluation
 
@@ -179,14 +179,13 @@ def _print(metrics: dict[str, Any], selection: Selection, rejected: pd.DataFrame
     keys = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
     rows = [
         (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in keys))
-        for name, split in metrics.items()
-        if isinstance(split, dict) and "confusion" in split
+        for name, split in metrics["splits"].items()
     ]
     made = table(f"{metrics['evaluation']['of']} on {selection.name}", columns, rows)
     made.caption = guessing(metrics)
     screen().print(made)
     found = read_robustness(folder)
-    for line in robustness_in_words(found) if found else []:
+    for line in describe_robustness(found) if found else []:
         screen().print(line, markup=False)
     name_unreadable(rejected, selection.manifest.root, folder / "rejected.csv")
     screen().print(f"page: {folder / 'report.html'}", markup=False)

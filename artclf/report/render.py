@@ -1,4 +1,4 @@
-"""HTML from templates: everything that comes from a run is escaped."""
+"""HTML and text from the templates of this folder. In HTML, everything that comes from a run is escaped."""
 
 import base64
 from dataclasses import dataclass
@@ -16,6 +16,10 @@ from artclf.report import format as fmt
 from artclf.report import style
 
 THUMBNAIL = 200  # pixels of the longer side
+_FILTERS = (
+    *(fmt.count, fmt.share, fmt.score, fmt.points, fmt.p_value, fmt.share_range, fmt.score_range),
+    *(fmt.size, fmt.duration, fmt.unfrozen, fmt.listed, fmt.plural),
+)
 
 
 def lines(template: str, **context: Any) -> list[str]:
@@ -24,8 +28,13 @@ def lines(template: str, **context: Any) -> list[str]:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill in a template of this folder. A key that a run did not record is shown as a dash, never an error."""
+    """Fill in a template. A key that a run did not record is shown as a dash, never an error."""
     return _environment().get_template(template).render(context)
+
+
+def lines(template: str, **context: Any) -> list[str]:
+    """Fill in a text template, for pages and the terminal alike: a sentence a line, nothing escaped."""
+    return [line for line in render(template, **context).split("\n") if line.strip()]
 
 
 @cache
@@ -38,23 +47,21 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["style"] = style
-    readers = (fmt.count, fmt.share, fmt.score, fmt.size, fmt.duration, fmt.unfrozen)
-    for reader in (*readers, fmt.points, fmt.p_value, fmt.share_range, fmt.score_range, fmt.plural):
-        environment.filters[reader.__name__] = reader
+    environment.filters |= {written.__name__: written for written in _FILTERS}
     return environment
 
 
 @dataclass(frozen=True)
-class EmbeddedPicture:
-    """An image as part of a page: the base64 of a file, its size in pixels, and its kind ("png", "jpeg")."""
+class EmbeddedImage:
+    """An image as part of a page."""
 
-    data: str
+    data: str  # base64 of the file
     width: int
     height: int
-    kind: str = "png"
+    kind: str  # "png" or "jpeg"
 
 
-def embed(path: Path) -> EmbeddedPicture | None:
+def embed(path: Path) -> EmbeddedImage | None:
     """Read a PNG file to put into a page; None where there is no such file.
 
     Raises:
@@ -64,13 +71,12 @@ def embed(path: Path) -> EmbeddedPicture | None:
         return None
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            width, height = image.size
+            return _embedded(path.read_bytes(), image, "png")
     except UnidentifiedImageError as error:
-        raise ArtclfError(f"{path}: is no PNG picture; delete it, and the page goes without it") from error
-    return EmbeddedPicture(base64.b64encode(path.read_bytes()).decode("ascii"), width, height)
+        raise ArtclfError(f"{path}: is no PNG image; delete it, and the page goes without it") from error
 
 
-def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedPicture:
+def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedImage:
     """Read an image file and scale it down to a JPEG for a page.
 
     Raises:
@@ -81,8 +87,12 @@ def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedPictu
     return as_jpeg(image)
 
 
-def as_jpeg(image: Image.Image) -> EmbeddedPicture:
+def as_jpeg(image: Image.Image) -> EmbeddedImage:
     """An image as a JPEG for a page."""
     encoded = BytesIO()
     image.save(encoded, format="JPEG", quality=80)
-    return EmbeddedPicture(base64.b64encode(encoded.getvalue()).decode("ascii"), image.width, image.height, "jpeg")
+    return _embedded(encoded.getvalue(), image, "jpeg")
+
+
+def _embedded(content: bytes, image: Image.Image, kind: str) -> EmbeddedImage:
+    return EmbeddedImage(base64.b64encode(content).decode("ascii"), image.width, image.height, kind)

@@ -5,13 +5,15 @@ AI is orange and human is blue everywhere: the two stay apart in all common kind
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
-from matplotlib.axis import Axis
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogFormatter, PercentFormatter
 
 AI = "#C4542B"
 HUMAN = "#1F6C9E"
@@ -23,6 +25,7 @@ FROZEN = "#D9DBDF"
 FROZEN_HATCH = "#BFC3CA"
 STAGES = ("#2F8061", "#D6A02C", "#76519A", "#8A8F3C", "#3E8A99")
 RUNS = ("#1B1F24", "#2F8061", "#D6A02C", "#76519A", "#3E8A99", "#A8656F")
+RING: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markeredgewidth": 2, "zorder": 4}  # around the best
 
 NARROW = 5.2  # inches; two of these stand side by side on a page
 WIDE = 9.6
@@ -37,9 +40,29 @@ def paper(width: float, height: float, title: str) -> Figure:
     return figure
 
 
-def percent(axis: Axis) -> None:
-    """Label an axis of shares in percent."""
-    axis.set_major_formatter(PercentFormatter(1.0))
+def panels(
+    number: int, columns: int, title: str, *, height: float, width: float = WIDE, sharey: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels in rows of so many columns; `height` is that of a row."""
+    rows = -(-number // columns)
+    figure = paper(width, 1.0 + height * rows, title)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel()
+    for axes in grid[number:]:
+        axes.set_axis_off()
+    return figure, list(grid[:number])
+
+
+def percent(*axes: Axis) -> None:
+    """Label axes of shares in percent."""
+    for axis in axes:
+        axis.set_major_formatter(PercentFormatter(1.0))
+
+
+def log_scale(axis: XAxis | YAxis) -> None:
+    """Scale an axis logarithmically, with plain numbers: mathematical text is off, so that names may hold any letters."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_formatter(LogFormatter())
+    axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
 
 
 def shade(colour: str, strength: float) -> str:
@@ -49,7 +72,7 @@ def shade(colour: str, strength: float) -> str:
 
 
 def run_colours(number: int) -> list[str]:
-    """A colour for each of so many runs, the best first; those that the eye could no longer tell apart are grey."""
+    """A colour for each run, the best first; from the seventh on grey, since the eye could not tell more colours apart."""
     return [*RUNS, *[FROZEN_HATCH] * (number - len(RUNS))][:number]
 
 

@@ -34,7 +34,7 @@ def assess(
     """Compute all that is told of the verdicts: the one place for what is asked of a finished model.
 
     Args:
-        folder: the evaluation's, in which predictions.csv, cells.csv and audit.json are made.
+        folder: the evaluation's, in which predictions.csv, groups.csv and audit.json are made.
         selection: the pictures.
         model: the classifier, in eval mode on its device.
         judge: what gives its verdicts.
@@ -54,7 +54,7 @@ def assess(
     pictures = AuditConfig().pictures  # as in a run that says nothing of it
     audit_beside(folder, selection.manifest, pictures=pictures, form=form, canonical=canonical)
     forms = judge_both_forms(model, selection.manifest.root, predictions, form, precision, pictures=pictures, seed=seed)
-    return {"splits": metrics, **decision_metrics(predictions, judge), "forms": forms}
+    return {"splits": metrics, **decision_metrics(predictions, judge), "canonical_comparison": forms}
 
 
 def assess_robustness(folder: Path, scores: pd.DataFrame, threshold: float, *, image_size: int, seed: int) -> Robustness:

@@ -90,7 +90,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     if is_main_process():
         built.model.to(trainer.strategy.root_device).eval()
         if config.audit.pictures:
-            metrics["forms"] = _both_forms(built, predictions)
+            metrics["canonical_comparison"] = _both_forms(built, predictions)
         save_judge(folder, rule)
         write_run(folder, metrics, built, records, predictions, began)
         (folder / PROGRESS_FILE).unlink()

@@ -211,10 +211,9 @@ def _tell(metrics: dict[str, Any], folder: Path) -> None:
     for column in ("split", "pictures", "accuracy", "balanced", "AUROC", "human called AI", "AI called human"):
         table.add_column(column, justify="left" if column == "split" else "right")
     keys = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
-    for split, figures in metrics.items():
-        if isinstance(figures, dict) and "confusion" in figures:
-            cells = ["–" if figures[key] is None else f"{figures[key]:.3f}" for key in keys]
-            table.add_row(split, str(figures["n"]), *cells)
+    for split, figures in metrics["splits"].items():
+        cells = ["–" if figures[key] is None else f"{figures[key]:.3f}" for key in keys]
+        table.add_row(split, str(figures["n"]), *cells)
     console = Console()
     console.print(table)
     if metrics["data"]["source"] == "demo":

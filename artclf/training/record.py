@@ -124,9 +124,9 @@ def device_name(device: torch.device) -> str:
 
 
 def write_tables(folder: Path, predictions: pd.DataFrame) -> None:
-    """Write predictions.csv, and cells.csv, which is computed of it."""
+    """Write predictions.csv, and groups.csv, which is computed of it."""
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    group_metrics(predictions).to_csv(folder / "cells.csv", index=False, float_format="%.7g")
+    group_metrics(predictions).to_csv(folder / "groups.csv", index=False, float_format="%.7g")
 
 
 def write_run(
@@ -137,7 +137,7 @@ def write_run(
     predictions: pd.DataFrame,
     began: float,
 ) -> None:
-    """Write what a finished run leaves: predictions, cells.csv, layers.csv, the audit, metrics.json and the report.
+    """Write what a finished run leaves: predictions, groups.csv, layers.csv, the audit, metrics.json and the report.
 
     Args:
         folder: the run folder, with its metrics.csv.

@@ -57,18 +57,3 @@ def test_a_browser_finds_nothing_wrong(full_run: Path, tmp_path: Path, width: in
     found = opened(page, width, tmp_path)
     assert found["pictures"] == page.read_text(encoding="utf-8").count("<img ") > 5
     assert found == {**found, "errors": [], "missing": [], "unnamed": 0, "fetched": [], "overflow": 0}
-
-
-@pytest.mark.skipif(BROWSER is None, reason="there is no Chromium or Chrome on this machine")
-def test_what_is_wrong_is_found(tmp_path: Path) -> None:
-    page = tmp_path / "page.html"
-    page.write_text(
-        '<html><head></head><body><img src="data:image/png;base64,AAAA" alt="broken"><img src="gone.png">'
-        '<div style="width: 3000px">wide</div><script>nothing();</script></body></html>',
-        encoding="utf-8",
-    )
-    found = opened(page, 390, tmp_path)
-    assert found["missing"] == ["broken", ""]
-    assert found["unnamed"] == 1
-    assert found["overflow"] > 2000
-    assert any("nothing" in str(error) for error in found["errors"])

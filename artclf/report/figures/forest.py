@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from artclf.report import format as fmt
 from artclf.report import style
 
 Estimates = Sequence[tuple[float | None, float | None, float | None]]  # value, low, high
@@ -14,19 +14,12 @@ Estimates = Sequence[tuple[float | None, float | None, float | None]]  # value, 
 
 @dataclass(frozen=True)
 class Series:
-    """Estimates of one kind, one for each row of the plot.
-
-    Attributes:
-        estimates: (value, low, high) of each row; a row without a value is left empty.
-        colours: of the rows.
-        label: for the legend; "" for none.
-        hollow: whether the markers are.
-    """
+    """Estimates of one kind, one for each row of the plot; a row without a value is left empty."""
 
     estimates: Estimates
-    colours: Sequence[str]
-    label: str = ""
-    hollow: bool = False
+    colours: Sequence[str]  # of the rows
+    label: str = ""  # in the legend
+    hollow: bool = False  # whether the markers are
 
 
 def plot_forest(
@@ -47,20 +40,16 @@ def plot_forest(
         if reference is not None:
             axes.axvline(reference, color=style.INK, linewidth=1.2, zorder=1)
         for number, series in enumerate(several):
-            shift = 0.16 * (len(several) - 1 - 2 * number)
-            for row, ((value, low, high), colour) in enumerate(zip(series.estimates, series.colours, strict=True)):
-                if fmt.missing(value):
-                    continue
-                axes.plot([low, high], [shift - row] * 2, color=colour, linewidth=2.0)
-                face = style.PAPER if series.hollow else colour
-                axes.plot([value], [shift - row], "o", color=colour, markerfacecolor=face, label=series.label)
-        axes.set_title(heading)
-        axes.set_xlabel(axis)
+            values, lows, highs = np.array(series.estimates, dtype=float).T
+            rows = np.arange(len(names)) - 0.16 * (len(several) - 1 - 2 * number)
+            axes.hlines(rows, lows, highs, colors=series.colours, linewidth=2.0)
+            faces = style.PAPER if series.hollow else series.colours
+            axes.scatter(values, rows, 36, edgecolors=series.colours, facecolors=faces, zorder=3, label=series.label)
+        axes.set(title=heading, xlabel=axis)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-    grid[0].set_yticks([-row for row in range(len(names))], [style.short(name, 34) for name in names])
-    grid[0].set_ylim(-len(names) + 0.4, 0.6)
+    grid[0].set_yticks(range(len(names)), [style.short(name, 34) for name in names])
+    grid[0].set_ylim(len(names) - 0.4, -0.6)
     handles, labels = grid[0].get_legend_handles_labels()
-    kept = {label: handle for handle, label in zip(handles, labels, strict=True)}
-    if kept:
-        figure.legend(kept.values(), kept.keys(), loc="outside lower left", ncols=len(kept))
+    if labels:
+        figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
     return figure

@@ -21,25 +21,21 @@ def plot_runs(table: pd.DataFrame, curves: Mapping[str, pd.Series]) -> Figure:
     """
     figure = style.paper(style.WIDE, max(1.4 + 0.36 * len(table), 3.6), "Runs on the same test images, the best first")
     right, wrong, training = figure.subplots(1, 3, width_ratios=[3.0, 2.0, 3.0])
+    names, rows = list(table["run"]), range(len(table))
     colours = style.run_colours(len(table))
-    rows = range(len(table))
-    for row, colour in zip(rows, colours, strict=True):
-        values = table.iloc[row]
-        right.plot(values["accuracy"], row, "o", color=colour, markerfacecolor=style.PAPER)
-        right.plot(values["balanced_accuracy"], row, "o", color=colour)
-        wrong.plot([0, values["false_positive_rate"]], [row, row], "o-", color=colour, markevery=[1])
+    right.scatter(table["accuracy"], rows, 36, edgecolors=colours, facecolors="none")
+    right.scatter(table["balanced_accuracy"], rows, 36, color=colours)
     right.set_title("● balanced accuracy  ○ accuracy")
+    right.set_yticks(rows, [style.short(run, 28) for run in names])
+    wrong.barh(rows, table["false_positive_rate"], height=0.4, color=colours)
     wrong.set_title("human images called AI")
-    right.set_yticks(rows, [style.short(run, 28) for run in table["run"]])
     wrong.set_yticks(rows, [])
     for axes in (right, wrong):
         axes.set_ylim(len(table) - 0.4, -0.6)
         axes.grid(axis="x")
-        style.percent(axes.xaxis)
     training.set_title("validation accuracy")
-    names = list(table["run"])
     draw_by_epoch(training, {name: curves[name] for name in names if name in curves}, dict(zip(names, colours, strict=True)))
-    style.percent(training.yaxis)
+    style.percent(right.xaxis, wrong.xaxis, training.yaxis)
     return figure
 
 
@@ -50,13 +46,12 @@ def plot_losses(histories: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
         histories: run → its metrics.csv, with ``epoch``, and ``train/loss`` and ``val/loss`` where they were recorded.
         names: the runs, the best first.
     """
-    figure = style.paper(style.WIDE, 4.2, "Loss by epoch: lower is better")
+    figure = style.paper(style.WIDE, 4.2, "Loss by epoch")
     colours = dict(zip(names, style.run_colours(len(names)), strict=True))
-    panels = figure.subplots(1, 2, sharey=True)
-    for axes, (title, column) in zip(panels, {"training": "train/loss", "validation": "val/loss"}.items(), strict=True):
-        curves = {
-            name: histories[name].set_index("epoch")[column].dropna() for name in names if column in histories[name].columns
-        }
+    columns = {"training": "train/loss", "validation": "val/loss"}
+    for axes, (title, column) in zip(figure.subplots(1, 2, sharey=True), columns.items(), strict=True):
+        recorded = {name: histories[name] for name in names if column in histories[name].columns}
+        curves = {name: history.set_index("epoch")[column].dropna() for name, history in recorded.items()}
         draw_by_epoch(axes, curves, colours)
         axes.set_title(title)
     return figure

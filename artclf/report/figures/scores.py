@@ -1,39 +1,32 @@
 """How good the verdicts are, as figures."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from artclf.evaluation.calibration import ece, ece_by_chance, reliability
 from artclf.evaluation.metrics import THRESHOLD
+from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
 from artclf.report import style
 from artclf.report.figures.data import groups_of, in_order
 
-Confusion = Mapping[str, Mapping[str, int]]
-_LABELS = ("human", "ai")
+Confusion = Mapping[str, Mapping[str, int]]  # truth → verdict → number of images
+_LABELS = ["human", "ai"]
+_COLUMNS = 4
 
 
 def plot_confusions(confusions: Sequence[tuple[str, Confusion]]) -> Figure:
-    """Plot confusion matrices with counts and the shares of each row.
-
-    Args:
-        confusions: title, and truth → verdict → number of images, over ``"ai"`` and ``"human"``.
-    """
-    columns = min(4, len(confusions))
-    rows = math.ceil(len(confusions) / columns)
-    figure = style.paper(max(style.NARROW, 2.4 * columns), 0.9 + (3.4 if len(confusions) == 1 else 2.3) * rows, "Confusion")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid[len(confusions) :]:
-        axes.set_axis_off()
-    for axes, (title, confusion) in zip(grid, confusions, strict=False):
-        counts = np.array([[confusion.get(truth, {}).get(verdict, 0) for verdict in _LABELS] for truth in _LABELS])
+    """Plot confusion matrices, each with its title, with counts and the shares of each row."""
+    columns, height = min(_COLUMNS, len(confusions)), 2.3 if len(confusions) > 1 else 3.4
+    width = max(style.NARROW, 2.4 * columns)
+    figure, panels = style.panels(len(confusions), columns, "Confusion", width=width, height=height)
+    for axes, (title, confusion) in zip(panels, confusions, strict=True):
+        counts = pd.DataFrame(confusion).T.reindex(index=_LABELS, columns=_LABELS).fillna(0).to_numpy(dtype=int)
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.6)
         for (row, column), count in np.ndenumerate(counts):
@@ -45,15 +38,15 @@ def plot_confusions(confusions: Sequence[tuple[str, Confusion]]) -> Figure:
     return figure
 
 
-def draw_roc(axes: Axes, is_ai: NDArray[np.bool_], p_ai: NDArray[np.float64], colour: str, label: str) -> None:
-    """Draw a ROC curve, with a dot at the threshold 0.5.
+def draw_roc(axes: Axes, is_ai: Booleans, p_ai: Floats, colour: str, label: str) -> None:
+    """Draw a ROC curve with its AUROC in the legend, and a dot at the threshold 0.5.
 
     Args:
         axes: where.
         is_ai: [N] the truth; both classes.
         p_ai: [N] the scores, 0..1.
         colour: of the curve.
-        label: before the AUROC, in the legend; one that begins with an underscore is left out of it.
+        label: before the AUROC; one that begins with an underscore keeps the curve out of the legend.
     """
     false_rate, true_rate, _ = roc_curve(is_ai, p_ai)
     axes.plot(false_rate, true_rate, color=colour, label=f"{label} {roc_auc_score(is_ai, p_ai):.3f}")
@@ -61,12 +54,10 @@ def draw_roc(axes: Axes, is_ai: NDArray[np.bool_], p_ai: NDArray[np.float64], co
     axes.plot([called[~is_ai].mean()], [called[is_ai].mean()], "o", color=colour, zorder=5)
     axes.set_xlabel("human images called AI (false positive rate)")
     axes.set_ylabel("AI images found (true positive rate)")
-    axes.grid(axis="both", visible=True)
-    style.percent(axes.xaxis)
-    style.percent(axes.yaxis)
+    style.percent(axes.xaxis, axes.yaxis)
 
 
-def plot_roc_pr(is_ai: NDArray[np.bool_], p_ai: NDArray[np.float64]) -> Figure:
+def plot_roc_pr(is_ai: Booleans, p_ai: Floats) -> Figure:
     """Plot the ROC curve and the precision-recall curve side by side, with dots at the threshold 0.5.
 
     Args:
@@ -85,8 +76,7 @@ def plot_roc_pr(is_ai: NDArray[np.bool_], p_ai: NDArray[np.float64]) -> Figure:
     if called.any():
         right.plot([called[is_ai].mean()], [is_ai[called].mean()], "o", color=style.AI, zorder=5)
     right.set(xlabel="AI images found (recall)", ylabel='"AI" verdicts that are right (precision)', ylim=(-0.02, 1.04))
-    style.percent(right.xaxis)
-    style.percent(right.yaxis)
+    style.percent(right.xaxis, right.yaxis)
     for axes in (left, right):
         axes.legend(loc="lower center")
     return figure
@@ -100,18 +90,18 @@ def plot_scores(predictions: pd.DataFrame) -> Figure:
     """
     groups = groups_of(predictions)
     names = in_order(groups)
-    figure = style.paper(style.WIDE, 1.4 + 0.8 * max(len(names), 1), "p_ai of each image, by who made it")
-    panels = figure.subplots(max(len(names), 1), 1, sharex=True, squeeze=False)[:, 0]
+    figure = style.paper(style.WIDE, 1.4 + 0.8 * len(names), "p_ai of each image, by class and generator")
+    panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
     edges = np.linspace(0, 1, 21)
-    for axes, name in zip(panels, names, strict=False):
-        label = "human" if name == "human" else "ai"
+    for axes, name in zip(panels, names, strict=True):
+        label, error = ("human", "called AI") if name == "human" else ("ai", "missed")
         scores = predictions.loc[groups == name, "p_ai"].to_numpy(dtype=float)
-        wrong_bins = (edges[:-1] >= THRESHOLD) == (label == "human")
-        colours = [style.shade(style.COLOURS[label], 1.0 if wrong else 0.42) for wrong in wrong_bins]
-        axes.bar(edges[:-1], np.histogram(scores, edges)[0], width=0.047, align="edge", color=colours)
+        _, _, bars = axes.hist(scores, edges.tolist(), rwidth=0.94)
+        for bar, edge in zip(bars, edges, strict=False):
+            is_wrong = (edge >= THRESHOLD) == (label == "human")
+            bar.set_color(style.shade(style.COLOURS[label], 1.0 if is_wrong else 0.42))
         axes.axvline(THRESHOLD, color=style.INK, linewidth=1)
         wrong = int(((scores >= THRESHOLD) == (label == "human")).sum())
-        error = "called AI" if label == "human" else "missed"
         axes.set_title(f"{style.short(name, 40)}: {fmt.count(wrong)} of {fmt.count(len(scores))} {error}")
     panels[-1].set_xlabel("p_ai: from 0, surely human, to 1, surely AI")
     return figure
@@ -126,19 +116,18 @@ def plot_reliability(predictions: pd.DataFrame) -> Figure:
     is_ai = (predictions["label"] == "ai").to_numpy(dtype=bool)
     figure = style.paper(style.WIDE, 5.0, "Reliability before and after calibration")
     panels = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=[3, 1])
-    for (top, bottom), name in zip(panels.T, ("p_ai", "calibrated"), strict=True):
+    for (upper, lower), name in zip(panels.T, ("p_ai", "calibrated"), strict=True):
         scores = predictions[name].to_numpy(dtype=float)
-        top.plot([0, 1], [0, 1], ":", color=style.MUTED)
-        for bin_ in reliability(is_ai, scores) if len(scores) else ():
-            top.plot([bin_.mean] * 2, [bin_.ai.low, bin_.ai.high], color=style.MUTED)
-            top.plot([bin_.mean], [bin_.ai.value], "o", color=style.INK)
-        if len(scores):
-            error = f"calibration error {fmt.score(ece(is_ai, scores))}; by chance {fmt.score(ece_by_chance(scores))}"
-            top.set_title(f"{name}: {error}")
-        style.percent(top.yaxis)
+        upper.plot([0, 1], [0, 1], ":", color=style.MUTED)
+        for bin_ in reliability(is_ai, scores):
+            upper.plot([bin_.mean] * 2, [bin_.ai.low, bin_.ai.high], color=style.MUTED)
+            upper.plot([bin_.mean], [bin_.ai.value], "o", color=style.INK)
+        error = f"calibration error {fmt.score(ece(is_ai, scores))}; by chance {fmt.score(ece_by_chance(scores))}"
+        upper.set_title(f"{name}: {error}")
+        style.percent(upper.yaxis)
         parts, colours = [scores[~is_ai], scores[is_ai]], [style.HUMAN, style.AI]
-        bottom.hist(parts, bins=list(np.linspace(0, 1, 21)), stacked=True, color=colours, label=_LABELS)
-        bottom.set_xlabel(name)
+        lower.hist(parts, bins=np.linspace(0, 1, 21).tolist(), stacked=True, color=colours, label=_LABELS)
+        lower.set_xlabel(name)
     panels[0, 0].set_ylabel("share of AI")
     panels[1, 0].set_ylabel("images")
     panels[1, 0].legend(loc="upper center", ncols=2)

@@ -1,8 +1,7 @@
 """A search for settings: its trials, and figures of them."""
 
-import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,79 +11,48 @@ from matplotlib.ticker import MaxNLocator
 from artclf.report import format as fmt
 from artclf.report import style
 
-_A_ROW = 3  # plots of settings side by side
+_COLUMNS = 3  # plots of settings side by side
 _SPREAD = 10.0  # from this ratio of the largest loss to the smallest on, the axis is logarithmic
 METRICS = {"val/loss": "validation loss", "val/accuracy": "validation accuracy", "val/auroc": "validation AUROC"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trial.
-
-    Attributes:
-        state: how it ended.
-        value: the monitored figure of the best weights; of the last epoch where it was pruned, None where it failed.
-        epochs: how many it trained.
-        seconds: how long the run took; None where it is not known.
-        reason: why it was stopped, or failed.
-        test: figures of the test split, by which nothing is chosen.
-        ended: whether the run itself said how it ended.
-    """
+    """What became of a trial."""
 
     state: Literal["finished", "pruned", "failed"]
-    value: float | None
+    value: float | None  # the monitored figure of the best weights; of the last epoch where it was pruned; None: failed
     epochs: int
     seconds: float | None
-    reason: str = ""
-    test: dict[str, float | None] = field(default_factory=dict)
-    ended: bool = True
+    reason: str = ""  # why it was pruned, or failed
+    test: dict[str, float | None] = field(default_factory=dict)  # figures of the test split, by which nothing is chosen
+    ended: bool = True  # whether the run itself recorded how it ended
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial(Outcome):
-    """One trial of a search.
+    """One trial of a search."""
 
-    Attributes:
-        number: from 0 on; its run is in the subfolder of that name.
-        words: what was drawn for each setting that was searched, as it is typed.
-    """
-
-    number: int
-    words: dict[str, str]
+    number: int  # from 0 on; its run is in the subfolder of that name
+    words: dict[str, str]  # setting → the value that was tried, as it is typed
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A search, so far.
+    """A search, so far."""
 
-    Attributes:
-        metric: the monitored figure ("val/loss"), and `mode`, whether "min" or "max" of it is best.
-        mode: see metric.
-        trials: all of them, in order.
-        space: what was searched: key → what it may be, as it is typed.
-        numbers: of those that are numbers: the lowest, the highest, and whether they were drawn by their order of magnitude.
-        choices: the values of the others, as typed.
-        settled: words that are the same for all trials.
-        best: the finished trial with the best figure, if there is one.
-        command: what runs its settings again, ready to paste.
-        importance: key → share of the differences that it explains, the largest first; empty where that can't be told.
-        importance_missing: why it can't.
-        asked: how many trials there were to be.
-        seconds: how long this search took, since it was begun or gone on with.
-    """
-
-    metric: str
+    metric: str  # the monitored figure ("val/loss")
     mode: Literal["min", "max"]
     trials: list[Trial]
-    space: dict[str, str]
-    numbers: dict[str, tuple[float, float, bool]]
-    choices: dict[str, tuple[str, ...]]
-    settled: list[str]
+    space: dict[str, str]  # key → what it may be, as it is typed
+    numbers: dict[str, tuple[float, float, bool]]  # key → the lowest, the highest, and whether the scale is logarithmic
+    choices: dict[str, tuple[str, ...]]  # key → the values of those that are no numbers
+    settled: list[str]  # overrides that are the same for all trials
     best: Trial | None
-    command: str | None
-    importance: dict[str, float]
-    importance_missing: str
-    asked: int
+    command: str | None  # runs the best settings again
+    importance: dict[str, float]  # key → share of the differences that it explains, the largest first
+    importance_missing: str  # why there is none
+    asked: int  # how many trials there were to be
     seconds: float
 
     @property
@@ -114,9 +82,7 @@ def plot_trials(sweep: Sweep) -> Figure:
         axes.plot(failed, [0.03] * len(failed), "x", color=style.AI, transform=at_the_edge, label="failed")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="trial", ylabel=sweep.name)
-    handles, labels = axes.get_legend_handles_labels()
-    kept = dict(zip(labels, handles, strict=True))
-    axes.legend(kept.values(), kept.keys())
+    axes.legend()
     return figure
 
 
@@ -136,54 +102,47 @@ def plot_importance(sweep: Sweep) -> Figure:
 def plot_settings(sweep: Sweep) -> Figure:
     """Plot each trial's figure over each setting, on one axis of figures; the best is ringed."""
     keys = list(sweep.space)
-    columns = min(len(keys), _A_ROW)
-    rows = math.ceil(len(keys) / _A_ROW)
-    figure = style.paper(style.WIDE, 0.9 + 2.9 * rows, f"The {sweep.name} over each setting")
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
-    for axes in grid.flat[len(keys) :]:
-        axes.set_axis_off()
-    for key, axes in zip(keys, grid.flat, strict=False):
-        places = _places(axes, sweep, key)
-        limits = axes.get_xlim()
+    columns = min(len(keys), _COLUMNS)
+    figure, panels = style.panels(len(keys), columns, f"The {sweep.name} over each setting", height=2.9, sharey=True)
+    for key, axes in zip(keys, panels, strict=True):
+        drawn = {trial.number: trial.words[key] for trial in sweep.trials if key in trial.words}
+        if key in sweep.numbers:
+            low, high, log = sweep.numbers[key]
+            places = {number: float(word) for number, word in drawn.items()}
+            room = 0.06 * (high - low) or 0.5
+            limits = (low / 1.1, high * 1.1) if log else (low - room, high + room)
+            if log:
+                style.log_scale(axes.xaxis)
+        else:
+            choices = sweep.choices[key]
+            places = {number: float(choices.index(word)) for number, word in drawn.items()}
+            limits = (-0.6, len(choices) - 0.4)
+            axes.set_xticks(range(len(choices)), [style.short(choice, 16) for choice in choices])
         _scatter(axes, sweep, places)
         axes.set_xlim(limits)  # what was searched, not only what was drawn
         axes.set_title(style.short(key, 34))
-    for axes in grid[:, 0]:
+    for axes in panels[::columns]:
         axes.set_ylabel(sweep.name)
     return figure
 
 
-def _places(axes: Axes, sweep: Sweep, key: str) -> dict[int, float]:
-    """Where each trial stands on the axis of a setting; the axis is labelled."""
-    drawn = [(trial, trial.words[key]) for trial in sweep.trials if key in trial.words]
-    if key in sweep.numbers:
-        low, high, log = sweep.numbers[key]
-        if log:
-            axes.set_xscale("log")
-            axes.set_xlim(low / 1.1, high * 1.1)
-        else:
-            room = 0.06 * (high - low) or 0.5
-            axes.set_xlim(low - room, high + room)
-        return {trial.number: float(word) for trial, word in drawn}
-    choices = sweep.choices[key]
-    axes.set_xticks(range(len(choices)), [style.short(choice, 16) for choice in choices])
-    axes.set_xlim(-0.6, len(choices) - 0.4)
-    return {trial.number: choices.index(word) for trial, word in drawn}
-
-
 def _scatter(axes: Axes, sweep: Sweep, places: dict[int, float]) -> None:
-    for trial in sweep.trials:
-        if trial.value is None or trial.number not in places:
-            continue
-        at = ([places[trial.number]], [trial.value])
-        if trial is sweep.best:
-            look: dict[str, Any] = {"markersize": 13, "markerfacecolor": "none", "markeredgewidth": 2}
-            axes.plot(*at, "o", color=style.STAGES[1], zorder=4, label="the best", **look)
-        if trial.state == "finished":
-            axes.plot(*at, "o", color=style.STAGES[0], zorder=3, label="finished")
-        else:
-            axes.plot(*at, "o", color=style.MUTED, markerfacecolor=style.PAPER, label="stopped early (its last epoch)")
-    values = [trial.value for trial in sweep.trials if trial.value is not None]
-    if sweep.metric == "val/loss" and min(values, default=0) > 0 and max(values) / min(values) > _SPREAD:
-        axes.set_yscale("log")
+    """Plot the trials' figures at their places (by number) on the x axis."""
+    shown = {trial.number: trial.value for trial in sweep.trials if trial.value is not None and trial.number in places}
+    for state, label, colour, face in (
+        ("finished", "finished", style.STAGES[0], style.STAGES[0]),
+        ("pruned", "stopped early (its last epoch)", style.MUTED, style.PAPER),
+    ):
+        numbers = [trial.number for trial in sweep.trials if trial.state == state and trial.number in shown]
+        if numbers:
+            values = [shown[number] for number in numbers]
+            axes.plot([places[number] for number in numbers], values, "o", color=colour, markerfacecolor=face, label=label)
+    if sweep.best is not None and sweep.best.number in shown:
+        place = [places[sweep.best.number]]
+        axes.plot(
+            place, [shown[sweep.best.number]], color=style.STAGES[1], markersize=13, label="the best", ls="", **style.RING
+        )
+    lowest, highest = min(shown.values(), default=0.0), max(shown.values(), default=0.0)
+    if sweep.metric == "val/loss" and lowest > 0 and highest / lowest > _SPREAD:
+        style.log_scale(axes.yaxis)
     axes.margins(y=0.14)
