@@ -50,7 +50,7 @@ def _draw(job: tuple[Path, str, int, int], side: int) -> None:
     rng = np.random.default_rng([style, serial, *f"{file.parents[1].name}{prefix}".encode()])
     pixels = draw_picture(list(STYLES)[style % len(STYLES)], rng, min(256, side))  # drawing larger costs more than it tells
     if prefix:
-        pixels = generate(pixels, list(GENERATORS.values())[prefix == "AI_SD_"], rng)
+        pixels = generate(pixels, list(GENERATORS.values())[prefix == "AI_SD_"])
     Image.fromarray(pixels).resize((side, side), Image.Resampling.BICUBIC).save(file, quality=95)
 
 
