@@ -31,7 +31,7 @@ def counts(table: pd.DataFrame, column: str) -> dict[str, dict[str, int]]:
     return found
 
 
-def test_a_generator_leaves_train_and_val_and_its_test_pictures_are_tested_apart() -> None:
+def test_a_generator_leaves_train_and_val_and_its_test_images_are_tested_apart() -> None:
     table, left_out = hold_out(TWO, "generator", "alpha")
     assert left_out == LeftOut("generator", "alpha", "unseen", untrained=14, tested=6)
     assert counts(table, "generator") == {
@@ -66,7 +66,7 @@ def test_a_split_that_is_called_unseen_already_is_not_mixed_up_with_it() -> None
     assert counts(table, "generator")["held_out"] == {"alpha": 6}
 
 
-def test_a_human_work_is_no_work_of_a_generator_of_that_name() -> None:
+def test_human_images_stay_even_under_a_generators_name() -> None:
     odd = pd.concat([TWO, table_of(("human", "alpha", "plain", "train", 7))], ignore_index=True)
     table, left_out = hold_out(odd, "generator", "alpha")
     assert left_out.untrained == 14
@@ -94,20 +94,20 @@ def test_a_name_that_the_data_has_not_is_refused_with_the_nearest(by: str, leave
 
 
 def test_what_cannot_be_tested_or_was_never_trained_on_is_refused() -> None:
-    with pytest.raises(ArtclfError, match="alpha: this generator has no test pictures"):
+    with pytest.raises(ArtclfError, match="alpha: this generator has no test images"):
         hold_out(TWO[(TWO["split"] != "test") | (TWO["generator"] != "alpha")], "generator", "alpha")
     with pytest.raises(ArtclfError, match="alpha: is in no training split"):
         hold_out(TWO[(TWO["split"] != "train") | (TWO["generator"] != "alpha")], "generator", "alpha")
 
 
 def test_no_split_may_lose_a_class() -> None:
-    with pytest.raises(ArtclfError, match="no ai pictures are left in train"):
+    with pytest.raises(ArtclfError, match="no ai images are left in train"):
         hold_out(TWO[TWO["generator"] != "beta"], "generator", "alpha")
     few = TWO[(TWO["split"] != "val") | (TWO["generator"] != "beta")]
-    with pytest.raises(ArtclfError, match=r"no ai pictures are left in val; a larger data\.val_fraction"):
+    with pytest.raises(ArtclfError, match=r"no ai images are left in val; a larger data\.val_fraction"):
         hold_out(few, "generator", "alpha")
     of_one = table_of(*((label, label, "plain", split, 2) for label in ("ai", "human") for split in ("train", "test")))
-    with pytest.raises(ArtclfError, match="no ai and no human pictures are left in train"):
+    with pytest.raises(ArtclfError, match="no ai and no human images are left in train"):
         hold_out(of_one, "style", "plain")
 
 
@@ -120,18 +120,16 @@ def test_what_is_left_out_in_turn_is_what_is_trained_on() -> None:
     assert to_leave_out(uncut, "generator") == (["alpha", "beta"], {})
 
 
-def test_what_can_not_be_told_or_not_be_tested_is_left_aside_with_the_reason() -> None:
+def test_what_is_not_named_or_can_not_be_tested_is_left_aside_with_the_reason() -> None:
     more = table_of(("ai", "unknown", "plain", "train", 2), ("ai", "new", "plain", "train", 2))
     names, aside = to_leave_out(pd.concat([TWO, more]), "generator")
     assert names == ["alpha", "beta"]
-    assert aside == {"unknown": "the data does not tell the generator of these pictures", "new": "it has no test pictures"}
+    assert aside == {"unknown": "the data does not name the generator of these images", "new": "it has no test images"}
 
 
 def test_one_generator_alone_is_one_clear_error() -> None:
     one = TWO[TWO["generator"] != "beta"]
-    with pytest.raises(ArtclfError, match=r"one generator only \(alpha\), and without it no AI pictures would be left"):
+    with pytest.raises(ArtclfError, match=r"one generator only \(alpha\), and without it no AI images would be left"):
         to_leave_out(one, "generator")
-    with pytest.raises(
-        ArtclfError, match=r"one generator only \(unknown\).*the data does not tell any: a folder in data=folder"
-    ):
+    with pytest.raises(ArtclfError, match=r"one generator only \(unknown\).*the data names none: a folder in data=folder"):
         to_leave_out(one.replace({"generator": {"alpha": "unknown"}}), "generator")
