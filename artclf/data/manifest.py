@@ -74,7 +74,7 @@ class Manifest:
 
     def targets(self, split: str) -> npt.NDArray[np.int64]:
         """The encoded labels of one split, [N]: 0 = AI, 1 = human."""
-        return self.split(split)["label"].map(TARGETS).to_numpy(dtype=np.int64)
+        return np.array([TARGETS[label] for label in self.split(split)["label"]], dtype=np.int64)
 
     def split(self, name: str) -> pd.DataFrame:
         """The rows of one split, numbered as in the whole table."""

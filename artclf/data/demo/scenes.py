@@ -1,12 +1,13 @@
 """What the demo images show: hills, a sea or a still life, drawn with Pillow."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-Colours = NDArray[np.float32]
+Colours = NDArray[np.floating[Any]]
 """An image [n, n, 3] or a colour [3], from 0 to 1."""
 
 # sky above, sky at the horizon, light, far, near, accent, dark

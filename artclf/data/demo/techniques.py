@@ -21,7 +21,7 @@ def draw_picture(style: str, rng: np.random.Generator, size: int) -> NDArray[np.
     return to_bytes(reduced + GRAIN * grain)
 
 
-def to_bytes(image: NDArray[np.floating]) -> NDArray[np.uint8]:
+def to_bytes(image: Colours) -> NDArray[np.uint8]:
     """From 0..1 to 0..255, rounded."""
     rounded: NDArray[np.uint8] = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
     return rounded

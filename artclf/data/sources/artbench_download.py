@@ -202,14 +202,18 @@ def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
     if (base := find_base(root)) is None:
         raise ArtclfError(f"{root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it, or train/ and test/ themselves")
     files = {"/".join(inside): names for inside, names in picture_folders(base)}
-    expected = {f"{split}/{folder}": n for split, folders in expected_counts().items() for folder, n in folders.items()}
-    counts = [FolderCount(*name.split("/"), n, len(files.get(name, ())) or None) for name, n in expected.items()]
+    counts = [
+        FolderCount(split, folder, n, len(files.get(f"{split}/{folder}", ())) or None)
+        for split, folders in expected_counts().items()
+        for folder, n in folders.items()
+    ]
+    known = {f"{count.split}/{count.folder}" for count in counts}
     unknown = {
-        name or ".": f"{len(names):,} images in a folder that version 5 does not have{nearest(name, expected.keys() - files)}"
+        name or ".": f"{len(names):,} images in a folder that version 5 does not have{nearest(name, known - files.keys())}"
         for name, names in files.items()
-        if name not in expected
+        if name not in known
     }
-    paths = [f"{folder}/{name}" for folder, names in files.items() if folder in expected for name in names] if decode else []
+    paths = [f"{folder}/{name}" for folder, names in files.items() if folder in known for name in names] if decode else []
     looks = inspect_files(base, paths, max_pixels=DEFAULT_MAX_PIXELS, threads=os.cpu_count() or 1)
     unreadable = {path: reason for path, reason in zip(paths, looks["reason"], strict=True) if reason}
     return Verification(base, counts, unknown, unreadable, decoded=decode)
