@@ -101,9 +101,8 @@ def test_paths_are_relative_to_the_file_and_empty_cells_are_filled(tmp_path: Pat
         ["pictures/b.png", "ai", "unknown", "unknown", ""],
     ]
     assert read_any(file).table.equals(manifest.table)
-    assert (
-        read_csv(write(tmp_path, HEADER, "a.png,ai,,,", "b.png,human,,,"), tmp_path / "pictures").root == tmp_path / "pictures"
-    )
+    below = tmp_path / "pictures"  # the root may be another folder
+    assert read_csv(write(tmp_path, HEADER, "a.png,ai,,,", "b.png,human,,,"), below).root == below
 
 
 @pytest.mark.parametrize(
