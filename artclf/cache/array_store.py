@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 KEY_BYTES = 32
 ABOUT = "about.json"
 ROWS, KEYS = ".rows.npy", ".keys.npy"
-COMMIT_BYTES = 2**28  # a segment is written after this much
+COMMIT_BYTES = 2**27  # a segment is written after this much, which is held in memory until then
 COMMIT_SECONDS = 10.0  # or after this time, or after a tenth of the time that the build has taken
 RESIDENT_BYTES = 128 * 2**20  # after reading this much, mapped pages are given back to the system
 
