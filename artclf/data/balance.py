@@ -1,6 +1,6 @@
-"""What is done about unequal classes. Every choice is a function of the labels and a seed."""
+"""What is done about unequal classes: a function of the labels and a seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,49 +8,40 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Plan:
-    """What an epoch is made of.
+    """The items of a training epoch, [N] each."""
 
-    Attributes:
-        rows: [N], which picture each item is (a position in the training split).
-        copies: [N], 0 for the picture itself, 1, 2, … for its augmented copies.
-        weights: [N], how often each item is drawn, relative to the others; None where each is drawn once an epoch.
-        pos_weight: what the loss multiplies the terms of target 1 (human) by; None where nothing.
-    """
-
-    rows: npt.NDArray[np.int64]
-    copies: npt.NDArray[np.int64]
-    weights: npt.NDArray[np.float64] | None = None
-    pos_weight: float | None = None
+    rows: npt.NDArray[np.int64]  # each item's image, a position in the training split
+    copies: npt.NDArray[np.int64]  # 0 for the image itself, 1, 2, … for its augmented copies
+    weights: npt.NDArray[np.float64] | None = None  # relative frequency of each item; None where each is drawn once an epoch
+    pos_weight: float | None = None  # factor of the loss of target 1 (human)
 
 
 def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
-    """Decide what an epoch is made of.
+    """Decide which items an epoch has.
 
     Args:
         targets: [N], 0 = AI, 1 = human; both occur.
         name: augment, sampler, pos_weight, undersample or none, as in conf/balance.
-        seed: of the choice of pictures that are copied or left out.
+        seed: of the random choice of images that are copied or left out.
     """
     everything = np.arange(len(targets))
     counts = np.bincount(targets, minlength=2)
-    small = int(np.argmin(counts))
     rng = np.random.default_rng([seed, 0xBA1A])
-    none = np.zeros(len(targets), dtype=np.int64)
+    originals = Plan(everything, np.zeros_like(everything))
     match name:
         case "augment":
-            missing = int(counts.max() - counts.min())
-            order = rng.permutation(np.flatnonzero(targets == small))
-            number = np.arange(missing)  # round by round over the pictures, so that their numbers of copies differ by one
+            order = rng.permutation(np.flatnonzero(targets == np.argmin(counts)))
+            number = np.arange(counts.max() - counts.min())  # round after round, so that numbers of copies differ by one
             rows = np.concatenate([everything, order[number % len(order)]])
-            return Plan(rows, np.concatenate([none, number // len(order) + 1]))
+            return Plan(rows, np.concatenate([originals.copies, number // len(order) + 1]))
         case "undersample":
             kept = [rng.permutation(np.flatnonzero(targets == label))[: counts.min()] for label in (0, 1)]
             rows = np.sort(np.concatenate(kept))
-            return Plan(rows, none[: len(rows)])
+            return Plan(rows, np.zeros_like(rows))
         case "sampler":
-            return Plan(everything, none, weights=1.0 / counts[targets])
+            return replace(originals, weights=1.0 / counts[targets])
         case "pos_weight":
-            return Plan(everything, none, pos_weight=float(counts[0] / counts[1]))
+            return replace(originals, pos_weight=float(counts[0] / counts[1]))
         case "none":
-            return Plan(everything, none)
+            return originals
     raise ValueError(f"balance: got {name!r}; allowed: augment, sampler, pos_weight, undersample, none")

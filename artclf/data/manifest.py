@@ -1,4 +1,4 @@
-"""The table of images: the only thing that knows about folders. A source makes one; all else asks it."""
+"""The table of images. A source makes it from files; all else reads it and knows nothing of folders."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,39 +13,36 @@ import pandas as pd
 from artclf.errors import ArtclfError
 
 COLUMNS = ("path", "label", "generator", "style", "split")
-SHA256 = "sha256"  # the column of the files' hashes, which a run's manifest has besides
+SHA256 = "sha256"  # a further column in a run's manifest: the hash of each file's bytes, hexadecimal
 LABELS = ("ai", "human")
 TARGETS = {"ai": 0, "human": 1}  # as the seed study encoded them
-HUMAN = "human"  # the "generator" of human works
+HUMAN = "human"  # the "generator" of human images
 
 
 @dataclass(frozen=True)
 class Manifest:
     """Which images there are, and what is known of each.
 
-    Attributes:
-        root: the folder that paths are relative to, an absolute path.
-        table: a row an image, with the columns `path` (relative to `root`, with /), `label` ("ai" or "human"), `generator`
-            ("human" for human works), `style`, and `split` ("train", "val", "test", another name, or "" where the source
-            leaves it open); in a run, also `sha256`, the hash of the file's bytes, 64 hexadecimal digits.
+    The column `path` is relative to the root, with /; `label` is "ai" or "human"; `generator` is "human" for human images;
+    `split` is "train", "val", "test", another name, or "" where the source leaves it open.
     """
 
-    root: Path
-    table: pd.DataFrame
+    root: Path  # made absolute: the table is written down and read from elsewhere
+    table: pd.DataFrame  # a row for each image, with COLUMNS; in a run also SHA256
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "root", self.root.absolute())  # what is written down is read from elsewhere
+        object.__setattr__(self, "root", self.root.absolute())
 
     @classmethod
-    def of(cls, root: Path, rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]]) -> "Manifest":
-        """Make a manifest of rows (or of whole columns, which is quicker), in the order of their paths.
+    def of(cls, root: Path, rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]] | pd.DataFrame) -> "Manifest":
+        """Make a manifest of rows or of whole columns, sorted by path.
 
         Raises:
             ArtclfError: for a label that is neither ai nor human, and where there are no rows.
         """
         table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable")
         if table.empty:
-            raise ArtclfError(f"{root}: no pictures found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
+            raise ArtclfError(f"{root}: no images found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
         unknown = table[~table["label"].isin(LABELS)]
         if len(unknown):
             first = unknown.iloc[0]
@@ -56,29 +53,21 @@ class Manifest:
 
     @classmethod
     def of_folders(cls, root: Path, folders: Iterable[tuple[Sequence[str], Mapping[str, str]]]) -> "Manifest":
-        """Make a manifest of folders, in the order of the paths.
-
-        Args:
-            root: the folder that paths are relative to.
-            folders: for each, the paths in it, and what all of them have in common: label, generator, style and split.
-
-        Raises:
-            ArtclfError: as `of`.
-        """
+        """Make a manifest of folders: the paths in each, and the label, generator, style and split that they share."""
         columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
-        for paths, common in folders:
+        for paths, shared in folders:
             columns["path"] += paths
-            for name, value in common.items():
+            for name, value in shared.items():
                 columns[name] += [value] * len(paths)
         return cls.of(root, columns)
 
     @cached_property
     def sha256(self) -> str:
-        """The hash of the table: the same for the same pictures in the same splits, wherever their folder lies."""
+        """The hash of the table: the same for the same images in the same splits, wherever their folder lies."""
         return hashlib.sha256(self.to_csv().encode()).hexdigest()
 
     def to_csv(self) -> str:
-        """The table as text, the columns in their order."""
+        """The table as CSV text, the columns in their order."""
         columns = [*COLUMNS, *({SHA256} & {*self.table.columns})]
         text: str = self.table.to_csv(index=False, columns=columns, lineterminator="\n")
         return text
@@ -93,7 +82,7 @@ class Manifest:
 
     @property
     def evaluated(self) -> list[str]:
-        """The splits that a model is tested on: all but train, with val and test first."""
+        """The splits that a model is tested on: all but train, with test and val first."""
         names = [name for name in self.table["split"].unique() if name != "train"]
         return sorted(names, key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
 

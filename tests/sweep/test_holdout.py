@@ -123,7 +123,7 @@ def test_one_generator_alone_can_not_be_left_out(train, tmp_path: Path) -> None:
         draw(tmp_path / "pictures" / "train" / label / inside / "0.png", label, 0)
     done = train("+holdout=generator", f"data.root={tmp_path / 'pictures'}", *SMALL, f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 2
-    assert done.lines("the training split has one generator only (alpha), and without it no AI pictures would be left")
+    assert done.lines("the training split has one generator only (alpha), and without it no AI images would be left")
 
 
 def test_names_of_folders_are_plain_and_no_two_are_one() -> None:

@@ -1,1 +1,1 @@
-"""Pictures drawn by artclf itself."""
+"""Images that artclf draws itself."""

@@ -10,23 +10,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from artclf.data.demo.brushes import STYLES, draw_picture
 from artclf.data.demo.generators import GENERATORS, generate
+from artclf.data.demo.techniques import STYLES, draw_picture
 from artclf.errors import ArtclfError
 
-__all__ = ["GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_picture", "generate"]
+__all__ = ["FOLDERS", "GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_picture", "generate"]
 
-VERSION = 2
-"""Another number for each change in what is drawn."""
-
+VERSION = 3  # another number for each change in what is drawn
 FOLDERS: dict[str, tuple[str, str | None]] = {
     **{style: (style, None) for style in STYLES},
     **{f"AI_{tag}_{style}": (style, generator) for tag, generator in GENERATORS.items() for style in STYLES},
 }
-"""What is in a folder: a style, and the generator if any."""
-
-_QUALITIES: dict[tuple[str | None, bool], int] = {("quality", False): 95, ("quality", True): 75, ("format", False): 75}
-"""JPEG quality by the shortcut that is planted, and whether the image stands for AI; all others are PNG."""
+"""The style in each folder, and the generator if any."""
 
 README = """\
 These images were drawn by a program (artclf, data=demo): {recipe}.
@@ -42,20 +37,17 @@ def draw_demo(
 ) -> Path:
     """Draw the demo images in AI-ArtBench's layout, unless they are there already.
 
-    The same arguments give the same files. They are drawn beside the root and moved there when complete: an interruption
-    leaves nothing half done, and of two processes that draw at once the second takes what the first has finished.
+    The same arguments give the same files. They are drawn in a temporary folder beside the root and renamed when complete,
+    so that an interruption leaves nothing, and of two processes that draw at once the second uses what the first has drawn.
 
     Args:
         root: the folder to make; it then holds README.txt and Real_AI_SD_LD_Dataset/{train,test}/{STYLE,AI_TAG_STYLE}/.
         seed: of the drawings, 0 or more.
-        size: the side of an image in pixels, 32 or more.
-        train_per_folder: how many training images for each style as human, and again for each generator.
-        test_per_folder: the same of the test set.
-        shortcut: None; else no image passes through a generator, and only how they are stored differs: "size" (AI at two
-            thirds of the size), "quality" (JPEG at 95, AI at 75), "format" (JPEG at 75, AI as PNG).
-
-    Returns:
-        The root.
+        size: pixels a side, 32 or more.
+        train_per_folder: number of training images in each folder.
+        test_per_folder: number of test images in each folder.
+        shortcut: None, or what alone tells AI images (no generator then leaves its trace): "size" (AI at two thirds of the
+            size), "quality" (JPEG at 95, AI at 75), "format" (JPEG at 75, AI as PNG).
 
     Raises:
         ArtclfError: where the root holds anything but these images.
@@ -67,15 +59,15 @@ def draw_demo(
         return root
     difference = f"stored otherwise ({shortcut})" if shortcut else f"passed through {' or '.join(GENERATORS.values())}"
     root.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as beside:
-        drawn = Path(beside) / root.name
+    with TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as temporary:
+        drawn = Path(temporary) / root.name
         for split, count in (("train", train_per_folder), ("test", test_per_folder)):
-            for folder in FOLDERS:
-                (to := drawn / "Real_AI_SD_LD_Dataset" / split / folder).mkdir(parents=True)
+            for name in FOLDERS:
+                folder = drawn / "Real_AI_SD_LD_Dataset" / split / name
+                folder.mkdir(parents=True)
                 for number in range(count):
-                    _draw_file(
-                        to, number, np.random.default_rng([seed, *f"{split}/{folder}/{number}".encode()]), size, shortcut
-                    )
+                    rng = np.random.default_rng([seed, *f"{split}/{name}/{number}".encode()])
+                    _draw_file(folder / f"{number:04}", rng, size, shortcut)
         (drawn / "README.txt").write_text(README.format(recipe=recipe, difference=difference), encoding="utf-8")
         try:
             drawn.rename(root)
@@ -85,18 +77,18 @@ def draw_demo(
     return root
 
 
-def _draw_file(folder: Path, number: int, rng: np.random.Generator, size: int, shortcut: str | None) -> None:
-    style, generator = FOLDERS[folder.name]
+def _draw_file(file: Path, rng: np.random.Generator, size: int, shortcut: str | None) -> None:
+    style, generator = FOLDERS[file.parent.name]
     pixels = draw_picture(style, rng, size)
     if generator and not shortcut:
-        pixels = generate(pixels, generator, rng)
+        pixels = generate(pixels, generator)
     image = Image.fromarray(pixels)
     if generator and shortcut == "size":
         image = image.resize((size * 2 // 3, size * 2 // 3), Image.Resampling.LANCZOS)
-    if (quality := _QUALITIES.get((shortcut, bool(generator)))) is not None:
-        image.save(folder / f"{number:04}.jpg", quality=quality)
-    else:  # uncompressed: a file's size must say nothing
-        image.save(folder / f"{number:04}.png", compress_level=0)
+    if shortcut == "quality" or (shortcut == "format" and not generator):
+        image.save(f"{file}.jpg", quality=95 if shortcut == "quality" and not generator else 75)
+    else:
+        image.save(f"{file}.png", compress_level=0)  # uncompressed, so that the size of a file says nothing
 
 
 def _is_drawn(root: Path, recipe: str) -> bool:

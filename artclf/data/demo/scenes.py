@@ -1,172 +1,142 @@
-"""What the demo images show: hills, a sea, a still life, as fields of colour that any technique can follow."""
+"""What the demo images show: hills, a sea or a still life, drawn with Pillow."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
-Field = NDArray[np.floating[Any]]
-"""A plane [n, n], an image [3, n, n] or a colour [3, 1, 1], as floats; colours go from 0 to 1."""
+Colours = NDArray[np.floating[Any]]
+"""An image [n, n, 3] or a colour [3], from 0 to 1."""
 
-# sky above, sky at the horizon, light, far, middle, near, accent, dark
+# sky above, sky at the horizon, light, far, near, accent, dark
 PALETTES = (
-    ("3f6fa8", "f3d9a4", "fff1c1", "8fa9c4", "5f8f6b", "2f5d46", "d9603b", "24323f"),  # morning
-    ("26345e", "e98a5b", "ffd36e", "7a5c86", "4b4a7c", "232a4d", "c9374a", "161a33"),  # dusk
-    ("7fb6b0", "f6ead0", "fffbe6", "b7c9a8", "d8a657", "8f6b3a", "b8433a", "3b3428"),  # harvest
-    ("16324f", "3f7f93", "f5e663", "2d5d7b", "1d4e63", "0f2b3f", "e3b23c", "081826"),  # night
-    ("9bc4e2", "eef5f0", "ffffff", "8fbf9f", "4f9d69", "2c6e49", "f2a65a", "1c3d2e"),  # spring
-    ("b5532a", "f2b86b", "fff0b3", "a86f52", "7c4a3a", "4a2c2a", "2f6f73", "221615"),  # desert
+    "3f6fa8 f3d9a4 fff1c1 8fa9c4 2f5d46 d9603b 24323f",  # morning
+    "26345e e98a5b ffd36e 7a5c86 232a4d c9374a 161a33",  # dusk
+    "16324f 3f7f93 f5e663 2d5d7b 0f2b3f e3b23c 081826",  # night
+    "b5532a f2b86b fff0b3 a86f52 4a2c2a 2f6f73 221615",  # desert
 )
 
 
-@dataclass
-class Scene:
-    """A square canvas of n by n pixels, x to the right and y downwards, both from 0 to 1.
+class Canvas:
+    """A square image and a random palette; coordinates go from 0 to 1, y downwards."""
 
-    Attributes:
-        rng: the source of all randomness.
-        x: [n, n].
-        y: [n, n].
-        palette: [8, 3, 1, 1], in the order of PALETTES.
-        colour: [3, n, n], what is painted so far.
-    """
+    def __init__(self, rng: np.random.Generator, side: int) -> None:
+        self.rng, self.side = rng, side
+        codes = PALETTES[rng.integers(len(PALETTES))].split()
+        palette = np.array([list(bytes.fromhex(code)) for code in codes]) / 255
+        palette += rng.normal(0, 0.025, palette.shape) + rng.normal(0, 0.02, 3)
+        self.palette = np.clip(palette, 0.02, 1).astype(np.float32)
+        self.image = Image.new("RGB", (side, side))
+        self._draw = ImageDraw.Draw(self.image)
 
-    rng: np.random.Generator
-    x: Field
-    y: Field
-    palette: Field
-    colour: Field
+    def polygon(self, points: Iterable[tuple[float, float]], colour: Colours) -> None:
+        """Fill a polygon of points (x, y)."""
+        self._draw.polygon([(x * self.side, y * self.side) for x, y in points], _fill(colour))
 
-    def paint(self, where: Field, colour: Field) -> None:
-        """Lay a colour or an image where the soft mask `where` [n, n] is 1."""
-        self.colour += where * (colour - self.colour)
+    def ellipse(self, x: float, y: float, rx: float, ry: float, colour: Colours) -> None:
+        """Fill an ellipse around (x, y)."""
+        box = np.array([x - rx, y - ry, x + rx, y + ry]) * self.side
+        self._draw.ellipse(tuple(box.tolist()), _fill(colour))
 
-    def soft(self, distance: Field) -> Field:
-        """The mask of what a signed distance (in units of the canvas) calls inside, with an edge one pixel wide."""
-        inside: Field = np.clip(distance * len(self.x) + 0.5, 0, 1)
-        return inside
-
-    def below(self, height: Field | float) -> Field:
-        """The mask of what lies under a line."""
-        return self.soft(self.y - height)
-
-    def ellipse(self, cx: float, cy: float, rx: float, ry: float) -> Field:
-        """The mask of an ellipse."""
-        return self.soft((1 - np.sqrt(((self.x - cx) / rx) ** 2 + ((self.y - cy) / ry) ** 2)) * min(rx, ry))
-
-    def cloud(self, cells: int, octaves: int = 3) -> Field:
-        """Smooth noise over the canvas, see `cloud`."""
-        return cloud(self.rng, len(self.x), cells, octaves)
+    def gradient(self, top: float, bottom: float, upper: Colours, lower: Colours) -> None:
+        """Fill a band from one colour at its top to another at its bottom."""
+        first, last = int(top * self.side), int(np.ceil(bottom * self.side))
+        for row, share in zip(range(first, last), np.linspace(0, 1, last - first), strict=True):
+            self._draw.line([(0, row), (self.side, row)], _fill(mix(upper, lower, share)))
 
 
-def cloud(rng: np.random.Generator, n: int, cells: int, octaves: int = 3) -> Field:
-    """Smooth noise [n, n] of mean 0 and standard deviation about 1; its largest blots measure n / cells pixels."""
-    total: Field = np.zeros((n, n), np.float32)
-    for octave in range(octaves):
-        side = min(cells * 2**octave + 3, n)
-        layer = rng.standard_normal((side, side), np.float32) * np.float32(1.25 * 0.5**octave)
-        total += np.asarray(Image.fromarray(layer).resize((n, n), Image.Resampling.BICUBIC))
-    return total
+def mix(first: Colours, second: Colours, share: float) -> Colours:
+    """The first colour with this share of the second."""
+    return first + np.float32(share) * (second - first)
 
 
-def compose(subject: str, rng: np.random.Generator, n: int) -> Scene:
-    """A new scene of a subject (a key of SUBJECTS) on a canvas of n by n pixels."""
-    axis = (np.arange(n, dtype=np.float32) + 0.5) / n
-    x, y = np.meshgrid(axis, axis)
-    codes = PALETTES[rng.integers(len(PALETTES))]
-    palette = np.array([list(bytes.fromhex(code)) for code in codes]) / 255
-    palette = np.clip(palette + rng.normal(0, 0.025, palette.shape) + rng.normal(0, 0.02, 3), 0.02, 1)
-    scene = Scene(rng, x, y, palette.astype(np.float32)[..., None, None], np.zeros((3, n, n), np.float32))
-    SUBJECTS[subject](scene)
-    scene.colour = np.clip(scene.colour * (1 + 0.06 * scene.cloud(2, 2)), 0, 1)  # light is never even
+def _fill(colour: Colours) -> tuple[int, int, int]:
+    red, green, blue = (np.clip(colour, 0, 1) * 255).round().astype(int).tolist()
+    return red, green, blue
+
+
+def compose(rng: np.random.Generator, side: int) -> Colours:
+    """A scene of a random subject, [side, side, 3]."""
+    canvas = Canvas(rng, side)
+    SUBJECTS[int(rng.integers(len(SUBJECTS)))](canvas)
+    light = 1 + np.float32(0.06) * cloud(rng, side, 2)[..., None]  # never quite even
+    scene: Colours = np.clip(np.asarray(canvas.image, np.float32) / 255 * light, 0, 1)
     return scene
 
 
-def _sky(scene: Scene, horizon: float) -> float:
-    """A sky with clouds, and a sun or a moon whose x is returned."""
-    rng, (above, low, light) = scene.rng, scene.palette[:3]
-    x, y, r = rng.uniform(0.15, 0.85), rng.uniform(0.14, horizon * 0.75), rng.uniform(0.05, 0.1)
-    scene.colour += above + np.clip(scene.y / horizon, 0, 1) ** 1.3 * (low - above)
-    scene.paint(0.75 * np.exp(-np.hypot(scene.x - x, scene.y - y) / (2.2 * r)), light)
-    banks = scene.cloud(3) - rng.uniform(0.2, 0.9) + 0.5 * scene.y / horizon
-    scene.paint(np.clip(banks, 0, 0.8), 0.45 * light + 0.55 * low)
-    scene.paint(scene.ellipse(x, y, r, r), light)
+def cloud(rng: np.random.Generator, side: int, cells: int) -> Colours:
+    """Smooth noise [side, side] of mean 0 and standard deviation about 1, in blots of side / cells pixels and smaller."""
+    total = np.zeros((side, side), np.float32)
+    for octave in range(3):
+        coarse = rng.standard_normal((cells * 2**octave + 3,) * 2, np.float32) * np.float32(1.25 * 0.5**octave)
+        total += np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC))
+    return total
+
+
+def _sky(canvas: Canvas, horizon: float) -> float:
+    """A sky with a sun or a moon, whose x is returned."""
+    rng, (above, low, light) = canvas.rng, canvas.palette[:3]
+    x, y, radius = rng.uniform(0.15, 0.85), rng.uniform(0.14, 0.75 * horizon), rng.uniform(0.05, 0.1)
+    canvas.gradient(0, horizon, above, low)
+    for _ in range(int(rng.integers(3, 9))):
+        cx, cy, width = rng.random(), rng.uniform(0, horizon), rng.uniform(0.1, 0.3)
+        canvas.ellipse(cx, cy, width, rng.uniform(0.15, 0.3) * width, mix(low, light, 0.45))
+    canvas.ellipse(x, y, radius, radius, light)
     return x
 
 
-def _ridge(scene: Scene, base: float, height: float) -> Field:
-    """A line of hills [n] as heights over x."""
-    rng, line = scene.rng, np.full(len(scene.x), base)
-    for frequency in rng.uniform(0.5, 3.5, 3):
-        line += height * rng.uniform(0.4, 1) / frequency * np.sin(2 * np.pi * (frequency * scene.x[0] + rng.random()))
-    return line.astype(np.float32)
-
-
-def _hills(scene: Scene) -> None:
-    rng, n = scene.rng, len(scene.x)
-    horizon = rng.uniform(0.4, 0.55)
-    _sky(scene, horizon)
-    light, far, _, near, accent, dark = scene.palette[2:]
+def _hills(canvas: Canvas) -> None:
+    rng, horizon = canvas.rng, canvas.rng.uniform(0.4, 0.55)
+    _sky(canvas, horizon + 0.1)
+    far, near, _, dark = canvas.palette[3:]
+    x = np.linspace(0, 1, 65)
     for nearness in (0.0, 0.33, 0.67, 1.0):
-        line = _ridge(scene, horizon + nearness * (0.88 - horizon), 0.035 + 0.03 * nearness)
-        depth = np.clip((scene.y - line) / 0.22, 0, 1)
-        body = far + nearness * (near - far)
-        scene.paint(scene.below(line), body + (1 - depth) * 0.35 * (light - body))
+        line = np.full(len(x), horizon + nearness * (0.88 - horizon))
+        for frequency in rng.uniform(0.5, 3.5, 3):
+            line += (0.03 + 0.02 * nearness) / frequency * np.sin(2 * np.pi * (frequency * x + rng.random()))
+        canvas.polygon([(0, 1), *zip(x, line, strict=True), (1, 1)], mix(far, near, nearness))
         for _ in range(int(rng.integers(1, 5)) if nearness else 0):  # trees
-            x, tall = rng.uniform(0.05, 0.95), rng.uniform(0.05, 0.1) * (0.6 + nearness)
-            y, wide = line[int(x * n)] - tall * 0.6, tall * rng.choice([0.25, 0.7])
-            scene.paint(scene.ellipse(x, y, wide, tall), dark + 0.25 * (near - dark))
-            scene.paint(scene.ellipse(x - wide / 3, y - tall / 3, wide / 2, tall / 2), near + 0.3 * (accent - near))
+            at, tall = int(rng.integers(3, 62)), rng.uniform(0.05, 0.1) * (0.6 + nearness)
+            canvas.ellipse(x[at], line[at] - 0.6 * tall, tall * rng.uniform(0.25, 0.7), tall, mix(dark, near, 0.3))
 
 
-def _sea(scene: Scene) -> None:
-    rng, horizon = scene.rng, scene.rng.uniform(0.35, 0.55)
-    sun = _sky(scene, horizon)
-    above, low, light, far, middle, near, accent, dark = scene.palette
-    if rng.random() < 0.6:
-        scene.paint(scene.below(_ridge(scene, horizon - 0.03, 0.04)), far)
-    depth = np.clip((scene.y - horizon) / (1 - horizon), 0, 1)
-    swell = 0.5 + 0.5 * np.sin(22 * np.sqrt(depth + 0.02) * np.pi + 2.2 * scene.cloud(2, 2) + 5 * scene.x)
-    water = above + depth * (near - above)
-    sea = scene.below(horizon)
-    scene.paint(sea, water + (0.4 * swell * depth + 0.1) * (middle - water))
-    glitter = np.exp(-(((scene.x - sun) / (0.04 + 0.12 * depth)) ** 2)) * np.clip(4 * swell - 1.5, 0, 1)
-    scene.paint(0.75 * sea * glitter, 0.6 * light + 0.4 * low)
+def _sea(canvas: Canvas) -> None:
+    rng, horizon = canvas.rng, canvas.rng.uniform(0.35, 0.55)
+    above, low, light, far, near, accent, dark = canvas.palette
+    sun = _sky(canvas, horizon)
+    canvas.gradient(horizon, 1, above, near)
+    for y in np.sort(horizon + (0.98 - horizon) * rng.random(120)):  # waves, brighter below the sun
+        x, depth = rng.random(), (y - horizon) / (1 - horizon)
+        glitter = mix(light, low, 0.4) if abs(x - sun) < 0.04 + 0.12 * depth else mix(far, near, 0.5)
+        canvas.ellipse(x, y, 0.02 + 0.09 * depth, 0.003 + 0.008 * depth, glitter)
     for y in np.sort(rng.uniform(horizon + 0.06, 0.85, rng.integers(1, 4))):  # boats
-        x, tall, dye = rng.uniform(0.12, 0.88), 0.12 + 0.35 * (y - horizon), (accent, light)[rng.integers(2)]
-        rise, across = (y - scene.y) / tall, (scene.x - x) / tall
-        sail = np.minimum(across, 0.5 * (1.1 - rise) - across)
-        scene.paint(scene.soft(np.minimum(sail, rise - 0.12) * tall), dye)
-        scene.paint(np.minimum(scene.ellipse(x, y, 0.5 * tall, 0.18 * tall), scene.below(y)), dark)
+        x, tall, sail = rng.uniform(0.12, 0.88), 0.12 + 0.35 * (y - horizon), (accent, light)[rng.integers(2)]
+        canvas.polygon([(x, y - 1.1 * tall), (x - 0.2 * tall, y), (x + 0.5 * tall, y)], sail)
+        canvas.polygon([(x - 0.5 * tall, y), (x + 0.6 * tall, y), (x, y + 0.3 * tall)], dark)
 
 
-def _still_life(scene: Scene) -> None:
-    rng = scene.rng
-    above, low, light, far, middle, near, accent, dark = scene.palette
-    side = rng.choice([-1.0, 1.0])  # where the light comes from
-    scene.colour += low + scene.y * 0.6 * (far - low)
-    scene.paint(0.55 * np.clip(0.5 - side * (scene.x - 0.5) + 0.4 * scene.cloud(1, 1), 0, 1), above)
-    cloth = 0.5 + 0.5 * np.sin(9 * scene.x + 14 * scene.y + 1.5 * scene.cloud(1, 1))
-    scene.paint(scene.below(rng.uniform(0.55, 0.68)), middle + 0.5 * cloth * (near - middle))
-    x, foot, tall, belly = rng.uniform(0.3, 0.7), rng.uniform(0.76, 0.84), rng.uniform(0.4, 0.55), rng.uniform(0.11, 0.17)
+def _still_life(canvas: Canvas) -> None:
+    rng = canvas.rng
+    above, low, light, far, near, accent, dark = canvas.palette
+    canvas.gradient(0, 1, mix(low, above, rng.random()), far)
+    table, foot = rng.uniform(0.55, 0.68), rng.uniform(0.76, 0.84)
+    canvas.polygon([(0, table), (1, table), (1, 1), (0, 1)], near)
+    x, tall, belly = rng.uniform(0.3, 0.7), rng.uniform(0.4, 0.55), rng.uniform(0.11, 0.17)
     for _ in range(int(rng.integers(2, 9))):  # flowers
-        cx, cy, r = x + rng.normal(0, 0.12), foot - tall + rng.normal(-0.05, 0.06), rng.uniform(0.035, 0.065)
-        scene.paint(scene.ellipse(cx + r * rng.normal(), cy + r, r * 0.8, r * 1.3), near)
-        scene.paint(scene.ellipse(cx, cy, r, r * 0.85), (accent, light, low)[rng.integers(3)])
-    rise = (foot - scene.y) / tall
+        cx, cy, radius = x + rng.normal(0, 0.12), foot - tall + rng.normal(-0.05, 0.06), rng.uniform(0.035, 0.065)
+        canvas.ellipse(cx, cy, radius, 0.85 * radius, (accent, light, low)[rng.integers(3)])
+    rise = np.linspace(0, 1, 33)
     width = belly * (0.35 + 0.65 * np.exp(-(((rise - rng.uniform(0.25, 0.45)) / 0.3) ** 2)))
-    vase = scene.soft(np.minimum(width - np.abs(scene.x - x), np.minimum(rise, 1 - rise) * tall))
-    shade = np.clip(0.5 + side * (scene.x - x) / (2 * belly), 0, 1)
-    scene.paint(vase, dark + (0.25 + 0.75 * shade) * ((near, above, accent)[rng.integers(3)] - dark))
+    for share, glaze in ((1.0, dark), (0.7, (above, accent)[rng.integers(2)])):  # a vase, brighter in the middle
+        outline = np.concatenate([x - share * width, (x + share * width)[::-1]])
+        canvas.polygon(zip(outline, foot - tall * np.concatenate([rise, rise[::-1]]), strict=True), mix(dark, glaze, 0.7))
     for cy in np.sort(rng.uniform(0.76, 0.9, rng.integers(2, 5))):  # fruit
-        cx, r = rng.uniform(0.12, 0.88), rng.uniform(0.06, 0.095)
-        skin = accent + 0.5 * rng.random() * (light - accent)
-        lit = np.clip(0.6 + 0.6 * (side * (scene.x - cx) - (scene.y - cy)) / r, 0.1, 1.15)
-        scene.paint(0.6 * scene.ellipse(cx - side * r / 2, cy + r * 0.75, r * 1.3, r * 0.4), dark)
-        scene.paint(scene.ellipse(cx, cy, r, r), dark + lit * (skin - dark))
+        cx, radius, skin = rng.uniform(0.12, 0.88), rng.uniform(0.06, 0.095), mix(accent, light, 0.5 * rng.random())
+        canvas.ellipse(cx + radius / 3, cy + 0.75 * radius, 1.2 * radius, 0.4 * radius, dark)
+        canvas.ellipse(cx, cy, radius, radius, mix(dark, skin, 0.7))
+        canvas.ellipse(cx - 0.2 * radius, cy - 0.2 * radius, 0.7 * radius, 0.7 * radius, skin)
 
 
-SUBJECTS: dict[str, Callable[[Scene], None]] = {"hills": _hills, "sea": _sea, "still_life": _still_life}
+SUBJECTS: tuple[Callable[[Canvas], None], ...] = (_hills, _sea, _still_life)

@@ -1,4 +1,4 @@
-"""Kaggle's AI-ArtBench, and anything in its layout: {train,test}/{STYLE,AI_LD_STYLE,AI_SD_STYLE}/picture."""
+"""Kaggle's AI-ArtBench, and other data in its layout: {train,test}/{STYLE,AI_LD_STYLE,AI_SD_STYLE}/image."""
 
 import re
 from collections.abc import Iterator
@@ -15,10 +15,7 @@ _AI = re.compile(r"AI_(?P<tag>[A-Za-z0-9]+)_(?P<style>.+)")
 
 
 def read_ai_artbench(root: str | Path) -> Manifest:
-    """List an AI-ArtBench.
-
-    Args:
-        root: the folder `Real_AI_SD_LD_Dataset`, or one above it.
+    """List the folder `Real_AI_SD_LD_Dataset`, or one above it.
 
     Raises:
         ArtclfError: where the root is missing, or nothing in it looks like AI-ArtBench.
@@ -34,34 +31,28 @@ def read_ai_artbench(root: str | Path) -> Manifest:
 
 
 def _folders(top: Path, base: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The paths in each folder, and what its name tells of them."""
     for inside, names in picture_folders(base):
         if len(inside) < 2:
-            continue  # a picture beside the folders of styles belongs to none
-        split, folder = inside[0], inside[1]
+            continue  # an image beside the folders of styles belongs to none
+        split, folder = inside[:2]
         ai = _AI.fullmatch(folder)
-        style = ai["style"] if ai else folder
         below = base.relative_to(top).joinpath(*inside).as_posix()
-        yield (
-            [f"{below}/{name}" for name in names],
-            {
-                "label": "ai" if ai else "human",
-                "generator": GENERATORS.get(ai["tag"].upper(), ai["tag"].lower()) if ai else HUMAN,
-                "style": style.replace("-", "_"),  # the AI folders spell ukiyo-e, the human one ukiyo_e
-                "split": split,
-            },
-        )
+        shared = {
+            "label": "ai" if ai else "human",
+            "generator": GENERATORS.get(ai["tag"].upper(), ai["tag"].lower()) if ai else HUMAN,
+            "style": (ai["style"] if ai else folder).replace("-", "_"),  # the AI folders spell ukiyo-e, the human one ukiyo_e
+            "split": split,
+        }
+        yield [f"{below}/{name}" for name in names], shared
 
 
 def is_ai_artbench(root: Path) -> bool:
-    """Whether a folder is, or holds, an AI-ArtBench: train/ or test/, and a folder named AI_TAG_STYLE in it."""
+    """Whether a folder is, or holds, an AI-ArtBench: train/ or test/ with a folder named AI_TAG_STYLE."""
     base = find_base(root)
-    return base is not None and any(
-        _AI.fullmatch(folder.name) for split in ("train", "test") for folder in base.glob(f"{split}/*")
-    )
+    return base is not None and any(_AI.fullmatch(f.name) for split in ("train", "test") for f in base.glob(f"{split}/*"))
 
 
 def find_base(root: Path) -> Path | None:
-    """The folder that holds train/ or test/: the root, or one of up to three levels below it; None where there is none."""
+    """The folder that holds train/ or test/: the root, or `FOLDER` up to three levels below it; None where there is none."""
     bases = (root, *(found for depth in range(4) for found in sorted(root.glob("*/" * depth + FOLDER))))
     return next((base for base in bases if (base / "train").is_dir() or (base / "test").is_dir()), None)

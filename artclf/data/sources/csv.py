@@ -1,4 +1,4 @@
-"""A table of one's own, with the manifest's columns."""
+"""A CSV file with the manifest's columns."""
 
 import os
 from pathlib import Path
@@ -11,15 +11,14 @@ from artclf.errors import ArtclfError, nearest
 
 
 def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
-    """Read a table of pictures.
+    """Read a table of images.
 
     Args:
-        file: a CSV file with the columns path, label, generator, style and split; further columns are passed over. Cells
-            of the last three may be empty.
-        root: what the paths are relative to; the file's own folder where it is None.
+        file: its columns are path, label, generator, style and split; others are ignored. The last three may be empty.
+        root: the folder that paths are relative to; None for the file's own.
 
     Raises:
-        ArtclfError: where the file, a column or a listed picture is missing, a path stands twice, or a label is unknown.
+        ArtclfError: where the file, a column or a listed image is missing, a path stands twice, or a label is unknown.
     """
     file = Path(file).expanduser()
     if not file.is_file():
@@ -40,7 +39,7 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
     absent = [path for path in table["path"] if not os.path.isfile(os.path.join(top, path))]  # noqa: PTH113, PTH118 (far quicker)
     if absent:
         raise ArtclfError(
-            f"data.csv={file}: {len(absent)} of {len(table)} pictures are not there (first: {top / absent[0]}); "
+            f"data.csv={file}: {len(absent)} of {len(table)} images do not exist (first: {top / absent[0]}); "
             f"paths are relative to {top}, or type data.root=FOLDER"
         )
     twice = table["path"][table["path"].duplicated()]
@@ -49,4 +48,4 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
     table["label"] = table["label"].str.lower()
     table["style"] = table["style"].replace("", "unknown")
     table["generator"] = table["generator"].mask(table["label"] == HUMAN, HUMAN).replace("", "unknown")
-    return Manifest.of(top, table.to_dict("list"))
+    return Manifest.of(top, table)

@@ -1,4 +1,4 @@
-"""Folders of one's own: [split/](ai|human)/[generator/][style/]picture."""
+"""The folder layout: [split/](ai|human)/[generator/][style/]image."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,34 +9,35 @@ from artclf.errors import ArtclfError
 
 
 def read_folder(root: str | Path) -> Manifest:
-    """List a tree of folders.
+    """List a folder that holds ai/ and human/, or a folder for each split that hold these.
 
-    The first folder is a split where none of the top folders is named ai or human. Below `ai`, the first folder is the
-    generator and the rest the style; below `human`, all is the style.
-
-    Args:
-        root: the folder that holds ai/ and human/, or one folder a split that hold these.
+    Below `ai`, the first folder is the generator and the rest the style; below `human`, all is the style.
 
     Raises:
-        ArtclfError: where the root is missing, a folder is neither ai nor human, or there are no pictures.
+        ArtclfError: where the root is missing, a folder is neither ai nor human, or there are no images.
     """
     top = existing_root(root)
     return Manifest.of_folders(top, _folders(top, has_splits=not any((top / label).is_dir() for label in LABELS)))
 
 
+def has_labels(top: Path) -> bool:
+    """Whether a path is a folder in this layout: it holds ai/ or human/, or folders that do."""
+    if not top.is_dir():
+        return False
+    folders = [entry for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    return any((folder / label).is_dir() for folder in (top, *folders) for label in LABELS)
+
+
 def _folders(top: Path, *, has_splits: bool) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The paths in each folder, and what the folders' names tell of them."""
     for inside, names in picture_folders(top):
         folders = list(inside)
         split = folders.pop(0) if has_splits and folders else ""
         label = folders.pop(0).lower() if folders else ""
         if label not in LABELS:
             raise ArtclfError(
-                f"{top.joinpath(*inside, names[0])}: stands in the folder {label or top.name!r}, which names no label; "
-                f"allowed: ai, human, as in {top / 'train' / 'ai'}/picture.jpg or {top / 'ai'}/picture.jpg"
+                f"{top.joinpath(*inside, names[0])}: is in the folder {label or top.name!r}, which names no label; "
+                f"allowed: ai, human, as in {top / 'train' / 'ai'}/image.jpg or {top / 'ai'}/image.jpg"
             )
         generator = HUMAN if label == HUMAN else (folders.pop(0) if folders else "unknown")
-        yield (
-            ["/".join((*inside, name)) for name in names],
-            {"label": label, "generator": generator, "style": "/".join(folders) or "unknown", "split": split},
-        )
+        shared = {"label": label, "generator": generator, "style": "/".join(folders) or "unknown", "split": split}
+        yield ["/".join((*inside, name)) for name in names], shared

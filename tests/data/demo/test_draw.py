@@ -1,6 +1,7 @@
 """The demo images: the same every time, stored alike, and told apart by the generators' traces alone."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import numpy as np
@@ -19,7 +20,7 @@ from artclf.errors import ArtclfError
 SMALL = {"seed": 3, "size": 32, "train_per_folder": 2, "test_per_folder": 1}
 
 
-def contents(root):
+def contents(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*.png")}
 
 
@@ -35,16 +36,16 @@ def images(root):
     return np.stack([np.asarray(Image.open(path)) for path in paths]) / 255, np.array([path.parent.name for path in paths])
 
 
+# -- the files
+
+
 def test_the_same_arguments_give_the_same_bytes(tmp_path):
-    np.random.seed(1)  # noqa: NPY002  the global state must not matter
     first = contents(draw_demo(tmp_path / "a", **SMALL))
-    np.random.seed(2)  # noqa: NPY002
-    assert contents(draw_demo(tmp_path / "b", **SMALL)) == first
     assert len(set(first.values())) == len(first) == len(FOLDERS) * 3  # no image is there twice
-    other = contents(draw_demo(tmp_path / "c", **{**SMALL, "seed": 4}))
-    assert all(other[name] != first[name] for name in first)
     more = contents(draw_demo(tmp_path / "more", **{**SMALL, "train_per_folder": 3}))
     assert first.items() < more.items()
+    other = contents(draw_demo(tmp_path / "other", **{**SMALL, "seed": 4}))
+    assert all(other[name] != first[name] for name in first)
 
 
 @pytest.mark.parametrize(
@@ -66,15 +67,14 @@ def test_a_planted_shortcut_is_in_every_file(tmp_path, shortcut, human, ai):
 
 def test_ai_artbench_reads_them_and_all_files_are_stored_alike(root):
     table = read_ai_artbench(root).table
-    assert set(table["style"]) == set(STYLES)
-    assert set(table["generator"]) == {"human", *GENERATORS.values()}
-    assert table.value_counts(["split", "generator", "style"]).groupby("split").unique().map(list).to_dict() == {
-        "train": [20],
-        "test": [2],
+    assert table.groupby(["split", "generator", "style"]).size().to_dict() == {
+        (split, generator, style): count
+        for split, count in (("train", 20), ("test", 2))
+        for generator in ("human", *GENERATORS.values())
+        for style in STYLES
     }
     assert "nothing about art" in (root / "README.txt").read_text(encoding="utf-8")
-    facts = [read_facts(path) for path in root.rglob("*.png")]
-    assert len(set(facts)) == 1  # size, format, mode and bytes
+    assert len({read_facts(path) for path in root.rglob("*.png")}) == 1  # size, format, mode and bytes
 
 
 def test_finished_images_are_left_alone_and_other_things_refused(tmp_path, monkeypatch):
@@ -89,15 +89,11 @@ def test_finished_images_are_left_alone_and_other_things_refused(tmp_path, monke
 
 
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
-    calls = []
+    def interrupt(*_):
+        assert list(tmp_path.rglob("train"))
+        raise KeyboardInterrupt
 
-    def interrupted(style, rng, size):
-        calls.append(style)
-        if len(calls) > 5:
-            raise KeyboardInterrupt
-        return draw_picture(style, rng, size)
-
-    monkeypatch.setattr(draw, "draw_picture", interrupted)
+    monkeypatch.setattr(draw, "draw_picture", interrupt)
     with pytest.raises(KeyboardInterrupt):
         draw_demo(tmp_path / "demo", **SMALL)
     assert list(tmp_path.iterdir()) == []
@@ -119,36 +115,30 @@ def test_two_calls_at_once_end_with_one_whole_set(tmp_path, monkeypatch):
     assert len(contents(tmp_path / "demo")) == len(FOLDERS) * 3
 
 
-@pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("size", [32, 45])
-def test_any_size_can_be_drawn_and_generated(style, size):
-    image = draw_picture(style, np.random.default_rng(0), size)
-    assert (image.shape, image.dtype) == ((size, size, 3), np.uint8)
-    for generator in GENERATORS.values():
-        ai = generate(image, generator, np.random.default_rng(1))
-        assert (ai.shape, ai.dtype) == (image.shape, np.uint8)
-        np.testing.assert_array_equal(ai, generate(image, generator, np.random.default_rng(1)))
+# -- what tells the classes apart
 
 
-def luminance(x):
+def luma(x):
     return x @ [0.299, 0.587, 0.114]
 
 
 def simple_statistics(x):
     """Mean saturation, brightness, contrast, each colour's mean and deviation, and sharpness: [n, 10]."""
-    light, high = luminance(x), x.max(axis=-1)
+    light, high = luma(x), x.max(axis=-1)
     saturation = ((high - x.min(axis=-1)) / np.maximum(high, 1e-6)).mean(axis=(1, 2))
     sharpness = sum(np.abs(np.diff(light, 2, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2))
     means = [light.mean(axis=(1, 2)), light.std(axis=(1, 2)), x.mean(axis=(1, 2)), x.std(axis=(1, 2))]
     return np.column_stack([saturation, *means, sharpness])
 
 
+@pytest.mark.parametrize("size", [45, 96])
 @pytest.mark.parametrize("generator", GENERATORS.values())
 @pytest.mark.parametrize("style", STYLES)
-def test_a_generator_keeps_the_simple_statistics_and_the_composition(style, generator):
-    before = np.stack([draw_picture(style, np.random.default_rng(number), 96) for number in range(4)])
-    after = np.stack([generate(image, generator, np.random.default_rng(9)) for image in before])
-    blocks = [x.reshape(-1, 12, 8, 12, 8, 3).mean(axis=(2, 4)) / 255 for x in (before, after)]
+def test_a_generator_keeps_the_simple_statistics_and_the_composition(style, generator, size):
+    before = np.stack([draw_picture(style, np.random.default_rng(number), size) for number in range(3)])
+    after = np.stack([generate(image, generator) for image in before])
+    assert (after.shape, after.dtype) == ((3, size, size, 3), np.uint8)
+    blocks = [x[:, :40, :40].reshape(-1, 5, 8, 5, 8, 3).mean(axis=(2, 4)) / 255 for x in (before, after)]
     assert np.sqrt(((blocks[0] - blocks[1]) ** 2).mean(axis=(1, 2, 3))).max() < 0.05
     first, second = simple_statistics(before / 255), simple_statistics(after / 255)
     assert np.abs(second - first)[:, :-1].max() < 0.05
@@ -158,14 +148,14 @@ def test_a_generator_keeps_the_simple_statistics_and_the_composition(style, gene
 def test_simple_statistics_do_not_tell_the_classes_apart(images):
     x, folders = images
     ai = np.char.startswith(folders, "AI_")
-    forest = RandomForestClassifier(200, min_samples_leaf=3, random_state=0)
+    forest = RandomForestClassifier(100, min_samples_leaf=3, random_state=0)
     p_ai = cross_val_predict(forest, simple_statistics(x), ai, cv=5, method="predict_proba")[:, 1]
     assert roc_auc_score(ai, p_ai) < 0.65
 
 
 def checkerboard(x):
-    """The spectrum of the luminance at a period of two pixels, against that around it: above 1, a lattice [n]."""
-    spectrum = np.abs(np.fft.fft2(luminance(x) - luminance(x).mean(axis=(1, 2), keepdims=True)))
+    """The spectrum of the luma at a period of two pixels, against that around it: above 1, a lattice [n]."""
+    spectrum = np.abs(np.fft.fft2(luma(x) - luma(x).mean(axis=(1, 2), keepdims=True)))
     peaks = spectrum[:, [48, 0, 48], [0, 48, 48]]
     around = np.stack([spectrum[:, [44, 45, 51, 52], [0] * 4], spectrum[:, [0] * 4, [44, 45, 51, 52]]]).mean(axis=(0, 2))
     return peaks.max(axis=1) / around
@@ -173,8 +163,7 @@ def checkerboard(x):
 
 def pairing(x):
     """How much more pixels differ from one pair to the next than within a pair [n]: above 1 after repetition."""
-    light = luminance(x)
-    across = sum(np.abs(np.diff(light, axis=axis)).mean(axis=3 - axis) for axis in (1, 2))
+    across = sum(np.abs(np.diff(luma(x), axis=axis)).mean(axis=3 - axis) for axis in (1, 2))
     return across[:, 1::2].mean(axis=1) / across[:, ::2].mean(axis=1)
 
 
