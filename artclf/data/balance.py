@@ -14,7 +14,7 @@ class Plan:
         rows: [N], which picture each item is (a position in the training split).
         copies: [N], 0 for the picture itself, 1, 2, … for its augmented copies.
         weights: [N], how often each item is drawn, relative to the others; None where each is drawn once an epoch.
-        pos_weight: what the loss multiplies the terms of target 1 (human) by; None where nothing.
+        pos_weight: what the loss of AI images is multiplied by; None where by nothing.
     """
 
     rows: npt.NDArray[np.int64]
@@ -27,7 +27,7 @@ def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
     """Decide what an epoch is made of.
 
     Args:
-        targets: [N], 0 = AI, 1 = human; both occur.
+        targets: [N], 0 = AI, 1 = human, as in the manifest; both occur.
         name: augment, sampler, pos_weight, undersample or none, as in conf/balance.
         seed: of the choice of pictures that are copied or left out.
     """
@@ -50,7 +50,7 @@ def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
         case "sampler":
             return Plan(everything, none, weights=1.0 / counts[targets])
         case "pos_weight":
-            return Plan(everything, none, pos_weight=float(counts[0] / counts[1]))
+            return Plan(everything, none, pos_weight=float(counts[1] / counts[0]))
         case "none":
             return Plan(everything, none)
     raise ValueError(f"balance: got {name!r}; allowed: augment, sampler, pos_weight, undersample, none")

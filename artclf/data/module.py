@@ -197,7 +197,7 @@ class ArtData(LightningDataModule):
         make = partial(
             ArtDataset,
             [self.manifest.root / path for path in table["path"]],
-            self.manifest.targets(split),
+            1 - self.manifest.targets(split),  # the manifest has the seed study's code; from here on 1 is AI
             np.asarray(table.index, dtype=np.int64),
             reader=self.reader,
             kept=Kept(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,

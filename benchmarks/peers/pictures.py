@@ -5,13 +5,13 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-TARGETS = {"ai": 0.0, "human": 1.0}
+TARGETS = {"ai": 1.0, "human": 0.0}
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of torchvision's ResNet-50
 
 
 @dataclass(frozen=True)
 class Item:
-    """An image, its target (0 = AI, 1 = human), and whether it is a copy to be altered."""
+    """An image, its target (1 = AI, 0 = human), and whether it is a copy to be altered."""
 
     file: Path
     target: float

@@ -22,7 +22,7 @@ def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None
         "train": {"ai": {"noise": 4}, "human": {"human": 2}},
     }
     items = read_split(tmp_path / "table.csv", Path("root"), "train")
-    assert [item.target for item in items] == [1, 0, 0, 1, 0, 0]
+    assert [item.target for item in items] == [0, 1, 1, 0, 1, 1]
     assert items[1].file == Path("root/000/000001.jpg")
 
 

@@ -35,8 +35,8 @@ def test_sampler_draws_both_classes_equally() -> None:
     assert plan.weights[TARGETS == 0].sum() == pytest.approx(plan.weights[TARGETS == 1].sum())
 
 
-def test_pos_weight_is_the_ratio_of_ai_to_human() -> None:
-    assert plan_balance(TARGETS, "pos_weight", 0).pos_weight == pytest.approx(7 / 3)
+def test_pos_weight_is_the_ratio_of_human_to_ai() -> None:
+    assert plan_balance(TARGETS, "pos_weight", 0).pos_weight == pytest.approx(3 / 7)
 
 
 def test_none_changes_nothing() -> None:

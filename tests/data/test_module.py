@@ -26,7 +26,7 @@ def test_batches_and_counts(pictures: Path) -> None:
     assert pixels.shape == (8, 3, 32, 32)
     assert (target.dtype, row.dtype) == (torch.float32, torch.int64)
     labels = data.manifest.table.loc[row.numpy(), "label"]
-    assert (target.numpy() == (labels == "human")).all()
+    assert (target.numpy() == (labels == "ai")).all()
 
 
 def test_evaluation_goes_through_every_picture_once(pictures: Path) -> None:
