@@ -11,7 +11,9 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import metadata
 from operator import itemgetter
 from pathlib import Path
@@ -112,8 +114,8 @@ class FeatureCache:
 
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
-        self._parts: dict[int, Split] = {}
-        self._items: dict[str, tuple[ArtDataset, list[bytes]]] = {}
+        self._split = cache(lambda depth: split(model.body, model.layers, depth, model.hparams["image_size"]))
+        self._keyed = cache(self._dataset_and_keys)
         self._in_memory: dict[Path, RowStore] = {}
         self._temporary: list[RowStore] = []
 
@@ -139,17 +141,23 @@ class FeatureCache:
         deeper = max((other for other in later if 0 < other < layers), default=0) if depth == 0 else 0
         source = None
         if deeper:
-            try:
-                source = self._open(deeper, trainer)
-                self._fill(source, splits, trainer)
-            except (ValueError, StoreError):
-                source = None  # the stage that it is for will report it
+            with suppress(ValueError, StoreError):  # the stage that it is for will report it
+                source = self._filled(deeper, splits, trainer)
         try:
-            features = self._features_of(name, depth, splits, trainer, trained, source)
+            features = self._filled(depth, splits, trainer, source, temporary=trained > depth)
         except ValueError as error:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
-        else:
-            self._stand_in(features, splits)
+            return
+        except StoreError as error:
+            features = self._open(depth, trainer, in_memory=True)
+            needed = sum(map(len, self._missing(features, splits).values())) * features.form.row_bytes
+            if needed > MEMORY_SHARE * memory():
+                why = f"what they give would take {needed / 1e9:.3g} GB of memory, and can't be kept on disk: {error}"
+                self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {why}")
+                return
+            self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
+            self._fill(features, splits, trainer)
+        self._stand_in(features, splits)
 
     def offer(self, depth: int, trainer: Trainer) -> None:
         """Let a test read outputs of the evaluated splits, if all of them are kept; else pixels.
@@ -186,25 +194,6 @@ class FeatureCache:
         self.data.stand_ins.update({name: FeatureData(*self._keyed(name), features) for name in splits})
         self.model.tail = features.parts.tail
 
-    def _features_of(
-        self, name: str, depth: int, splits: Sequence[str], trainer: Trainer, trained: int, source: Features | None
-    ) -> Features:
-        """The outputs for all items of splits, on disk or else in memory. ValueError if they can't be had."""
-        try:
-            features = self._open(depth, trainer)
-            if trained > depth:
-                self._temporary.append(features.store)  # of weights that no other run has
-            self._fill(features, splits, trainer, source)
-        except StoreError as error:
-            features = self._open(depth, trainer, in_memory=True)
-            needed = sum(map(len, self._missing(features, splits).values())) * features.form.row_bytes
-            if needed > MEMORY_SHARE * memory():
-                size = f"{needed / 1e9:.3g} GB of memory"
-                raise ValueError(f"what they give would take {size}, and can't be kept on disk: {error}") from error
-            self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
-            self._fill(features, splits, trainer)
-        return features
-
     # ---- where outputs are kept
 
     def _named(self, depth: int, trainer: Trainer) -> tuple[Path, dict[str, Any]]:
@@ -222,11 +211,6 @@ class FeatureCache:
             **{name: metadata.version(name) for name in PACKAGES if importlib.util.find_spec(name) is not None},
         }
         return cache_folder() / "prefix" / hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16], depends
-
-    def _split(self, depth: int) -> Split:
-        if depth not in self._parts:
-            self._parts[depth] = split(self.model.body, self.model.layers, depth, self.model.hparams["image_size"])
-        return self._parts[depth]
 
     def _open(self, depth: int, trainer: Trainer, *, in_memory: bool = False) -> Features:
         """Cut the network, and open the store of its outputs.
@@ -252,13 +236,10 @@ class FeatureCache:
 
     # ---- computing them
 
-    def _keyed(self, split: str) -> tuple[ArtDataset, list[bytes]]:
+    def _dataset_and_keys(self, split: str) -> tuple[ArtDataset, list[bytes]]:
         """A split's items and their keys, which are the same for all stages."""
-        if split not in self._items:
-            data, digests = self.data.dataset(split), self.data.digests
-            keys = [data.key(item, digests[data.numbers[row]]) for item, row in enumerate(data.rows)]
-            self._items[split] = data, keys
-        return self._items[split]
+        data, digests = self.data.dataset(split), self.data.digests
+        return data, [data.key(item, digests[data.numbers[row]]) for item, row in enumerate(data.rows)]
 
     def _missing(self, features: Features, splits: Sequence[str]) -> dict[str, Numbers]:
         """The items of each split that are not kept, each image once; without splits that lack nothing."""
@@ -269,6 +250,16 @@ class FeatureCache:
             if absent:
                 missing[name] = np.array([*absent.values()], dtype=np.int64)
         return missing
+
+    def _filled(
+        self, depth: int, splits: Sequence[str], trainer: Trainer, source: Features | None = None, *, temporary: bool = False
+    ) -> Features:
+        """The outputs for all items of splits, on disk. Raises as `_open` does."""
+        features = self._open(depth, trainer)
+        if temporary:
+            self._temporary.append(features.store)  # of weights that no other run has
+        self._fill(features, splits, trainer, source)
+        return features
 
     def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> None:
         """Compute what is not kept yet: from the images, or from the outputs of an earlier place."""
@@ -288,11 +279,10 @@ class FeatureCache:
                 batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
                 inputs = self._inputs(name, batches, source)  # before the progress bar's thread begins
                 with Progress(transient=True) as progress:
-                    bar = progress.add_task(f"Computing the frozen layers of {name}", total=len(batches))
-                    for batch, given in zip(batches, inputs, strict=True):
-                        outputs = self._run(features.parts, source, given, trainer)
+                    given = progress.track(inputs, len(batches), description=f"Computing the frozen layers of {name}")
+                    for batch, images in zip(batches, given, strict=True):
+                        outputs = self._run(features.parts, source, images, trainer)
                         store.append([keys[item] for item in batch], features.form.pack(outputs[: len(batch)]))
-                        progress.advance(bar)
 
     def _inputs(self, split: str, batches: list[Numbers], source: Features | None) -> Iterator[torch.Tensor]:
         """Pixels, or a source's outputs, for batches of a split's items, each filled up to `BATCH` with its first ones."""

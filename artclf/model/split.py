@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
 
 import torch
 from torch import fx, nn
@@ -88,15 +87,16 @@ def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
 def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph, fx.Graph]:
     """Name of the place, and graphs of the frozen part and of the tail in eval and in train mode.
 
-    There are two tails since a graph keeps the mode of functional dropout that it was traced in.
+    There are two tails since a graph keeps the mode of functional dropout that it was traced in. Before what trains, both
+    graphs are taken to be the same; where they are not, `_check` finds the parts to differ from the whole.
     """
     graph = layers.nodes[0].graph
     with modes_kept(body):
         set_modes(body, layers, depth)
         nodes, other = list(graph.nodes), list(trace(body))
-    limit = min(nodes.index(layers.nodes[len(layers) - depth]), _first_difference(body, nodes, other))
+    limit = nodes.index(layers.nodes[len(layers) - depth])
     rows, of_images = _rows_of_images(body, graph, size), _made_of_images(nodes)
-    last_use = [max(_last_use(nodes, i), _last_use(other, i)) for i in range(limit)]
+    last_use = [max(_last_use(graph, i) for graph in (nodes, other)) for i in range(limit)]
     for place in range(limit, 1, -1):
         alive = [i for i in range(place) if nodes[i] in of_images and last_use[i] >= place]
         if len(alive) == 1 and nodes[alive[0]] in rows and nodes[alive[0]].op != "placeholder":
@@ -151,21 +151,6 @@ def _tail(nodes: Sequence[fx.Node], place: int, cut: int) -> fx.Graph:
         if node in copied and node is not nodes[cut] and not copied[node].users:
             graph.erase_node(copied[node])
     return graph
-
-
-def _first_difference(body: nn.Module, nodes: Sequence[fx.Node], other: Sequence[fx.Node]) -> int:
-    """The first place at which two graphs do not do the same."""
-    places = {node: f"%{i}" for graph in (nodes, other) for i, node in enumerate(graph)}
-
-    def same(a: fx.Node, b: fx.Node) -> bool:
-        if a.op == b.op == "get_attr" and a.target != b.target:  # fx names constants anew in every trace
-            values = [attrgetter(str(node.target))(body) for node in (a, b)]
-            return all(isinstance(value, torch.Tensor) for value in values) and torch.equal(*values)
-        used = [repr(fx.node.map_arg((node.args, node.kwargs), places.__getitem__)) for node in (a, b)]
-        return a.op == b.op and a.target == b.target and used[0] == used[1]
-
-    pairs = enumerate(zip(nodes, other, strict=False))
-    return next((i for i, (a, b) in pairs if not same(a, b)), min(len(nodes), len(other)))
 
 
 def _check(parts: Split, size: int) -> None:
