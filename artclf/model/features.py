@@ -104,13 +104,7 @@ class FeatureData(Dataset[Any]):
 
 
 class FeatureCache:
-    """Computes and keeps what the frozen layers of a run's stages give.
-
-    Args:
-        model: the classifier.
-        data: its data, read.
-        config: whether anything is kept, and how much.
-    """
+    """Computes and keeps what the frozen layers of a run's stages give; `data` has been read."""
 
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
@@ -142,9 +136,12 @@ class FeatureCache:
         source = None
         if deeper:
             with suppress(ValueError, StoreError):  # the stage that it is for will report it
-                source = self._filled(deeper, splits, trainer)
+                source = self._fill(self._open(deeper, trainer), splits, trainer)
         try:
-            features = self._filled(depth, splits, trainer, source, temporary=trained > depth)
+            features = self._open(depth, trainer)
+            if trained > depth:
+                self._temporary.append(features.store)  # of weights that no other run has
+            self._fill(features, splits, trainer, source)
         except ValueError as error:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
             return
@@ -251,20 +248,10 @@ class FeatureCache:
                 missing[name] = np.array([*absent.values()], dtype=np.int64)
         return missing
 
-    def _filled(
-        self, depth: int, splits: Sequence[str], trainer: Trainer, source: Features | None = None, *, temporary: bool = False
-    ) -> Features:
-        """The outputs for all items of splits, on disk. Raises as `_open` does."""
-        features = self._open(depth, trainer)
-        if temporary:
-            self._temporary.append(features.store)  # of weights that no other run has
-        self._fill(features, splits, trainer, source)
-        return features
-
-    def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> None:
-        """Compute what is not kept yet: from the images, or from the outputs of an earlier place."""
+    def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> Features:
+        """Compute what is not kept yet: from the images, or from the outputs of an earlier place. Returns `features`."""
         if not self._missing(features, splits):
-            return
+            return features
         store = features.store
         with store.building():
             missing = self._missing(features, splits)  # another process may have been at it
@@ -283,6 +270,7 @@ class FeatureCache:
                     for batch, images in zip(batches, given, strict=True):
                         outputs = self._run(features.parts, source, images, trainer)
                         store.append([keys[item] for item in batch], features.form.pack(outputs[: len(batch)]))
+        return features
 
     def _inputs(self, split: str, batches: list[Numbers], source: Features | None) -> Iterator[torch.Tensor]:
         """Pixels, or a source's outputs, for batches of a split's items, each filled up to `BATCH` with its first ones."""
