@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from artclf.cli import app
 from artclf.evaluation.metrics import split_metrics
-from artclf.model.checkpoint import read_judge
+from artclf.model.checkpoint import read_decision_rule
 from tests.conftest import FAST, REPOSITORY, TINY, Outcome, draw, shared_data
 
 SMALL = [*TINY, "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu"]
@@ -143,7 +143,7 @@ def test_predict_repeats_what_the_test_said(finished: Path, pictures: Path) -> N
 def test_the_judge_stands_in_metrics_json_and_in_the_checkpoints(finished: Path) -> None:
     metrics = metrics_of(finished)
     told = {key: value for key, value in metrics["judge"].items() if key != "verdicts"}
-    judge = read_judge(finished / "checkpoints" / "best.ckpt")
+    judge = read_decision_rule(finished / "checkpoints" / "best.ckpt")
     assert judge is not None
     assert judge.to_json() == told
     assert (judge.n_human, judge.n_ai) == (1, 2)

@@ -23,7 +23,7 @@ from artclf.evaluation.decision import as_stored, default_rule
 from artclf.inference.altered import SAMPLE, score_versions
 from artclf.inference.finished_run import Selection, Subject, choose_pictures, find_subject, own_pictures
 from artclf.inference.predict import choose_precision, predict_files
-from artclf.model.checkpoint import load_classifier, read_judge
+from artclf.model.checkpoint import load_classifier, read_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.report import format as fmt
 from artclf.report.text import describe_robustness, guessing, read_robustness
@@ -87,7 +87,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, options: Evalua
     keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_classifier(subject.checkpoint).to(device)
-    judge = read_judge(subject.checkpoint)
+    judge = read_decision_rule(subject.checkpoint)
     if judge is None:
         judge = default_rule("its checkpoint")
     if what is not None and Path(judge.fitted_on) == Path(what).expanduser().absolute():

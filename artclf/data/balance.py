@@ -13,14 +13,14 @@ class Plan:
     rows: npt.NDArray[np.int64]  # each item's image, a position in the training split
     copies: npt.NDArray[np.int64]  # 0 for the image itself, 1, 2, … for its augmented copies
     weights: npt.NDArray[np.float64] | None = None  # relative frequency of each item; None where each is drawn once an epoch
-    pos_weight: float | None = None  # factor of the loss of target 1 (human)
+    pos_weight: float | None = None  # factor of the loss of AI images
 
 
 def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
     """Decide which items an epoch has.
 
     Args:
-        targets: [N], 0 = AI, 1 = human; both occur.
+        targets: [N], 0 = AI, 1 = human, as in the manifest; both occur.
         name: augment, sampler, pos_weight, undersample or none, as in conf/balance.
         seed: of the random choice of images that are copied or left out.
     """
@@ -41,7 +41,7 @@ def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
         case "sampler":
             return replace(originals, weights=1.0 / counts[targets])
         case "pos_weight":
-            return replace(originals, pos_weight=float(counts[0] / counts[1]))
+            return replace(originals, pos_weight=float(counts[1] / counts[0]))
         case "none":
             return originals
     raise ValueError(f"balance: got {name!r}; allowed: augment, sampler, pos_weight, undersample, none")

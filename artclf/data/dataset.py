@@ -23,12 +23,12 @@ Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 class ArtDataset(Dataset[Batch]):
     """Images by key: `key % len(dataset)` is the item, `key // len(dataset)` the epoch.
 
-    An item is (pixels uint8 [3, S, S], target float32 [], row int64 []): target 0 = AI and 1 = human, row the image's
+    An item is (pixels uint8 [3, S, S], target float32 [], row int64 []): target 1 = AI and 0 = human, row the image's
     number in the manifest. Data loaders ask for whole batches, which need no collating.
 
     Args:
         files: [M] the images of the split.
-        targets: [M] 0 = AI, 1 = human.
+        targets: [M] 1 = AI, 0 = human.
         numbers: [M] their rows in the manifest.
         reader: how files are read.
         plan: which image each item is, and which items are augmented copies; None: every image once.

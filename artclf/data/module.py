@@ -166,7 +166,7 @@ class ArtData(LightningDataModule):
         training = split == "train"
         return ArtDataset(
             [self.manifest.root / path for path in table["path"]],
-            self.manifest.targets(split),
+            1 - self.manifest.targets(split),  # the manifest has the seed study's code; from here on 1 is AI
             np.asarray(table.index, dtype=np.int64),
             reader=self.reader,
             plan=self.plan if training else None,

@@ -19,7 +19,7 @@ from artclf.evaluation.intervals import Estimate, auroc, threshold_interval, wil
 from artclf.evaluation.types import Booleans, Floats
 from artclf.inference.finished_run import find_subject, splits_of
 from artclf.inference.predict import Prediction, predict_pictures
-from artclf.model.checkpoint import read_judge, write_judge
+from artclf.model.checkpoint import read_decision_rule, write_decision_rule
 from artclf.report import format as fmt
 from artclf.run_folder import as_json, write_text
 
@@ -95,7 +95,7 @@ def calibrate(
         if not 0 < rate < 1:
             raise ArtclfError(f"{option}: got {rate:g}; allowed: a share between 0 and 1, such as 0.01 for 1%")
     subject = find_subject(run)
-    replaced = read_judge(subject.checkpoint)
+    replaced = read_decision_rule(subject.checkpoint)
     manifest = read_any(images)
     if not subject.training_known:  # a checkpoint that was copied away has no run beside it
         log.info("which pictures trained this model is not known: %s is in no run folder", subject.checkpoint)
@@ -229,7 +229,7 @@ def _interval(low: float, high: float) -> str:
 
 
 def _saved(done: Recalibration) -> Recalibration:
-    write_judge(done.checkpoint, done.judge)
+    write_decision_rule(done.checkpoint, done.judge)
     folder = done.checkpoint.absolute().parent.parent
     report = folder / f"calibrate_{datetime.now():%Y-%m-%d_%H-%M-%S}.json" if (folder / "metrics.json").is_file() else None
     if report is not None:

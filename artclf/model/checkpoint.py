@@ -1,4 +1,4 @@
-"""A classifier, and the judge of its scores, from a checkpoint alone: no run folder, no configuration, no download."""
+"""A classifier, and the decision rule of its scores, from a checkpoint alone: no run folder, no configuration, no download."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule
-from artclf.model.classifier import FROZEN, ArtClassifier
+from artclf.model.classifier import FROZEN, ArtClassifier, require_format
 from artclf.run_folder import beside, put_in_place
 
-JUDGE = "judge"  # the key of a checkpoint under which it is kept
+RULE = "decision_rule"  # the key of a checkpoint under which it is kept
 
 
 def find_checkpoint(run: Path) -> Path:
@@ -27,63 +27,66 @@ def find_checkpoint(run: Path) -> Path:
     raise ArtclfError(f"{run}: holds no checkpoints/best.ckpt (a run with callbacks=none keeps no weights)")
 
 
-def load_classifier(file: Path) -> ArtClassifier:
-    """Build a classifier from a checkpoint, in eval mode on the CPU. Only tensors and plain values are read from the file.
+def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
+    """Read tensors and plain values from a checkpoint.
 
-    Raises:
-        ArtclfError: if the file is no checkpoint of artclf's.
+    Args:
+        file: written by this version of artclf; another one is an ArtclfError.
+        mapped: whether tensors are not read from the disk before they are used.
     """
     try:
-        content = _read(file)
-        if FROZEN in content:
-            raise ArtclfError(f"{file}: holds what a stage trains alone, for resume= to go on from; use best.ckpt")
-        model = ArtClassifier(**content["hyper_parameters"])
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
+        require_format(content)
+    except ArtclfError as error:
+        raise ArtclfError(f"{file}: {error}") from error
+    except Exception as error:  # whatever a broken or a foreign file raises
+        raise _foreign(file, error) from error
+    return content
+
+
+def load_classifier(file: Path) -> ArtClassifier:
+    """Build a classifier from a checkpoint, in eval mode on the CPU. ArtclfError if the file is no checkpoint of artclf's."""
+    content = read_checkpoint(file)
+    if FROZEN in content:
+        raise ArtclfError(f"{file}: holds what a stage trains alone, for resume= to go on from; use best.ckpt")
+    try:
+        model = ArtClassifier(**{key: value for key, value in content["hyper_parameters"].items() if key != "format"})
         model.load_state_dict(content["state_dict"])
     except ArtclfError:
-        raise  # said already; a backbone that needs timm, say
-    except Exception as error:  # whatever a broken or a foreign file raises, it is no checkpoint of artclf's
+        raise  # a backbone that needs timm, say
+    except Exception as error:
         raise _foreign(file, error) from error
     return model.eval()
 
 
-def read_judge(file: Path) -> DecisionRule | None:
+def read_decision_rule(file: Path) -> DecisionRule | None:
     """The decision rule that was saved with a model, if any. ArtclfError if the file is no checkpoint of artclf's."""
+    content = read_checkpoint(file, mapped=True).get(RULE)
     try:
-        content = _read(file, mapped=True).get(JUDGE)
         return None if content is None else DecisionRule.from_json(content)
-    except Exception as error:  # as above
+    except Exception as error:
         raise _foreign(file, error) from error
 
 
-def write_judge(file: Path, judge: DecisionRule) -> None:
-    """Save a judge with a model, in place of an earlier one. All else in the checkpoint stays.
+def write_decision_rule(file: Path, rule: DecisionRule) -> None:
+    """Save a decision rule with a model, in place of an earlier one. All else in the checkpoint stays.
 
     The file is replaced whole, and its hard links in the same folder (a stage's checkpoint) with it.
 
     Raises:
         ArtclfError: if the file is no checkpoint of artclf's, or can't be written.
     """
+    content = {**read_checkpoint(file), RULE: rule.to_json()}
     try:
-        content = _read(file)
-        names = [other for other in file.parent.glob("*.ckpt") if other != file and other.samefile(file)]
-        content[JUDGE] = judge.to_json()
-    except Exception as error:  # as above
-        raise _foreign(file, error) from error
-    try:
+        links = [other for other in file.parent.glob("*.ckpt") if other != file and other.samefile(file)]
         CheckpointFiles().save_checkpoint(content, file)
-        for name in names:
-            new = name.with_name(f"{name.name}.new")
-            new.unlink(missing_ok=True)
+        for link in links:
+            new = beside(link)
+            new.unlink(missing_ok=True)  # left by a process that was killed
             os.link(file, new)
-            put_in_place(new, name)
+            put_in_place(new, link)
     except OSError as error:
-        raise ArtclfError(f"{file}: the verdicts' thresholds can't be saved with the model ({error})") from error
-
-
-def _read(file: Path, *, mapped: bool = False) -> dict[str, Any]:
-    """What a checkpoint holds. Mapped, the weights are not read from the disk before they are asked for."""
-    content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-    return content
+        raise ArtclfError(f"{file}: the decision rule can't be saved with the model ({error})") from error
 
 
 def _foreign(file: Path, error: Exception) -> ArtclfError:

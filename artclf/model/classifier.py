@@ -1,6 +1,5 @@
 """ArtClassifier, the LightningModule: a body, a head, and one shared step."""
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -15,16 +14,15 @@ from torchmetrics.utilities import dim_zero_cat
 
 from artclf.config.schema import StageConfig
 from artclf.data.canonical import Canonical
+from artclf.data.dataset import Batch
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS
 from artclf.model.layers import Layers, digest, frozen_state, list_layers, set_depth, set_modes
 from artclf.model.losses import LOSSES
 
-log = logging.getLogger(__name__)
-
 T = TypeVar("T", bound=nn.Module)
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+FORMAT = 2  # of checkpoints, among their hyper-parameters; up to 1, which was not written down, a positive logit meant human
 FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it leaves out
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -37,8 +35,18 @@ class _AUROC(BinaryAUROC):
         return torch.tensor(math.nan) if target.min() == target.max() else super().compute()
 
 
+class _Loss(MeanMetric):
+    """A mean that becomes NaN where a value is, so that divergence is seen.
+
+    MeanMetric's own nan_strategy="disable" forgets the weights; "replacing" NaN by NaN keeps them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(nan_strategy=math.nan)
+
+
 class ArtClassifier(LightningModule):
-    """A classifier of images, uint8 [B, 3, S, S] → logit [B] of target 1 (human); p(AI) is sigmoid(-logit).
+    """A classifier of images, uint8 [B, 3, S, S] → logit [B]; target 1 and a positive logit mean AI.
 
     Its arguments are plain values: a checkpoint keeps them to build it again.
 
@@ -55,7 +63,7 @@ class ArtClassifier(LightningModule):
 
     mean: torch.Tensor
     std: torch.Tensor
-    tail: Callable[[torch.Tensor], torch.Tensor] | None  # what the body makes of kept outputs of its frozen part
+    tail: Callable[[torch.Tensor], torch.Tensor] | None  # kept outputs of the frozen layers → features
 
     def __init__(
         self,
@@ -74,6 +82,7 @@ class ArtClassifier(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["backbone"])
+        self.hparams["format"] = FORMAT
         self.canonical = Canonical(**canonical) if canonical else None
         backbone = backbone or build_backbone(library, name)
         self.body = backbone.body
@@ -84,36 +93,38 @@ class ArtClassifier(LightningModule):
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
-        # Of all pictures of all processes. self.log's own mean rounds the processes' mean batch size down, and MeanMetric's
-        # nan_strategy="disable" forgets the weights; "replacing" NaN by NaN keeps both, so that divergence is seen.
-        self.train_loss = MeanMetric(nan_strategy=math.nan)
-        self.val_loss = MeanMetric(nan_strategy=math.nan)
-        self.train_metrics = MetricCollection({"accuracy": BinaryAccuracy()}, prefix="train/")
-        self.val_metrics = MetricCollection({"accuracy": BinaryAccuracy(), "auroc": _AUROC()}, prefix="val/")
-        self.stage: StageConfig | None = None
+        # of all images of all processes: self.log's own mean rounds the processes' mean batch size down
+        self.train_metrics = MetricCollection({"loss": _Loss(), "accuracy": BinaryAccuracy()}, prefix="train/")
+        self.val_metrics = MetricCollection({"loss": _Loss(), "accuracy": BinaryAccuracy(), "auroc": _AUROC()}, prefix="val/")
+        self.stage: StageConfig | None = None  # set by `begin`, with depth and seed
         self.depth = len(self.layers)
         self.seed = 0
-        self.tail = None
+        self.fused = True  # whether the optimiser updates all tensors in one kernel
+        self.tail = None  # set by FeatureCache, with the data that gives such outputs
         self._digests: dict[int, str] = {}
-        self.fused = True
-        self.predictions: dict[int, tuple[list[torch.Tensor], list[torch.Tensor]]] = {}
+        self._tested: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     # ---- forward
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S], or outputs of the frozen part for which there is a `tail` → logit [B]."""
+        """Pixels, uint8 [B, 3, S, S], or kept outputs of the frozen layers, for which there is a `tail` → logit [B]."""
         if inputs.dtype == torch.uint8:
             features = self.body(self.normalised(inputs))
         else:
-            assert self.tail is not None  # set with the data that gives such batches
+            assert self.tail is not None
             features = self.tail(inputs)
         logit: torch.Tensor = self.head(features)
         return logit.float()  # half precision would round the loss and the probabilities
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S] → pictures as the body wants them, float [B, 3, S, S]."""
-        pictures = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
-        return pictures.contiguous(memory_format=self.memory_format)
+        """Pixels, uint8 [B, 3, S, S] → images as the body wants them, float [B, 3, S, S]."""
+        images = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return images.contiguous(memory_format=self.memory_format)
+
+    @torch.inference_mode()
+    def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pixels, uint8 [B, 3, S, S] → probability of AI [B]. Call it in eval mode."""
+        return torch.sigmoid(self(pixels))
 
     def compile_what_trains(self) -> None:
         """Compile the tail in use, or the whole body where there is none; a head alone is left as it is.
@@ -125,11 +136,6 @@ class ArtClassifier(LightningModule):
         elif self.depth:
             self.tail = torch.compile(self.tail)
 
-    @torch.inference_mode()
-    def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S] → probability of AI [B]. Call it in eval mode."""
-        return torch.sigmoid(-self(pixels))
-
     # ---- stages
 
     def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
@@ -140,44 +146,40 @@ class ArtClassifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The stage's optimiser, over what trains; no weight decay on tensors of fewer than two dimensions."""
-        stage = self._current_stage()
+        assert self.stage is not None
+        optim, schedule = self.stage.optim, self.stage.schedule
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         groups = [
-            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": stage.optim.weight_decay},
+            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": optim.weight_decay},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
-        options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if stage.optim.name == "sgd" else {}
-        options["fused"] = self.fused  # all tensors in one kernel
-        optimizer = OPTIMIZERS[stage.optim.name]([group for group in groups if group["params"]], lr=stage.optim.lr, **options)
-        if stage.schedule == "constant":
+        options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if optim.name == "sgd" else {}
+        groups = [group for group in groups if group["params"]]
+        optimizer = OPTIMIZERS[optim.name](groups, lr=optim.lr, fused=self.fused, **options)
+        if schedule == "constant":
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
-        if stage.schedule == "cosine":
-            schedule: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+        if schedule == "cosine":
+            scheduler: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         else:
-            schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, stage.optim.lr, total_steps=steps)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, optim.lr, total_steps=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def what_trains(self) -> str:
-        """One line for the log: layers, tensors and parameters that train, and how many tensors are decayed."""
+        """One line for the log: layers and parameters that train, and how many tensors are decayed."""
+        assert self.stage is not None
+        parameters = f"{self.trainable_parameters():,} of {sum(p.numel() for p in self.parameters()):,} parameters"
         trained = [p for p in self.parameters() if p.requires_grad]
-        total = sum(p.numel() for p in self.parameters())
-        decayed = sum(p.ndim >= 2 for p in trained) if self._current_stage().optim.weight_decay else 0
-        tensors = f"{len(trained)} tensors ({decayed} with weight decay, {len(trained) - decayed} without)"
-        parameters = f"{self.trainable_parameters():,} of {total:,} parameters"
-        return f"{self.depth} of {len(self.layers)} layers and the head train: {tensors}, {parameters}"
+        decayed = sum(p.ndim >= 2 for p in trained) if self.stage.optim.weight_decay else 0
+        tensors = f"{decayed} of {len(trained)} tensors with weight decay"
+        return f"{self.depth} of {len(self.layers)} layers and the head train: {parameters}, {tensors}"
 
     def trainable_parameters(self) -> int:
         """How many numbers the stage trains."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
-    def _current_stage(self) -> StageConfig:
-        if self.stage is None:
-            raise RuntimeError("call begin(stage, depth) before training")
-        return self.stage
-
     def on_train_epoch_start(self) -> None:
-        """Assert again what frozen means: a callback or a validation may have changed the modes."""
+        """Set the modes again: a callback or a validation may have changed them."""
         set_modes(self.body, self.layers, self.depth)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
@@ -204,6 +206,7 @@ class ArtClassifier(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put back what `on_save_checkpoint` left out. ArtclfError if the frozen part is not the one the stage began with."""
+        require_format(checkpoint)
         kept = checkpoint.pop(FROZEN, None)
         if kept is None:
             return
@@ -217,21 +220,20 @@ class ArtClassifier(LightningModule):
 
     # ---- steps
 
-    def _shared_step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch → logit [B], integer target [B], loss []."""
+    def _shared_step(self, batch: Batch, metrics: MetricCollection) -> torch.Tensor:
+        """Update and log metrics by a batch, and return its loss []."""
         inputs, target, _ = batch
         logit = self(inputs)
-        return logit, target.int(), self.loss(logit, target)
+        loss: torch.Tensor = self.loss(logit, target)
+        # probabilities: torchmetrics takes logits for them where all lie in [0, 1]
+        p_ai, value = torch.sigmoid(logit.detach()), loss.detach().clone()
+        metrics.update(preds=p_ai, target=target.int(), value=value, weight=len(target))
+        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         """The loss of a batch."""
-        logit, target, loss = self._shared_step(batch)
-        # probabilities: torchmetrics takes logits for them where all lie in [0, 1]
-        self.train_metrics.update(torch.sigmoid(logit.detach()), target)
-        self.train_loss.update(loss.detach().clone(), len(target))
-        self.log("train/loss", self.train_loss, on_step=False, on_epoch=True, prog_bar=True)
-        self.log_dict(self.train_metrics, on_step=False, on_epoch=True)
-        return loss
+        return self._shared_step(batch, self.train_metrics)
 
     def on_validation_start(self) -> None:
         """Let all processes validate with the first one's buffers, which are kept: each has its own running means."""
@@ -241,33 +243,36 @@ class ArtClassifier(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Loss, accuracy and AUROC of the validation split."""
-        logit, target, loss = self._shared_step(batch)
-        self.val_metrics.update(torch.sigmoid(logit), target)
-        self.val_loss.update(loss.clone(), len(target))
-        self.log("val/loss", self.val_loss, on_epoch=True, prog_bar=True)
-        self.log_dict(self.val_metrics, on_epoch=True)
+        self._shared_step(batch, self.val_metrics)
 
     def on_test_epoch_start(self) -> None:
-        """Forget an earlier test's predictions."""
-        self.predictions.clear()
+        """Forget an earlier test's scores."""
+        self._tested.clear()
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
-        """Keep each picture's row and p(AI); figures are computed from them afterwards, outside of Lightning."""
+        """Keep each image's row and p(AI); figures are computed from them afterwards, outside of Lightning."""
         inputs, _, row = batch
-        rows, probabilities = self.predictions.setdefault(dataloader_idx, ([], []))
-        rows.append(row.cpu())
-        probabilities.append(torch.sigmoid(-self(inputs)).cpu())
+        self._tested.append((row.cpu(), torch.sigmoid(self(inputs)).cpu()))
 
     def tested(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows int64 [N] and p(AI) float32 [N] of all pictures of the last test, from every process."""
-        rows = torch.cat([row for part, _ in self.predictions.values() for row in part])
-        probabilities = torch.cat([p for _, part in self.predictions.values() for p in part])
+        """Rows int64 [N], rising, and p(AI) float32 [N] of all images of the last test, from every process."""
+        rows, p_ai = (torch.cat(parts) for parts in zip(*self._tested, strict=True))
         if self.trainer.world_size > 1:
-            parts: list[Any] = [None] * self.trainer.world_size
-            torch.distributed.all_gather_object(parts, (rows, probabilities))
-            rows, probabilities = (torch.cat([part[i] for part in parts]) for i in (0, 1))
+            gathered: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(gathered, (rows, p_ai))
+            rows, p_ai = (torch.cat(parts) for parts in zip(*gathered, strict=True))
         order = torch.argsort(rows)
-        return rows[order], probabilities[order]
+        return rows[order], p_ai[order]
+
+
+def require_format(checkpoint: Mapping[str, Any]) -> None:
+    """Raise ArtclfError unless a positive logit means AI in a checkpoint's network."""
+    found = checkpoint["hyper_parameters"].get("format")
+    if found != FORMAT:
+        raise ArtclfError(
+            f"the checkpoint is of another version of artclf (format {found}; this version reads {FORMAT}), in which a "
+            "positive logit may mean human; train the network again"
+        )
 
 
 def _build(classes: Mapping[str, type[T]], options: dict[str, Any], **given: Any) -> T:

@@ -10,26 +10,27 @@ import importlib.util
 import json
 import logging
 import math
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import metadata
-from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from rich.progress import track
+from rich.progress import Progress
 from torch.utils.data import DataLoader, Dataset
 
 from artclf.cache.array_store import ABOUT, Bytes, Numbers, RowStore, StoreError, require_room
 from artclf.cache.folder import cache_folder
 from artclf.config.schema import CacheConfig
-from artclf.data.dataset import ArtDataset
+from artclf.data.dataset import ArtDataset, Batch
 from artclf.data.module import ArtData
-from artclf.data.pixels import WORTH_WORKERS, as_it_is
+from artclf.data.pixels import WORTH_WORKERS
 from artclf.model.classifier import ArtClassifier
 from artclf.model.split import Split, split
 from artclf.runtime import memory
@@ -43,10 +44,10 @@ PACKAGES = ("torch", "torchvision", "timm", "pillow")
 
 @dataclass(frozen=True)
 class Format:
-    """How the output for one image is kept as a row of bytes: its shape ([H, W, C] if channels-last) and torch's dtype."""
+    """How the output for one image is kept as a row of bytes."""
 
-    shape: tuple[int, ...]
-    dtype: str
+    shape: tuple[int, ...]  # [H, W, C] if channels-last
+    dtype: str  # torch's name
     channels_last: bool
 
     @property
@@ -56,7 +57,7 @@ class Format:
 
     @classmethod
     def of(cls, outputs: torch.Tensor) -> "Format":
-        """That of a batch of outputs."""
+        """The format of a batch of outputs."""
         last = outputs.ndim == 4 and outputs.is_contiguous(memory_format=torch.channels_last)
         shape = outputs.permute(0, 2, 3, 1).shape if last else outputs.shape
         return cls(tuple(shape[1:]), str(outputs.dtype).removeprefix("torch."), last)
@@ -72,53 +73,44 @@ class Format:
         return outputs.permute(0, 3, 1, 2) if self.channels_last else outputs
 
 
-class FeatureData(Dataset[Any]):
-    """Outputs of the frozen part for the items of a split, in place of their pixels; `where` [N] they are in the store."""
-
-    def __init__(self, items: ArtDataset, store: RowStore, where: Numbers, form: Format) -> None:
-        self.targets = torch.from_numpy(items.targets[items.rows]).float()
-        self.numbers = torch.from_numpy(items.numbers[items.rows])
-        self.store, self.where, self.form = store, where, form
-
-    def __len__(self) -> int:
-        return len(self.where)
-
-    def __getitems__(self, keys: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """A batch: (outputs [B, …], target float32 [B], row int64 [B])."""
-        items = np.asarray(keys, dtype=np.int64) % len(self.where)
-        return self.form.unpack(self.store.read(self.where[items])), self.targets[items], self.numbers[items]
-
-
-class _Kept(NamedTuple):
-    """A network's two parts, and where the frozen one's outputs are kept."""
+@dataclass(frozen=True)
+class Features:
+    """A network in two parts, and what the frozen one gives for images, as rows of a store."""
 
     parts: Split
     form: Format
     store: RowStore
 
+    def read(self, rows: Numbers) -> torch.Tensor:
+        """Numbers of rows [B] → outputs of the frozen part [B, …]."""
+        return self.form.unpack(self.store.read(rows))
 
-class _Item(NamedTuple):
-    """An item whose output is wanted: its split, its number there, and its key."""
 
-    split: str
-    number: int
-    key: bytes
+class FeatureData(Dataset[Any]):
+    """Outputs of the frozen part for the items of a split, in place of their pixels."""
+
+    def __init__(self, items: ArtDataset, keys: Sequence[bytes], features: Features) -> None:
+        self.targets = torch.from_numpy(items.targets[items.rows]).float()
+        self.numbers = torch.from_numpy(items.numbers[items.rows])
+        self.features, self.rows = features, features.store.find(keys)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitems__(self, keys: Sequence[int]) -> Batch:
+        """A batch: (outputs [B, …], target float32 [B], row int64 [B])."""
+        items = np.asarray(keys, dtype=np.int64) % len(self.rows)
+        return self.features.read(self.rows[items]), self.targets[items], self.numbers[items]
 
 
 class FeatureCache:
-    """Computes and keeps what the frozen layers of a run's stages give.
-
-    Args:
-        model: the classifier.
-        data: its data, read.
-        config: whether anything is kept, and how much.
-    """
+    """Computes and keeps what the frozen layers of a run's stages give; `data` has been read."""
 
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
-        self._parts: dict[int, Split] = {}
-        self._items: dict[str, tuple[ArtDataset, list[_Item]]] = {}
-        self._in_memory: dict[str, RowStore] = {}
+        self._split = cache(lambda depth: split(model.body, model.layers, depth, model.hparams["image_size"]))
+        self._keyed = cache(self._dataset_and_keys)
+        self._in_memory: dict[Path, RowStore] = {}
         self._temporary: list[RowStore] = []
 
     def prepare(self, name: str, depth: int, trainer: Trainer, *, later: Sequence[int] = (), trained: int = 0) -> None:
@@ -140,34 +132,29 @@ class FeatureCache:
             return
         self.model.to(trainer.strategy.root_device)
         splits = [*([] if self.data.augment.each_epoch else ["train"]), *self.data.manifest.evaluated]
-        items = self._wanted(splits)
         deeper = max((other for other in later if 0 < other < layers), default=0) if depth == 0 else 0
         source = None
         if deeper:
-            try:
-                source = self._open(deeper, trainer)
-                self._fill(source, items, trainer)
-            except (ValueError, StoreError):
-                source = None  # the stage that it is for will report it
-        again = f"stage {name}: its frozen layers are computed again in every step"
+            with suppress(ValueError, StoreError):  # the stage that it is for will report it
+                source = self._fill(self._open(deeper, trainer), splits, trainer)
         try:
-            kept = self._open(depth, trainer)
+            features = self._open(depth, trainer)
             if trained > depth:
-                self._temporary.append(kept.store)  # of weights that no other run has
-            self._fill(kept, items, trainer, source)
+                self._temporary.append(features.store)  # of weights that no other run has
+            self._fill(features, splits, trainer, source)
         except ValueError as error:
-            self.data.fall_back(f"{again}: {error}")
+            self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
             return
         except StoreError as error:
-            kept = self._open(depth, trainer, in_memory=True)
-            needed = len({item.key for item in items}) * kept.form.row_bytes
+            features = self._open(depth, trainer, in_memory=True)
+            needed = sum(map(len, self._missing(features, splits).values())) * features.form.row_bytes
             if needed > MEMORY_SHARE * memory():
-                size = f"{needed / 1e9:.3g} GB of memory"
-                self.data.fall_back(f"{again}: what they give would take {size}, and can't be kept on disk: {error}")
+                why = f"what they give would take {needed / 1e9:.3g} GB of memory, and can't be kept on disk: {error}"
+                self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {why}")
                 return
             self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
-            self._fill(kept, items, trainer)
-        self._stand_in(kept, splits)
+            self._fill(features, splits, trainer)
+        self._stand_in(features, splits)
 
     def offer(self, depth: int, trainer: Trainer) -> None:
         """Let a test read outputs of the evaluated splits, if all of them are kept; else pixels.
@@ -179,15 +166,15 @@ class FeatureCache:
         self.release()
         if not self.config.prefix or depth == len(self.model.layers):
             return
+        splits = self.data.manifest.evaluated
         try:
-            name = _hash(self._depends(depth, trainer))
-            if name not in self._in_memory and not (_folder(name) / ABOUT).exists():
-                return
-            kept = self._open(depth, trainer)
+            folder, _ = self._named(depth, trainer)
+            if folder in self._in_memory or (folder / ABOUT).exists():
+                features = self._open(depth, trainer)
+                if not self._missing(features, splits):
+                    self._stand_in(features, splits)
         except (ValueError, StoreError):
             return  # nothing was kept; the stage has reported it
-        if not _missing(kept, self._wanted(self.data.manifest.evaluated)):
-            self._stand_in(kept, self.data.manifest.evaluated)
 
     def release(self) -> None:
         """Let the data give pixels again."""
@@ -200,35 +187,17 @@ class FeatureCache:
         for store in self._temporary:
             store.remove()
 
-    def _dataset(self, split: str) -> tuple[ArtDataset, list[_Item]]:
-        """A split's images and its items, which are the same for all stages."""
-        if split not in self._items:
-            data, digests = self.data.dataset(split), self.data.digests
-            keys = (data.key(number, digests[data.numbers[row]]) for number, row in enumerate(data.rows))
-            self._items[split] = data, [_Item(split, number, key) for number, key in enumerate(keys)]
-        return self._items[split]
-
-    def _wanted(self, splits: Sequence[str]) -> list[_Item]:
-        return [item for split in splits for item in self._dataset(split)[1]]
-
-    def _stand_in(self, kept: _Kept, splits: Sequence[str]) -> None:
-        for name in splits:
-            data, items = self._dataset(name)
-            self.data.stand_ins[name] = FeatureData(data, kept.store, kept.store.find([i.key for i in items]), kept.form)
-        self.model.tail = kept.parts.tail
+    def _stand_in(self, features: Features, splits: Sequence[str]) -> None:
+        self.data.stand_ins.update({name: FeatureData(*self._keyed(name), features) for name in splits})
+        self.model.tail = features.parts.tail
 
     # ---- where outputs are kept
 
-    def _split(self, depth: int) -> Split:
-        if depth not in self._parts:
-            self._parts[depth] = split(self.model.body, self.model.layers, depth, self.model.hparams["image_size"])
-        return self._parts[depth]
-
-    def _depends(self, depth: int, trainer: Trainer) -> dict[str, Any]:
-        """All that outputs depend on, but for the images."""
+    def _named(self, depth: int, trainer: Trainer) -> tuple[Path, dict[str, Any]]:
+        """The folder of a store, and all that its rows depend on but for the images, by which it is named."""
         model, device = self.model, trainer.strategy.root_device
         hparams = model.hparams
-        return {
+        depends = {
             "model": hparams["name"],
             "place": self._split(depth).place,
             "frozen": model.frozen_digest(depth),
@@ -238,119 +207,90 @@ class FeatureCache:
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
             **{name: metadata.version(name) for name in PACKAGES if importlib.util.find_spec(name) is not None},
         }
+        return cache_folder() / "prefix" / hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16], depends
 
-    def _open(self, depth: int, trainer: Trainer, *, in_memory: bool = False) -> _Kept:
+    def _open(self, depth: int, trainer: Trainer, *, in_memory: bool = False) -> Features:
         """Cut the network, and open the store of its outputs.
 
         Raises:
             ValueError: if it can't be cut there.
             StoreError: if nothing can be kept on disk.
         """
-        depends, parts = self._depends(depth, trainer), self._split(depth)
-        name = _hash(depends)
-        about = _folder(name) / ABOUT
-        if about.exists():
-            content = json.loads(about.read_text(encoding="utf-8"))["format"]
+        parts = self._split(depth)
+        folder, depends = self._named(depth, trainer)
+        if (folder / ABOUT).exists():
+            content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["format"]
             form = Format(tuple(content["shape"]), content["dtype"], content["channels_last"])
         else:
             size = self.model.hparams["image_size"]
-            form = Format.of(self._run(parts, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))
+            form = Format.of(self._run(parts, None, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))
         if in_memory:
-            self._in_memory.setdefault(name, RowStore(None, form.row_bytes, {}))
-        if name in self._in_memory:
-            return _Kept(parts, form, self._in_memory[name])
+            self._in_memory.setdefault(folder, RowStore(None, form.row_bytes, {}))
+        if folder in self._in_memory:
+            return Features(parts, form, self._in_memory[folder])
         what = f"{depends['model']} without its last {depth} layers" if depth else f"{depends['model']} without its head"
-        return _Kept(parts, form, RowStore(_folder(name), form.row_bytes, {"what": what, "format": asdict(form), **depends}))
+        return Features(parts, form, RowStore(folder, form.row_bytes, {"what": what, "format": asdict(form), **depends}))
 
     # ---- computing them
 
-    def _run(self, parts: Split, pixels: torch.Tensor, trainer: Trainer) -> torch.Tensor:
-        images = pixels.to(self.model.device, non_blocking=True)
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
-            return parts.frozen(self.model.normalised(images))
+    def _dataset_and_keys(self, split: str) -> tuple[ArtDataset, list[bytes]]:
+        """A split's items and their keys, which are the same for all stages."""
+        data, digests = self.data.dataset(split), self.data.digests
+        return data, [data.key(item, digests[data.numbers[row]]) for item, row in enumerate(data.rows)]
 
-    def _fill(self, kept: _Kept, items: list[_Item], trainer: Trainer, source: _Kept | None = None) -> None:
-        """Compute what is not kept yet: from the images, or with the tail behind the kept outputs of an earlier place."""
-        if not _missing(kept, items):
-            return
-        with kept.store.building():
-            missing = _missing(kept, items)  # another process may have been at it
-            needed = len(missing) * kept.form.row_bytes
-            require_room(kept.store.folder, needed, self.config.max_gb)
+    def _missing(self, features: Features, splits: Sequence[str]) -> dict[str, Numbers]:
+        """The items of each split that are not kept, each image once; without splits that lack nothing."""
+        missing = {}
+        for name in splits:
+            _, keys = self._keyed(name)
+            absent = {keys[item]: item for item in np.flatnonzero(features.store.find(keys) < 0)}
+            if absent:
+                missing[name] = np.array([*absent.values()], dtype=np.int64)
+        return missing
+
+    def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> Features:
+        """Compute what is not kept yet: from the images, or from the outputs of an earlier place. Returns `features`."""
+        if not self._missing(features, splits):
+            return features
+        store = features.store
+        with store.building():
+            missing = self._missing(features, splits)  # another process may have been at it
+            count = sum(map(len, missing.values()))
+            require_room(store.folder, count * store.row_bytes, self.config.max_gb)
             if missing and source is None:
-                where = f"in {kept.store.folder} (cache.prefix=false does without)" if kept.store.folder else "in memory"
+                where = f"in {store.folder} (cache.prefix=false does without)" if store.folder else "in memory"
                 line = "computing the frozen layers once for %d images, and keeping %.3g GB of what they give %s"
-                log.info(line, len(missing), needed / 1e9, where)
-            outputs = self._computed(kept, missing, trainer) if source is None else self._continued(source, missing, trainer)
-            with closing(outputs):  # and its progress bar, where the disk is full
-                for part, output in zip(_batches(missing), outputs, strict=True):
-                    kept.store.append([item.key for item in part], kept.form.pack(output[: len(part)]))
+                log.info(line, count, count * store.row_bytes / 1e9, where)
+            for name, items in missing.items():
+                _, keys = self._keyed(name)
+                batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+                inputs = self._inputs(name, batches, source)  # before the progress bar's thread begins
+                with Progress(transient=True) as progress:
+                    given = progress.track(inputs, len(batches), description=f"Computing the frozen layers of {name}")
+                    for batch, images in zip(batches, given, strict=True):
+                        outputs = self._run(features.parts, source, images, trainer)
+                        store.append([keys[item] for item in batch], features.form.pack(outputs[: len(batch)]))
+        return features
 
-    def _continued(self, source: _Kept, missing: list[_Item], trainer: Trainer) -> Generator[torch.Tensor]:
-        for part in _batches(missing):
-            rows = source.store.read(source.store.find([item.key for item in _padded(part)]))
-            outputs = source.form.unpack(rows).to(self.model.device)
-            with torch.inference_mode(), trainer.precision_plugin.forward_context():
-                yield source.parts.tail(outputs)
-
-    def _computed(self, kept: _Kept, missing: list[_Item], trainer: Trainer) -> Generator[torch.Tensor]:
-        if not missing:
-            return
-        pixels = _Pixels({name: self._dataset(name)[0] for name in {item.split for item in missing}}, missing)
+    def _inputs(self, split: str, batches: list[Numbers], source: Features | None) -> Iterator[torch.Tensor]:
+        """Pixels, or a source's outputs, for batches of a split's items, each filled up to `BATCH` with its first ones."""
+        data, keys = self._keyed(split)
+        filled = [np.resize(batch, BATCH).tolist() for batch in batches]
+        if source is not None:
+            return (source.read(source.store.find([keys[item] for item in batch])) for batch in filled)
+        decoded = len(data) if data.kept is None else int(data.altered(np.concatenate(batches)).sum())
         loader: DataLoader[torch.Tensor] = DataLoader(
-            pixels,
-            batch_size=BATCH,
-            num_workers=pixels.workers(self.data.config.num_workers),
-            collate_fn=as_it_is,
+            data,  # type: ignore[arg-type]
+            batch_sampler=filled,
+            num_workers=self.data.config.num_workers if decoded >= WORTH_WORKERS else 0,
+            collate_fn=itemgetter(0),
             pin_memory=self.model.device.type == "cuda",
             generator=torch.Generator(),  # else a run that computes would draw other random numbers than one that need not
         )
-        steps = iter(loader)  # before the progress bar's thread begins: a process with threads should not be forked
-        for batch in track(steps, "Computing the frozen layers", total=len(loader), transient=True):
-            yield self._run(kept.parts, batch, trainer)
+        return iter(loader)  # worker processes begin here: a process with threads should not be forked
 
-
-class _Pixels(Dataset[torch.Tensor]):
-    """The pixels of chosen items, in whole batches of `BATCH`: the last one is padded with its first item."""
-
-    def __init__(self, datasets: dict[str, ArtDataset], items: list[_Item]) -> None:
-        self.datasets, self.items = datasets, items
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __getitems__(self, positions: list[int]) -> torch.Tensor:
-        chosen = _padded([self.items[position] for position in positions])
-        groups = groupby(chosen, key=lambda item: item.split)
-        return torch.cat([self.datasets[name].__getitems__([item.number for item in part])[0] for name, part in groups])
-
-    def workers(self, configured: int) -> int:
-        """Processes that are worth having: for what has to be decoded or altered, if that is much; all else is only read."""
-        to_do = 0
-        for name, part in groupby(self.items, key=lambda item: item.split):
-            data, numbers = self.datasets[name], np.array([item.number for item in part], dtype=np.int64)
-            to_do += len(numbers) if data.kept is None else int(data.altered(numbers).sum())
-        return configured if to_do >= WORTH_WORKERS else 0
-
-
-def _batches(items: list[_Item]) -> Iterator[list[_Item]]:
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
-
-
-def _padded(part: list[_Item]) -> list[_Item]:
-    return [*part, *[part[0]] * (BATCH - len(part))]
-
-
-def _missing(kept: _Kept, items: list[_Item]) -> list[_Item]:
-    """Items that are not kept, each image once."""
-    numbers = kept.store.find([item.key for item in items])
-    return list({item.key: item for item, number in zip(items, numbers.tolist(), strict=True) if number < 0}.values())
-
-
-def _hash(depends: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16]
-
-
-def _folder(name: str) -> Path:
-    return cache_folder() / "prefix" / name
+    def _run(self, parts: Split, source: Features | None, inputs: torch.Tensor, trainer: Trainer) -> torch.Tensor:
+        """Pixels → outputs of the frozen part; or a source's outputs → features."""
+        inputs = inputs.to(self.model.device, non_blocking=True)
+        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+            return parts.frozen(self.model.normalised(inputs)) if source is None else source.parts.tail(inputs)

@@ -5,12 +5,12 @@ from torch import nn
 
 
 class Head(nn.Module):
-    """What turns features into one logit; the options in conf/head are its constructor's arguments."""
+    """Turns features into one logit. The options in conf/head are the constructor's arguments."""
 
     layers: nn.Sequential
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Features [B, D] → logit [B] of target 1 (human)."""
+        """Features [B, D] → logit [B]; positive means AI."""
         logit: torch.Tensor = self.layers(features)
         return logit.squeeze(1)
 
@@ -24,12 +24,12 @@ class Linear(Head):
 
 
 class MLP(Head):
-    """The seed study's: a hidden layer with batch normalisation and dropout."""
+    """The seed study's head: a hidden layer with batch normalisation and dropout."""
 
     def __init__(self, features: int, hidden: int = 256, dropout: float = 0.5) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Linear(features, hidden, bias=False),  # the normalisation has one
+            nn.Linear(features, hidden, bias=False),  # batch normalisation has a bias
             nn.BatchNorm1d(hidden),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),

@@ -26,27 +26,26 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a body: its name ("layer4.2.add"), kind ("Conv2d", "add"), and parameters that no earlier one uses."""
+    """One layer of a body."""
 
-    name: str
-    kind: str
-    parameters: tuple[str, ...]
+    name: str  # "layer4.2.add"
+    kind: str  # "Conv2d", "add"
+    parameters: tuple[str, ...]  # those that no earlier layer uses
 
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of a body in the order in which they run, up to and without the final pooling.
-
-    Attributes:
-        layers: the layers.
-        nodes: their nodes in the graph of eval mode; none where the body can't be traced and its modules are listed.
-    """
+    """The layers of a body in the order in which they run, without the final pooling."""
 
     layers: tuple[Layer, ...]
-    nodes: tuple[fx.Node, ...] = ()
+    nodes: tuple[fx.Node, ...] = ()  # in the graph of eval mode; none where the body can't be traced
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    def trained(self, depth: int) -> tuple[Layer, ...]:
+        """The last `depth` layers."""
+        return self.layers[len(self) - depth :]
 
     def resolve(self, unfreeze: int | str, *, key: str, pretrained: bool, last_block: str) -> int:
         """Return how many layers, counted from the end, a setting unfreezes.
@@ -71,34 +70,35 @@ class Layers:
                 return unfreeze
         raise ArtclfError(f"{key}: got {unfreeze!r}; allowed: 0 to {len(self)} (this backbone's layers), last_block, all")
 
-    def trained(self, depth: int) -> tuple[Layer, ...]:
-        """The last `depth` layers."""
-        return self.layers[len(self) - depth :]
-
 
 def list_layers(body: nn.Module) -> Layers:
-    """List the layers of a body (pictures [B, 3, S, S] → features [B, D]).
+    """List the layers of a body (images [B, 3, S, S] → features [B, D]).
 
-    A body that can't be traced is listed by the modules that hold parameters, in the order of their definition.
+    Where the body can't be traced, they are the modules that have parameters, in the order of their definition.
     """
     try:
         with evaluating(body):  # a graph keeps the mode of functional dropout that it was traced in
             names = trace(body)
     except Exception as error:  # noqa: BLE001 (tracing runs the body's own code on symbols: anything can be raised)
         log.info("The graph of this backbone can't be traced (%s); its layers are its modules", error)
-        return Layers(_modules(body))
-    named: list[tuple[Layer, fx.Node]] = []
+        return Layers(
+            tuple(
+                Layer(name, type(module).__name__, tuple(f"{name}.{own}" for own, _ in module.named_parameters(recurse=False)))
+                for name, module in body.named_modules()
+                if name and list(module.parameters(recurse=False))
+            )
+        )
+    layers: list[tuple[Layer, fx.Node]] = []
     seen: set[str] = set()
     for node, name in names.items():
-        if node.op in ("placeholder", "output"):
-            continue
-        new = tuple(p for p in _uses(node, body) if p not in seen)
-        seen.update(new)
-        named.append((Layer(name, _kind(node, body), new), node))
-    holding = {name.split(".")[0] for name, _ in body.named_parameters()}
-    while named and named[-1][0].name.split(".")[0] not in holding:  # the final pooling and what is after it
-        named.pop()
-    return Layers(tuple(layer for layer, _ in named), tuple(node for _, node in named))
+        if node.op not in ("placeholder", "output"):
+            kind, uses = _describe(node, body)
+            layers.append((Layer(name, kind, tuple(p for p in uses if p not in seen)), node))
+            seen.update(uses)
+    with_parameters = {name.split(".")[0] for name, _ in body.named_parameters()}
+    while layers and layers[-1][0].name.split(".")[0] not in with_parameters:  # the final pooling and what is after it
+        layers.pop()
+    return Layers(tuple(layer for layer, _ in layers), tuple(node for _, node in layers))
 
 
 def set_depth(body: nn.Module, layers: Layers, depth: int) -> None:
@@ -118,12 +118,11 @@ def set_modes(body: nn.Module, layers: Layers, depth: int) -> None:
 
 
 def frozen_state(body: nn.Module, layers: Layers, depth: int) -> dict[str, torch.Tensor]:
-    """The parameters and buffers of a body that do not change while its last `depth` layers train, by their names."""
+    """The parameters and buffers of a body that do not change while its last `depth` layers train, by name."""
     if depth == len(layers):
         return {}
-    trained = layers.trained(depth)
-    parameters = {name for layer in trained for name in layer.parameters}
-    modules = [layer.name for layer in trained]
+    parameters = {name for layer in layers.trained(depth) for name in layer.parameters}
+    modules = [layer.name for layer in layers.trained(depth)]
     return {
         name: tensor
         for name, tensor in body.state_dict().items()
@@ -154,17 +153,17 @@ def modes_kept(body: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def evaluating(body: nn.Module) -> Iterator[None]:
-    """Eval mode, and the modes of before afterwards."""
+    """Eval mode within, the earlier modes afterwards."""
     with modes_kept(body):
         body.eval()
         yield
 
 
 def trace(body: nn.Module) -> dict[fx.Node, str]:
-    """Trace a body in the modes in force: the nodes in the order in which they run, each with its name.
+    """Trace a body in its current modes: the nodes in the order in which they run, each with its name.
 
-    Only the first argument of its forward is a variable, the others have their defaults. Exceptions of any kind come from the
-    body's own code, which runs on symbols.
+    Only the first argument of its forward is a variable; the others have their defaults. The body's own code runs on symbols
+    and may raise any exception.
     """
     optional = {
         name: argument.default
@@ -199,24 +198,11 @@ def _within(name: str, module: str) -> bool:
     return not module or name == module or name.startswith(f"{module}.")
 
 
-def _uses(node: fx.Node, body: nn.Module) -> list[str]:
-    """Names of the parameters that a node uses."""
-    target = str(node.target)
+def _describe(node: fx.Node, body: nn.Module) -> tuple[str, list[str]]:
+    """A node's kind, and the names of the parameters that it uses."""
+    if not isinstance(node.target, str):
+        return node.target.__name__, []
     if node.op == "call_module":
-        return [f"{target}.{name}" for name, _ in body.get_submodule(target).named_parameters()]
-    return [target] if node.op == "get_attr" and target in dict(body.named_parameters()) else []
-
-
-def _kind(node: fx.Node, body: nn.Module) -> str:
-    if node.op == "call_module":
-        return type(body.get_submodule(str(node.target))).__name__
-    return str(node.target) if isinstance(node.target, str) else node.target.__name__
-
-
-def _modules(body: nn.Module) -> tuple[Layer, ...]:
-    """The modules that hold parameters of their own, in the order of their definition."""
-    return tuple(
-        Layer(name, type(module).__name__, tuple(f"{name}.{own}" for own, _ in module.named_parameters(recurse=False)))
-        for name, module in body.named_modules()
-        if name and list(module.parameters(recurse=False))
-    )
+        module = body.get_submodule(node.target)
+        return type(module).__name__, [f"{node.target}.{name}" for name, _ in module.named_parameters()]
+    return node.target, [node.target] if node.op == "get_attr" and node.target in dict(body.named_parameters()) else []

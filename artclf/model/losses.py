@@ -1,59 +1,53 @@
 """Logit [B] and target [B] → loss []. A new loss is a class here and a file in conf/loss."""
 
-from abc import ABC, abstractmethod
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 
-class Loss(nn.Module, ABC):
-    """What is minimised; the options in conf/loss are its constructor's arguments.
-
-    Args:
-        pos_weight: what the terms of target 1 (human) are multiplied by.
-    """
+class Loss(nn.Module):
+    """The mean loss of a batch. The options in conf/loss are the constructor's arguments."""
 
     pos_weight: torch.Tensor
 
-    def __init__(self, pos_weight: float) -> None:
+    def __init__(self, pos_weight: float = 1.0) -> None:
         super().__init__()
-        self.register_buffer("pos_weight", torch.tensor(pos_weight))
+        self.register_buffer("pos_weight", torch.tensor(pos_weight))  # factor of the loss of AI images (target 1)
 
-    @abstractmethod
     def terms(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Logit [B] and target [B] (0 or 1) → unweighted loss [B]."""
+        raise NotImplementedError
 
     def forward(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Logit [B] and target [B] (0 or 1) → loss []: the mean over the batch."""
+        """Logit [B] and target [B] (0 or 1) → loss []."""
         weight = torch.where(target == 1, self.pos_weight, 1.0)
         return (weight * self.terms(logit, target)).mean()
 
 
 class BCE(Loss):
-    """Binary cross-entropy with logits. Label smoothing draws targets towards 1/2, in training only."""
+    """Binary cross-entropy with logits. Label smoothing moves targets towards 1/2, in training only."""
 
     def __init__(self, pos_weight: float = 1.0, label_smoothing: float = 0.0) -> None:
         super().__init__(pos_weight)
         self.label_smoothing = label_smoothing
 
     def terms(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Loss [B]."""
+        """Unweighted loss [B]."""
         if self.training and self.label_smoothing:
             target = target * (1 - self.label_smoothing) + self.label_smoothing / 2
         return F.binary_cross_entropy_with_logits(logit, target, reduction="none")
 
 
 class Focal(Loss):
-    """Focal loss: cross-entropy times (1 - p)^gamma, p the probability given to the truth (Lin et al., 2017, eq. 4)."""
+    """Focal loss: cross-entropy times (1 - p)^gamma, p the probability of the true class (Lin et al., 2017, eq. 4)."""
 
     def __init__(self, pos_weight: float = 1.0, gamma: float = 2.0) -> None:
         super().__init__(pos_weight)
         self.gamma = gamma
 
     def terms(self, logit: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Loss [B]."""
+        """Unweighted loss [B]."""
         loss: torch.Tensor = sigmoid_focal_loss(logit, target, alpha=-1, gamma=self.gamma, reduction="none")
         return loss
 

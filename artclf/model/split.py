@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
-from operator import attrgetter
-from typing import Any
 
 import torch
 from torch import fx, nn
@@ -21,27 +19,20 @@ TRIED_ON = 64  # pixels a side of the images on which a cut is tried first
 IMAGES = 7  # in the batch that shows which tensors have the images as their rows
 CLOSE = 1e-4  # of a tensor's largest value: the same operations on the same batch
 ALIKE = 1e-2  # of a tensor's largest value: the same images in other batches, for which a GPU may take other algorithms
-NOTHING = 1e-6  # of the largest gradient: one that is 0 but for rounding, as a bias's before batch normalisation
+ROUNDING = 1e-6  # of the largest gradient: one that is 0 but for rounding, as a bias's before batch normalisation
 
 
 @dataclass(frozen=True)
 class Split:
-    """A body (images [B, 3, S, S] → features [B, D]) in two parts that share its modules.
-
-    Attributes:
-        body: the body.
-        place: name of the layer that it is cut behind; "features" where the whole body is frozen.
-        first: the frozen part in the modes in force; `frozen` runs it in eval mode.
-        tail: output of the frozen part [B, …] → features [B, D], in the modes in force. It may overwrite its input.
-    """
+    """A body (images [B, 3, S, S] → features [B, D]) in two parts that share its modules."""
 
     body: nn.Module
-    place: str
-    first: Callable[[torch.Tensor], torch.Tensor]
-    tail: Callable[[torch.Tensor], torch.Tensor]
+    place: str  # name of the layer that it is cut behind; "features" where the whole body is frozen
+    first: Callable[[torch.Tensor], torch.Tensor]  # the frozen part, in the body's current modes
+    tail: Callable[[torch.Tensor], torch.Tensor]  # its output [B, …] → features [B, D]; may overwrite its input
 
     def frozen(self, images: torch.Tensor) -> torch.Tensor:
-        """Images [B, 3, S, S] → output of the frozen part [B, …]."""
+        """Images [B, 3, S, S] → output of the frozen part [B, …], in eval mode."""
         with evaluating(self.body):
             return self.first(images)
 
@@ -66,18 +57,17 @@ def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
     if not layers.nodes:
         raise ValueError("the graph of this backbone can't be traced")
     try:
-        graphs = _cut(body, layers, depth, size)
+        place, *graphs = _cut(body, layers, depth, size)
         copied = deepcopy(body)
         set_depth(copied, layers, depth)
-        trained = [parameter for parameter in copied.parameters() if parameter.requires_grad]
-        parts = _parts(copied, *graphs)
-        try:  # small images, at a fraction of the price; not all bodies take them
-            _check(parts, trained, min(size, TRIED_ON))
+        parts = _parts(copied, place, *graphs)
+        try:  # on small images, which is quicker; not all bodies take them
+            _check(parts, min(size, TRIED_ON))
         except Exception:  # noqa: BLE001 (the size alone may be the reason: then this check passes)
-            _check(parts, trained, size)
+            _check(parts, size)
     except Exception as error:  # the body's own code runs, in ways that it was not written for
         raise ValueError(f"this backbone can't be cut before its last {depth} layers: {error}") from error
-    return _parts(body, *graphs)
+    return _parts(body, place, *graphs)
 
 
 def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
@@ -85,10 +75,10 @@ def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
 
     A GraphModule of its own would keep the buffers that the body had, on the device where it was.
     """
-    first, evaluated, trained = (partial(type(fx.GraphModule(body, graph)).forward, body) for graph in graphs)
+    first, tail_in_eval, tail_in_train = (partial(type(fx.GraphModule(body, graph)).forward, body) for graph in graphs)
 
     def tail(outputs: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = (trained if body.training else evaluated)(outputs)
+        features: torch.Tensor = (tail_in_train if body.training else tail_in_eval)(outputs)
         return features
 
     return Split(body, place, first, tail)
@@ -97,45 +87,45 @@ def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
 def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph, fx.Graph]:
     """Name of the place, and graphs of the frozen part and of the tail in eval and in train mode.
 
-    A graph keeps the mode of functional dropout that it was traced in.
+    There are two tails since a graph keeps the mode of functional dropout that it was traced in. Before what trains, both
+    graphs are taken to be the same; where they are not, `_check` finds the parts to differ from the whole.
     """
     graph = layers.nodes[0].graph
     with modes_kept(body):
         set_modes(body, layers, depth)
         nodes, other = list(graph.nodes), list(trace(body))
-    limit = min(nodes.index(layers.nodes[len(layers) - depth]), _first_difference(body, nodes, other))
-    with evaluating(body), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as sizes:
-        shapes = _Shapes(body, graph=graph)
-        shapes.run(sizes.from_tensor(_draw(body, IMAGES, size)))
-    made = _made_of_images(nodes)
-    last = [max(_last_use(nodes, i), _last_use(other, i)) for i in range(limit)]
+    limit = nodes.index(layers.nodes[len(layers) - depth])
+    rows, of_images = _rows_of_images(body, graph, size), _made_of_images(nodes)
+    last_use = [max(_last_use(graph, i) for graph in (nodes, other)) for i in range(limit)]
     for place in range(limit, 1, -1):
-        alive = [i for i in range(place) if nodes[i] in made and last[i] >= place]
-        if len(alive) == 1 and nodes[alive[0]] in shapes.rows and nodes[alive[0]].op != "placeholder":
+        alive = [i for i in range(place) if nodes[i] in of_images and last_use[i] >= place]
+        if len(alive) == 1 and nodes[alive[0]] in rows and nodes[alive[0]].op != "placeholder":
             break
     else:
-        raise ValueError("nowhere before them one tensor alone, with the images as its rows, is alive")
+        raise ValueError("no earlier place where one tensor alone is alive, with the images as its rows")
     [cut] = alive
     first, copied = fx.Graph(), dict[fx.Node, fx.Node]()
     for node in nodes[:place]:
         copied[node] = first.node_copy(node, copied.__getitem__)
     first.output(copied[nodes[cut]])
-    name = next(layer.name for node, layer in zip(layers.nodes, layers.layers, strict=True) if node is nodes[cut])
+    name = layers.layers[layers.nodes.index(nodes[cut])].name
     return name, first, _tail(nodes, place, cut), _tail(other, place, cut)
 
 
-class _Shapes(fx.Interpreter):
-    """Runs a graph and notes which nodes give a tensor with the images as its rows."""
+def _rows_of_images(body: nn.Module, graph: fx.Graph, size: int) -> set[fx.Node]:
+    """The nodes that give a tensor with the images as its rows, found by running the graph without computing anything."""
+    rows = set[fx.Node]()
 
-    def __init__(self, body: nn.Module, graph: fx.Graph) -> None:
-        super().__init__(body, graph=graph)
-        self.rows = set[fx.Node]()
+    class Shapes(fx.Interpreter):
+        def run_node(self, n: fx.Node) -> object:
+            value = super().run_node(n)
+            if isinstance(value, torch.Tensor) and value.shape[:1] == (IMAGES,):
+                rows.add(n)
+            return value
 
-    def run_node(self, n: fx.Node) -> Any:
-        value = super().run_node(n)
-        if isinstance(value, torch.Tensor) and value.shape[:1] == (IMAGES,):
-            self.rows.add(n)
-        return value
+    with evaluating(body), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        Shapes(body, graph=graph).run(mode.from_tensor(_draw(body, IMAGES, size)))
+    return rows
 
 
 def _made_of_images(nodes: Sequence[fx.Node]) -> set[fx.Node]:
@@ -152,10 +142,10 @@ def _last_use(nodes: Sequence[fx.Node], i: int) -> int:
 
 def _tail(nodes: Sequence[fx.Node], place: int, cut: int) -> fx.Graph:
     """The graph behind a place. What is not made of images is computed again there."""
-    graph, made = fx.Graph(), _made_of_images(nodes)
+    graph, of_images = fx.Graph(), _made_of_images(nodes)
     copied = {nodes[cut]: graph.placeholder("outputs")}
     for i, node in enumerate(nodes):
-        if i >= place or node not in made:
+        if i >= place or node not in of_images:
             copied[node] = graph.node_copy(node, copied.__getitem__)
     for node in reversed(nodes[:place]):
         if node in copied and node is not nodes[cut] and not copied[node].users:
@@ -163,58 +153,46 @@ def _tail(nodes: Sequence[fx.Node], place: int, cut: int) -> fx.Graph:
     return graph
 
 
-def _first_difference(body: nn.Module, nodes: Sequence[fx.Node], other: Sequence[fx.Node]) -> int:
-    """The first place at which two graphs do not do the same."""
-    places = {node: f"%{i}" for graph in (nodes, other) for i, node in enumerate(graph)}
+def _check(parts: Split, size: int) -> None:
+    """Compare parts with their body: features in both modes, gradients, and that an image's row depends on it alone.
 
-    def same(a: fx.Node, b: fx.Node) -> bool:
-        if a.op == b.op == "get_attr" and a.target != b.target:  # fx names constants anew in every trace
-            values = [attrgetter(str(node.target))(body) for node in (a, b)]
-            return all(isinstance(value, torch.Tensor) for value in values) and torch.equal(*values)
-        used = [repr(fx.node.map_arg((node.args, node.kwargs), places.__getitem__)) for node in (a, b)]
-        return a.op == b.op and a.target == b.target and used[0] == used[1]
-
-    pairs = enumerate(zip(nodes, other, strict=False))
-    return next((i for i, (a, b) in pairs if not same(a, b)), min(len(nodes), len(other)))
-
-
-def _check(parts: Split, trained: Sequence[nn.Parameter], size: int) -> None:
-    """Compare parts with their body: features in both modes, gradients, and that an image's row is its own alone.
-
-    Running means change meanwhile.
+    The body's running statistics change.
     """
     body, images = parts.body, _draw(parts.body, 3, size)
+    differs = "the parts give something else than the whole"
     with torch.no_grad(), evaluating(body):
         outputs = parts.frozen(images)
         alone = torch.cat([parts.frozen(images[:1]), parts.frozen(images[1:])])
         _compare(alone, outputs, f"what {parts.place} gives for an image depends on the other images", ALIKE)
-        _compare(parts.tail(outputs), body.forward(images), "features: the parts give something else than the whole")
+        _compare(parts.tail(outputs), body.forward(images), f"features: {differs}")
         outputs = parts.frozen(images)
-    wanted, got = (_features_and_gradients(f, x, trained) for f, x in ((body.forward, images), (parts.tail, outputs)))
-    _compare(got[0], wanted[0], "features in train mode: the parts give something else than the whole")
-    nothing = NOTHING * max((float(gradient.abs().max()) for gradient in wanted[1:]), default=0.0)
-    for a, b in zip(got[1:], wanted[1:], strict=True):
-        _compare(a, b, "gradients: the parts give something else than the whole", nothing=nothing)
+    features, gradients = _train_step(body, body.forward, images)
+    got, got_gradients = _train_step(body, parts.tail, outputs)
+    _compare(got, features, f"features in train mode: {differs}")
+    rounding = ROUNDING * max((float(gradient.abs().max()) for gradient in gradients), default=0.0)
+    for a, b in zip(got_gradients, gradients, strict=True):
+        _compare(a, b, f"gradients: {differs}", rounding=rounding)
 
 
-def _features_and_gradients(
-    function: Callable[[torch.Tensor], torch.Tensor], given: torch.Tensor, trained: Sequence[nn.Parameter]
-) -> list[torch.Tensor]:
+def _train_step(
+    body: nn.Module, function: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor
+) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
     """Features, and the gradients of a weighted sum of them, with the same random numbers every time."""
-    with torch.random.fork_rng([given.device] if given.is_cuda else []):
+    trained = [parameter for parameter in body.parameters() if parameter.requires_grad]
+    with torch.random.fork_rng([inputs.device] if inputs.is_cuda else []):
         torch.manual_seed(0)
-        features = function(given)
+        features = function(inputs)
     weights = torch.linspace(-1, 1, features.numel(), device=features.device, dtype=features.dtype).view_as(features)
     gradients = torch.autograd.grad(features, trained, weights, allow_unused=True, materialize_grads=True) if trained else ()
-    return [features.detach(), *gradients]
+    return features.detach(), gradients
 
 
 def _draw(body: nn.Module, batch: int, size: int) -> torch.Tensor:
-    """Random images [batch, 3, size, size] where the body is; the global generators are left alone."""
+    """Random images [batch, 3, size, size] on the body's device; the global generators are left alone."""
     example = next(body.parameters())
     images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
     return images.to(example.device, example.dtype)
 
 
-def _compare(got: torch.Tensor, wanted: torch.Tensor, problem: str, tolerance: float = CLOSE, nothing: float = 0.0) -> None:
-    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()) + nothing, msg=problem)
+def _compare(got: torch.Tensor, wanted: torch.Tensor, problem: str, tolerance: float = CLOSE, rounding: float = 0.0) -> None:
+    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()) + rounding, msg=problem)

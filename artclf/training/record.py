@@ -17,7 +17,7 @@ from artclf.data.module import ArtData
 from artclf.evaluation.decision import DecisionRule, as_stored
 from artclf.evaluation.groups import group_metrics
 from artclf.inference.audit import audit_run
-from artclf.model.checkpoint import write_judge
+from artclf.model.checkpoint import write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.report.run_page import write_report
 from artclf.run_folder import as_json, write_text
@@ -78,7 +78,7 @@ def save_judge(folder: Path, judge: DecisionRule) -> None:
         log.warning("%s", line)
     checkpoint = folder / "checkpoints" / "best.ckpt"
     if checkpoint.is_file():
-        write_judge(checkpoint, judge)
+        write_decision_rule(checkpoint, judge)
 
 
 def data_facts(data: ArtData) -> dict[str, Any]:

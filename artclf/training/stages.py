@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from artclf.config.schema import StageConfig
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
-from artclf.model.checkpoint import CheckpointFiles
+from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
 from artclf.training.epochs import EpochTable
@@ -218,7 +218,7 @@ def _complete_checkpoints(trainer: Trainer, model: ArtClassifier) -> None:
 
 
 def _weights(file: Path) -> dict[str, torch.Tensor]:
-    weights: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    weights: dict[str, torch.Tensor] = read_checkpoint(file)["state_dict"]
     return weights
 
 

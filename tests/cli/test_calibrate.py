@@ -14,7 +14,7 @@ from artclf.cli import app
 from artclf.evaluation.conformal import fit_decision_rule
 from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Temperature
 from artclf.inference.predict import Prediction, predict_pictures
-from artclf.model.checkpoint import read_judge, write_judge
+from artclf.model.checkpoint import read_decision_rule, write_decision_rule
 from tests.conftest import draw
 
 PROMISE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
@@ -36,7 +36,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def judged(run: Path, tmp_path: Path) -> Path:
     """A run folder of one's own, whose model has a judge."""
     folder = shutil.copytree(run, tmp_path / "run")
-    write_judge(folder / "checkpoints" / "best.ckpt", EARLIER)
+    write_decision_rule(folder / "checkpoints" / "best.ckpt", EARLIER)
     (folder / "metrics.json").write_text(json.dumps({"precision": "32-true", "data": {"root": str(tmp_path)}}))
     (folder / "manifest.csv").write_text("path,label,generator,style,split\n")
     return folder
@@ -54,7 +54,7 @@ def test_pictures_of_ones_own_set_the_verdicts(judged: Path, labelled: Path) -> 
     is_ai = np.array(["ai" in prediction.path.parts for prediction in predictions])
     p_ai = np.array([prediction.p_ai for prediction in predictions])
     judge = fit_decision_rule(is_ai, p_ai, false_positive_rate=0.1, fitted_on=str(labelled))
-    assert read_judge(checkpoint) == judge
+    assert read_decision_rule(checkpoint) == judge
     assert "30 pictures of" in done.stdout
     assert "20 by people, 10 by AI" in done.stdout
     assert f"verdict ai    from  p_ai {judge.ai_from:.4f} (95% interval" in done.stdout
@@ -108,7 +108,7 @@ def test_unreadable_pictures_are_named_and_trained_ones_left_out(judged: Path, l
     assert done.exit_code == 1, done.output
     assert "text.jpg: not an image artclf can read" in done.stderr
     assert "left out: 3 pictures that trained this model" in done.stdout
-    judge = read_judge(judged / "checkpoints" / "best.ckpt")
+    judge = read_decision_rule(judged / "checkpoints" / "best.ckpt")
     assert judge is not None
     assert (judge.n_human, judge.n_ai) == (17, 10)
 
@@ -136,7 +136,7 @@ def test_a_damaged_run_is_not_taken_for_none(judged: Path, labelled: Path, file:
     done = command(judged, labelled)
     assert done.exit_code == 2
     assert said in done.stderr
-    assert read_judge(judged / "checkpoints" / "best.ckpt") == EARLIER
+    assert read_decision_rule(judged / "checkpoints" / "best.ckpt") == EARLIER
 
 
 def test_a_checkpoint_alone_can_be_calibrated(run: Path, labelled: Path, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_a_checkpoint_alone_can_be_calibrated(run: Path, labelled: Path, tmp_pat
     done = command(alone, labelled)
     assert done.exit_code == 0, done.output
     assert "it replaces" not in done.stdout
-    assert read_judge(alone) is not None
+    assert read_decision_rule(alone) is not None
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["alone.ckpt"]
 
 
@@ -206,4 +206,4 @@ def test_too_few_pictures_are_refused(judged: Path, tmp_path: Path, scored) -> N
     assert done.exit_code == 2
     assert "holds 6 pictures by people and 1 by AI that can be used; allowed: 5 of each at least" in done.stderr
     assert command(judged, tmp_path / "nowhere").exit_code == 2
-    assert read_judge(judged / "checkpoints" / "best.ckpt") == EARLIER
+    assert read_decision_rule(judged / "checkpoints" / "best.ckpt") == EARLIER

@@ -14,7 +14,7 @@ from artclf.cli import app
 from artclf.data.reader import ImageReader
 from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Platt
 from artclf.inference.predict import choose_precision, predict_files, predict_pictures
-from artclf.model.checkpoint import load_classifier, write_judge
+from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
 from tests.cli.conftest import SIZE
@@ -60,7 +60,7 @@ def test_a_judge_saved_with_the_model_gives_the_verdicts(run: Path, files: list[
     )
     judged = tmp_path / "judged.ckpt"
     shutil.copy(run / "checkpoints" / "best.ckpt", judged)
-    write_judge(judged, judge)
+    write_decision_rule(judged, judge)
     done = CliRunner().invoke(app, ["predict", "--precision", "32-true", str(judged), *map(str, files)])
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()

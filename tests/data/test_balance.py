@@ -30,7 +30,7 @@ def test_sampler_and_pos_weight_weigh_the_classes_and_none_changes_nothing() -> 
     sampler, pos_weight, none = (plan_balance(TARGETS, name, 0) for name in ("sampler", "pos_weight", "none"))
     assert sampler.weights is not None
     assert sampler.weights[TARGETS == 0].sum() == pytest.approx(sampler.weights[TARGETS == 1].sum())
-    assert pos_weight.pos_weight == pytest.approx(7 / 3)
+    assert pos_weight.pos_weight == pytest.approx(3 / 7)  # human to AI
     assert none.rows.tolist() == list(range(100))
     assert (none.weights, none.pos_weight) == (None, None)
 

@@ -26,7 +26,7 @@ def test_batches_and_counts(pictures: Path) -> None:
     assert pixels.shape == (8, 3, 32, 32)
     assert (target.dtype, row.dtype) == (torch.float32, torch.int64)
     labels = data.manifest.table.loc[row.numpy(), "label"]
-    assert (target.numpy() == (labels == "human")).all()
+    assert (target.numpy() == (labels == "ai")).all()
     rows = [torch.cat([row for _, _, row in loader]).tolist() for loader in data.test_dataloader()]
     assert [len(part) for part in rows] == [12, 3, 4]  # every image once
     assert rows[0] == data.manifest.split("test").index.tolist()

@@ -1,48 +1,46 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Isotonic
-from artclf.model.checkpoint import read_judge, write_judge
+from artclf.model.checkpoint import load_classifier, read_decision_rule, write_decision_rule
+from artclf.model.classifier import FORMAT
+from tests.model.test_classifier import classifier
 
-PROMISE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
-JUDGE = DecisionRule(
-    Isotonic([0.1, 0.9], [0.2, 0.8]), 0.3, 0.7, PROMISE, PROMISE, (PROMISE,), "validation", 100, 90, {"none": {"ece": 0.1}}
-)
+GUARANTEE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
+CALIBRATION = Isotonic([0.1, 0.9], [0.2, 0.8])
+RULE = DecisionRule(CALIBRATION, 0.3, 0.7, GUARANTEE, GUARANTEE, (GUARANTEE,), "validation", 100, 90, {"none": {"ece": 0.1}})
 
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    file = tmp_path / "best.ckpt"
-    torch.save({"state_dict": {"a": torch.arange(4.0)}, "hyper_parameters": {"name": "x"}, "epoch": 3}, file)
-    return file
+    content = {"state_dict": {"a": torch.arange(4.0)}, "hyper_parameters": {"name": "x", "format": FORMAT}, "epoch": 3}
+    torch.save(content, tmp_path / "best.ckpt")
+    return tmp_path / "best.ckpt"
 
 
-def test_the_judge_is_saved_beside_all_else(checkpoint: Path) -> None:
-    assert read_judge(checkpoint) is None
-    write_judge(checkpoint, JUDGE)
-    assert read_judge(checkpoint) == JUDGE
-    content = torch.load(checkpoint, weights_only=True)
-    assert set(content) == {"state_dict", "hyper_parameters", "epoch", "judge"}
-    assert content["state_dict"]["a"].tolist() == [0.0, 1.0, 2.0, 3.0]
-    assert (content["hyper_parameters"], content["epoch"]) == ({"name": "x"}, 3)
-    write_judge(checkpoint, JUDGE)
-    assert read_judge(checkpoint) == JUDGE
-    assert [file.name for file in checkpoint.parent.iterdir()] == ["best.ckpt"]
-
-
-def test_another_name_of_the_file_stays_one(checkpoint: Path) -> None:
+def test_the_decision_rule_is_saved_beside_all_else(checkpoint: Path) -> None:
+    assert read_decision_rule(checkpoint) is None
+    before = torch.load(checkpoint, weights_only=True)
     os.link(checkpoint, checkpoint.with_name("head.ckpt"))
     torch.save({}, checkpoint.with_name("other.ckpt"))
-    write_judge(checkpoint, JUDGE)
+    for _ in range(2):
+        write_decision_rule(checkpoint, RULE)
+        assert read_decision_rule(checkpoint) == RULE
+    content = torch.load(checkpoint, weights_only=True)
+    assert content.keys() == {*before, "decision_rule"}
+    assert torch.equal(content["state_dict"]["a"], before["state_dict"]["a"])
+    assert (content["hyper_parameters"], content["epoch"]) == (before["hyper_parameters"], 3)
     assert checkpoint.samefile(checkpoint.with_name("head.ckpt"))
     assert torch.load(checkpoint.with_name("other.ckpt"), weights_only=True) == {}
+    assert len(list(checkpoint.parent.iterdir())) == 3
 
 
-def test_what_is_broken_off_leaves_the_old_one(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = checkpoint.read_bytes()
 
     def full(content: object, file: Path) -> None:
@@ -51,15 +49,40 @@ def test_what_is_broken_off_leaves_the_old_one(checkpoint: Path, monkeypatch: py
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(ArtclfError, match=r"can't be saved with the model .*No space left"):
-        write_judge(checkpoint, JUDGE)
+        write_decision_rule(checkpoint, RULE)
     assert checkpoint.read_bytes() == before
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path: Path, checkpoint: Path) -> None:
-    (tmp_path / "text.ckpt").write_text("no checkpoint")
-    for call in (read_judge, lambda file: write_judge(file, JUDGE)):
-        with pytest.raises(ArtclfError, match=r"text\.ckpt: is no checkpoint of artclf's"):
-            call(tmp_path / "text.ckpt")
-    torch.save({"judge": {"calibration": {"method": "other"}}}, checkpoint)
+@pytest.mark.parametrize("call", [read_decision_rule, load_classifier, lambda file: write_decision_rule(file, RULE)])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"no checkpoint", "is no checkpoint of artclf's"),
+        ({"state_dict": {}}, "is no checkpoint of artclf's"),
+        ({"hyper_parameters": {"name": "x"}}, r"another version of artclf \(format None; this version reads 2\)"),
+        ({"hyper_parameters": {"name": "x", "format": 3}}, r"another version of artclf \(format 3;"),
+    ],
+)
+def test_a_file_of_another_kind_or_version_is_refused(tmp_path: Path, call: Any, content: Any, problem: str) -> None:
+    file = tmp_path / "a.ckpt"
+    file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
+    with pytest.raises(ArtclfError, match=rf"a\.ckpt: .*{problem}"):
+        call(file)
+
+
+def test_a_decision_rule_of_another_version_is_refused(checkpoint: Path) -> None:
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save({**content, "decision_rule": {"calibration": {"method": "other"}}}, checkpoint)
     with pytest.raises(ArtclfError, match="or of another version"):
-        read_judge(checkpoint)
+        read_decision_rule(checkpoint)
+
+
+def test_a_classifier_is_built_from_its_checkpoint_alone(tmp_path: Path) -> None:
+    model, file = classifier().eval(), tmp_path / "best.ckpt"
+    content: dict[str, Any] = {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}
+    torch.save(content, file)
+    pixels = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    assert torch.equal(load_classifier(file).p_ai(pixels), model.p_ai(pixels))
+    torch.save({**content, "frozen": "digest"}, file)
+    with pytest.raises(ArtclfError, match="what a stage trains alone"):
+        load_classifier(file)

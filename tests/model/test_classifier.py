@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from artclf.config.schema import OptimConfig, StageConfig
+from artclf.errors import ArtclfError
 from artclf.model.classifier import ArtClassifier
 
 
@@ -17,14 +18,12 @@ def classifier(**options: Any) -> ArtClassifier:
         "interpolation": "bilinear",
         "image_size": 32,
     }
-    return ArtClassifier("timm", "resnet10t", **(given | options))
+    return ArtClassifier("timm", "test_byobnet", **(given | options))
 
 
 def stage(unfreeze: int = 0, **optim: Any) -> StageConfig:
-    settings: dict[str, Any] = {"name": "adamw", "lr": 1e-3, "weight_decay": 0.1}
-    return StageConfig(
-        unfreeze=unfreeze, max_epochs=1, patience=None, optim=OptimConfig(**(settings | optim)), schedule="constant"
-    )
+    settings = OptimConfig(**{"name": "adamw", "lr": 1e-3, "weight_decay": 0.1, **optim})
+    return StageConfig(unfreeze=unfreeze, max_epochs=1, patience=None, optim=settings, schedule="constant")
 
 
 def test_pixels_are_scaled_and_normalised_as_the_weights_want() -> None:
@@ -36,58 +35,68 @@ def test_pixels_are_scaled_and_normalised_as_the_weights_want() -> None:
     torch.testing.assert_close(seen[0][0, :, 0, 0], expected)
 
 
-def test_p_ai_is_the_complement_of_the_logit_of_human() -> None:
-    model = classifier().eval()
-    pixels = torch.randint(256, (3, 3, 32, 32), dtype=torch.uint8)
-    with torch.inference_mode():
-        torch.testing.assert_close(model.p_ai(pixels), 1 - torch.sigmoid(model(pixels)))
-
-
-def test_nothing_decayed_has_fewer_than_two_dimensions_and_nothing_frozen_is_in_a_group() -> None:
-    model = classifier()
-    model.begin(stage(), depth=5)
-    decayed, plain = model.configure_optimizers().param_groups
-    assert decayed["weight_decay"] == 0.1
-    assert all(p.ndim >= 2 for p in decayed["params"])
-    assert plain["weight_decay"] == 0.0
-    assert all(p.ndim < 2 for p in plain["params"])
-    in_groups = {id(p) for group in (decayed, plain) for p in group["params"]}
-    assert in_groups == {id(p) for p in model.parameters() if p.requires_grad}
-    assert len(in_groups) < len(list(model.parameters()))
+def test_a_positive_logit_means_ai() -> None:
+    """A step on AI images, whose target is 1, raises their p_ai."""
+    model, pixels = classifier(), torch.randint(256, (3, 3, 32, 32), dtype=torch.uint8)
+    model.begin(stage(name="sgd", lr=0.1), depth=0)
+    before = model.eval().p_ai(pixels)
+    torch.testing.assert_close(before, torch.sigmoid(model(pixels)).detach())
+    model.loss(model(pixels), torch.ones(3)).backward()
+    model.configure_optimizers().step()
+    assert (model.p_ai(pixels) > before).all()
 
 
 @pytest.mark.parametrize(("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)])
-def test_every_optimiser_takes_its_settings(name: str, kind: type) -> None:
+def test_an_optimiser_has_what_trains_and_decays_no_vectors(name: str, kind: type) -> None:
     model = classifier()
-    model.begin(stage(name=name, lr=0.25), depth=0)
+    model.begin(stage(name=name, lr=0.25), depth=5)
     optimizer = model.configure_optimizers()
     assert type(optimizer) is kind
-    assert optimizer.param_groups[0]["lr"] == 0.25
-
-
-def test_the_log_line_counts_what_trains() -> None:
-    model = classifier()
-    model.begin(stage(), depth=0)
-    features = model.head.layers[1].in_features
-    assert f"2 tensors (1 with weight decay, 1 without), {features + 1:,} of" in model.what_trains()
-    assert model.what_trains().startswith(f"0 of {len(model.layers)} layers and the head train")
-    assert model.trainable_parameters() == features + 1
+    decayed, plain = optimizer.param_groups
+    assert (decayed["weight_decay"], plain["weight_decay"], decayed["lr"]) == (0.1, 0.0, 0.25)
+    assert all(p.ndim >= 2 for p in decayed["params"])
+    assert all(p.ndim < 2 for p in plain["params"])
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert {id(p) for group in (decayed, plain) for p in group["params"]} == {id(p) for p in trained}
+    assert len(trained) < len(list(model.parameters()))
 
 
 def test_frozen_means_frozen_through_a_training_epoch() -> None:
     model = classifier(head={"name": "mlp", "hidden": 8})
+    model.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
     model.begin(stage(), depth=0)
+    assert model.what_trains().startswith(
+        f"0 of {len(model.layers)} layers and the head train: {model.trainable_parameters():,}"
+    )
     before = {name: value.clone() for name, value in model.body.state_dict().items()}
     model.train()  # as a careless callback would
     model.on_train_epoch_start()
     optimizer = model.configure_optimizers()
+    batch = (torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8), torch.tensor([0.0, 1, 0, 1]), torch.arange(4))
     for _ in range(2):
-        batch = (torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8), torch.tensor([0.0, 1, 0, 1]), torch.arange(4))
-        _, _, loss = model._shared_step(batch)
         optimizer.zero_grad()
-        loss.backward()
+        model.training_step(batch, 0).backward()
         optimizer.step()
     assert all(torch.equal(value, before[name]) for name, value in model.body.state_dict().items())
+
+
+def test_a_stages_checkpoint_holds_what_trains_and_fits_no_other_frozen_weights() -> None:
+    model = classifier()
+    model.begin(stage(), depth=0)
+    whole = model.state_dict()
+    checkpoint: dict[str, Any] = {"state_dict": dict(whole), "hyper_parameters": dict(model.hparams)}
+    model.on_save_checkpoint(checkpoint)
+    assert all(not name.startswith("body.") for name in checkpoint["state_dict"])
+    again = {**checkpoint, "state_dict": dict(checkpoint["state_dict"])}
+    model.on_load_checkpoint(again)
+    assert again["state_dict"].keys() == whole.keys()
+    with pytest.raises(ArtclfError, match="another version of artclf"):
+        model.on_load_checkpoint({**checkpoint, "hyper_parameters": {"name": "x"}})
+    other = classifier()
+    next(other.body.parameters()).data.add_(1)
+    other.begin(stage(), depth=0)
+    with pytest.raises(ArtclfError, match="no longer those with which this run began"):
+        other.on_load_checkpoint(checkpoint)
 
 
 def test_hyper_parameters_are_plain_values() -> None:
@@ -101,25 +110,22 @@ def test_hyper_parameters_are_plain_values() -> None:
     assert plain(dict(classifier().hparams))
 
 
-def test_logits_between_0_and_1_are_not_taken_for_probabilities() -> None:
-    """0.2 is on the human side of 0; torchmetrics alone would take it for a probability of 0.2, which is AI."""
-    model = classifier()
-    model.log = model.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
-    model.forward = lambda pixels: torch.tensor([0.2, 0.9])  # type: ignore[method-assign]
-    batch = (torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.ones(2), torch.arange(2))
-    model.validation_step(batch, 0)
-    model.training_step(batch, 0)
-    assert model.val_metrics["accuracy"].compute() == 1
-    assert model.train_metrics["accuracy"].compute() == 1
+def validated(model: ArtClassifier, logits: list[float], target: float = 1.0) -> dict[str, float]:
+    """The validation metrics after one more batch."""
+    model.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
+    model.forward = lambda pixels: torch.tensor(logits)  # type: ignore[method-assign]
+    model.validation_step((torch.zeros(1), torch.full((len(logits),), target), torch.arange(len(logits))), 0)
+    return {name: float(value) for name, value in model.val_metrics.compute().items()}
 
 
-def test_losses_are_means_over_pictures_and_a_nan_is_seen() -> None:
+def test_metrics_of_an_epoch() -> None:
+    # 0.2 is on AI's side of 0; torchmetrics alone would take it for a probability
+    assert validated(classifier(), [0.2, 0.9])["val/accuracy"] == 1
     model = classifier()
-    model.log = model.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]
-    for logit, count in ((2.0, 3), (-1.0, 1)):
-        model.forward = lambda pixels, x=logit, n=count: torch.full((n,), x)  # type: ignore[method-assign]
-        model.validation_step((torch.zeros(1), torch.ones(count), torch.arange(count)), 0)
-    assert float(model.val_loss.compute()) == pytest.approx((3 * 0.126928 + 1.313262) / 4, abs=1e-5)
-    model.forward = lambda pixels: torch.tensor([torch.nan])  # type: ignore[method-assign]
-    model.validation_step((torch.zeros(1), torch.ones(1), torch.arange(1)), 0)
-    assert model.val_loss.compute().isnan()
+    validated(model, [2.0, 2.0, 2.0])
+    metrics = validated(model, [-1.0])
+    assert metrics["val/loss"] == pytest.approx((3 * 0.126928 + 1.313262) / 4, abs=1e-5)  # a mean over images
+    assert metrics["val/auroc"] != metrics["val/auroc"]  # NaN: one class only
+    assert validated(model, [-2.0], target=0.0)["val/auroc"] == 1
+    assert validated(model, [float("nan")])["val/loss"] != metrics["val/loss"]  # divergence is seen
+    assert model.val_metrics["loss"].compute().isnan()
