@@ -18,9 +18,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from artclf.cli import app
-from artclf.data.splits import TAKEN
 from artclf.evaluation.metrics import split_metrics
-from artclf.model.checkpoint import read_judge
+from artclf.model.checkpoint import read_decision_rule
 from tests.conftest import FAST, REPOSITORY, TINY, Outcome, draw, shared_data
 
 SMALL = [*TINY, "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu"]
@@ -53,7 +52,7 @@ def test_a_run_folder_holds_everything(finished: Path) -> None:
         "metrics.csv",
         "metrics.json",
         "predictions.csv",
-        "cells.csv",
+        "groups.csv",
         "layers.csv",
         "report.html",
         "audit.json",
@@ -81,14 +80,14 @@ def test_metrics_json_is_what_predictions_csv_gives(finished: Path) -> None:
     assert predictions["split"].value_counts().to_dict() == {"test": 12, "val": 3, "unseen": 4}
     for split in ("test", "val", "unseen"):
         again = split_metrics(predictions[predictions["split"] == split])
-        assert metrics[split] == json.loads(json.dumps(again)), split
-    assert metrics["unseen"]["auroc"] is None
-    assert metrics["test"]["n"] == 12
+        assert metrics["splits"][split] == json.loads(json.dumps(again)), split
+    assert metrics["splits"]["unseen"]["auroc"] is None
+    assert metrics["splits"]["test"]["n"] == 12
 
 
 def test_metrics_json_tells_what_produced_it(finished: Path) -> None:
     metrics = metrics_of(finished)
-    assert {name for name in metrics if name not in ("test", "val", "unseen")} <= TAKEN
+    assert list(metrics["splits"]) == ["test", "val", "unseen"]
     assert [stage["name"] for stage in metrics["stages"]] == ["head", "last10"]
     assert [stage["unfreeze"] for stage in metrics["stages"]] == ["auto", 10]
     assert [stage["layers"] for stage in metrics["stages"]] == [0, 10]
@@ -145,7 +144,7 @@ def test_predict_repeats_what_the_test_said(finished: Path, pictures: Path) -> N
 def test_the_judge_stands_in_metrics_json_and_in_the_checkpoints(finished: Path) -> None:
     metrics = metrics_of(finished)
     told = {key: value for key, value in metrics["judge"].items() if key != "verdicts"}
-    judge = read_judge(finished / "checkpoints" / "best.ckpt")
+    judge = read_decision_rule(finished / "checkpoints" / "best.ckpt")
     assert judge is not None
     assert judge.to_json() == told
     assert (judge.n_human, judge.n_ai) == (1, 2)
@@ -305,7 +304,7 @@ def test_random_weights_train_all_layers_until_they_tell_the_classes_apart(
     table = pd.read_csv(folder / "metrics.csv")
     assert len(table) == 10
     assert table["learning_rate"].idxmax() == 3  # the warm-up's end
-    assert metrics["test"]["accuracy"] >= 0.95
+    assert metrics["splits"]["test"]["accuracy"] >= 0.95
     assert not done.lines("guessing")
 
 
@@ -415,7 +414,7 @@ def test_the_demo_runs_through_the_layout_of_ai_artbench(train, tmp_path: Path) 
     assert done.code == 0, done.printed
     assert done.lines("tell nothing about art")
     metrics = metrics_of(tmp_path / "run")
-    assert set(metrics["test"]["by_generator"]) == {"human", "nearest_conv", "transposed_conv"}
+    assert set(metrics["splits"]["test"]["by_generator"]) == {"human", "nearest_conv", "transposed_conv"}
     assert "nothing about art" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 

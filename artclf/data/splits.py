@@ -5,8 +5,6 @@ with file names, folders, or the order in which a disk lists them.
 """
 
 import hashlib
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,24 +12,6 @@ import pandas as pd
 from artclf.errors import ArtclfError
 
 NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
-TAKEN = {
-    *(
-        "balance",
-        "best",
-        "calibration",
-        "command",
-        "data",
-        "device",
-        "evaluation",
-        "fallbacks",
-        "forms",
-        "git",
-        "judge",
-        "model",
-    ),
-    *("operating_points", "precision", "resumed", "seconds", "seed", "stages", "versions"),
-}
-"""What metrics.json calls other things than splits."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +32,6 @@ class Duplicates:
     contradictory: int
 
 
-def check_names(splits: Iterable[str]) -> None:
-    """Refuse names of splits that metrics.json has for something else, or that no file can have.
-
-    Raises:
-        ArtclfError: where there is one.
-    """
-    for name in splits:
-        if name in TAKEN or re.search(r"[/\\:\x00-\x1f]", name):
-            why = "metrics.json has that name for something else" if name in TAKEN else "figures are named after their split"
-            raise ArtclfError(f"split {name!r}: {why}; call it otherwise, such as {re.sub(r'[^a-z0-9]+', '_', name)}_pictures")
-
-
 def assign_splits(
     table: pd.DataFrame, sha256: pd.Series, *, val_fraction: float, test_fraction: float, seed: int
 ) -> tuple[pd.DataFrame, Duplicates]:
@@ -80,10 +48,9 @@ def assign_splits(
         The table without the files that were left out, with the column `sha256`, and the count of duplicates.
 
     Raises:
-        ArtclfError: where there is nothing to train on, or one class only, and as `check_names`.
+        ArtclfError: where there is nothing to train on, or one class only.
     """
     table = table.assign(sha256=sha256, split=table["split"].str.lower().replace(NAMES).replace("", "train"))
-    check_names(table["split"].unique())
     copies = table["sha256"].duplicated(keep=False)
     groups, files = int(table.loc[copies, "sha256"].nunique()), int(copies.sum())
 

@@ -66,7 +66,7 @@ def group_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> pd
         threshold: from which p_ai on the verdict is AI.
 
     Returns:
-        What cells.csv holds, the columns `COLUMNS`, a row a group, test before val before the user's own splits. `cell` is its
+        What groups.csv holds, the columns `COLUMNS`, a row a group, test before val before the user's own splits. `cell` is its
         kind: "split" (all images), "people" (the human ones), "generator", "style" (both classes), "people_by_style" or
         "generator_by_style"; a split of one style has none of the last three. `generator` and `style` are empty where all are
         meant. accuracy, recall (of AI images) and false_positive_rate (of human ones) are of the group's own `n_ai` and

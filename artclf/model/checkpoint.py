@@ -1,4 +1,4 @@
-"""A classifier, and the judge of its scores, from a checkpoint alone: no run folder, no configuration, no download."""
+"""A classifier and its decision rule, from a checkpoint alone: no run folder, no configuration, no download."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from artclf.evaluation.decision import DecisionRule
 from artclf.model.classifier import FROZEN, ArtClassifier
 from artclf.run_folder import beside, put_in_place
 
-JUDGE = "judge"  # the key of a checkpoint under which it is kept
+RULE = "judge"  # the key of a checkpoint under which its decision rule is kept
 
 
 def find_checkpoint(run: Path) -> Path:
@@ -46,17 +46,17 @@ def load_classifier(file: Path) -> ArtClassifier:
     return model.eval()
 
 
-def read_judge(file: Path) -> DecisionRule | None:
+def read_decision_rule(file: Path) -> DecisionRule | None:
     """The decision rule that was saved with a model, if any. ArtclfError if the file is no checkpoint of artclf's."""
     try:
-        content = _read(file, mapped=True).get(JUDGE)
+        content = _read(file, mapped=True).get(RULE)
         return None if content is None else DecisionRule.from_json(content)
     except Exception as error:  # as above
         raise _foreign(file, error) from error
 
 
-def write_judge(file: Path, judge: DecisionRule) -> None:
-    """Save a judge with a model, in place of an earlier one. All else in the checkpoint stays.
+def write_decision_rule(file: Path, rule: DecisionRule) -> None:
+    """Save a decision rule with a model, in place of an earlier one. All else in the checkpoint stays.
 
     The file is replaced whole, and its hard links in the same folder (a stage's checkpoint) with it.
 
@@ -66,7 +66,7 @@ def write_judge(file: Path, judge: DecisionRule) -> None:
     try:
         content = _read(file)
         names = [other for other in file.parent.glob("*.ckpt") if other != file and other.samefile(file)]
-        content[JUDGE] = judge.to_json()
+        content[RULE] = rule.to_json()
     except Exception as error:  # as above
         raise _foreign(file, error) from error
     try:

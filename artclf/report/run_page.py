@@ -47,13 +47,13 @@ _FILES = {
     "metrics.csv": "an epoch a row",
     "metrics.json": "the final figures, with what produced them",
     "audit.json": "what a classifier could cheat with",
-    "cells.csv": "every figure by split, generator and style, with its 95% interval",
+    "groups.csv": "every figure by split, generator and style, with its 95% interval",
     "predictions.csv": "p_ai, calibrated probability and verdict of every evaluated image",
     "robustness.csv": "p_ai of a sample of the test images, altered in all ways",
     "robustness.json": "the same, in figures",
     "figures": "the figures of this page",
 }
-_RECORDED = ("test", "val", "stages", "best", "model", "data", "balance", "seed", "precision", "device", "seconds", "command")
+_RECORDED = ("splits", "stages", "best", "model", "data", "balance", "seed", "precision", "device", "seconds", "command")
 
 
 def write_report(run: Path) -> Path:
@@ -72,8 +72,9 @@ def write_report(run: Path) -> Path:
     metrics = read_metrics(run)
     predictions = read_table(run / "predictions.csv", text=_TEXT, numbers=("p_ai",))
     _draw(run, metrics, predictions)
-    test, data = metrics.get("test") or {}, metrics.get("data") or {}
-    others = [*other_splits(metrics), *(["val"] if metrics.get("val") else [])]
+    splits, data = metrics.get("splits") or {}, metrics.get("data") or {}
+    test = splits.get("test") or {}
+    others = [*other_splits(metrics), *(["val"] if splits.get("val") else [])]
     audit = audit_section(run, _reached(test))
     images = _Images(run, data)
     mistakes = _mistakes(predictions)
@@ -95,8 +96,8 @@ def write_report(run: Path) -> Path:
         groups=_groups(run, [name for name in ("test", *others) if name != "val"]),
         threshold=THRESHOLD,
         calibration=_calibration(metrics),
-        forms=metrics.get("forms"),
-        splits=[(name, metrics[name]) for name in ("test", *others) if metrics.get(name)],
+        forms=metrics.get("canonical_comparison"),
+        splits=[(name, splits[name]) for name in ("test", *others) if splits.get(name)],
         mistakes=None if mistakes is None else images.of(mistakes.groupby("label").head(_MOST_MISTAKES)),
         mistakes_number={} if mistakes is None else mistakes["label"].value_counts().to_dict(),
         samples={label: images.of(_samples(manifest, label)) for label in ("human", "ai")},
@@ -122,7 +123,7 @@ def _draw(run: Path, metrics: Mapping[str, Any], predictions: pd.DataFrame | Non
     test = None if predictions is None else predictions[predictions["split"] == "test"]
     if test is not None and len(test):
         is_ai = (test["label"] == "ai").to_numpy(dtype=bool)
-        drawn["confusion"] = plot_confusions([("test images", metrics["test"]["confusion"])])
+        drawn["confusion"] = plot_confusions([("test images", metrics["splits"]["test"]["confusion"])])
         drawn["scores"] = plot_scores(test)
         if is_ai.any() and not is_ai.all():  # the curves need both classes
             drawn["roc_pr"] = plot_roc_pr(is_ai, test["p_ai"].to_numpy(dtype=float))
@@ -202,9 +203,9 @@ def _counts(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> dict[str, 
 
 
 def _groups(run: Path, splits: list[str]) -> list[dict[str, Any]]:
-    """What cells.csv holds of each of these splits: the worst groups, and the rows of the tables."""
+    """What groups.csv holds of each of these splits: the worst groups, and the rows of the tables."""
     text = ("split", "cell", "generator", "style", "too_small")
-    table = read_table(run / "cells.csv", text=text, numbers=tuple(name for name in COLUMNS if name not in text))
+    table = read_table(run / "groups.csv", text=text, numbers=tuple(name for name in COLUMNS if name not in text))
     if table is None:
         return []
     parts = []

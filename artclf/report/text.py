@@ -24,7 +24,11 @@ def three_sentences(metrics: Mapping[str, Any], free: float | None = None) -> li
     """
     evaluation = metrics.get("evaluation") or {}
     unknown = bool(evaluation) and evaluation.get("left_out") is None
-    return [_trained(metrics), _measured(metrics.get("test") or {}, unknown=unknown), _doubts(metrics, free)]
+    return [_trained(metrics), _measured(_test(metrics), unknown=unknown), _doubts(metrics, free)]
+
+
+def _test(metrics: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (metrics.get("splits") or {}).get("test") or {}
 
 
 def guessing(metrics: Mapping[str, Any]) -> str | None:
@@ -33,7 +37,7 @@ def guessing(metrics: Mapping[str, Any]) -> str | None:
     Args:
         metrics: metrics.json, or what it will hold.
     """
-    test = metrics.get("test") or {}
+    test = _test(metrics)
     bounds = (test.get("intervals") or {}).get("balanced_accuracy")
     if bounds is None or bounds[0] > 0.5:
         return None
@@ -109,7 +113,7 @@ def _measured(test: Mapping[str, Any], *, unknown: bool) -> str:
 
 
 def _doubts(metrics: Mapping[str, Any], free: float | None) -> str:
-    data, test = metrics.get("data") or {}, metrics.get("test") or {}
+    data, test = metrics.get("data") or {}, _test(metrics)
     doubts = []
     if data.get("source") == "demo":
         doubts.append("its pictures were drawn by a program, so these figures tell nothing about art")
@@ -126,7 +130,7 @@ def _doubts(metrics: Mapping[str, Any], free: float | None) -> str:
             f"{its}, so part of what it has learned may be that"
         )
     for name in other_splits(metrics):
-        mistakes = errors_in_words(metrics[name])
+        mistakes = errors_in_words(metrics["splits"][name])
         if mistakes:
             doubts.append(f"on {name}, {mistakes}")
     if 0 < (test.get("n") or 0) < _FEW:
@@ -136,11 +140,7 @@ def _doubts(metrics: Mapping[str, Any], free: float | None) -> str:
 
 def other_splits(metrics: Mapping[str, Any]) -> list[str]:
     """Names of the splits that were evaluated besides test and val."""
-    return [
-        name
-        for name, value in metrics.items()
-        if isinstance(value, Mapping) and "confusion" in value and name not in ("test", "val")
-    ]
+    return [name for name in metrics.get("splits") or {} if name not in ("test", "val")]
 
 
 def read_robustness(folder: Path) -> Robustness | None:

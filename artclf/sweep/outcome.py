@@ -36,7 +36,7 @@ def read_outcome(folder: Path, metric: str) -> Outcome:
     value, seconds = metrics["best"].get(metric), metrics.get("seconds")
     if value is None or not math.isfinite(value):
         return Outcome("failed", None, epochs, seconds, f"it gave no {metric}: are there callbacks that keep the best weights?")
-    return Outcome("finished", value, epochs, seconds, test={key: metrics["test"].get(key) for key in TEST_FIGURES})
+    return Outcome("finished", value, epochs, seconds, test={key: metrics["splits"]["test"].get(key) for key in TEST_FIGURES})
 
 
 def importance(study: optuna.Study) -> tuple[dict[str, float], str]:

@@ -64,7 +64,7 @@ def artclf_job(bench: Bench) -> Side:
     """artclf's side, with an empty cache: to metrics.json."""
     with bench.temporary() as cache:
         run = bench.train("artclf", [*bench.job, *bench.two_stages()], cache)
-    return Side((run.folder / "metrics.json").stat().st_mtime - run.process.began, run.metrics["test"])
+    return Side((run.folder / "metrics.json").stat().st_mtime - run.process.began, run.metrics["splits"]["test"])
 
 
 def plain_job(bench: Bench) -> Side:

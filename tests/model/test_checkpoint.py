@@ -6,7 +6,7 @@ import torch
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Isotonic
-from artclf.model.checkpoint import read_judge, write_judge
+from artclf.model.checkpoint import read_decision_rule, write_decision_rule
 
 PROMISE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
 JUDGE = DecisionRule(
@@ -22,22 +22,22 @@ def checkpoint(tmp_path: Path) -> Path:
 
 
 def test_the_judge_is_saved_beside_all_else(checkpoint: Path) -> None:
-    assert read_judge(checkpoint) is None
-    write_judge(checkpoint, JUDGE)
-    assert read_judge(checkpoint) == JUDGE
+    assert read_decision_rule(checkpoint) is None
+    write_decision_rule(checkpoint, JUDGE)
+    assert read_decision_rule(checkpoint) == JUDGE
     content = torch.load(checkpoint, weights_only=True)
     assert set(content) == {"state_dict", "hyper_parameters", "epoch", "judge"}
     assert content["state_dict"]["a"].tolist() == [0.0, 1.0, 2.0, 3.0]
     assert (content["hyper_parameters"], content["epoch"]) == ({"name": "x"}, 3)
-    write_judge(checkpoint, JUDGE)
-    assert read_judge(checkpoint) == JUDGE
+    write_decision_rule(checkpoint, JUDGE)
+    assert read_decision_rule(checkpoint) == JUDGE
     assert [file.name for file in checkpoint.parent.iterdir()] == ["best.ckpt"]
 
 
 def test_another_name_of_the_file_stays_one(checkpoint: Path) -> None:
     os.link(checkpoint, checkpoint.with_name("head.ckpt"))
     torch.save({}, checkpoint.with_name("other.ckpt"))
-    write_judge(checkpoint, JUDGE)
+    write_decision_rule(checkpoint, JUDGE)
     assert checkpoint.samefile(checkpoint.with_name("head.ckpt"))
     assert torch.load(checkpoint.with_name("other.ckpt"), weights_only=True) == {}
 
@@ -51,15 +51,15 @@ def test_what_is_broken_off_leaves_the_old_one(checkpoint: Path, monkeypatch: py
 
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(ArtclfError, match=r"can't be saved with the model .*No space left"):
-        write_judge(checkpoint, JUDGE)
+        write_decision_rule(checkpoint, JUDGE)
     assert checkpoint.read_bytes() == before
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path: Path, checkpoint: Path) -> None:
     (tmp_path / "text.ckpt").write_text("no checkpoint")
-    for call in (read_judge, lambda file: write_judge(file, JUDGE)):
+    for call in (read_decision_rule, lambda file: write_decision_rule(file, JUDGE)):
         with pytest.raises(ArtclfError, match=r"text\.ckpt: is no checkpoint of artclf's"):
             call(tmp_path / "text.ckpt")
     torch.save({"judge": {"calibration": {"method": "other"}}}, checkpoint)
     with pytest.raises(ArtclfError, match="or of another version"):
-        read_judge(checkpoint)
+        read_decision_rule(checkpoint)

@@ -91,7 +91,7 @@ def write_run(
     ]
     train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
-        **splits,
+        "splits": splits,
         **decision_metrics(table, fitted),
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
@@ -127,7 +127,7 @@ def write_run(
     metrics = {key: value for key, value in {**metrics, **changes}.items() if value is not None}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     table.to_csv(folder / "predictions.csv", index=False)
-    group_metrics(table).to_csv(folder / "cells.csv", index=False)
+    group_metrics(table).to_csv(folder / "groups.csv", index=False)
     epochs.to_csv(folder / "metrics.csv", index=False)
     (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
     listed = pd.concat([table, table[table["split"] == "val"].assign(split="train")])

@@ -107,7 +107,7 @@ def test_the_page_needs_nothing_besides_itself(full_page):
 def test_the_figures_of_the_run_stand_in_the_text(full_page):
     folder, page = full_page
     metrics = json.loads((folder / "metrics.json").read_text())
-    test = metrics["test"]
+    test = metrics["splits"]["test"]
     for expected in (
         fmt.share(test["accuracy"]),
         fmt.share(test["balanced_accuracy"]),
@@ -116,7 +116,7 @@ def test_the_figures_of_the_run_stand_in_the_text(full_page):
         fmt.share(test["false_negative_rate"]),
         fmt.score(test["loss"]),
         f"false accusations: {test['confusion']['human']['ai']} of 40",
-        fmt.share(metrics["unseen"]["accuracy"]),
+        fmt.share(metrics["splits"]["unseen"]["accuracy"]),
         "1 h 11 min",
         "155,015",
         "50,000 human and 105,015 AI pictures; after balancing, an epoch sees 105,015 and 105,015",
@@ -224,10 +224,10 @@ def test_twenty_rejected_files_are_listed(number, make_run, tmp_path):
 
 
 def test_an_old_run_shows_what_is_there_and_says_what_is_not(tmp_path):
-    (tmp_path / "metrics.json").write_text('{"test": {"accuracy": 0.9, "n": 10}}')
+    (tmp_path / "metrics.json").write_text('{"splits": {"test": {"accuracy": 0.9, "n": 10}}}')
     page = read(write_report(tmp_path))
     assert "90.0%" in page.text
-    assert "Not recorded by this run: val, stages, best, model" in page.text
+    assert "Not recorded by this run: stages, best, model" in page.text
     assert "which images were judged wrongly is not known" in page.text
     assert page.pictures == []
     for leaked in ("None", "Undefined", "nan"):
@@ -292,18 +292,18 @@ def test_groups_have_their_intervals_and_the_worst_is_named(make_run, tmp_path):
     assert ["&lt;new&gt;", "AI", "40", "25.0%", "14–40%", "–"] in rows
     tiles = html[html.index('class="tiles"') : html.index("<nav")]
     assert "95%: 2–11%<br>false accusations: 5 of 100" in tiles  # Wilson's interval of 5 of 100
-    (run / "cells.csv").write_text("split,cell\ntest,split\n")
+    (run / "groups.csv").write_text("split,cell\ntest,split\n")
     with pytest.raises(ArtclfError, match="has no column generator"):
         write_report(run)
-    (run / "cells.csv").unlink()
-    assert "No cells.csv in the run folder" in read(write_report(run)).text
+    (run / "groups.csv").unlink()
+    assert "No groups.csv in the run folder" in read(write_report(run)).text
 
 
 def test_small_groups_are_grey_and_a_long_table_is_cut(make_run, tmp_path):
     table = works(*[("ai", "sd", f"style_{i:02d}", i, i) for i in range(1, 46)], ("human", "human", "style_45", 30, 30))
     html = write_report(make_run(tmp_path, predicted=table)).read_text(encoding="utf-8")
     assert html.count('<tr class="few">') > 0
-    assert "5 of the smallest are left out here; cells.csv holds all." in html
+    assert "5 of the smallest are left out here; groups.csv holds all." in html
 
 
 def test_thresholds_and_calibration_are_described(full_page):
@@ -338,7 +338,7 @@ def test_both_forms_stand_side_by_side(stored, formed, meaning, make_run, tmp_pa
     noise, sign = np.random.default_rng(0).normal(size=400), np.where(is_ai, 1, -1)
     scores = [1 / (1 + np.exp(-(strength * sign + noise))) for strength in (stored, formed)]
     found = {**compare_forms(is_ai, *scores), "trained_on": "as_stored", "form": {"side": 224, "quality": 75}}
-    page = read(write_report(make_run(tmp_path, forms=found)))
+    page = read(write_report(make_run(tmp_path, canonical_comparison=found)))
     assert "forms" in page.ids
     assert meaning in page.text
     assert f"{found['as_stored']['auroc'][0]:.3f}" in page.text

@@ -52,12 +52,14 @@ def test_three_sentences_say_what_on_what_how_well_and_what_not_to_trust(metrics
         "The network resnet50, which started from ImageNet weights, was trained on 105,015 AI pictures and 50,000 human "
         "pictures of ai_artbench in 2 stages: head (head alone), then last10 (last 10 layers)."
     )
-    confusion = metrics["test"]["confusion"]
+    confusion = metrics["splits"]["test"]["confusion"]
     accused, missed = confusion["human"]["ai"], confusion["ai"]["human"]
-    assert measured.startswith(f"On 118 test pictures that training did not show, {metrics['test']['accuracy']:.1%} of")
+    assert measured.startswith(
+        f"On 118 test pictures that training did not show, {metrics['splits']['test']['accuracy']:.1%} of"
+    )
     assert f"of 40 human works {accused} are wrongly called AI ({accused / 40:.1%}: false accusations)" in measured
     assert f"of 78 AI works {missed} are missed ({missed / 78:.1%})" in measured
-    unseen = metrics["unseen"]["confusion"]["ai"]["human"]
+    unseen = metrics["splits"]["unseen"]["confusion"]["ai"]["human"]
     assert f"on unseen, of 40 AI works {unseen} are missed ({unseen / 40:.1%})" in doubts
     assert "learned from latent_diffusion and stable_diffusion alone" in doubts
     assert "118 test pictures are few" in doubts
@@ -70,7 +72,7 @@ def test_unnamed_or_many_generators_are_not_listed(generators, metrics):
 
 
 def test_a_large_test_set_is_not_called_small(metrics):
-    metrics["test"]["n"] = 30000
+    metrics["splits"]["test"]["n"] = 30000
     assert "few" not in three_sentences(metrics)[2]
 
 
@@ -82,7 +84,8 @@ def test_demo_pictures_tell_nothing_about_art(metrics):
 def test_what_the_data_gives_away_is_held_against_it(metrics):
     doubts = three_sentences(metrics, 0.873)[2]
     assert (
-        f"an AUROC of 0.87, its own being {metrics['test']['auroc']:.3f}, so part of what it has learned may be that" in doubts
+        f"an AUROC of 0.87, its own being {metrics['splits']['test']['auroc']:.3f}, so part of what it has learned may be that"
+        in doubts
     )
     assert "brightness" not in three_sentences(metrics)[2]
 

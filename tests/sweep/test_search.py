@@ -43,7 +43,7 @@ def finish(folder: Path, value: float | None, **test: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").touch()
     pd.DataFrame({"epoch": [1, 2], "seconds": [0.5, 0.5]}).to_csv(folder / "metrics.csv", index=False)
-    metrics = {"best": {"val/loss": value}, "seconds": 2.5, "test": test}
+    metrics = {"best": {"val/loss": value}, "seconds": 2.5, "splits": {"test": test}}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
 
 
