@@ -27,7 +27,7 @@ def test_pictures_are_in_the_same_order_whatever_the_files_have(make_runs, tmp_p
     assert list(one.paths) == list(other.paths) == sorted(one.paths)
     assert (one.is_ai == other.is_ai).all()
     assert one.is_ai.sum() == 78
-    metrics = json.loads((runs[1] / "metrics.json").read_text())["test"]
+    metrics = json.loads((runs[1] / "metrics.json").read_text())["splits"]["test"]
     assert other.figures["auroc"] == pytest.approx(metrics["auroc"])
     assert other.figures["confusion"] == metrics["confusion"]
     assert other.right.mean() == pytest.approx(metrics["accuracy"])
