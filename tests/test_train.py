@@ -169,7 +169,7 @@ def test_the_same_command_gives_the_same_figures(finished: Path, pictures: Path,
     words = ["data=folder", f"data.root={pictures}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
     assert train(*words, f"hydra.run.dir={tmp_path / 'again'}").code == 0
     assert (tmp_path / "again" / "predictions.csv").read_text() == (finished / "predictions.csv").read_text()
-    assert metrics_of(tmp_path / "again")["test"] == metrics_of(finished)["test"]
+    assert metrics_of(tmp_path / "again")["splits"]["test"] == metrics_of(finished)["splits"]["test"]
 
 
 def test_its_pictures_are_known_from_anywhere_and_in_a_copy(
@@ -186,8 +186,8 @@ def test_its_pictures_are_known_from_anywhere_and_in_a_copy(
     assert done.exit_code == 0, done.output
     evaluated = metrics_of(tmp_path / "evaluated")
     assert evaluated["evaluation"]["left_out"] == 33
-    assert evaluated["test"]["n"] == 3  # those that it was validated on
-    assert "33 pictures of copy are left out: the model was trained on them" in done.stderr
+    assert evaluated["splits"]["test"]["n"] == 3  # those that it was validated on
+    assert "33 images of copy are left out: the model was trained on them" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["monitor.metric=val/accuracy", "monitor.mode=max"], ["callbacks=none"]])
@@ -251,7 +251,7 @@ def test_a_multirun_leaves_its_runs_and_their_comparison(train, pictures: Path, 
     table = pd.read_csv(sweep / "comparison.csv")
     assert len(table) == 2
     told = dict(zip(table["run"].astype(str), table["accuracy"], strict=True))
-    assert told == {str(i): pytest.approx(metrics_of(sweep / str(i))["test"]["accuracy"]) for i in range(2)}
+    assert told == {str(i): pytest.approx(metrics_of(sweep / str(i))["splits"]["test"]["accuracy"]) for i in range(2)}
     assert (sweep / "comparison.html").is_file()
     again = train("-m", *words, "head=linear,mlp")
     assert again.code == 0, again.printed  # finished runs are skipped
@@ -424,7 +424,7 @@ def test_real_paintings_are_told_apart(train, tmp_path: Path) -> None:
     words = ["model=efficientnet_lite0", "data=ai_artbench", f"data.root={shared_data('ai_artbench_mini')}"]
     done = train(*words, f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 0, done.printed
-    assert metrics_of(tmp_path / "run")["test"]["balanced_accuracy"] >= 0.85  # 118 pictures: two standard errors are 0.06
+    assert metrics_of(tmp_path / "run")["splits"]["test"]["balanced_accuracy"] >= 0.85  # 118 pictures: two standard errors are 0.06
 
 
 def test_a_copied_checkpoint_predicts_alone(finished: Path, pictures: Path, tmp_path: Path) -> None:
