@@ -424,7 +424,7 @@ def test_real_paintings_are_told_apart(train, tmp_path: Path) -> None:
     words = ["model=efficientnet_lite0", "data=ai_artbench", f"data.root={shared_data('ai_artbench_mini')}"]
     done = train(*words, f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 0, done.printed
-    assert metrics_of(tmp_path / "run")["splits"]["test"]["balanced_accuracy"] >= 0.85  # 118 pictures: two standard errors are 0.06
+    assert metrics_of(tmp_path / "run")["splits"]["test"]["balanced_accuracy"] >= 0.85  # 118 images: two errors are 0.06
 
 
 def test_a_copied_checkpoint_predicts_alone(finished: Path, pictures: Path, tmp_path: Path) -> None:

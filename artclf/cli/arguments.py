@@ -43,11 +43,11 @@ def name_of(what: str) -> str:
     return what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
 
 
-def output_folder(folder: Path, data: Path | None = None, *, empty: bool = False) -> Path:
+def output_folder(folder: Path, data: Path, *, empty: bool = False) -> Path:
     """Refuse a folder that is a file, that lies among images and would be taken for a split, or that has to be empty."""
     if folder.exists() and not folder.is_dir():
         raise ArtclfError(f"--to {folder}: is a file; give a folder")
-    if data is not None and has_labels(data) and folder.resolve().is_relative_to(data):
+    if has_labels(data) and folder.resolve().is_relative_to(data):
         raise ArtclfError(f"--to {folder}: lies in the folder of the images ({data}); give --to FOLDER outside of it")
     if empty and folder.exists() and any(folder.iterdir()):
         raise ArtclfError(f"--to {folder}: is not empty; give a new folder")

@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from artclf.cli.arguments import output_folder
 from artclf.errors import ArtclfError
 from artclf.report import format as fmt
 from artclf.report.comparison_page import Comparison, compare_runs, write
@@ -31,7 +30,9 @@ def compare_folders(folders: Sequence[Path], to: Path | None = None) -> tuple[Co
     Raises:
         ArtclfError: where a folder holds no finished run, fewer than two are left, or their test sets differ.
     """
-    to = output_folder(to or Path("outputs", "compare", f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+    to = to or Path("outputs", "compare", f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    if to.exists() and not to.is_dir():
+        raise ArtclfError(f"--to {to}: is a file; give a folder")
     runs: list[Path] = []
     failed: dict[str, str] = {}
     for folder in folders:
