@@ -222,7 +222,7 @@ def test_a_figure_that_there_is_not_is_empty_and_no_monitor(train, pictures: Pat
     table = pd.read_csv(tmp_path / "run" / "metrics.csv")
     assert table["val/auroc"].isna().all()
     assert table["val/loss"].notna().all()
-    assert metrics_of(tmp_path / "run")["val"]["auroc"] is None
+    assert metrics_of(tmp_path / "run")["splits"]["val"]["auroc"] is None
 
 
 def test_gradients_are_clipped_in_bf16(train, pictures: Path, tmp_path: Path) -> None:
