@@ -46,7 +46,7 @@ def test_a_second_run_opens_no_picture_and_what_is_kept_changes_no_result(
         return open_image(path, **options)
 
     monkeypatch.setattr(images, "open_image", noted)
-    for name in ("write_run", "judge_both_forms"):  # the report shows some, and judges some in the other form
+    for name in ("assess", "write_results"):  # some are scored in the other form, and the report shows some
         monkeypatch.setattr(experiment, name, reporting(getattr(experiment, name), opened))
     first = train(*words, "hydra.run.dir=first")
     assert first.code == 0, first.printed

@@ -45,7 +45,7 @@ def test_help_on_training_loads_hydra_alone() -> None:
 
 
 def test_a_comparison_needs_no_torch() -> None:
-    found = loaded("-c", "import artclf.cli.compare, artclf.report.comparison_page, artclf.report.run_page")
+    found = loaded("-c", "import artclf.cli.compare, artclf.report.run_page")
     assert "matplotlib" in found
     assert not found & (TRAINING | CONFIGURATION)
 

@@ -87,6 +87,7 @@ def test_metrics_json_is_what_predictions_csv_gives(finished: Path) -> None:
 
 def test_metrics_json_tells_what_produced_it(finished: Path) -> None:
     metrics = metrics_of(finished)
+    assert list(metrics["splits"]) == ["test", "val", "unseen"]
     assert [stage["name"] for stage in metrics["stages"]] == ["head", "last10"]
     assert [stage["unfreeze"] for stage in metrics["stages"]] == ["auto", 10]
     assert [stage["layers"] for stage in metrics["stages"]] == [0, 10]
@@ -188,7 +189,7 @@ def test_its_pictures_are_known_from_anywhere_and_in_a_copy(
     evaluated = metrics_of(tmp_path / "evaluated")
     assert evaluated["evaluation"]["left_out"] == 33
     assert evaluated["splits"]["test"]["n"] == 3  # those that it was validated on
-    assert "33 pictures of copy are left out: the model was trained on them" in done.stderr
+    assert "33 images of copy are left out: the model was trained on them" in done.stderr
 
 
 @pytest.mark.parametrize("words", [["monitor.metric=val/accuracy", "monitor.mode=max"], ["callbacks=none"]])
@@ -425,8 +426,7 @@ def test_real_paintings_are_told_apart(train, tmp_path: Path) -> None:
     words = ["model=efficientnet_lite0", "data=ai_artbench", f"data.root={shared_data('ai_artbench_mini')}"]
     done = train(*words, f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 0, done.printed
-    accuracy = metrics_of(tmp_path / "run")["splits"]["test"]["balanced_accuracy"]
-    assert accuracy >= 0.85  # 118 pictures: two standard errors are 0.06
+    assert metrics_of(tmp_path / "run")["splits"]["test"]["balanced_accuracy"] >= 0.85  # 118 images: two errors are 0.06
 
 
 def test_a_copied_checkpoint_predicts_alone(finished: Path, pictures: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
-"""`artclf …`: commands on finished runs and on pictures. Heavy libraries are loaded where a command needs them."""
+"""`artclf …`: commands on finished runs and on images. Heavy libraries are loaded where a command needs them."""
 
-import json
 import sys
 from contextlib import closing
 from enum import StrEnum
@@ -11,9 +10,10 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
-from artclf.cli.console import mistakes_told
+from artclf.cli.console import exit_codes
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
+from artclf.errors import ArtclfError
 from artclf.runtime import garbage_left_alone, wait_asleep
 
 app = typer.Typer(
@@ -61,30 +61,29 @@ def version() -> None:
 @app.command()
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files, or folders of them.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     precision: Annotated[
         Precision,
         typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
     ] = Precision.AUTO,
 ) -> None:
-    """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each picture.
+    """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
 
-    A picture that can't be read is named, and the others go on; the exit code is then 1.
+    An image that can't be read is named, and the others go on; the exit code is then 1.
     """
     unread = 0
-    with mistakes_told():
-        typer.echo("p_ai    calibrated  verdict  picture")
+    with exit_codes():
+        typer.echo("p_ai    calibrated  verdict  image")
         wait_asleep()
         with garbage_left_alone():
-            from artclf.inference.predict import predict_pictures  # noqa: PLC0415 (loads torch)
-        with closing(predict_pictures(run, pictures, precision.value)) as predictions:
-            for prediction in predictions:
-                if prediction.reason:
+            from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
+        with closing(predict_images(run, images, precision.value)) as predictions:
+            for found in predictions:
+                if found.reason:
                     unread += 1
-                    typer.echo(f"error: {prediction.path}: {prediction.reason}", err=True)
+                    typer.echo(f"error: {found.path}: {found.reason}", err=True)
                 else:
-                    figures = f"{prediction.p_ai:.4f}  {prediction.calibrated:<10.4f}"
-                    typer.echo(f"{figures}  {prediction.verdict:<7}  {prediction.path}")
+                    typer.echo(f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}  {found.path}")
     if unread:
         raise typer.Exit(1)
 
@@ -92,39 +91,29 @@ def predict(
 @app.command()
 def calibrate(
     run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
-    images: Annotated[Path, typer.Option(help="Labelled pictures: a folder with ai/ and human/, AI-ArtBench, or a CSV file.")],
-    false_positive_rate: Annotated[float, typer.Option(help="Human works called ai that you can bear.")] = 0.01,
-    false_negative_rate: Annotated[float, typer.Option(help="AI works called human that you can bear.")] = 0.05,
-    method: Annotated[Calibration, typer.Option(help="auto: what is best on works held back.")] = Calibration.AUTO,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell it alone: save nothing.")] = False,
+    images: Annotated[Path, typer.Option(help="Labelled images: a folder with ai/ and human/, AI-ArtBench, or a CSV file.")],
+    false_positive_rate: Annotated[float, typer.Option(help="Target rate of human images called ai.")] = 0.01,
+    false_negative_rate: Annotated[float, typer.Option(help="Target rate of AI images called human.")] = 0.05,
+    method: Annotated[Calibration, typer.Option(help="auto: the best in cross-validation.")] = Calibration.AUTO,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it alone: save nothing.")] = False,
 ) -> None:
-    """Fit a model's probabilities and verdicts anew to about a hundred labelled pictures, and save them with it.
+    """Fit a model's probabilities and verdicts anew to about a hundred labelled images, and save them with it.
 
-    The network stays as it is. A picture that can't be read is named, and the others go on; the exit code is then 1.
+    The network stays as it is. An image that can't be read is named, and the others go on; the exit code is then 1.
     """
-    with mistakes_told():
+    with exit_codes():
         wait_asleep()
         with garbage_left_alone():
-            from artclf.inference.calibrate import calibrate as calibrate_run  # noqa: PLC0415 (loads torch)
-            from artclf.inference.calibrate import told  # noqa: PLC0415
-        done = calibrate_run(
-            run,
-            images,
-            method=method.value,
-            false_positive_rate=false_positive_rate,
-            false_negative_rate=false_negative_rate,
-            dry_run=dry_run,
-        )
-    for picture in done.unreadable:
-        typer.echo(f"error: {picture.path}: {picture.reason}", err=True)
-    for line in told(done):
-        typer.echo(line, err=line.startswith("warning: "))
-    if done.replaced is not None:
-        typer.echo(f"it {'would replace' if dry_run else 'replaces'} {json.dumps(done.replaced.to_json())}")
-    typer.echo(f"saved in {done.checkpoint}" if done.saved else "nothing was saved (--dry-run)")
-    if done.report is not None:
-        typer.echo(f"all of it: {done.report}")
-    if done.unreadable:
+            from artclf.cli.calibrate import print_calibration  # noqa: PLC0415 (loads torch)
+            from artclf.inference.calibrate import calibrate as fit  # noqa: PLC0415 (so too)
+        rates = {"false_positive_rate": false_positive_rate, "false_negative_rate": false_negative_rate}
+        found = fit(run, images, method=method.value, **rates)
+        print_calibration(found)
+        report = None if dry_run else found.save()
+    typer.echo("nothing was saved (--dry-run)" if dry_run else f"saved in {found.checkpoint}")
+    if report is not None:
+        typer.echo(f"all of it: {report}")
+    if len(found.unreadable):
         raise typer.Exit(1)
 
 
@@ -134,33 +123,35 @@ def evaluate(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A folder with ai/ and human/, a CSV file, ai_artbench, demo; without it, the run's own test pictures."
+            help="A folder with ai/ and human/, a CSV file, ai_artbench, demo; without it, the run's own test images."
         ),
     ] = None,
     to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/evaluate/<date>_<time>")] = None,
-    split: Annotated[
-        str | None, typer.Option(help="Take this split alone.", show_default="all that it has not learned")
-    ] = None,
+    split: Annotated[str | None, typer.Option(help="Take this split alone.", show_default="all but train")] = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="DecisionRule a sample also compressed, scaled, blurred, …")
+        bool, typer.Option("--robustness", help="Score a sample also compressed, scaled, blurred, …")
     ] = False,
-    sample: Annotated[int | None, typer.Option(min=2, help="How many pictures --robustness takes.", show_default="300")] = None,
+    sample: Annotated[int | None, typer.Option(min=2, help="How many images --robustness takes.", show_default="300")] = None,
     all_alike: Annotated[
         bool, typer.Option("--all-alike", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
     precision: Annotated[Precision, typer.Option(help="What to compute in, as for predict.")] = Precision.AUTO,
 ) -> None:
-    """Test a finished model on pictures, and write a report.
+    """Test a finished model on images, and write a report.
 
-    Pictures that the model was trained on are left out. One that can't be read is named; the exit code is then 1.
+    Images that the model was trained on are left out. One that can't be read is named; the exit code is then 1.
     """
-    with mistakes_told():
+    with exit_codes():
+        idle = " and ".join(option for option, given in {"--sample": sample, "--all-alike": all_alike}.items() if given)
+        if idle and not robustness:
+            raise ArtclfError(f"{idle}: nothing without --robustness, which takes a sample; add --robustness")
         wait_asleep()
         with garbage_left_alone():
-            from artclf.cli.evaluate import EvaluateOptions, evaluate_model  # noqa: PLC0415 (loads torch)
-        options = EvaluateOptions(split, robustness, sample, all_alike, seed, precision.value)
-        unread = evaluate_model(run, data, to, options)
+            from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
+            from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
+        options = EvaluateOptions(robustness, sample or SAMPLE, all_alike, seed, precision.value)
+        unread = evaluate_model(run, data, to, split, options)
     if unread:
         raise typer.Exit(1)
 
@@ -170,7 +161,7 @@ def report(run: Annotated[Path, typer.Argument(help="The folder of a finished ru
     """Draw a run's figures and write its report.html anew, from what lies in its folder."""
     from artclf.report.run_page import write_report  # noqa: PLC0415 (loads matplotlib)
 
-    with mistakes_told():
+    with exit_codes():
         typer.echo(f"page: {write_report(run)}")
 
 
@@ -179,10 +170,10 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; that of a multirun stands for its runs.")],
     to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/compare/<date>_<time>")] = None,
 ) -> None:
-    """Compare finished runs on the same test pictures: a table, figures, and whether the difference is real."""
+    """Compare finished runs on the same test images: a table, figures, and whether the difference is real."""
     from rich.console import Console  # noqa: PLC0415 (as all of these: --help has no need of them)
 
-    from artclf.cli.compare import compare_folders, show_comparison  # noqa: PLC0415
+    from artclf.cli.compare import compare_folders, show_comparison  # noqa: PLC0415 (loads matplotlib)
 
-    with mistakes_told():
+    with exit_codes():
         show_comparison(*compare_folders(runs, to), Console(width=None if sys.stdout.isatty() else 160))

@@ -1,14 +1,11 @@
 """`artclf cache …`: what is kept so that it need not be computed again, and making room."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from artclf.cli.console import mistakes_told
-
-if TYPE_CHECKING:
-    from artclf.cache.folder import Entry
+from artclf.cli.console import exit_codes
 
 app = typer.Typer(help="What is kept so that it need not be computed again: list it, or make room.", no_args_is_help=True)
 
@@ -17,12 +14,12 @@ DAY = 86400.0  # seconds
 
 @app.command("list")
 def list_() -> None:
-    """List what is kept: decoded pixels, what frozen layers give, demo pictures. ARTCLF_CACHE names the folder."""
+    """List what is kept: decoded pixels, outputs of frozen layers, demo images. ARTCLF_CACHE names the folder."""
     from artclf.cache.folder import cache_folder, entries  # noqa: PLC0415 (`artclf --help` stays quick)
 
     kept = entries()
+    width = max((len(entry.name) for entry in kept), default=0)
     if kept:
-        width = max(len(entry.name) for entry in kept)
         typer.echo(f"{'size':>9}  {'last used':<10}  {'name':<{width}}  what")
     for entry in kept:
         used = time.strftime("%Y-%m-%d", time.localtime(entry.used))
@@ -38,20 +35,22 @@ def clear(
     unused: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Only what was not used in so many days.")] = 0,
 ) -> None:
     """Remove what is kept; it is computed again when it is needed. What a process is writing stays, and the exit code is 1."""
-    from artclf.cache import folder  # noqa: PLC0415
+    from artclf.cache import folder  # noqa: PLC0415 (as above)
 
-    with mistakes_told():
+    with exit_codes():
         found = folder.chosen(folder.entries(), names or [])
-    found = [entry for entry in found if time.time() - entry.used >= unused * DAY]
-    freed: list[Entry] = []
+    freed, stayed = 0, 0
     for entry in found:
+        if time.time() - entry.used < unused * DAY:
+            continue
         if reason := folder.clear(entry):
+            stayed += 1
             typer.echo(f"error: {entry.name} stays: {reason}", err=True)
         else:
-            freed.append(entry)
+            freed += entry.bytes
             typer.echo(f"removed {entry.name}: {entry.what}, {_size(entry.bytes)}")
-    typer.echo(f"{_size(sum(entry.bytes for entry in freed))} freed in {folder.cache_folder()}")
-    if len(freed) < len(found):
+    typer.echo(f"{_size(freed)} freed in {folder.cache_folder()}")
+    if stayed:
         raise typer.Exit(1)
 
 

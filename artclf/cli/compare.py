@@ -1,22 +1,20 @@
 """`artclf compare`: finished runs side by side, and whether the best one's lead is more than chance."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from artclf.errors import ArtclfError
 from artclf.report import format as fmt
 from artclf.report.comparison_page import Comparison, compare_runs, write
+from artclf.report.terminal import table
 from artclf.run_folder import runs_of
 
 _WIDE = 100  # letters of a terminal that holds all columns
-_NARROW = {"run": 14, "differs": 11, "seed": 4}  # letters that a narrower one has for what can be broken into lines
 
 
 def compare_folders(folders: Sequence[Path], to: Path | None = None) -> tuple[Comparison, Path]:
@@ -70,37 +68,40 @@ def _runs_below(folder: Path) -> tuple[list[Path], dict[str, str]]:
 
 def show_comparison(comparison: Comparison, to: Path, console: Console) -> None:
     """Print the table, what it says, and where the page lies; a narrow terminal gets no parameters and times."""
-    columns: list[tuple[str, Callable[[Mapping[Any, Any]], str]]] = [
-        ("accuracy", lambda row: fmt.share(row["accuracy"])),
-        ("balanced", lambda row: fmt.share(row["balanced_accuracy"])),
-        ("AUROC", lambda row: fmt.score(row["auroc"])),
-        (
-            "human\ncalled AI",
-            lambda row: f"{fmt.share(row['false_positive_rate'])}\n({fmt.count(row['false_positives'])})",
-        ),
-        (
-            "AI\nmissed",
-            lambda row: f"{fmt.share(row['false_negative_rate'])}\n({fmt.count(row['false_negatives'])})",
-        ),
-        ("parameters", lambda row: fmt.size(row["parameters"])),
-        ("time", lambda row: fmt.duration(row["seconds"])),
-    ]
-    wide = console.width >= _WIDE
-    columns = columns if wide else columns[:5]
-    rows = comparison.rows
-    texts = ["run", *(["differs"] if rows["differs"].any() else []), *(["seed"] if rows["seed"].nunique() > 1 else [])]
-    title = f"the same {fmt.plural(len(comparison.runs[0].paths), 'test picture')}"
-    table = Table(title=title, box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    for name in texts:
-        table.add_column(
-            "what differs" if name == "differs" else name, overflow="fold", max_width=None if wide else _NARROW[name]
-        )
-    for name, _ in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows.to_dict("records"):
-        table.add_row(*[escape(row[name]) for name in texts], *[text(row) for _, text in columns])
-    console.print(table)
+    console.print(_table(comparison, wide=console.width >= _WIDE))
     lines = [*comparison.standings, *comparison.cautions]
     lines += [f"failed: {name}: {reason}" for name, reason in comparison.failed.items()]
     for line in [*lines, f"page: {to / 'comparison.html'}"]:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _table(comparison: Comparison, *, wide: bool) -> Table:
+    rows = comparison.rows
+    names = {"run": True, "differs": rows["differs"].any(), "seed": rows["seed"].nunique() > 1}
+    texts = [name for name, shown in names.items() if shown]
+    figures = [
+        "accuracy",
+        "balanced",
+        "AUROC",
+        "human\ncalled AI",
+        "AI\ncalled human",
+        *(["parameters", "time"] if wide else []),
+    ]
+
+    def cells(row: dict[Any, Any]) -> list[str]:
+        return [
+            fmt.share(row["accuracy"]),
+            fmt.share(row["balanced_accuracy"]),
+            fmt.score(row["auroc"]),
+            f"{fmt.share(row['false_positive_rate'])}\n({fmt.count(row['false_positives'])})",
+            f"{fmt.share(row['false_negative_rate'])}\n({fmt.count(row['false_negatives'])})",
+            fmt.size(row["parameters"]),
+            fmt.duration(row["seconds"]),
+        ][: len(figures)]
+
+    return table(
+        f"the same {fmt.plural(len(comparison.runs[0].paths), 'test image')}",
+        [*texts, *figures],
+        [[*(row[name] for name in texts), *cells(row)] for row in rows.to_dict("records")],
+        text=range(len(texts)),
+    )

@@ -1,24 +1,23 @@
-"""`artclf data …`: get a data set, look whether it is whole, and what it holds."""
+"""`artclf data …`: download a data set, verify it, and look at what it holds."""
 
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artclf.cli.console import mistakes_told
+from artclf.cli.console import exit_codes
 from artclf.errors import ArtclfError, nearest
 
 if TYPE_CHECKING:
     from artclf.data.sources.artbench_download import Verification
 
-app = typer.Typer(help="Get a data set, look whether it is whole, and what it holds.", no_args_is_help=True)
+app = typer.Typer(help="Download a data set, verify it, and look at what it holds.", no_args_is_help=True)
 
-LISTED = 10  # of what differs, beside the table
+LISTED = 10  # paths that are named, beside the table
 DATASETS = ("ai_artbench",)
 
-Quick = Annotated[bool, typer.Option("--quick", help="Count alone: don't decode the pictures, which takes minutes.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Count alone: don't decode the images, which takes minutes.")]
 
 
 @app.command()
@@ -28,17 +27,17 @@ def fetch(
 ) -> None:
     """Download a data set (about 10.7 GB, and as much again to extract), then verify it.
 
-    What was broken off goes on where it stood. KAGGLEHUB_CACHE names the folder; it is ~/.cache/kagglehub else. Exit codes:
-    0 all is well, 1 the download differs from version 5, 2 it can't be had.
+    A broken download goes on where it stopped. KAGGLEHUB_CACHE names the folder; default: ~/.cache/kagglehub. Exit codes: 0 all
+    is well, 1 the download differs from version 5, 2 it can't be downloaded.
     """
     from artclf.cache.folder import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.artbench_download import fetch_ai_artbench, verify_ai_artbench  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import fetch_ai_artbench, verify_ai_artbench  # noqa: PLC0415 (so too)
 
-    with mistakes_told("interrupted; nothing is lost: the same command goes on with what is downloaded"):
+    with exit_codes("interrupted; nothing is lost: the same command goes on with what is downloaded"):
         if dataset not in DATASETS:
             raise ArtclfError(f"got {dataset!r}; allowed: {', '.join(DATASETS)}{nearest(dataset, DATASETS)}")
         if kaggle_ai_artbench() is not None:
-            typer.echo("already downloaded; looking whether it is whole")
+            typer.echo("already downloaded; verifying it")
         else:
             typer.echo(f"AI-ArtBench to {kaggle_cache()}; its licence: https://www.kaggle.com/datasets/{AI_ARTBENCH}")
         folder = fetch_ai_artbench(lambda line: typer.echo(line, err=True))
@@ -58,14 +57,14 @@ def verify(
     ] = None,
     quick: Quick = False,
 ) -> None:
-    """Compare a folder with version 5 of AI-ArtBench: folders, counts, spellings, and whether each picture can be read.
+    """Compare a folder with version 5 of AI-ArtBench: folders, counts, spellings, and whether each image can be read.
 
     Exit codes: 0 nothing differs, 1 something does, 2 there is no AI-ArtBench.
     """
     from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415
+    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415 (so too)
 
-    with mistakes_told():
+    with exit_codes():
         root = path or kaggle_ai_artbench()
         if root is None:
             raise ArtclfError(
@@ -78,14 +77,45 @@ def verify(
         raise typer.Exit(1)
 
 
+def _show(verification: "Verification") -> None:
+    """Print the counts, folder by folder, and what differs."""
+    from artclf.data.sources.artbench_download import SPLITS  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.report.terminal import screen, table  # noqa: PLC0415 (so too)
+
+    rows: dict[str, list[str]] = {}
+    for count in verification.counts:
+        found = "–" if count.found is None else f"{count.found:,}"
+        rows.setdefault(count.folder, [count.folder]).extend([found, f"{count.expected:,}", count.difference])
+    columns = ["folder", *(column for split in SPLITS for column in (split, "of", "differs"))]
+    screen().print(table(f"{verification.base}, and version 5 of AI-ArtBench", columns, rows.values()))
+    for what, paths in (("not in version 5", verification.unknown), ("can't be read", verification.unreadable)):
+        for path, reason in islice(paths.items(), LISTED):
+            typer.echo(f"{path}: {reason}")
+        if len(paths) > LISTED:
+            typer.echo(f"and {len(paths) - LISTED:,} more: {what}")
+    different, total = len(verification.different), len(verification.counts)
+    images = sum(count.found or 0 for count in verification.counts)
+    expected = sum(count.expected for count in verification.counts)
+    if different:
+        typer.echo(f"{different} of {total} counts differ from version 5: {images:,} of {expected:,} images")
+    else:
+        typer.echo(f"all {total} counts are those of version 5: {images:,} images")
+    if verification.unknown:
+        typer.echo(f"folders that are not in version 5: {len(verification.unknown):,}")
+    if verification.decoded:
+        typer.echo(f"images that can't be read: {len(verification.unreadable):,}")
+    else:
+        typer.echo("--quick: no image was decoded, so it is not known whether they can be read")
+
+
 What = Annotated[
     str,
-    typer.Argument(help="A folder or CSV file of pictures, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"),
+    typer.Argument(help="A folder or CSV file of images, or the name of a source: demo, ai_artbench.", metavar="PATH|SOURCE"),
 ]
 Page = Annotated[Path | None, typer.Option(help="Folder of the page; default: outputs/audit/NAME.")]
 Everything = Annotated[bool, typer.Option("--all", help="Open every file, not only a sample.")]
 Sample = Annotated[int | None, typer.Option(min=1, help="How many files are opened; default: 5000.")]
-Seed = Annotated[int, typer.Option(min=0, help="Of the sample, and of what is tried on it.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the sample, the folds and the forests.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the audit to this file.", metavar="FILE")]
 Headers = Annotated[bool, typer.Option("--quick", help="Read the files' headers alone: decode and audit nothing.")]
 
@@ -101,11 +131,11 @@ def audit(
 ) -> None:
     """Show what a data set holds and what a classifier could cheat with: file facts, overall looks, duplicates; write a page.
 
-    A picture that can't be read is named, and the others go on; the exit code is then 1.
+    An image that can't be read is named, and the others go on; the exit code is then 1.
     """
     from artclf.cli.audit import audit_data  # noqa: PLC0415 (loads scikit-learn and matplotlib)
 
-    with mistakes_told():
+    with exit_codes():
         unread = audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed, quick=quick)
     if unread:
         raise typer.Exit(1)
@@ -115,49 +145,3 @@ def audit(
 def show(what: What, to: Page = None, read_all: Everything = False, sample: Sample = None, seed: Seed = 0) -> None:
     """The same as artclf audit --quick: what a data set holds, by the files' headers alone."""
     audit(what, to=to, read_all=read_all, sample=sample, seed=seed, quick=True)
-
-
-def _show(verification: "Verification") -> None:
-    """Print the counts, folder by folder, and what differs."""
-    from rich.console import Console  # noqa: PLC0415 (`artclf --help` stays quick)
-    from rich.table import Table  # noqa: PLC0415
-
-    from artclf.data.sources.artbench_download import SPLITS  # noqa: PLC0415
-
-    table = Table("folder")
-    for split in SPLITS:
-        for column in (split, "of", "differs"):
-            table.add_column(column, justify="right")
-    rows: dict[str, list[str]] = {}
-    for count in verification.counts:
-        found = "–" if count.found is None else f"{count.found:,}"
-        rows.setdefault(count.folder, []).extend([found, f"{count.expected:,}", count.difference])
-    for folder, cells in rows.items():
-        table.add_row(folder, *cells)
-    typer.echo(f"{verification.base}, and version 5 of AI-ArtBench")
-    Console(highlight=False).print(table)
-    for what, there in (("not in version 5", verification.unknown), ("can't be read", verification.unreadable)):
-        for path, reason in islice(there.items(), LISTED):
-            typer.echo(f"{path}: {reason}")
-        if len(there) > LISTED:
-            typer.echo(f"and {len(there) - LISTED:,} more: {what}")
-    for line in _summary(verification):
-        typer.echo(line)
-
-
-def _summary(verification: "Verification") -> Iterator[str]:
-    different, total = len(verification.different), len(verification.counts)
-    found = sum(count.found or 0 for count in verification.counts)
-    expected = sum(count.expected for count in verification.counts)
-    if different:
-        yield (f"{different} of {total} counts differ from version 5: {found:,} of {expected:,} pictures")
-    else:
-        yield f"all {total} counts are those of version 5: {found:,} pictures"
-    if verification.unknown:
-        yield f"folders that are not in version 5: {len(verification.unknown):,}"
-    if not verification.decoded:
-        yield "--quick: no picture was decoded, so it is not known whether they can be read"
-    elif verification.unreadable:
-        yield f"pictures that can't be read: {len(verification.unreadable):,}"
-    else:
-        yield "every picture can be read"

@@ -5,8 +5,6 @@ the order in which a disk lists them.
 """
 
 import hashlib
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,9 +12,6 @@ import pandas as pd
 from artclf.errors import ArtclfError
 
 NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
-# what metrics.json has besides splits
-TAKEN = {"balance", "best", "calibration", "command", "data", "device", "evaluation", "fallbacks", "forms", "git", "judge"}
-TAKEN |= {"model", "operating_points", "precision", "resumed", "seconds", "seed", "stages", "versions"}
 
 
 @dataclass(frozen=True)
@@ -27,14 +22,6 @@ class Duplicates:
     files: int  # the number of their files
     removed: int  # files left out because another split has the same bytes: test, then other names, val and train
     contradictory: int  # files left out because the same bytes have both labels
-
-
-def check_names(splits: Iterable[str]) -> None:
-    """Raise an ArtclfError for a split whose name metrics.json has for something else, or that no file can have."""
-    for name in splits:
-        if name in TAKEN or re.search(r"[/\\:\x00-\x1f]", name):
-            why = "metrics.json has that name for something else" if name in TAKEN else "figures are named after their split"
-            raise ArtclfError(f"split {name!r}: {why}; choose another, such as {re.sub(r'[^a-z0-9]+', '_', name)}_images")
 
 
 def assign_splits(
@@ -53,11 +40,11 @@ def assign_splits(
         The table without the files that were left out, with the column `sha256`; and the count of duplicates.
 
     Raises:
-        ArtclfError: where there is no training split, or it has one class only, and as `check_names`.
+        ArtclfError: where there is nothing to train on, or one class only.
     """
     table = table.assign(sha256=sha256, split=table["split"].str.lower().replace(NAMES).replace("", "train"))
-    check_names(table["split"].unique())
-    copies = table.loc[table["sha256"].duplicated(keep=False), "sha256"]
+    copies = table["sha256"].duplicated(keep=False)
+    groups, files = int(table.loc[copies, "sha256"].nunique()), int(copies.sum())
 
     two_labels = table.groupby("sha256")["label"].transform("nunique") > 1
     contradictory = two_labels & (table["split"] != "test")  # a given test split is never touched

@@ -1,4 +1,4 @@
-"""`artclf predict`: pictures in, p(AI) and verdicts out."""
+"""`artclf predict`: image files in, scores and verdicts out."""
 
 import json
 import logging
@@ -7,12 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from artclf.data.sources.walk import pictures as pictures_below
+from artclf.data.sources.walk import pictures as images_below
 from artclf.evaluation.decision import DecisionRule, default_rule
-from artclf.inference.score import score_files
+from artclf.inference.score import one_version, score
 from artclf.model.checkpoint import find_checkpoint, load_classifier, read_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import PRECISIONS, resolve_precision
@@ -23,54 +22,71 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is said of one picture.
-
-    Attributes:
-        path: the picture.
-        p_ai: the network's score, from 0 (surely human) to 1; NaN where the picture can't be read.
-        calibrated: the probability of AI that it stands for; NaN likewise.
-        verdict: "ai", "human" or "unsure"; "" where it can't be read.
-        reason: why it can't be read; "" where it can.
-    """
+    """The score and verdict of one image."""
 
     path: Path
-    p_ai: float
-    calibrated: float
-    verdict: str
-    reason: str = ""
+    p_ai: float  # the network's score, from 0 (surely human) to 1; NaN where the image can't be read
+    calibrated: float  # the probability of AI that the score stands for; NaN likewise
+    verdict: str  # "ai", "human" or "unsure"; "" where the image can't be read
+    reason: str = ""  # why it can't be read
 
 
-def predict_pictures(run: Path, paths: Iterable[Path], precision: str = "auto", *, tell: bool = True) -> Generator[Prediction]:
-    """Predict pictures with a run's best weights, in the order given; folders stand for the pictures below them.
+def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") -> Generator[Prediction]:
+    """Predict images with a run's best weights, in the order given.
 
     Args:
         run: a run folder or a checkpoint.
-        paths: pictures and folders.
+        paths: image files, and folders, which stand for the images below them.
         precision: as in `choose_precision`.
-        tell: whether to warn where the checkpoint has no thresholds.
 
     Raises:
-        ArtclfError: where the run has no checkpoint.
+        ArtclfError: where there is no checkpoint.
     """
-    keep_freed_memory()
     checkpoint = find_checkpoint(run)
-    model, judge = load_classifier(checkpoint), read_decision_rule(checkpoint)
-    if judge is None and tell:
+    model, rule, precision = load_model(checkpoint, precision)
+    if rule is None:
         log.warning(
             "%s holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on; "
             "artclf calibrate RUN --images FOLDER sets them",
             checkpoint,
         )
+    files = (file for path in paths for file in (images_below(path) if path.is_dir() else [path]))
+    yield from predict_files(model, files, precision, rule)
+
+
+def load_model(checkpoint: Path, precision: str) -> tuple[ArtClassifier, DecisionRule | None, str]:
+    """Load a model onto the GPU, if there is one, with its decision rule, if it has one, and the precision to compute in."""
+    keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    files = (file for path in paths for file in (pictures_below(path) if path.is_dir() else [path]))
-    yield from predict_files(model.to(device), files, choose_precision(checkpoint, precision, device), judge)
+    model, rule = load_classifier(checkpoint).to(device), read_decision_rule(checkpoint)
+    return model, rule, choose_precision(checkpoint, precision, device)
+
+
+def predict_files(
+    model: ArtClassifier, files: Iterable[Path], precision: str, rule: DecisionRule | None = None
+) -> Generator[Prediction]:
+    """Predict image files, in the order given, batch by batch.
+
+    Args:
+        model: in eval mode, on its device.
+        files: the files; taken as they are needed.
+        precision: one of PRECISIONS.
+        rule: of the verdicts; None: threshold 0.5.
+    """
+    rule = rule or default_rule("nothing")
+    with closing(score(model, files, one_version(model, model.canonical), precision)) as batches:
+        for batch in batches:
+            p_ai = batch.p_ai[:, 0]
+            columns = (batch.files, p_ai.tolist(), rule.calibrator.apply(p_ai).tolist(), rule.verdicts(p_ai), batch.reasons)
+            for row in zip(*columns, strict=True):
+                yield Prediction(*row)
 
 
 def choose_precision(checkpoint: Path, asked: str, device: str) -> str:
-    """Return the precision in which a run's pictures are predicted.
+    """Return the precision in which a run's images are predicted.
 
-    What the run was tested in comes first, so that p_ai is what its report says: a run tested in 32 bits is predicted in 32
-    bits, slow as that is. Where the device does not compute in it, or nothing tells of it, it is what is fastest there.
+    By default it is the one that the run was tested in, so that p_ai is what its report shows, slow as 32 bits may be. Where
+    that is unknown or the device does not compute in it, it is the fastest one there.
 
     Args:
         checkpoint: the run's; metrics.json is looked for in the folder above its own.
@@ -102,28 +118,3 @@ def _tested_precision(checkpoint: Path) -> str | None:
     except (OSError, ValueError, LookupError, TypeError):
         return None
     return precision if isinstance(precision, str) and precision in PRECISIONS else None
-
-
-def predict_files(
-    model: ArtClassifier, files: Iterable[Path], precision: str, judge: DecisionRule | None = None
-) -> Generator[Prediction]:
-    """Predict picture files, in the order given. A batch's files are told of when all of it has been computed.
-
-    Args:
-        model: in eval mode, on its device.
-        files: the files; taken as they are needed.
-        precision: one of PRECISIONS.
-        judge: of the scores; None: threshold 0.5.
-    """
-    judge = judge or default_rule("nothing")
-    with closing(score_files(model, files, precision, model.canonical)) as batches:
-        for batch in batches:
-            scores = np.array(batch.p_ai)
-            calibrated, verdicts = judge.calibrator.apply(scores).tolist(), judge.verdicts(scores)
-            for file, score, probability, verdict, reason in zip(
-                batch.files, batch.p_ai, calibrated, verdicts, batch.reasons, strict=True
-            ):
-                if reason:
-                    yield Prediction(file, float("nan"), float("nan"), "", reason)
-                else:
-                    yield Prediction(file, score, probability, verdict)

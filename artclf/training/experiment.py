@@ -10,32 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig
 from torch._dynamo.exc import TorchDynamoException
 
 from artclf.data.canonical import Canonical
 from artclf.errors import ArtclfError
-from artclf.evaluation.conformal import decision_metrics, fit_to_validation
-from artclf.evaluation.decision import DecisionRule, with_verdicts
-from artclf.evaluation.metrics import split_metrics
-from artclf.inference.forms import judge_both_forms
+from artclf.evaluation.conformal import fit_to_validation
+from artclf.evaluation.decision import DecisionRule
+from artclf.inference.assess import AssessOptions, assess, environment, versions, write_results
+from artclf.model.checkpoint import write_decision_rule
 from artclf.model.features import FeatureCache
 from artclf.report.text import guessing
 from artclf.run_folder import PROGRESS_FILE
 from artclf.training.build import Built, build, mistakes
-from artclf.training.record import (
-    balance_facts,
-    data_facts,
-    device_name,
-    git_commit,
-    model_facts,
-    save_judge,
-    tested_predictions,
-    versions,
-    write_run,
-)
+from artclf.training.record import draw_copies, run_facts, tested_predictions, write_layers
 from artclf.training.resume import Progress, begin
 from artclf.training.stages import StageRecord, best_record, fit_stages, is_main_process
 from artclf.training.trainer import make_trainer
@@ -62,7 +51,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         fallbacks: what differs from what was asked for, for metrics.json and the report.
 
     Returns:
-        The content of metrics.json.
+        The content of metrics.json; in other processes than the first, without the figures.
 
     Raises:
         ArtclfError: where something is wrong that the user can fix.
@@ -78,23 +67,43 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     progress = _began(progress, built)
     records, trainer = _train_and_test(built, folder, progress, began)
     predictions = tested_predictions(built.model, built.data)
-    rule = fit_to_validation(predictions, **config.calibration.model_dump())
-    predictions = with_verdicts(predictions, rule)
-    metrics = _metrics(built, records, predictions, rule, progress)
-    metrics |= {
-        "device": device_name(trainer.strategy.root_device),
-        "fallbacks": [*fallbacks, *built.data.fallbacks, *rule.shortfalls()],
+    device = trainer.strategy.root_device
+    facts = {
+        **run_facts(built, records),
+        **environment(device),
+        "command": progress.command,
+        "resumed": progress.resumed,
+        "fallbacks": [*fallbacks, *built.data.fallbacks],
     }
+    if not is_main_process():
+        return facts
+    built.model.to(device).eval()
+    rule = fit_to_validation(predictions, **config.calibration.model_dump())
+    options = AssessOptions(
+        images=config.audit.pictures,
+        canonical=Canonical.described(config.data),
+        threads=max(2, config.data.num_workers),
+        max_pixels=config.data.max_pixels,
+    )
+    metrics = assess(folder, built.model, built.data.manifest, predictions, rule, facts, options)
+    _save_rule(folder, rule)
+    write_layers(folder / "layers.csv", built.model, records)
+    if config.report:
+        draw_copies(folder / "figures" / "copies.png", built.data)
     if (line := guessing(metrics)) is not None:
         log.warning("%s", line)
-    if is_main_process():
-        built.model.to(trainer.strategy.root_device).eval()
-        if config.audit.pictures:
-            metrics["canonical_comparison"] = _both_forms(built, predictions)
-        save_judge(folder, rule)
-        write_run(folder, metrics, built, records, predictions, began)
-        (folder / PROGRESS_FILE).unlink()
+    write_results(folder, metrics, began, report=config.report)
+    (folder / PROGRESS_FILE).unlink()
     return metrics
+
+
+def _save_rule(folder: Path, rule: DecisionRule) -> None:
+    """Save the decision rule with the best weights, if the run keeps any, and say what it can't guarantee."""
+    for line in rule.shortfalls():
+        log.warning("%s", line)
+    checkpoint = folder / "checkpoints" / "best.ckpt"
+    if checkpoint.is_file():
+        write_decision_rule(checkpoint, rule)
 
 
 def _began(progress: Progress, built: Built) -> Progress:
@@ -140,42 +149,6 @@ def _train_and_test(built: Built, folder: Path, progress: Progress, began: float
         features.offer(max(record.layers for record in records[: records.index(best) + 1]), trainer)
         trainer.test(model, datamodule=data, verbose=False)
     return records, trainer
-
-
-def _metrics(
-    built: Built, records: list[StageRecord], predictions: pd.DataFrame, rule: DecisionRule, progress: Progress
-) -> dict[str, Any]:
-    """metrics.json, but for what depends on the device."""
-    config, data = built.config, built.data
-    best = best_record(records, config.monitor.mode)
-    return {
-        "splits": {split: split_metrics(predictions[predictions["split"] == split]) for split in data.manifest.evaluated},
-        **decision_metrics(predictions, rule),
-        "stages": [record.to_json() for record in records],
-        "best": {"stage": best.name, "epoch": best.best_epoch, config.monitor.metric: best.score},
-        "model": model_facts(built.model),
-        "data": data_facts(data),
-        "balance": balance_facts(data),
-        "seed": config.seed,
-        "precision": built.precision,
-        "command": progress.command,
-        "resumed": progress.resumed,
-        "versions": versions(),
-        "git": git_commit(),
-    }
-
-
-def _both_forms(built: Built, predictions: pd.DataFrame) -> dict[str, Any] | None:
-    """How the network scores test images as they are stored and in canonical form."""
-    return judge_both_forms(
-        built.model,
-        built.data.manifest.root,
-        predictions,
-        Canonical.described(built.config.data),
-        built.precision,
-        pictures=built.config.audit.pictures,
-        seed=built.config.seed,
-    )
 
 
 @contextmanager

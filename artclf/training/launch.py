@@ -13,7 +13,6 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
-from rich.table import Table
 
 from artclf.config.command import command_of, concerns_search, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
@@ -204,18 +203,10 @@ def _processes_from_outside() -> int:
 
 
 def _tell(metrics: dict[str, Any], folder: Path) -> None:
-    from artclf.report.text import guessing  # noqa: PLC0415 (loads scikit-learn)
+    from artclf.report.terminal import splits_table  # noqa: PLC0415 (loads scikit-learn)
 
-    title = f"{metrics['model']['name']}, weights: {metrics['model']['weights']}"
-    table = Table(title=title, caption=guessing(metrics))
-    for column in ("split", "pictures", "accuracy", "balanced", "AUROC", "human called AI", "AI called human"):
-        table.add_column(column, justify="left" if column == "split" else "right")
-    keys = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
-    for split, figures in metrics["splits"].items():
-        cells = ["–" if figures[key] is None else f"{figures[key]:.3f}" for key in keys]
-        table.add_row(split, str(figures["n"]), *cells)
     console = Console()
-    console.print(table)
+    console.print(splits_table(f"{metrics['model']['name']}, weights: {metrics['model']['weights']}", metrics))
     if metrics["data"]["source"] == "demo":
         console.print("Demo pictures are drawn by artclf itself: these scores tell nothing about art.")
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)

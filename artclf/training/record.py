@@ -1,157 +1,92 @@
-"""What is written down of a run: with what it ran, and what came out."""
+"""What a training run leaves besides what every assessment does: where its figures come from, its layers, augmented copies."""
 
-import logging
-import platform
-import subprocess
-import time
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
+from PIL import Image
 
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
-from artclf.evaluation.decision import DecisionRule, as_stored
-from artclf.evaluation.groups import group_metrics
-from artclf.inference.audit import audit_run
-from artclf.model.checkpoint import write_decision_rule
+from artclf.evaluation.decision import as_stored
+from artclf.inference.assess import model_facts
 from artclf.model.classifier import ArtClassifier
-from artclf.report.run_page import write_report
-from artclf.run_folder import as_json, write_text
-from artclf.training.figures import draw_copies, write_layers
-from artclf.training.stages import StageRecord
+from artclf.training.stages import StageRecord, best_record
 
 if TYPE_CHECKING:
     from artclf.training.build import Built
 
-log = logging.getLogger(__name__)
-
-PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on; packages that are not installed are left out."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def git_commit() -> str | None:
-    """The commit of the source tree, with "-dirty" where tracked files are changed; None where it is in no repository."""
-    here = Path(__file__).parent
-    try:
-        described = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return described.stdout.strip()
-
-
-def write_json(file: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file; numbers that JSON has not (NaN, infinity) are an error."""
-    write_text(file, as_json(content))
+COPIES = 5  # augmented copies of one image
 
 
 def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
-    """predictions.csv: the manifest's columns and p_ai, a row for each picture that was tested."""
+    """The manifest's columns and p_ai, a row for each image of the last test, from every process."""
     rows, p_ai = model.tested()
-    table = data.manifest.table.loc[rows.numpy(), list(COLUMNS)].copy()
-    table["p_ai"] = as_stored(p_ai.double().numpy())
-    return table
+    return data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
 
 
-def save_judge(folder: Path, judge: DecisionRule) -> None:
-    """Say what the verdicts can't promise, and save them with the run's best weights where these are kept."""
-    for line in judge.shortfalls():
-        log.warning("%s", line)
-    checkpoint = folder / "checkpoints" / "best.ckpt"
-    if checkpoint.is_file():
-        write_decision_rule(checkpoint, judge)
-
-
-def data_facts(data: ArtData) -> dict[str, Any]:
-    """What metrics.json tells of the data."""
+def run_facts(built: "Built", records: list[StageRecord]) -> dict[str, Any]:
+    """What metrics.json says of how the model was trained, and on what."""
+    config, data = built.config, built.data
+    best = best_record(records, config.monitor.mode)
+    counts = data.manifest.counts()
     return {
-        "source": data.config.source,
-        "root": str(data.manifest.root),
-        "image_size": data.config.image_size,
-        "canonical": data.canonical.to_json() if data.canonical else None,
-        "manifest_sha256": data.manifest.sha256,
-        "counts": data.manifest.counts(),
-        "rejected": len(data.rejected),
-        "duplicates": asdict(data.duplicates),
-        "left_out": asdict(data.left_out) if data.left_out else None,
+        "stages": [record.to_json() for record in records],
+        "best": {"stage": best.name, "epoch": best.best_epoch, config.monitor.metric: best.score},
+        "model": model_facts(built.model),
+        "data": {
+            "source": data.config.source,
+            "root": str(data.manifest.root),
+            "image_size": data.config.image_size,
+            "canonical": data.canonical.to_json() if data.canonical else None,
+            "manifest_sha256": data.manifest.sha256,
+            "counts": counts,
+            "rejected": len(data.rejected),
+            "duplicates": asdict(data.duplicates),
+            "left_out": asdict(data.left_out) if data.left_out else None,
+        },
+        "balance": {
+            "name": data.balance,
+            "augment": data.augment.name,
+            "train_counts_before": _by_label(counts["train"]),
+            "train_counts_after": _by_label(data.counts_after()),
+        },
+        "seed": config.seed,
+        "precision": built.precision,
     }
 
 
-def balance_facts(data: ArtData) -> dict[str, Any]:
-    """What metrics.json tells of the balancing."""
-    before = data.manifest.counts()["train"]
-    return {
-        "name": data.balance,
-        "augment": data.augment.name,
-        "train_counts_before": {label: sum(generators.values()) for label, generators in before.items()},
-        "train_counts_after": {label: sum(kinds.values()) for label, kinds in data.counts_after().items()},
-    }
+def _by_label(counts: dict[str, dict[str, int]]) -> dict[str, int]:
+    return {label: sum(parts.values()) for label, parts in counts.items()}
 
 
-def model_facts(model: ArtClassifier) -> dict[str, Any]:
-    """What metrics.json tells of the model."""
-    return {
-        "name": model.hparams["name"],
-        "weights": model.hparams["weights"],
-        "head": model.hparams["head"]["name"],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "layers": len(model.layers),
-    }
+def write_layers(file: Path, model: ArtClassifier, records: list[StageRecord]) -> None:
+    """Write layers.csv: name, kind, parameters, and the first stage that trains the layer ("": none); the head comes last."""
+    sizes = {name: parameter.numel() for name, parameter in model.body.named_parameters()}
+    total = len(model.layers)
+    rows = []
+    for number, layer in enumerate(model.layers.layers):
+        stage = next((record.name for record in records if number >= total - record.layers), "")
+        rows.append((layer.name, layer.kind, sum(sizes[name] for name in layer.parameters), stage))
+    head = sum(parameter.numel() for parameter in model.head.parameters())
+    rows.append(("head", type(model.head).__name__, head, records[0].name))
+    pd.DataFrame(rows, columns=["name", "kind", "parameters", "stage"]).to_csv(file, index=False)
 
 
-def device_name(device: torch.device) -> str:
-    """The GPU's name, or "cpu"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def write_tables(folder: Path, predictions: pd.DataFrame) -> None:
-    """Write predictions.csv, and groups.csv, which is computed of it."""
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    group_metrics(predictions).to_csv(folder / "groups.csv", index=False, float_format="%.7g")
-
-
-def write_run(
-    folder: Path,
-    metrics: dict[str, Any],
-    built: "Built",
-    records: list[StageRecord],
-    predictions: pd.DataFrame,
-    began: float,
-) -> None:
-    """Write what a finished run leaves: predictions, groups.csv, layers.csv, the audit, metrics.json and the report.
-
-    Args:
-        folder: the run folder, with its metrics.csv.
-        metrics: what metrics.json holds; the seconds since `began` are added.
-        built: the parts of the run; its configuration says whether there is an audit, and a report.
-        records: of the stages.
-        predictions: from `tested_predictions`.
-        began: when the run began, by `time.perf_counter`.
-    """
-    write_tables(folder, predictions)
-    write_layers(folder / "layers.csv", built.model, records)
-    audit_run(folder, built.data, built.config.audit.pictures)
-    metrics["seconds"] = round(time.perf_counter() - began, 2)
-    write_json(folder / "metrics.json", metrics)
-    if built.config.report:
-        draw_copies(folder / "figures" / "copies.png", built.data)
-        write_report(folder)
+def draw_copies(file: Path, data: ArtData) -> None:
+    """Draw a training image beside augmented copies of it, if training augments any."""
+    dataset = data.dataset("train")
+    copied = np.flatnonzero(dataset.copies)
+    if dataset.augmentation is None or not (len(copied) or dataset.each_epoch):
+        return
+    if len(copied):
+        row = int(dataset.rows[copied[np.argmax(dataset.copies[copied])]])
+        drawn = [(copy, 0) for copy in range(1, COPIES + 1)]
+    else:
+        row, drawn = 0, [(0, epoch) for epoch in range(COPIES)]
+    strip = torch.cat([dataset.picture(row), *(dataset.picture(row, copy, epoch) for copy, epoch in drawn)], dim=2)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(strip.permute(1, 2, 0).numpy()).save(file)

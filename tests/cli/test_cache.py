@@ -5,14 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from filelock import FileLock
-from typer.testing import CliRunner, Result
 
 from artclf.cache.array_store import RowStore
-from artclf.cli import app
-
-
-def artclf(*words: str) -> Result:
-    return CliRunner().invoke(app, ["cache", *words])
+from tests.cli.conftest import artclf
 
 
 @pytest.fixture
@@ -34,7 +29,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_is_kept_is_listed_with_its_size(cache: Path) -> None:
-    done = artclf("list")
+    done = artclf("cache", "list")
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
     assert [line.split()[3] for line in lines[1:-1]] == ["demo/def", "pixels/abc", "prefix/abc"]
@@ -44,12 +39,12 @@ def test_what_is_kept_is_listed_with_its_size(cache: Path) -> None:
 
 def test_an_empty_cache_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "nothing"))
-    assert artclf("list").stdout == f"0.0 MB in {tmp_path / 'nothing'}; artclf cache clear removes it\n"
-    assert artclf("clear").exit_code == 0
+    assert artclf("cache", "list").stdout == f"0.0 MB in {tmp_path / 'nothing'}; artclf cache clear removes it\n"
+    assert artclf("cache", "clear").exit_code == 0
 
 
 def test_everything_is_cleared_and_nothing_else(cache: Path) -> None:
-    done = artclf("clear")
+    done = artclf("cache", "clear")
     assert done.exit_code == 0
     assert done.stdout.splitlines()[-1].endswith(f"freed in {cache}")
     assert [str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file()] == ["prefix/mine/letter.txt"]
@@ -64,22 +59,22 @@ def test_everything_is_cleared_and_nothing_else(cache: Path) -> None:
     ],
 )
 def test_part_of_it_is_cleared(cache: Path, words: list[str], left: set[str]) -> None:
-    assert artclf("clear", *words).exit_code == 0
-    assert {line.split()[3] for line in artclf("list").stdout.splitlines()[1:-1]} == left
+    assert artclf("cache", "clear", *words).exit_code == 0
+    assert {line.split()[3] for line in artclf("cache", "list").stdout.splitlines()[1:-1]} == left
 
 
 def test_a_name_that_is_none_is_one_line(cache: Path) -> None:
-    done = artclf("clear", "pixel")
+    done = artclf("cache", "clear", "pixel")
     assert done.exit_code == 2
     assert done.stderr == (
         "error: got 'pixel'; allowed: pixels, prefix, demo, or a name of artclf cache list; did you mean pixels?\n"
     )
-    assert len(artclf("list").stdout.splitlines()) == 5
+    assert len(artclf("cache", "list").stdout.splitlines()) == 5
 
 
 def test_what_is_being_written_stays(cache: Path) -> None:
     with FileLock(cache / "pixels" / "abc" / ".lock"):
-        done = artclf("clear")
+        done = artclf("cache", "clear")
     assert done.exit_code == 1
     assert done.stderr == "error: pixels/abc stays: a process is writing it\n"
     assert (cache / "pixels" / "abc" / "0000.rows.npy").exists()
@@ -87,5 +82,5 @@ def test_what_is_being_written_stays(cache: Path) -> None:
 
 def test_a_process_that_reads_goes_on(cache: Path) -> None:
     reader = RowStore(cache / "pixels" / "abc", 1000, {})
-    artclf("clear")
+    artclf("cache", "clear")
     assert reader.read(np.array([0])).shape == (1, 1000)

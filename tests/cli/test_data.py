@@ -1,56 +1,52 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from artclf.cli import app
 from artclf.data.sources import artbench_download as verify
+from tests.cli.conftest import artclf
 from tests.conftest import draw
 from tests.kaggle import MEBIBYTE, Kaggle
 
 
 @pytest.fixture
-def one_picture_each(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_image_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Version 5 as the stand-in has it."""
     monkeypatch.setattr(verify, "HUMAN_TRAIN", 1)
     monkeypatch.setattr(verify, "TEST", 1)
     monkeypatch.setattr(verify, "AI_TRAIN", dict.fromkeys(verify.AI_TRAIN, (1, 1)))
 
 
-@pytest.mark.usefixtures("one_picture_each")
+@pytest.mark.usefixtures("one_image_each")
 def test_fetch_downloads_verifies_and_says_how_to_use_it(kaggle: Kaggle) -> None:
-    done = CliRunner().invoke(app, ["data", "fetch", "ai_artbench"])
+    done = artclf("data", "fetch", "ai_artbench")
     assert done.exit_code == 0, done.output
-    assert "all 60 counts are those of version 5: 60 pictures" in done.stdout
-    assert "every picture can be read" in done.stdout
+    assert "all 60 counts are those of version 5: 60 images" in done.stdout
+    assert "images that can't be read: 0" in done.stdout
     assert "python train.py data=ai_artbench finds it" in done.stdout
     asked = len(kaggle.questions)
-    again = CliRunner().invoke(app, ["data", "fetch", "ai_artbench", "--quick"])
+    again = artclf("data", "fetch", "ai_artbench", "--quick")
     assert again.exit_code == 0
     assert "already downloaded" in again.stdout
-    assert "no picture was decoded" in again.stdout
+    assert "no image was decoded" in again.stdout
     assert len(kaggle.questions) == asked
-    assert CliRunner().invoke(app, ["data", "verify"]).exit_code == 0  # without a folder: what was fetched
+    assert artclf("data", "verify").exit_code == 0  # without a folder: what was fetched
 
 
 def test_fetch_tells_where_the_download_differs(kaggle: Kaggle) -> None:
-    done = CliRunner().invoke(app, ["data", "fetch", "ai_artbench", "--quick"])
+    done = artclf("data", "fetch", "ai_artbench", "--quick")
     assert done.exit_code == 1
-    assert "60 of 60 counts differ from version 5: 60 of 185,015 pictures" in done.stdout
+    assert "60 of 60 counts differ from version 5: 60 of 185,015 images" in done.stdout
     assert "To download it anew, remove " in done.stdout
 
 
-@pytest.mark.usefixtures("one_picture_each")
+@pytest.mark.usefixtures("one_image_each")
 def test_fetch_goes_on_with_what_was_broken_off(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("artclf.data.sources.artbench_download.time.sleep", lambda _: None)
     kaggle.breaks, kaggle.status = {1: 2 * MEBIBYTE + 5}, {2: 500}
-    done = CliRunner().invoke(app, ["data", "fetch", "ai_artbench"])
+    done = artclf("data", "fetch", "ai_artbench")
     assert done.exit_code == 2
     assert "error: Kaggle can't serve the download now (HTTP 500)" in done.stderr
-    done = CliRunner().invoke(app, ["data", "fetch", "ai_artbench"])
+    done = artclf("data", "fetch", "ai_artbench")
     assert done.exit_code == 0
     assert [asked for asked, _ in kaggle.ranges] == [f"bytes={2 * MEBIBYTE}-"]
 
@@ -60,13 +56,13 @@ def test_an_interrupted_fetch_says_that_it_can_go_on(kaggle: Kaggle, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kagglehub.dataset_download", interrupt)
-    done = CliRunner().invoke(app, ["data", "fetch", "ai_artbench"])
+    done = artclf("data", "fetch", "ai_artbench")
     assert done.exit_code == 130
     assert "interrupted; nothing is lost" in done.stderr
 
 
 def test_another_data_set_is_not_fetched(kaggle: Kaggle) -> None:
-    done = CliRunner().invoke(app, ["data", "fetch", "ai_artbensh"])
+    done = artclf("data", "fetch", "ai_artbensh")
     assert done.exit_code == 2
     assert done.stderr == "error: got 'ai_artbensh'; allowed: ai_artbench; did you mean ai_artbench?\n"
     assert not kaggle.questions
@@ -78,38 +74,25 @@ def test_verify_shows_the_folders_and_what_differs(tmp_path: Path) -> None:
         (tmp_path / "test" / f"{number:02}.jpg").write_bytes(b"")
     draw(tmp_path / "test" / "baroque" / "0.png", "human", 1, size=(8, 8))
     (tmp_path / "test" / "baroque" / "1.png").write_bytes(b"")
-    done = CliRunner().invoke(app, ["data", "verify", str(tmp_path)])
+    done = artclf("data", "verify", str(tmp_path))
     assert done.exit_code == 1
     row = next(line for line in done.stdout.splitlines() if line.startswith("│ baroque "))
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["baroque", "–", "5,000", "missing", "2", "1,000", "−998"]
     assert "test: 12 images in a folder that version 5 does not have" in done.stdout
     assert "folders that are not in version 5: 2" in done.stdout
     assert "test/baroque/1.png: empty file" in done.stdout
-    assert "pictures that can't be read: 1" in done.stdout
+    assert "images that can't be read: 1" in done.stdout
 
 
 def test_verify_of_what_is_no_ai_artbench_is_an_error(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["data", "verify", str(tmp_path)])
+    done = artclf("data", "verify", str(tmp_path))
     assert done.exit_code == 2
     assert f"error: {tmp_path}: no AI-ArtBench here" in done.stderr
 
 
 def test_verify_without_a_folder_says_how_to_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    done = CliRunner().invoke(app, ["data", "verify"])
+    done = artclf("data", "verify")
     assert done.exit_code == 2
     assert str(tmp_path) in done.stderr
     assert "artclf data fetch ai_artbench" in done.stderr
-
-
-def test_help_of_data_loads_nothing_heavy() -> None:
-    code = (
-        "import sys; from typer.testing import CliRunner; from artclf.cli import app;"
-        "print(CliRunner().invoke(app, ['data', '--help']).stdout);"
-        "print({'torch', 'pandas', 'kagglehub', 'PIL'} & set(sys.modules))"
-    )
-    environment = {**os.environ, "TERM": "dumb"}
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
-    assert "fetch" in printed
-    assert "verify" in printed
-    assert printed.strip().endswith("set()")

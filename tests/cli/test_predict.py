@@ -1,23 +1,20 @@
 import importlib
 import json
 import math
-import shutil
 import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from artclf.cli import app
 from artclf.data.reader import ImageReader
 from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Platt
-from artclf.inference.predict import choose_precision, predict_files, predict_pictures
+from artclf.inference.predict import choose_precision, predict_files, predict_images
 from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
-from tests.cli.conftest import SIZE
+from tests.cli.conftest import SIZE, artclf
 from tests.conftest import draw
 
 predict = importlib.import_module("artclf.inference.predict")  # artclf.cli has a function of that name
@@ -25,7 +22,7 @@ predict = importlib.import_module("artclf.inference.predict")  # artclf.cli has 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Nineteen pictures: a batch, and a few more."""
+    """Nineteen images: a batch, and a few more."""
     folder = tmp_path_factory.mktemp("pictures")
     files = [folder / f"{number:02}.{'jpg' if number % 2 else 'png'}" for number in range(19)]
     for number, file in enumerate(files):
@@ -46,25 +43,18 @@ def test_p_ai_is_the_models_own(run: Path, files: list[Path], precision: str) ->
     assert [prediction.verdict for prediction in predictions] == ["ai" if score >= 0.5 else "human" for score in scores]
 
 
-def test_a_judge_saved_with_the_model_gives_the_verdicts(run: Path, files: list[Path], tmp_path: Path) -> None:
-    words = ["predict", "--precision", "32-true", str(run), *map(str, files)]
-    without = CliRunner().invoke(app, words)
-    assert without.exit_code == 0, without.output
-    rows = [line.split(maxsplit=3) for line in without.stdout.splitlines()[1:]]
-    assert [row[1] for row in rows] == [row[0] for row in rows]
-    assert {row[2] for row in rows} <= {"ai", "human"}
-    scores = sorted(prediction.p_ai for prediction in predict_pictures(run, files, precision="32-true"))
-    promise = ConformalThreshold(scores[15], 0.1, 0.1, 0.0, 0.2)
-    judge = DecisionRule(
-        Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, promise, promise, (promise,), "tests", 10, 10, {}
-    )
-    judged = tmp_path / "judged.ckpt"
-    shutil.copy(run / "checkpoints" / "best.ckpt", judged)
-    write_decision_rule(judged, judge)
-    done = CliRunner().invoke(app, ["predict", "--precision", "32-true", str(judged), *map(str, files)])
+def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
+    alone: Path, files: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    scores = sorted(prediction.p_ai for prediction in predict_images(alone, files, "32-true"))
+    assert "holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on" in caplog.text
+    own = ConformalThreshold(scores[15], 0.1, 0.1, 0.0, 0.2)
+    rule = DecisionRule(Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, own, own, (own,), "tests", 10, 10, {})
+    write_decision_rule(alone, rule)
+    done = artclf("predict", "--precision", "32-true", alone, *files)
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert lines[0] == "p_ai    calibrated  verdict  picture"
+    assert lines[0] == "p_ai    calibrated  verdict  image"
     rows = [line.split(maxsplit=3) for line in lines[1:]]
     assert [row[3] for row in rows] == [str(file) for file in files]
     p_ai = np.array([float(row[0]) for row in rows])
@@ -74,33 +64,20 @@ def test_a_judge_saved_with_the_model_gives_the_verdicts(run: Path, files: list[
     assert all((verdict == "ai") == (p >= scores[15] - 2e-4) for verdict, p in zip(verdicts, p_ai, strict=True))
 
 
-def test_a_checkpoint_without_a_judge_is_told_of(run: Path, files: list[Path], caplog: pytest.LogCaptureFixture) -> None:
-    list(predict_pictures(run, files[:1]))
-    assert "holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on" in caplog.text
-
-
-def test_unreadable_pictures_are_named_where_they_stand(run: Path, files: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "text.jpg").write_text("no picture")
-    mixed = [tmp_path / "gone.png", *files[:2], tmp_path / "text.jpg", *files[2:]]
-    predictions = list(predict_pictures(run, [*mixed[:5], files[0].parent], precision="32-true"))
-    assert [prediction.path for prediction in predictions] == [*mixed[:5], *files]
-    assert [prediction.reason for prediction in predictions[:5]] == [
-        "no such file or directory",
-        "",
-        "",
-        "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)",
-        "",
-    ]
+def test_unreadable_images_are_named_where_they_stand(run: Path, files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    mixed = [tmp_path / "gone.png", *files[:2], tmp_path / "text.jpg", files[2]]
+    predictions = list(predict_images(run, [*mixed, files[0].parent], "32-true"))
+    assert [prediction.path for prediction in predictions] == [*mixed, *files]
+    text = "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+    assert [prediction.reason for prediction in predictions[:5]] == ["no such file or directory", "", "", text, ""]
     assert math.isnan(predictions[0].p_ai)
-    assert [prediction.p_ai for prediction in predictions[1:3]] == pytest.approx(
-        [prediction.p_ai for prediction in predictions[5:7]], abs=1e-5
-    )
-
-
-def test_a_batch_without_one_readable_picture(run: Path, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["predict", str(run), str(tmp_path / "gone.png")])
+    assert predictions[0].verdict == ""
+    again = [prediction.p_ai for prediction in predictions[5:7]]
+    assert [prediction.p_ai for prediction in predictions[1:3]] == pytest.approx(again, abs=1e-5)
+    done = artclf("predict", run, tmp_path / "gone.png")
     assert done.exit_code == 1
-    assert done.stdout.splitlines() == ["p_ai    calibrated  verdict  picture"]
+    assert done.stdout.splitlines() == ["p_ai    calibrated  verdict  image"]
     assert "gone.png: no such file or directory" in done.stderr
 
 
@@ -115,40 +92,31 @@ def test_ctrl_c_ends_it_at_once(run: Path, files: list[Path], monkeypatch: pytes
         return whole(self, pixels)
 
     monkeypatch.setattr(ArtClassifier, "p_ai", p_ai)
-    done = CliRunner().invoke(app, ["predict", str(run), *map(str, files * 20)])
+    done = artclf("predict", run, *files * 20)
     assert done.exit_code == 130
     assert len(done.stdout.splitlines()) == 1 + 16
     assert "interrupted" in done.stderr
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
 
 
-def test_whoever_has_seen_enough_leaves_nothing_running(run: Path, files: list[Path]) -> None:
-    predictions = predict_pictures(run, files * 20)
-    assert next(predictions).path == files[0]
-    predictions.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
-
-
 @pytest.mark.parametrize(
-    ("tested", "device", "best", "chosen", "told"),
+    ("tested", "device", "best", "chosen", "warned"),
     [
-        ("32-true", "cpu", "bf16-mixed", "32-true", False),
         ("32-true", "cuda", "bf16-mixed", "32-true", False),
         ("bf16-mixed", "cpu", "bf16-mixed", "bf16-mixed", False),
         ("bf16-mixed", "cpu", "32-true", "32-true", True),
         ("bf16-mixed", "cuda", "16-mixed", "16-mixed", True),
         ("16-mixed", "cuda", "bf16-mixed", "16-mixed", False),
         ("16-mixed", "cpu", "bf16-mixed", "bf16-mixed", True),
-        (None, "cpu", "bf16-mixed", "bf16-mixed", False),
         (None, "cpu", "32-true", "32-true", False),
     ],
 )
-def test_pictures_are_predicted_in_what_the_run_was_tested_in(
+def test_images_are_predicted_in_what_the_run_was_tested_in(
     tested: str | None,
     device: str,
     best: str,
     chosen: str,
-    told: bool,
+    warned: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -158,18 +126,26 @@ def test_pictures_are_predicted_in_what_the_run_was_tested_in(
     if tested:
         (tmp_path / "metrics.json").write_text(json.dumps({"precision": tested}))
     assert choose_precision(checkpoint, "auto", device) == chosen
-    assert (f"was tested in {tested}" in caplog.text) is told
+    assert (f"was tested in {tested}" in caplog.text) is warned
     assert choose_precision(checkpoint, "16-mixed", device) == "16-mixed"
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", "3", '"text"', '{"precision": 3}', "\udcff"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"precision": 3}', "\udcff"])
 def test_a_foreign_metrics_json_says_nothing(content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "resolve_precision", lambda setting, accelerator: "bf16-mixed")
     (tmp_path / "metrics.json").write_bytes(content.encode("utf-8", "surrogateescape"))
     assert choose_precision(tmp_path / "checkpoints" / "best.ckpt", "auto", "cpu") == "bf16-mixed"
 
 
-def test_a_precision_that_is_none_is_refused(run: Path) -> None:
-    done = CliRunner().invoke(app, ["predict", "--precision", "fp8", str(run), "a.png"])
-    assert done.exit_code == 2
-    assert "bf16-mixed" in done.output
+def test_what_can_not_be_used_is_refused(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.ckpt").write_text("no checkpoint")
+    torch.save({"hyper_parameters": {"library": "timm"}}, tmp_path / "other.ckpt")
+    for words, message in (
+        ((tmp_path / "nope",), "nope: there is no such run folder or checkpoint"),
+        ((tmp_path / "text.ckpt",), "text.ckpt: is no checkpoint of artclf's"),
+        ((tmp_path / "other.ckpt",), "other.ckpt: is no checkpoint of artclf's"),
+        (("--precision", "fp8", run), "bf16-mixed"),
+    ):
+        done = artclf("predict", *words, "a.png")
+        assert done.exit_code == 2
+        assert message in done.stderr

@@ -37,14 +37,6 @@ def test_missing_splits_are_cut_in_proportion_by_generator_and_style() -> None:
     assert duplicates == Duplicates(0, 0, 0, 0)
 
 
-@pytest.mark.parametrize(("name", "why"), [("judge", "metrics.json has that name"), ("../away", "figures are named after")])
-def test_names_that_cannot_be_told_apart_or_written_are_refused(name: str, why: str) -> None:
-    frame, hashes = table()
-    frame.loc[:19, "split"] = name
-    with pytest.raises(ArtclfError, match=f"split '{name}': {why}.*; choose another, such as [a-z_]+_images"):
-        cut(frame, hashes)
-
-
 def test_a_cut_depends_on_bytes_and_seed_alone() -> None:
     frame, hashes = table()
     whole, _ = cut(frame, hashes)

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from artclf.data.module import ArtData
-from artclf.training.figures import COPIES, draw_copies
+from artclf.training.record import COPIES, draw_copies
 from tests.conftest import TINY, config_of
 
 

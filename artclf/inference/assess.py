@@ -1,0 +1,174 @@
+"""What ends a training run and an evaluation alike: figures of a model's predictions, and the files that hold them."""
+
+import logging
+import platform
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from artclf.config.schema import AuditConfig
+from artclf.data.canonical import Canonical
+from artclf.data.images import DEFAULT_MAX_PIXELS
+from artclf.data.manifest import Manifest
+from artclf.data.sampling import draw_test_pictures
+from artclf.evaluation.conformal import decision_metrics
+from artclf.evaluation.decision import DecisionRule, as_stored, truth, with_verdicts
+from artclf.evaluation.groups import group_metrics
+from artclf.evaluation.metrics import split_metrics
+from artclf.evaluation.robustness import compare_forms
+from artclf.inference.audit import audit_images
+from artclf.inference.score import one_version, score_rows
+from artclf.model.classifier import ArtClassifier
+from artclf.report.data_page import AUDIT_FILE
+from artclf.report.run_page import write_report
+from artclf.run_folder import as_json, write_text
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class AssessOptions:
+    """How a finished model is assessed beyond its scores."""
+
+    images: int = AuditConfig().pictures  # at most so many are audited, and compared in canonical form; 0: none
+    canonical: Canonical | None = None  # the form of the comparison; None: the model's own, or the default for its size
+    threads: int = 2
+    max_pixels: int = DEFAULT_MAX_PIXELS
+
+
+def assess(
+    folder: Path,
+    model: ArtClassifier,
+    manifest: Manifest,
+    predictions: pd.DataFrame,
+    rule: DecisionRule,
+    facts: dict[str, Any],
+    options: AssessOptions,
+) -> dict[str, Any]:
+    """Compute everything that is reported of a model's predictions; write predictions.csv, groups.csv and audit.json.
+
+    Args:
+        folder: of the run or evaluation.
+        model: in eval mode, on its device.
+        manifest: the images that are audited.
+        predictions: the manifest's columns and p_ai, of every image that was tested.
+        rule: of the verdicts.
+        facts: the rest of metrics.json: seed, precision, fallbacks and more.
+        options: what is measured.
+
+    Returns:
+        The content of metrics.json, for `write_results`.
+    """
+    predictions = with_verdicts(predictions, rule)
+    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
+    group_metrics(predictions).to_csv(folder / "groups.csv", index=False, float_format="%.7g")
+    ordered = sorted(predictions["split"].unique(), key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
+    metrics = {
+        "splits": {name: split_metrics(predictions[predictions["split"] == name]) for name in ordered},
+        **decision_metrics(predictions, rule),
+        **facts,
+        "fallbacks": [*facts["fallbacks"], *rule.shortfalls()],
+    }
+    if options.images:
+        form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
+        _, found = audit_images(
+            manifest,
+            form,
+            sample=options.images,
+            trained_canonical=model.canonical is not None,
+            threads=options.threads,
+            max_pixels=options.max_pixels,
+            quiet=True,
+        )
+        write_text(folder / AUDIT_FILE, as_json(found))
+        tested = draw_test_pictures(predictions, options.images, facts["seed"]) if "test" in ordered else predictions[:0]
+        metrics["canonical_comparison"] = compare_canonical(model, manifest.root, tested, form, facts["precision"])
+    return metrics
+
+
+def compare_canonical(
+    model: ArtClassifier, root: Path, predictions: pd.DataFrame, form: Canonical, precision: str
+) -> dict[str, Any] | None:
+    """Score images again, in the form that the model was not trained on: as they are stored, or canonical.
+
+    Args:
+        model: in eval mode, on its device.
+        root: the folder that paths are relative to.
+        predictions: some rows of predictions.csv: p_ai is of the form that it was trained on.
+        form: the canonical form.
+        precision: one of PRECISIONS.
+
+    Returns:
+        As `compare_forms`, with trained_on ("as_stored" or "canonical") and form (side and quality of the canonical one); None
+        where there are no images.
+    """
+    if predictions.empty:
+        return None
+    p_ai, reasons = score_rows(model, root, predictions, one_version(model, None if model.canonical else form), precision)
+    for path, reason in zip(predictions["path"], reasons, strict=True):
+        if reason:
+            log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)
+    readable = ~np.isnan(p_ai[:, 0])
+    is_ai, own = truth(predictions[readable])
+    other = as_stored(p_ai[readable, 0])
+    stored, canonical = (other, own) if model.canonical else (own, other)
+    return {
+        "trained_on": "canonical" if model.canonical else "as_stored",
+        "form": form.to_json(),
+        **compare_forms(is_ai, stored, canonical),
+    }
+
+
+def write_results(folder: Path, metrics: dict[str, Any], began: float, *, report: bool = True) -> None:
+    """Write metrics.json, with the seconds since `began` (of `time.perf_counter`), and report.html."""
+    metrics["seconds"] = round(time.perf_counter() - began, 2)
+    write_text(folder / "metrics.json", as_json(metrics))
+    if report:
+        write_report(folder)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What metrics.json says of the device, the versions and the source code."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return {"device": name, "versions": versions(), "git": git_commit()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on; packages that are not installed are left out."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree, with "-dirty" where tracked files are changed; None where it is in no repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
+
+
+def model_facts(model: ArtClassifier) -> dict[str, Any]:
+    """What metrics.json says of the model."""
+    return {
+        "name": model.hparams["name"],
+        "weights": model.hparams["weights"],
+        "head": model.hparams["head"]["name"],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "layers": len(model.layers),
+    }

@@ -1,0 +1,52 @@
+"""Tables in the terminal."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from artclf.report import format as fmt
+from artclf.report.text import guessing
+
+_FIGURES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced",
+    "auroc": "AUROC",
+    "false_positive_rate": "human\ncalled AI",
+    "false_negative_rate": "AI\ncalled human",
+}
+
+
+def screen() -> Console:
+    """The terminal; wide where it is a file or a pipe."""
+    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text: Iterable[int] = (0,)) -> Table:
+    """Make a table; the columns numbered in `text` stand left and may be broken into lines, the others right."""
+    made = Table(title=title, title_justify="left")
+    left = set(text)
+    for place, heading in enumerate(columns):
+        made.add_column(
+            heading,
+            justify="left" if place in left else "right",
+            overflow="fold" if place in left else "ellipsis",
+            no_wrap=place not in left,
+        )
+    for row in rows:
+        made.add_row(*map(Text, row))  # a name in square brackets is no markup
+    return made
+
+
+def splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
+    """The figures of each split of metrics.json, and whether they are no better than guessing."""
+    rows = [
+        (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in _FIGURES))
+        for name, split in metrics["splits"].items()
+    ]
+    made = table(title, ("split", "images", *_FIGURES.values()), rows)
+    made.caption = guessing(metrics)
+    return made
