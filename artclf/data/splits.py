@@ -43,8 +43,7 @@ def assign_splits(
         ArtclfError: where there is nothing to train on, or one class only.
     """
     table = table.assign(sha256=sha256, split=table["split"].str.lower().replace(NAMES).replace("", "train"))
-    copies = table["sha256"].duplicated(keep=False)
-    groups, files = int(table.loc[copies, "sha256"].nunique()), int(copies.sum())
+    copies = table.loc[table["sha256"].duplicated(keep=False), "sha256"]
 
     two_labels = table.groupby("sha256")["label"].transform("nunique") > 1
     contradictory = two_labels & (table["split"] != "test")  # a given test split is never touched

@@ -22,11 +22,6 @@ _FILTERS = (
 )
 
 
-def lines(template: str, **context: Any) -> list[str]:
-    """Fill in a text template of this folder, for pages and the terminal alike: a sentence a line, nothing escaped."""
-    return [line for line in render(template, **context).split("\n") if line.strip()]
-
-
 def render(template: str, **context: Any) -> str:
     """Fill in a template. A key that a run did not record is shown as a dash, never an error."""
     return _environment().get_template(template).render(context)
