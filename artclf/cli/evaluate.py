@@ -14,7 +14,7 @@ from artclf.inference.evaluate import EvaluateOptions, evaluate
 from artclf.inference.finished_run import FinishedRun, Selection, find_run, own_images, select_images
 from artclf.model.checkpoint import read_decision_rule
 from artclf.report.terminal import screen, splits_table
-from artclf.report.text import read_robustness, describe_robustness
+from artclf.report.text import describe_robustness, read_robustness
 
 
 def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | None, options: EvaluateOptions) -> int:
