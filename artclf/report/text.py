@@ -33,7 +33,7 @@ def guessing(metrics: Mapping[str, Any]) -> str | None:
     Args:
         metrics: metrics.json, or what it will hold.
     """
-    test = metrics.get("test") or {}
+    test = (metrics.get("splits") or {}).get("test") or {}
     bounds = (test.get("intervals") or {}).get("balanced_accuracy")
     if bounds is None or bounds[0] > 0.5:
         return None

@@ -10,7 +10,7 @@ from PIL import Image
 
 from artclf.data.module import ArtData
 from artclf.model.classifier import ArtClassifier
-from artclf.training.stages import StageRecord
+from artclf.training.resume import StageRecord
 
 COPIES = 5  # augmented copies of one image
 

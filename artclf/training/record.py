@@ -22,7 +22,7 @@ from artclf.model.classifier import ArtClassifier
 from artclf.report.run_page import write_report
 from artclf.run_folder import as_json, write_text
 from artclf.training.figures import draw_copies, write_layers
-from artclf.training.stages import StageRecord
+from artclf.training.resume import StageRecord
 
 if TYPE_CHECKING:
     from artclf.training.build import Built

@@ -66,7 +66,7 @@ def test_what_is_left_out_is_one_in_all_runs_of_a_sweep() -> None:
     assert line.startswith("+holdout=generator trains a run for each generator, so nothing else can be swept")
     assert wrong("+holdout=generator", multirun=True) == []
     (line,) = wrong("+holdout=style", "holdout.leave=a,b", multirun=True)
-    assert line.startswith("holdout can't be swept: runs are compared on the same pictures")
+    assert line.startswith("holdout can't be swept: runs are compared on the same images")
 
 
 def test_every_value_of_a_sweep_is_checked() -> None:
