@@ -55,7 +55,7 @@ def test_two_processes_give_the_figures_of_one(runs: tuple[Path, Path]) -> None:
     pd.testing.assert_frame_equal(*predictions, atol=2e-5, rtol=0)  # sums in another order
     for split in ("test", "val", "unseen"):
         for figure in ("n", "accuracy", "balanced_accuracy", "auroc", "confusion"):
-            assert one[split][figure] == two[split][figure], (split, figure)
+            assert one["splits"][split][figure] == two["splits"][split][figure], (split, figure)
     assert one["balance"] == two["balance"]
     assert one["best"]["epoch"] == two["best"]["epoch"]
     tables = [pd.read_csv(run / "metrics.csv").drop(columns="seconds") for run in runs]

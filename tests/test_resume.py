@@ -231,5 +231,5 @@ def test_files_that_a_checkpoint_names_are_in_its_folder(undisturbed: Path, tmp_
         for state in keepers:
             assert state["dirpath"] == os.path.realpath(checkpoints)
             for path in (state["best_model_path"], *state["best_k_models"]):
-                assert os.path.dirname(os.path.realpath(path)) == state["dirpath"]
+                assert str(Path(os.path.realpath(path)).parent) == state["dirpath"]
                 assert path.endswith(".ckpt")
