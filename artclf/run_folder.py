@@ -142,13 +142,18 @@ class Outcome:
     reason: str = ""  # why it has not finished
 
 
+def is_finished(run: Path) -> bool:
+    """Whether a run has written everything, whatever an earlier or later attempt has left."""
+    return (run / METRICS_FILE).is_file() and not (run / PROGRESS_FILE).exists()
+
+
 def outcome_of(run: Path) -> Outcome:
     """What became of a run, by the files in its folder."""
     if (run / ERROR_FILE).is_file():
         return Outcome("failed", (run / ERROR_FILE).read_text(encoding="utf-8").strip())
     if (run / PRUNED_FILE).is_file():
         return Outcome("pruned", str(read_json(run / PRUNED_FILE, "run the search again")["reason"]))
-    if (run / METRICS_FILE).is_file() and not (run / PROGRESS_FILE).exists():
+    if is_finished(run):
         return Outcome("finished")
     return Outcome("unfinished", f"it has not finished; resume={run} continues it")
 

@@ -67,7 +67,7 @@ def setting(override: Override) -> Setting:
         raise ArtclfError(f"{key}={text}: got the tag {', '.join(sorted(unknown))}; allowed: log")
     if isinstance(value, IntervalSweep):
         low, high = float(value.start or 0), float(value.end or 0)
-        whole = isinstance(value.start, int) and isinstance(value.end, int)
+        whole = all(isinstance(number, int) for number in (value.start, value.end))
     elif isinstance(value, RangeSweep):
         if not (count := count_values(override)):
             raise ArtclfError(f"{key}={text}: holds no number; range(START, STOP, STEP) stops before STOP")

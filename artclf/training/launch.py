@@ -17,7 +17,7 @@ from rich.table import Table
 
 from artclf.config.command import command_of, concerns_search, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
-from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, outcome_of, read_metrics, run_lock
+from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, is_finished, read_metrics, run_lock
 from artclf.runtime import end_with_parent, garbage_left_alone, is_main_process, keep_freed_memory, wait_asleep
 from artclf.sweep.callbacks import Pruned
 
@@ -187,7 +187,7 @@ def _previous_metrics(composed: DictConfig, folder: Path) -> dict[str, Any] | No
         raise ArtclfError(
             f"{folder}: holds a run with other settings; {resume_command(folder)}, or type another hydra.sweep.dir"
         )
-    if outcome_of(folder).state == "finished":
+    if is_finished(folder):
         log.info("the run in %s has finished", folder)
         return read_metrics(folder)
     composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
