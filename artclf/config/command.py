@@ -47,7 +47,7 @@ def command_of(words: Iterable[str]) -> str:
 
 def resume_command(run: Path) -> str:
     """What to type, in a shell, to continue a run."""
-    plain = re.fullmatch(r"[\w./-]+", str(run))
+    plain = re.fullmatch(r"[\w./-]+", str(run), re.ASCII)  # as far as Hydra reads words without quotes
     return command_of([f"resume={run if plain else quoted(str(run))}"])
 
 

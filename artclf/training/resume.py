@@ -170,9 +170,10 @@ def require_unfinished(run: Path) -> None:
         if not inside:
             raise ArtclfError(f"resume={run}: is no run folder: it holds no config.yaml")
         open_runs = ", ".join(str(job) for job in inside if outcome_of(job).state in ("failed", "unfinished"))
+        which = f"not finished: {open_runs}" if open_runs else "all its runs have finished"
         raise ArtclfError(
             f"resume={run}: is the folder of a multirun: type its command again with hydra.sweep.dir={run}, or resume= and the "
-            f"folder of one of its runs; not finished: {open_runs or 'none'}"
+            f"folder of one of its runs; {which}"
         )
     outcome = outcome_of(run)
     if outcome.state == "pruned":
