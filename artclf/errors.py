@@ -1,17 +1,17 @@
-"""The one exception that stands for a mistake a user can mend, and the word a mistyped name was meant to be."""
+"""The exception for mistakes that a user can fix, and the name that a mistyped one was meant to be."""
 
 import difflib
 from collections.abc import Iterable
 
-USAGE_ERROR = 2  # exit code for what the user can mend
+USAGE_ERROR = 2  # exit code for what the user can fix
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
 
 class ArtclfError(Exception):
-    """Something a user can mend: bad input, an impossible setting, a missing file.
+    """Something a user can fix: bad input, an impossible setting, a missing file.
 
-    Its message is one clear line (or one line for each mistake): which file or key, what was got, what is allowed, what to
-    type. Commands print it without a traceback and end with exit code 2.
+    Its message is one line for each mistake: which file or key, what was got, what is allowed, what to type. Commands print it
+    without a traceback and end with exit code 2.
     """
 
 

@@ -1,18 +1,29 @@
-"""What a finished run left in its folder."""
+"""What a run folder holds: the names of its files, how they are written and read, and what became of a run."""
 
 import json
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from artclf.errors import ArtclfError
+from artclf.runtime import is_main_process
 
 if TYPE_CHECKING:
     import pandas as pd
 
+log = logging.getLogger(__name__)
 
+CONFIG_FILE = "config.yaml"
+MANIFEST_FILE = "manifest.csv"
+EPOCHS_FILE = "metrics.csv"  # a row for each epoch
+METRICS_FILE = "metrics.json"
+REPORT_FILE = "report.html"
+CHECKPOINTS = "checkpoints"  # the folder of best.ckpt, last.ckpt and each stage's
 ERROR_FILE = "error.txt"  # in the folder of a run that failed
 PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
 PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
@@ -22,30 +33,18 @@ MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record o
 
 
 def read_metrics(run: Path) -> dict[str, Any]:
-    """Read a run's metrics.json.
-
-    Raises:
-        ArtclfError: where it is missing (the run has not finished) or is not what a run writes.
-    """
-    path = run / "metrics.json"
+    """Read a run's metrics.json. ArtclfError where it is missing (the run has not finished) or is not what a run writes."""
+    path = run / METRICS_FILE
     metrics = read_json(path, "run the training again")
     if metrics is None and not path.is_file():
         raise ArtclfError(f"{run}: no metrics.json in this folder; give the folder of a run that has finished")
     if not isinstance(metrics, dict):
-        raise ArtclfError(f"{path}: got a {type(metrics).__name__}, a run writes an object with the key test")
+        raise ArtclfError(f"{path}: got a {type(metrics).__name__}, a run writes an object")
     return metrics
 
 
 def read_json(file: Path, remedy: str) -> Any:
-    """Read a JSON file; None where there is none.
-
-    Args:
-        file: the file.
-        remedy: what to do where it is damaged, in words.
-
-    Raises:
-        ArtclfError: where it is no JSON.
-    """
+    """Read a JSON file; None where there is none. ArtclfError, with what to do (`remedy`), where it is no JSON."""
     if not file.is_file():
         return None
     try:
@@ -55,7 +54,7 @@ def read_json(file: Path, remedy: str) -> Any:
 
 
 def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> "pd.DataFrame | None":
-    """Read columns of a run's CSV file; None where there is no such file or nothing in it.
+    """Read a run's CSV file; None where there is no such file or nothing in it.
 
     Text stays text (a generator called NA is no gap); an empty cell among numbers is NaN.
 
@@ -103,17 +102,49 @@ def put_in_place(new: Path, file: Path) -> None:
     new.replace(file)
 
 
+@contextmanager
+def run_lock(run: Path) -> Iterator[list[str]]:
+    """Keep other processes out of a run folder; of several processes of one run, the first one locks it.
+
+    Yields:
+        A line for metrics.json where the file system has no locks; else nothing.
+
+    Raises:
+        ArtclfError: where another process is using the folder.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 (loads asyncio)
+
+    fallbacks: list[str] = []
+    if not is_main_process():
+        yield fallbacks
+        return
+    run.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(run / ".lock")  # released by the system, however the process ends
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise ArtclfError(f"{run}: another process is using this run folder; wait until it ends, or stop it") from error
+    except NotImplementedError:
+        fallbacks.append(f"{run}: this file system has no locks: make sure that no other process uses this folder")
+        log.warning("%s", fallbacks[0])
+    try:
+        yield fallbacks
+    finally:
+        lock.release()
+        (run / ".lock").unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run.
+    """What became of a run."""
 
-    Attributes:
-        state: unfinished where it has not begun, is running, or was interrupted.
-        reason: why it has not finished; empty for a finished run.
-    """
+    state: Literal["finished", "failed", "pruned", "unfinished"]  # unfinished: not begun, running, or interrupted
+    reason: str = ""  # why it has not finished
 
-    state: Literal["finished", "failed", "pruned", "unfinished"]
-    reason: str = ""
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has written everything, whatever an earlier or later attempt has left."""
+    return (run / METRICS_FILE).is_file() and not (run / PROGRESS_FILE).exists()
 
 
 def outcome_of(run: Path) -> Outcome:
@@ -122,9 +153,9 @@ def outcome_of(run: Path) -> Outcome:
         return Outcome("failed", (run / ERROR_FILE).read_text(encoding="utf-8").strip())
     if (run / PRUNED_FILE).is_file():
         return Outcome("pruned", str(read_json(run / PRUNED_FILE, "run the search again")["reason"]))
-    if (run / "metrics.json").is_file() and not (run / PROGRESS_FILE).exists():
+    if is_finished(run):
         return Outcome("finished")
-    return Outcome("unfinished", f"it has not finished; resume={run} goes on with it")
+    return Outcome("unfinished", f"it has not finished; resume={run} continues it")
 
 
 def runs_of(multirun: Path) -> tuple[list[Path], dict[str, str]]:
@@ -132,8 +163,7 @@ def runs_of(multirun: Path) -> tuple[list[Path], dict[str, str]]:
 
     Runs that a search has stopped are neither.
     """
-    files = ("config.yaml", "metrics.json", ERROR_FILE)
-    folders = {file.parent for name in files for file in multirun.glob(f"*/{name}")}
+    folders = {file.parent for name in (CONFIG_FILE, METRICS_FILE, ERROR_FILE) for file in multirun.glob(f"*/{name}")}
     ordered = sorted(folders, key=lambda run: (int(run.name) if run.name.isdigit() else 0, run.name))
     outcomes = {run: outcome_of(run) for run in ordered}
     finished = [run for run, outcome in outcomes.items() if outcome.state == "finished"]

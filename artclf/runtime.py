@@ -4,6 +4,7 @@ import ctypes
 import gc
 import logging
 import os
+import platform
 import sys
 import threading
 import time
@@ -15,27 +16,20 @@ from pathlib import Path
 UNKNOWN_MEMORY = 4 * 2**30
 PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
 
-# mallopt's numbers: malloc.h
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
-
-_LARGEST_KEPT = 2**30
-"""Blocks up to here are kept: ResNet-50's largest tensor of 256 pictures at 224 pixels has 0.8 GB in 32 bits."""
-
-_OLD_LIMIT = 2**25  # what older glibcs take at most
-_ALL = -1  # no free memory at the heap's end is too much
-
-_USERS_OWN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
-_TUNABLES = ("glibc.malloc.mmap_", "glibc.malloc.trim_", "glibc.malloc.top_pad")
+# mallopt's parameters, from malloc.h
+M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
+KEPT_BLOCKS = (2**30, 2**25)  # the largest block to keep: ResNet-50 at batch 256 needs 0.8 GB; older glibcs allow 2**25
+MALLOC_VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
+MALLOC_TUNABLES = ("glibc.malloc.mmap_", "glibc.malloc.trim_", "glibc.malloc.top_pad")
 
 
 @contextmanager
 def garbage_left_alone() -> Iterator[None]:
-    """Let Python look for no garbage among what is imported within, nor ever after.
+    """Turn the garbage collector off during imports, and exempt what they loaded for good.
 
-    It would go through half a million objects of torch and lightning, which stay for good, several times meanwhile: a fifth of
-    the whole time, and then again and again in every run. Where torch has been loaded before, nothing is done: garbage of the
-    caller's own may be there.
+    It would go through half a million objects of torch and lightning several times, a fifth of the import time, and again in
+    every run. Nothing is done where torch is loaded already: the caller's own garbage would be exempted too.
     """
     if "torch" in sys.modules:
         yield
@@ -49,10 +43,9 @@ def garbage_left_alone() -> Iterator[None]:
 
 
 def wait_asleep() -> None:
-    """Let OpenMP's threads go to sleep soon when they wait for each other. Call it before torch is loaded.
+    """Let waiting OpenMP threads sleep soon instead of spinning. Call it before torch is loaded.
 
-    GNU's OpenMP lets them spin for milliseconds: beside another process, the thread that is waited for does not get the core.
-    On 2 cores, beside one busy process, a network computes 1.4 times as fast so; alone, as fast as before. What the user has
+    On 2 cores beside one busy process, a network computes 1.4 times as fast; alone, as fast as before. What the user has
     chosen (OMP_WAIT_POLICY, GOMP_SPINCOUNT) stays.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
@@ -60,44 +53,28 @@ def wait_asleep() -> None:
 
 
 def keep_freed_memory() -> bool:
-    """Let malloc keep what is freed. Call it early: blocks that are there already are not changed.
+    """Let malloc keep freed memory for reuse. Call it early: earlier blocks are not affected.
 
-    What it costs: the process stays at its peak until it ends, apart from single blocks of more than a gigabyte. It does not
-    go on growing: what is kept is used again, by blocks of other sizes too.
-
-    It does nothing without glibc (macOS, Windows, musl), under another allocator (LD_PRELOAD), and where the user has chosen
-    thresholds of their own (MALLOC_…, GLIBC_TUNABLES). Processes forked from this one inherit it.
+    The process then stays at its peak, apart from single blocks of more than a gigabyte. Nothing is done without glibc, under
+    another allocator (LD_PRELOAD), and where the user has chosen thresholds (MALLOC_…, GLIBC_TUNABLES).
 
     Returns:
         Whether freed memory is kept now.
     """
-    if not _has_glibc() or _chosen_otherwise():
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    mapped = any(mallopt(_M_MMAP_THRESHOLD, size) == 1 for size in (_LARGEST_KEPT, _OLD_LIMIT))
-    return mapped and mallopt(_M_TRIM_THRESHOLD, _ALL) == 1
-
-
-def _has_glibc() -> bool:
-    try:
-        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
-    except (AttributeError, ValueError, OSError):  # no POSIX; no such name; not answered
-        return False
-
-
-def _chosen_otherwise() -> bool:
-    tunables = os.environ.get("GLIBC_TUNABLES", "")
-    return (
-        any(name in os.environ for name in _USERS_OWN)
-        or any(name in tunables for name in _TUNABLES)
-        or "malloc" in os.environ.get("LD_PRELOAD", "")  # jemalloc, tcmalloc, mimalloc: their names all have it
+    chosen = (
+        any(name in os.environ for name in MALLOC_VARIABLES)
+        or any(name in os.environ.get("GLIBC_TUNABLES", "") for name in MALLOC_TUNABLES)
+        or "malloc" in os.environ.get("LD_PRELOAD", "")  # jemalloc, tcmalloc, mimalloc
     )
+    if chosen or platform.libc_ver()[0] != "glibc":
+        return False
+    mallopt = ctypes.CDLL(None).mallopt
+    kept = any(mallopt(M_MMAP_THRESHOLD, size) == 1 for size in KEPT_BLOCKS)
+    return kept and mallopt(M_TRIM_THRESHOLD, -1) == 1  # -1: never give free memory back
 
 
 class PlainFormatter(logging.Formatter):
-    """The message alone; warnings and errors say that they are."""
+    """The message alone; warnings and errors are marked as such."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line to print for one log record."""
@@ -111,7 +88,7 @@ def cores() -> int:
 
 
 def memory() -> int:
-    """The memory in bytes: the machine's, or a container's limit; where the system does not tell, 4 GiB."""
+    """The memory in bytes: the machine's, or a container's limit; 4 GiB where it is unknown."""
     try:
         found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     except (AttributeError, ValueError, OSError):
@@ -122,12 +99,19 @@ def memory() -> int:
     return min(found)
 
 
+def is_main_process() -> bool:
+    """Whether this process writes files: the only one, or the first of a run on several devices."""
+    from lightning.pytorch.utilities import rank_zero_only  # noqa: PLC0415 (loads torch)
+
+    return int(getattr(rank_zero_only, "rank", 0)) == 0
+
+
 @cache
 def end_with_parent() -> None:
-    """Let this process end when the one that started it ends, however that ends; the first process of all is only noted.
+    """End this process when the one that started it ends, in whatever way; the first process of all is only noted.
 
-    A process of a run on several devices would else wait for the others, for half an hour, with all its memory; a worker of a
-    multirun would train on.
+    Otherwise a process of a run on several devices would wait half an hour for the others, with all its memory, and a worker
+    of a multirun would train on.
     """
     parent, first = os.getppid(), os.environ.get(PARENT)
     os.environ[PARENT] = str(os.getpid())

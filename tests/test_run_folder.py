@@ -1,25 +1,21 @@
-import base64
-from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from PIL import Image
+import torch
 
 from artclf.errors import ArtclfError
-from artclf.report.render import embed
-from artclf.run_folder import read_metrics, read_table
-
-
-def test_metrics_are_read(tmp_path):
-    (tmp_path / "metrics.json").write_text('{"test": {"accuracy": null}}')
-    assert read_metrics(tmp_path) == {"test": {"accuracy": None}}
+from artclf.model import checkpoint
+from artclf.model.checkpoint import CheckpointFiles
+from artclf.run_folder import ERROR_FILE, outcome_of, read_metrics, read_table, run_lock, runs_of, write_text
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [(None, "no metrics.json"), ('{"test": ', "is no JSON"), ("[]", "got a list")],
 )
-def test_an_unfinished_run_is_refused_by_name(content, message, tmp_path):
+def test_an_unfinished_run_is_refused_by_name(content: str | None, message: str, tmp_path: Path) -> None:
     if content is not None:
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(ArtclfError, match=message) as error:
@@ -27,53 +23,92 @@ def test_an_unfinished_run_is_refused_by_name(content, message, tmp_path):
     assert str(tmp_path) in str(error.value)
 
 
-def test_names_stay_text_and_empty_cells_are_gaps(tmp_path):
+def test_names_stay_text_and_empty_numbers_are_nan(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
+    assert read_table(path, text=("generator",)) is None
+    path.write_text("\n")
+    assert read_table(path, text=("generator",)) is None
+    path.write_text("generator,p_ai\n")
+    empty = read_table(path, text=("generator",), numbers=("p_ai",))
+    assert empty is not None
+    assert len(empty) == 0
     path.write_text("generator,p_ai\nNA,0.5\nnull,\n007,1e-3\n")
     table = read_table(path, text=("generator",), numbers=("p_ai",))
-    assert list(table["generator"]) == ["NA", "null", "007"]
-    assert list(table["p_ai"].isna()) == [False, True, False]
-    assert table["p_ai"][2] == 0.001
-
-
-@pytest.mark.parametrize("content", [None, "", "\n"])
-def test_no_table_is_none(content, tmp_path):
-    path = tmp_path / "rejected.csv"
-    if content is not None:
-        path.write_text(content)
-    assert read_table(path, text=("path",)) is None
-
-
-def test_a_table_with_its_head_alone_is_empty(tmp_path):
-    path = tmp_path / "rejected.csv"
-    path.write_text("path,reason\n")
-    table = read_table(path, text=("path", "reason"))
-    assert isinstance(table, pd.DataFrame)
-    assert len(table) == 0
+    expected = pd.DataFrame({"generator": ["NA", "null", "007"], "p_ai": [0.5, None, 0.001]})
+    pd.testing.assert_frame_equal(table, expected)
 
 
 @pytest.mark.parametrize(
     ("content", "message"), [("path\na\n", "no column p_ai; got path"), ("path,p_ai\na,high\n", "column p_ai")]
 )
-def test_another_table_is_refused(content, message, tmp_path):
+def test_another_table_is_refused(content: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "predictions.csv"
     path.write_text(content)
     with pytest.raises(ArtclfError, match=message):
         read_table(path, text=("path",), numbers=("p_ai",))
 
 
-def test_a_figure_is_embedded_whole(tmp_path):
-    path = tmp_path / "figure.png"
-    Image.new("RGB", (7, 5), "red").save(path)
-    picture = embed(path)
-    assert (picture.width, picture.height) == (7, 5)
-    with Image.open(BytesIO(base64.b64decode(picture.data))) as image:
-        assert image.getpixel((0, 0)) == (255, 0, 0)
-    assert embed(tmp_path / "not there.png") is None
+@pytest.mark.parametrize(
+    ("files", "state"),
+    [
+        ((), "unfinished"),
+        (("config.yaml", "progress.json"), "unfinished"),
+        (("config.yaml", "metrics.json"), "finished"),
+        (("config.yaml", "metrics.json", "progress.json"), "unfinished"),  # killed before its report
+        (("config.yaml", "pruned.json"), "pruned"),
+        (("config.yaml", "pruned.json", ERROR_FILE), "failed"),
+    ],
+)
+def test_the_outcome_of_a_run_is_read_from_its_files(tmp_path: Path, files: tuple[str, ...], state: str) -> None:
+    for file in files:
+        (tmp_path / file).write_text('{"reason": "no GPU"}')
+    assert outcome_of(tmp_path).state == state
 
 
-def test_what_is_no_png_is_refused(tmp_path):
-    path = tmp_path / "figure.png"
-    path.write_text("hello")
-    with pytest.raises(ArtclfError, match=r"figure\.png: is no PNG"):
-        embed(path)
+def test_runs_come_by_number_and_failures_with_their_reasons(tmp_path: Path) -> None:
+    files = {"10": "metrics.json", "2": "metrics.json", "3": ERROR_FILE, "4": "config.yaml", ".submitit": "log"}
+    for name, file in files.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("no GPU\n")
+    finished, others = runs_of(tmp_path)
+    assert [run.name for run in finished] == ["2", "10"]
+    assert others == {"3": "no GPU", "4": f"it has not finished; resume={tmp_path / '4'} continues it"}
+
+
+def test_two_processes_can_not_use_one_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError
+
+    run = tmp_path / "run"
+    with run_lock(run), pytest.raises(ArtclfError, match="another process is using"), run_lock(run):
+        pytest.fail("two at once")
+    with run_lock(run) as fallbacks:
+        assert fallbacks == []
+    assert not list(run.iterdir())
+    monkeypatch.setattr("filelock.FileLock.acquire", refused)
+    with run_lock(run) as fallbacks:
+        assert [line.split(": ")[1] for line in fallbacks] == ["this file system has no locks"]
+
+
+def test_an_interrupted_checkpoint_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "checkpoints" / "last.ckpt"
+    CheckpointFiles().save_checkpoint({"epoch": 1}, file)
+
+    def half(content: Any, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(checkpoint.torch, "save", half)
+    with pytest.raises(OSError, match="no space"):
+        CheckpointFiles().save_checkpoint({"epoch": 2}, file)
+    assert torch.load(file, weights_only=True) == {"epoch": 1}
+
+
+def test_a_text_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:
+    file, linked = tmp_path / "a.json", tmp_path / "linked"
+    write_text(file, "one")
+    linked.hardlink_to(file)
+    write_text(file, "zwei ✓")
+    assert file.read_text(encoding="utf-8") == "zwei ✓"
+    assert linked.read_text() == "one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "linked"]

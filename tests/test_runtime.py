@@ -1,49 +1,61 @@
-import gc
+"""Most cases run in a process of their own: what malloc and the garbage collector are told lasts until the process ends."""
+
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
 
-from artclf.runtime import garbage_left_alone, wait_asleep
+from artclf import runtime
+from artclf.runtime import wait_asleep
+
+glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is configured")
+
+FAULTS = """
+import ctypes, resource, sys
+from artclf.runtime import keep_freed_memory
+print(keep_freed_memory() if sys.argv[1] == "keep" else False)
+def use():
+    block = ctypes.create_string_buffer(64 * 2**20)  # calloc: its pages are there, and zero
+    ctypes.memset(block, 1, len(block))
+use()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    use()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+IMPORTS = """
+import gc
+from artclf.runtime import garbage_left_alone
+try:
+    with garbage_left_alone(): raise ImportError
+except ImportError: print(gc.isenabled(), gc.get_freeze_count())
+with garbage_left_alone():
+    assert not gc.isenabled()
+    import torch
+count = gc.get_freeze_count()
+with garbage_left_alone():  # torch is loaded already
+    assert gc.isenabled()
+print(gc.isenabled(), count > 50_000, gc.get_freeze_count() == count)
+"""
 
 
-def printed_by(code: str) -> list[str]:
+def printed_by(code: str, *words: str, **environment: str) -> list[str]:
     """What a Python of its own prints, in words."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_", "LD_PRELOAD"))}
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, env={**own, **environment}, capture_output=True, text=True, check=True).stdout.split()
 
 
-def test_what_is_loaded_is_never_gone_through_again() -> None:
-    code = (
-        "import gc; from artclf.runtime import garbage_left_alone\n"
-        "with garbage_left_alone():\n    assert not gc.isenabled(); import torch\n"
-        "assert gc.isenabled(); print(gc.get_freeze_count())"
-    )
-    assert int(*printed_by(code)) > 50_000
-
-
-def test_it_is_on_again_after_a_failure() -> None:
-    code = (
-        "import gc; from artclf.runtime import garbage_left_alone\n"
-        "try:\n    with garbage_left_alone(): raise ImportError\n"
-        "except ImportError: print(gc.isenabled(), gc.get_freeze_count())"
-    )
-    assert printed_by(code) == ["True", "0"]
-
-
-def test_where_torch_is_loaded_nothing_is_frozen() -> None:
-    import torch  # noqa: F401
-
-    before = gc.get_freeze_count()
-    with garbage_left_alone():
-        assert gc.isenabled()
-    assert gc.get_freeze_count() == before
+def test_imports_are_exempt_from_garbage_collection() -> None:
+    assert printed_by(IMPORTS) == ["True", "0", "True", "True", "True"]
 
 
 @pytest.mark.parametrize(
     ("chosen", "found"), [({}, "1000"), ({"OMP_WAIT_POLICY": "active"}, None), ({"GOMP_SPINCOUNT": "7"}, "7")]
 )
-def test_threads_sleep_while_they_wait_unless_the_user_has_chosen(
+def test_openmp_threads_sleep_unless_the_user_has_chosen(
     monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], found: str | None
 ) -> None:
     for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
@@ -52,3 +64,51 @@ def test_threads_sleep_while_they_wait_unless_the_user_has_chosen(
         monkeypatch.setenv(name, value)
     wait_asleep()
     assert os.environ.get("GOMP_SPINCOUNT") == found
+
+
+@glibc
+def test_a_freed_block_is_used_again() -> None:
+    left_kept, left = printed_by(FAULTS, "leave")
+    kept, faults = printed_by(FAULTS, "keep", MALLOC_ARENA_MAX="2")  # which is no choice of thresholds
+    assert (left_kept, kept) == ("False", "True")
+    assert int(left) >= 10 * 16  # 2 MB pages at the largest; with 4 kB pages there are 163,840
+    assert int(faults) < int(left) / 10
+
+
+@glibc
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"MALLOC_TRIM_THRESHOLD_": "1000000"},
+        {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=512:glibc.malloc.mmap_threshold=1000000"},
+        {"LD_PRELOAD": "/nowhere/libjemalloc.so.2"},  # the loader warns that it is not there
+    ],
+    ids=str,
+)
+def test_what_a_user_has_chosen_is_left_alone(environment: dict[str, str]) -> None:
+    kept, faults = printed_by(FAULTS, "keep", **environment)
+    assert kept == "False"
+    assert int(faults) >= 10 * 16
+
+
+def test_without_glibc_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: pytest.fail("it was loaded"))
+    assert runtime.keep_freed_memory() is False
+
+
+@glibc
+def test_an_old_glibc_gets_its_largest_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_", "LD_PRELOAD"))]:
+        monkeypatch.delenv(name)
+    calls = []
+
+    class Library:
+        @staticmethod
+        def mallopt(what: int, value: int) -> int:
+            calls.append((what, value))
+            return int(what == -1 or value <= 2**25)
+
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: Library)
+    assert runtime.keep_freed_memory() is True
+    assert calls == [(-3, 2**30), (-3, 2**25), (-1, -1)]

@@ -93,6 +93,12 @@ def test_a_multirun_typed_again_runs_only_what_has_not_finished(
         refused = train(*words, *other)
         assert refused.code == 2
         assert refused.lines("holds runs already, of another command")
+    config = (sweep / "0" / "config.yaml").read_text()
+    (sweep / "0" / "config.yaml").write_text(config.replace("image_size: 32", "image_size: 64"))
+    done = train(*words, "seed=0,1")
+    assert done.code == 2
+    assert done.lines("holds a run with other settings")
+    (sweep / "0" / "config.yaml").write_text(config)
     again = train(*words, "seed=0,1")
     assert again.code == 0, again.printed
     assert again.lines(f"the run in {sweep / '0'} has finished")

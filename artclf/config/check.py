@@ -1,17 +1,17 @@
 """Every mistake in what was typed after `train.py`, reported at once, before anything is made.
 
-Hydra refuses an unknown key when it composes, and stops at the first. So the same words are composed here before with every
-key admitted, and the outcome is held against the schema: a line for each mistake, with key, what was got, and what is allowed.
+Hydra refuses an unknown key when it composes, and stops at the first. So the same words are composed here with every key
+admitted, and the outcome is checked against the schema: a line for each mistake, with key, what was got, and what is allowed.
 """
 
-import difflib
 import inspect
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -36,6 +36,10 @@ APPENDING = (  # what Hydra says about them → what to type
 MOST_RUNS = 10_000  # of a multirun: Hydra makes the list of all of them first
 LAUNCHERS = {"joblib": "joblib", "ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}  # → the extra
 ONE_DEVICE = {"strategy": "auto", "devices": 1, "num_nodes": 1}
+MISSING = {  # what to type for a section that is missing a key
+    "stages": " (a stage comes whole: from conf/stages, or +finetune={1})",
+    "holdout": " (type +holdout=generator or +holdout=style too)",
+}
 
 
 def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig], list[str]], *, multirun: bool) -> list[str]:
@@ -54,105 +58,99 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             for word in words:
                 parser.parse_override(word)  # its own message is clearer than that about all of them
             typed = parser.parse_overrides(words)
-            searched, settled = _search(typed)
-            lines = [*_sweep_mistakes(typed, words, multirun=multirun), *_space_mistakes(searched)]
-        except (HydraException, ArtclfError) as error:
+            chosen = {o.key_or_group: str(o.value()) for o in reversed(typed) if not o.is_delete()}
+            searched, settled = search_space(_configured_space(chosen, typed), typed)
+            lines = [*_sweep_mistakes(chosen, typed, words, multirun=multirun), *_setting_mistakes(searched)]
+        except (HydraException, OmegaConfBaseException, ArtclfError) as error:
             return [_reason(error)]
         if lines:
             return lines
         overrides = [*settled, *searched]
-        replaces = any(override.key_or_group == "experiment" for override in overrides)
-        lines = [line for override in overrides for line in _group_mistakes(override, replaces=replaces)]
-        if not multirun and not lines:
-            lines = [
-                f"{override.input_line}: several values need a multirun: python train.py -m {' '.join(words)}"
-                for override in searched
-            ]
-        return lines or _value_mistakes(overrides, searched, check, multirun=multirun)
+        lines = [line for override in overrides for line in _group_mistakes(override, replaces="experiment" in chosen)]
+        if not multirun:
+            again = f"several values need a multirun: python train.py -m {' '.join(words)}"
+            lines = lines or [f"{override.input_line}: {again}" for override in searched]
+        if lines:
+            return lines
+
+        def check_job(job: DictConfig) -> list[str]:
+            found = [*check(job), *_device_mistakes(job, searched, multirun=multirun)]
+            return found + _search_mistakes(job, searched) if chosen.get("sweep") == "optuna" else found
+
+        return _job_mistakes(overrides, check_job)
 
 
-def _value_mistakes(
-    overrides: list[Override], searched: list[Override], check: Callable[[DictConfig], list[str]], *, multirun: bool
-) -> list[str]:
+def _job_mistakes(overrides: Sequence[Override], check: Callable[[DictConfig], list[str]]) -> list[str]:
     """Check as many configurations as the longest list has values: the first of each list, the second of each, and so on."""
-    values = [setting(o).ends if o.is_sweep_override() else [None] for o in overrides]
+    values = [setting(o).ends if o.is_sweep_override() else [o.get_value_element_as_str()] for o in overrides]
     found: dict[str, None] = {}  # a dict, because it keeps the order
-    refused = ""
+    refused: dict[str, None] = {}  # reported where nothing else is wrong: a new key may only lack its plus
     for number in range(max(map(len, values), default=1)):
         chosen = [(o, options[min(number, len(options) - 1)]) for o, options in zip(overrides, values, strict=True)]
         try:
             try:
-                job = _composed([_word(o, value, lenient=number > 0) for o, value in chosen])
+                job = _compose([o.input_line if o.is_delete() else f"{o.get_key_element()}={v}" for o, v in chosen])
             except (HydraException, OmegaConfBaseException) as error:
-                refused = refused or _reason(error)  # reported where nothing else is wrong: a new key may only lack its plus
-                job = _composed([_word(o, value, lenient=True) for o, value in chosen])
+                refused[_reason(error)] = None
+                job = _compose([_admitted(o, v) for o, v in chosen])
         except (HydraException, OmegaConfBaseException) as error:
             found[_reason(error)] = None
             continue
-        found.update(dict.fromkeys([*check(job), *_multirun_mistakes(job, overrides, searched, multirun=multirun)]))
-    return list(found) or ([refused] if refused else [])
+        found.update(dict.fromkeys(check(job)))
+    return list(found or refused)
 
 
-def _composed(words: list[str]) -> DictConfig:
-    """What Hydra composes, without its own part, which is known to ${hydra:…}."""
-    composed = compose("train", overrides=words, return_hydra_config=True)
+def _compose(words: Sequence[str | None]) -> DictConfig:
+    """What Hydra composes, without its own part, which ${hydra:…} refers to."""
+    composed = compose("train", overrides=list(map(str, words)), return_hydra_config=True)
     with open_dict(composed):
         composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
         HydraConfig.instance().set_config(composed)
         return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
 
-def _word(override: Override, value: str | None, *, lenient: bool) -> str:
-    """An override with one of its values; lenient: any key is admitted."""
-    admitted = lenient and not (override.is_delete() or override.is_hydra_override() or _options(override.key_or_group))
-    if value is None and not admitted:
+def _admitted(override: Override, value: str) -> str:
+    """An override with one of its values, whose key is admitted even where it is new."""
+    if override.is_delete():
         return str(override.input_line)
-    key = f"++{override.key_or_group}" if admitted else override.get_key_element()
-    return f"{key}={override.get_value_element_as_str() if value is None else value}"
+    key = override.get_key_element()
+    return f"{key}={value}" if override.is_hydra_override() or _options(override) else f"++{key.lstrip('+')}={value}"
 
 
-def _chosen(overrides: Iterable[Override], key: str) -> str | None:
-    """What was typed for a key, as text."""
-    return next((str(o.value()) for o in overrides if o.key_or_group == key and not o.is_delete()), None)
+def _configured_space(chosen: Mapping[str, str], typed: Sequence[Override]) -> Mapping[str, str]:
+    """The search space of the configuration: key → what it may be."""
+    if chosen.get("sweep") != "optuna":
+        return {}
+    words = ["sweep=optuna", *(str(o.input_line) for o in typed if o.key_or_group.startswith("hydra.sweeper."))]
+    return dict(compose("train", overrides=words, return_hydra_config=True).hydra.sweeper.params)
 
 
-def _search(overrides: list[Override]) -> tuple[list[Override], list[Override]]:
-    """What is searched or swept, and what is settled: with sweep=optuna, the space of the configuration is searched too."""
-    params: dict[str, str] = {}
-    if _chosen(overrides, "sweep") == "optuna":
-        words = ["sweep=optuna", *(str(o.input_line) for o in overrides if o.key_or_group.startswith("hydra.sweeper."))]
-        try:
-            params = dict(compose("train", overrides=words, return_hydra_config=True).hydra.sweeper.params)
-        except OmegaConfBaseException as error:
-            raise ArtclfError(_reason(error)) from error
-    return search_space(params, overrides)
-
-
-def _sweep_mistakes(overrides: list[Override], words: list[str], *, multirun: bool) -> list[str]:
+def _sweep_mistakes(chosen: Mapping[str, str], typed: Sequence[Override], words: list[str], *, multirun: bool) -> list[str]:
     """What is wrong with how a sweep is asked for: without -m, without the package, without a search where it needs one."""
     lines = []
-    launcher, jobs = _chosen(overrides, "hydra/launcher"), _chosen(overrides, "hydra.launcher.n_jobs")
-    if launcher == "joblib" and jobs is not None and jobs.isdigit() and int(jobs) > cores():
-        allowed = f"allowed: up to {cores()}, or -1 for all"
-        lines.append(f"hydra.launcher.n_jobs={jobs}: this machine has {cores()} CPU cores; {allowed}")
+    launcher, jobs = chosen.get("hydra/launcher"), chosen.get("hydra.launcher.n_jobs", "")
+    if launcher == "joblib" and jobs.isdigit() and int(jobs) > cores():
+        lines.append(
+            f"hydra.launcher.n_jobs={jobs}: this machine has {cores()} CPU cores; allowed: up to {cores()}, or -1 for all"
+        )
     if launcher in LAUNCHERS and find_spec(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher") is None:
         lines.append(f'hydra/launcher={launcher} is not installed; type pip install -e ".[{LAUNCHERS[launcher]}]"')
-    if _chosen(overrides, "sweep") == "optuna":
+    if chosen.get("sweep") == "optuna":
         if not multirun:
             lines.append(f"sweep=optuna needs a multirun: python train.py -m {' '.join(words)}")
         if find_spec("optuna") is None:
             lines.append('sweep=optuna is not installed; type pip install -e ".[sweep]"')
     elif multirun:
-        intervals = [o.input_line for o in overrides if o.is_interval_sweep()]
+        intervals = [o.input_line for o in typed if o.is_interval_sweep()]
         lines += [f"{i}: an interval needs a search: add sweep=optuna, or type values (0.1,0.2)" for i in intervals]
-        swept = [o for o in overrides if o.is_sweep_override() and not o.is_interval_sweep()]
+        swept = [o for o in typed if o.is_sweep_override() and not o.is_interval_sweep()]
         if (runs := math.prod(map(count_values, swept))) > MOST_RUNS:
             named = " ".join(str(o.input_line) for o in swept)
             lines.append(f"{named}: a multirun of {runs:,} runs; allowed: up to {MOST_RUNS:,}")
     return lines
 
 
-def _space_mistakes(searched: list[Override]) -> list[str]:
+def _setting_mistakes(searched: Sequence[Override]) -> list[str]:
     lines = []
     for override in searched:
         try:
@@ -162,16 +160,16 @@ def _space_mistakes(searched: list[Override]) -> list[str]:
     return lines
 
 
-def _options(group: str) -> list[str]:
-    """A group's choices; none where it is a key."""
-    names = GlobalHydra.instance().config_loader().get_group_options(group)
+def _options(override: Override) -> list[str]:
+    """The choices of an override's group; none where it is a key."""
+    names = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
     return [name for name in names if not name.startswith("_")]
 
 
 def _group_mistakes(override: Override, *, replaces: bool) -> list[str]:
     """What is wrong with the choice for a group; `replaces`: whether an experiment may have appended what is chosen anew."""
     group = override.key_or_group
-    options = [] if override.is_delete() or override.is_hydra_override() else _options(group)
+    options = [] if override.is_delete() or override.is_hydra_override() else _options(override)
     if not options:
         return []
     if group in APPENDED and not override.is_add() and not replaces:
@@ -198,17 +196,17 @@ def _reason(error: Exception) -> str:
     return f"{first} {next((line for line in more if line.startswith('To append')), '')}".strip()
 
 
-def _multirun_mistakes(job: DictConfig, overrides: list[Override], searched: list[Override], *, multirun: bool) -> list[str]:
-    """What does not go together: a search, several runs from one command, and several devices for one run."""
+def _search_mistakes(job: DictConfig, searched: Sequence[Override]) -> list[str]:
+    lines = space_mistakes(searched, str(job.monitor.metric))
+    if not (job.get("callbacks") or {}).get("best"):
+        lines.append("callbacks.best: sweep=optuna needs it, which keeps the best weights, as callbacks=default does")
+    return lines
+
+
+def _device_mistakes(job: DictConfig, searched: Sequence[Override], *, multirun: bool) -> list[str]:
+    """What does not go together: +holdout, a sweep, and several devices for one run."""
     lines = []
-    if _chosen(overrides, "sweep") == "optuna":
-        lines += space_mistakes(searched, str(job.monitor.metric))
-        if not (job.get("callbacks") or {}).get("best"):
-            lines.append("callbacks.best: sweep=optuna needs it, which keeps the best weights, as callbacks=default does")
-    trainer = job.get("trainer") or {}
-    got = {key: trainer.get(key, value) for key, value in ONE_DEVICE.items()}
-    several = ", ".join(f"trainer.{key}={value}" for key, value in got.items() if value != ONE_DEVICE[key])
-    holdout = job.get("holdout")
+    trainer, holdout = job.get("trainer") or {}, job.get("holdout")
     each = isinstance(holdout, DictConfig) and "by" in holdout and holdout.get("leave") is None
     if each and searched:
         lines.append(
@@ -217,13 +215,14 @@ def _multirun_mistakes(job: DictConfig, overrides: list[Override], searched: lis
         )
     elif any(override.key_or_group.split(".")[0] == "holdout" for override in searched):
         lines.append(
-            "holdout can't be swept: runs are compared on the same pictures; without holdout.leave each is left out in turn"
+            "holdout can't be swept: runs are compared on the same images; without holdout.leave each is left out once"
         )
+    several = [f"trainer.{key}={trainer[key]}" for key, one in ONE_DEVICE.items() if trainer.get(key, one) != one]
     if several and (each or multirun):
         lines.append(
-            f"{several}: runs on several devices can't be swept, since every process would start the sweep again; type the "
-            f"runs one by one{' with holdout.leave=NAME' if each else ' without -m'}, or sweep with one device for each run: "
-            "trainer=gpu (docs/sweeps.md: several such runs at once)"
+            f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "
+            f"type the runs one by one{' with holdout.leave=NAME' if each else ' without -m'}, or sweep with one device for "
+            "each run: trainer=gpu (docs/sweeps.md: several such runs at once)"
         )
     return lines
 
@@ -238,16 +237,12 @@ def schema_mistakes(composed: DictConfig) -> list[str]:
         lines.append(f"{error.full_key}: {str(error).splitlines()[0]}")
     except ValidationError as error:
         items = error.errors(include_url=False)
-        lines += [_line(item, Config) for item in items if ".".join(map(str, item["loc"])) not in missing]
+        lines += [_describe(item, Config) for item in items if ".".join(map(str, item["loc"])) not in missing]
     return lines
 
 
 def validate(composed: DictConfig) -> Config:
-    """Return the typed configuration.
-
-    Raises:
-        ArtclfError: with a line for every mistake.
-    """
+    """Return the typed configuration. ArtclfError, with a line for every mistake, where it is wrong."""
     if mistakes := schema_mistakes(composed):
         raise ArtclfError("\n".join(mistakes))
     return Config.model_validate(OmegaConf.to_container(composed, resolve=True))
@@ -274,48 +269,35 @@ def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, typ
     try:
         schema.model_validate(part)
     except ValidationError as error:
-        return [f"{group}.{_line(item, schema)}" for item in error.errors(include_url=False)]
+        return [f"{group}.{_describe(item, schema)}" for item in error.errors(include_url=False)]
     return []
 
 
-def _line(item: Any, schema: type[BaseModel]) -> str:
+def _describe(item: Any, schema: type[BaseModel]) -> str:
     """One line for one of pydantic's errors."""
-    steps = [str(step) for step in item["loc"]]
+    steps = [str(step) for step in item["loc"] if step != "[key]"]
     key = ".".join(steps)
     match item["type"]:
         case "extra_forbidden":
-            known = list(_known_keys(schema, steps))
-            siblings = [name for name in known if name.startswith(".".join(steps[:-1]))]
-            return f"{key}: unknown key{nearest(key, siblings) or _namesake(steps[-1], known)}"
+            known = [name.replace("*", steps[1]) if len(steps) > 1 else name for name in _known_keys(schema)]
+            close = get_close_matches(key, known, n=1) or [name for name in known if name.rsplit(".", 1)[-1] == steps[-1]]
+            return f"{key}: unknown key{f'; did you mean {close[0]}?' if close else ''}"
         case "missing":
-            hints = {
-                "stages": f" (a stage comes whole: from conf/stages, or +finetune={steps[min(1, len(steps) - 1)]})",
-                "holdout": " (type +holdout=generator or +holdout=style too)",
-            }
-            return f"{key}: is missing{hints.get(steps[0], '')}"
+            return f"{key}: is missing{MISSING.get(steps[0], '').format(*steps, '')}"
         case "value_error":  # raised in the schema: what is wrong with a whole section names its keys itself
             return str(item["ctx"]["error"]) if isinstance(item["input"], dict) else f"{key}: {item['ctx']['error']}"
         case "literal_error":
             words = [word.strip(" '") for word in item["ctx"]["expected"].replace(" or ", ", ").split(",")]
             return f"{key}: got {item['input']!r}; allowed: {', '.join(words)}{nearest(str(item['input']), words)}"
         case _:
-            return f"{key}: got {item['input']!r}; {item['msg'].replace('Input should', 'it should')}"
+            return f"{key}: got {item['input']!r}; {re.sub(r'^(Input|String) should', 'it should', item['msg'])}"
 
 
-def _namesake(name: str, keys: list[str]) -> str:
-    by_name = {key.rsplit(".", 1)[-1]: key for key in reversed(keys)}
-    close = difflib.get_close_matches(name, by_name, n=1, cutoff=0.7)
-    return f"; did you mean {by_name[close[0]]}?" if close else ""
-
-
-def _known_keys(schema: type[BaseModel], steps: list[str], path: tuple[str, ...] = ()) -> Iterator[str]:
-    """All dotted keys of a schema; names that are the user's own (a stage's) are taken from `steps`."""
+def _known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """All dotted keys of a schema; * stands for a name that is the user's own, such as a stage's."""
     for name, field in schema.model_fields.items():
-        here = (*path, name)
-        yield ".".join(here)
-        kinds = [field.annotation, *get_args(field.annotation)]
-        inner = next((kind for kind in kinds if inspect.isclass(kind) and issubclass(kind, BaseModel)), None)
-        if get_origin(field.annotation) is dict:
-            here = (*here, steps[len(here)] if tuple(steps[: len(here)]) == here and len(steps) > len(here) else "NAME")
-        if inner is not None:
-            yield from _known_keys(inner, steps, here)
+        yield f"{prefix}{name}"
+        own = "*." if "dict" in str(field.annotation) else ""
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if inspect.isclass(kind) and issubclass(kind, BaseModel):
+                yield from _known_keys(kind, f"{prefix}{name}.{own}")

@@ -17,25 +17,22 @@ SEARCH_KEYS = ("sweep", "pruning")
 def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
     """Return the folder that `resume=FOLDER` names; None where nothing is to be resumed.
 
-    Args:
-        words: the overrides, in which nothing else is wrong.
-        multirun: whether they are swept over.
-
     Raises:
         ArtclfError: where more than the folder is typed.
     """
-    overrides = [override for override in OverridesParser.create().parse_overrides(words) if not override.is_hydra_override()]
-    folder = next((override.value() for override in overrides if override.key_or_group in FOLDER), None)
+    overrides = {override.key_or_group: override for override in OverridesParser.create().parse_overrides(words)}
+    folder = next((str(overrides[key].value()) for key in FOLDER if key in overrides), None)
     if folder is None:
         return None
     if multirun:
-        raise ArtclfError("resume: one run at a time goes on; leave -m out: python train.py resume=FOLDER")
-    others = [str(override.input_line) for override in overrides if override.key_or_group not in (*FOLDER, "resume.trust")]
+        raise ArtclfError("resume: one run at a time continues; leave -m out: python train.py resume=FOLDER")
+    ours = {key: override for key, override in overrides.items() if not override.is_hydra_override()}
+    others = [str(override.input_line) for key, override in ours.items() if key not in (*FOLDER, "resume.trust")]
     if others:
         raise ArtclfError(
-            f"resume={folder}: a run goes on as its config.yaml says; leave out {' '.join(others)}, or begin anew"
+            f"resume={folder}: a run continues as its config.yaml says; leave out {' '.join(others)}, or begin anew"
         )
-    return Path(str(folder))
+    return Path(folder)
 
 
 def quoted(value: str) -> str:
@@ -49,8 +46,8 @@ def command_of(words: Iterable[str]) -> str:
 
 
 def resume_command(run: Path) -> str:
-    """What to type, in a shell, to go on with a run."""
-    plain = re.fullmatch(r"[\w./-]+", str(run))
+    """What to type, in a shell, to continue a run."""
+    plain = re.fullmatch(r"[\w./-]+", str(run), re.ASCII)  # as far as Hydra reads words without quotes
     return command_of([f"resume={run if plain else quoted(str(run))}"])
 
 

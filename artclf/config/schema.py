@@ -4,20 +4,10 @@ Keys that have a default here are newer than the others: config.yaml of an older
 """
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
 
@@ -25,10 +15,11 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
-CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI works
+CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI images
 Quality = Annotated[int, Field(ge=1, le=100)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 MoreThanZero = Annotated[float, Field(gt=0.0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]  # files are named after it
 METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val/accuracy": "max", "val/auroc": "max"}
 """What is logged in each epoch, and whether it is better when it is minimal or maximal."""
 
@@ -37,17 +28,16 @@ def _number_or(lowest: int, *words: str) -> BeforeValidator:
     """Accept a whole number from `lowest` on, or one of the words: one error where a union would give several."""
 
     def check(value: object) -> object:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= lowest:
-            return value
-        if isinstance(value, str) and value in words:
-            return value
-        raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} on, {', '.join(words)}")
+        number = isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+        if not number and value not in words:
+            raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} on, {', '.join(words)}")
+        return value
 
     return BeforeValidator(check)
 
 
 def _absolute(path: str) -> str:
-    """A path as it is meant wherever it is read again: typed relative, it starts in today's working directory."""
+    """A path that means the same wherever it is read again: relative ones start in today's working directory."""
     place = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 (which leaves an unknown ~name as it is)
     return path and str(place.resolve() if ".." in place.parts else place)
 
@@ -63,17 +53,17 @@ class Section(BaseModel):
 
 
 class DemoConfig(Section):
-    """How the demo images are drawn; sizes in pixels. shortcut: one that is planted."""
+    """How the demo images are drawn; sizes in pixels."""
 
     seed: NotNegative
     size: Annotated[int, Field(ge=32, le=1024)]
     train_per_folder: Positive
     test_per_folder: Positive
-    shortcut: Literal["size", "quality", "format"] | None = None
+    shortcut: Literal["size", "quality", "format"] | None = None  # planted in the AI images' files
 
 
 class DataConfig(Section):
-    """Where the pictures come from and how they are read. Sizes in pixels."""
+    """Where the images come from and how they are read; sizes in pixels."""
 
     source: Literal["demo", "ai_artbench", "folder", "csv"]
     root: Location | None
@@ -114,7 +104,7 @@ class BalanceConfig(Section):
 
 
 class AugmentConfig(Section):
-    """How pictures are altered. Zero (or null for jpeg) leaves an alteration out."""
+    """How images are augmented. Zero (null for jpeg) leaves an augmentation out."""
 
     name: str
     crop: Fraction
@@ -128,7 +118,7 @@ class AugmentConfig(Section):
 
     @property
     def alters(self) -> bool:
-        """Whether anything is altered at all."""
+        """Whether anything is augmented at all."""
         return self.jpeg is not None or any((self.crop, self.rotation, self.zoom, self.flip, self.color, self.blur))
 
     @field_validator("jpeg")
@@ -148,7 +138,7 @@ class ModelConfig(Section):
 
 
 class Part(BaseModel):
-    """A part that is built from its options."""
+    """A part that is built from its options, which are checked against the constructor of its class."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -159,9 +149,15 @@ class Part(BaseModel):
 
 
 class NamedPart(Part):
-    """A head or a loss: its name, and options that are checked against the constructor of its class."""
+    """A head or a loss."""
 
     name: str
+
+
+class Target(Part):
+    """A callback or a logger: `_target_` is the import path of its class."""
+
+    target: str = Field(alias="_target_")
 
 
 class OptimConfig(Section):
@@ -182,7 +178,7 @@ class StageConfig(Section):
     schedule: Literal["auto", "constant", "cosine", "onecycle"]
 
     def resolved(self, *, from_scratch: bool) -> "StageConfig":
-        """Return the stage with `auto` replaced, but for that of `unfreeze`.
+        """Return the stage with `auto` replaced, except that of `unfreeze`.
 
         Layers trained from random weights get a learning rate that warms up and falls until the last epoch, which early
         stopping would cut short.
@@ -197,7 +193,7 @@ class StageConfig(Section):
 
 
 class TrainerConfig(Section):
-    """On what a run trains. Named as the arguments of Lightning's Trainer."""
+    """The hardware a run trains on. Named as the arguments of Lightning's Trainer."""
 
     accelerator: Literal["auto", "cpu", "gpu"]
     devices: Annotated[int | str, _number_or(1, "auto")]
@@ -212,15 +208,15 @@ class TrainerConfig(Section):
 
 
 class CacheConfig(Section):
-    """What is computed once and kept. max_gb: gigabytes of one store; None: half of what is free on its disk."""
+    """What is computed once and kept."""
 
     pixels: bool = True
     prefix: bool = True
-    max_gb: MoreThanZero | None = None
+    max_gb: MoreThanZero | None = None  # gigabytes of one store; None: half of what is free on its disk
 
 
 class AuditConfig(Section):
-    """How many images, in a random sample, are audited, and judged in both forms; 0: none."""
+    """How many images, a random sample, are audited, and scored in both forms; 0: none."""
 
     pictures: NotNegative = 1000
 
@@ -234,13 +230,13 @@ class CalibrationConfig(Section):
 
 
 class MonitorConfig(Section):
-    """By what the best weights are chosen."""
+    """The metric by which the best weights are chosen."""
 
     metric: Literal["val/loss", "val/accuracy", "val/auroc"]
     mode: Literal["min", "max"]
 
     @model_validator(mode="after")
-    def _direction(self) -> Self:
+    def _mode_fits(self) -> Self:
         better = METRICS[self.metric]
         if self.mode != better:
             raise ValueError(f"{self.metric} is better when it is {better}imal: monitor.mode={better}")
@@ -248,10 +244,10 @@ class MonitorConfig(Section):
 
 
 class PruningConfig(Section):
-    """Which trial of a sweep a run is: the sweep's journal (a file), and Optuna's id of the trial."""
+    """Which trial of a sweep a run is."""
 
-    storage: str
-    trial: NotNegative
+    storage: str  # the sweep's journal, a file
+    trial: NotNegative  # Optuna's id
 
 
 class HoldoutConfig(Section):
@@ -262,22 +258,16 @@ class HoldoutConfig(Section):
 
 
 class ResumeConfig(Section):
-    """Which run goes on. trust: whether its folder may name classes of any package, and places outside of itself."""
+    """Which run continues."""
 
     folder: str | None = None
-    trust: bool = False
+    trust: bool = False  # whether the folder may name classes of any package, and places outside of itself
 
     @model_validator(mode="after")
     def _trusts_a_folder(self) -> Self:
         if self.trust and self.folder is None:
             raise ValueError("resume.trust=true goes with a folder: resume=FOLDER resume.trust=true")
         return self
-
-
-class Target(Part):
-    """A callback or a logger: `_target_` is the import path of its class."""
-
-    target: str = Field(alias="_target_")
 
 
 class Config(Section):
@@ -289,10 +279,10 @@ class Config(Section):
     model: ModelConfig
     head: NamedPart
     loss: NamedPart
-    stages: Annotated[dict[str, StageConfig], Field(min_length=1)]
+    stages: Annotated[dict[Name, StageConfig], Field(min_length=1)]
     trainer: TrainerConfig
-    callbacks: dict[str, Target | None]
-    logger: dict[str, Target | None]
+    callbacks: dict[Name, Target | None]
+    logger: dict[Name, Target | None]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: MonitorConfig
     calibration: CalibrationConfig = CalibrationConfig()
@@ -303,20 +293,13 @@ class Config(Section):
     pruning: PruningConfig | None = None
     holdout: HoldoutConfig | None = None
 
-    @field_validator("stages", "callbacks", "logger")
-    @classmethod
-    def _names_are_plain(cls, named: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        for name in named:  # which files are named after
-            taken = info.field_name == "stages" and name in ("best", "last")
-            if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or taken:
-                raise ValueError(f"{name!r} can't be a name here: letters, digits, _ and - (a stage not best or last)")
-        return named
-
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
+        if taken := {"best", "last"} & self.stages.keys():
+            raise ValueError(f"stages.{taken.pop()}: best.ckpt and last.ckpt have a meaning of their own; rename the stage")
         if self.balance.name == "augment" and not self.augment.alters:
             raise ValueError(
-                "balance=augment makes altered copies, and augment=none alters nothing: choose augment=basic or strong, "
+                "balance=augment makes augmented copies, and augment=none changes nothing: choose augment=basic or strong, "
                 "or balance=sampler, pos_weight, undersample or none"
             )
         return self

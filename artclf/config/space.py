@@ -16,36 +16,29 @@ if TYPE_CHECKING:
     import optuna
 
 DIGITS = 4  # of a number that is drawn: what ran is what a command line repeats
-YARDSTICK = {  # keys that change by what trials are compared, or on what: and why no search may choose them
-    "data": "trials on other pictures can't be compared",
-    "monitor": "trials judged by another figure can't be compared",
+NOT_SEARCHED = {  # keys that decide how or on what trials are compared, and why no search may choose them
+    "data": "trials on different images can't be compared",
+    "monitor": "trials with different metrics can't be compared",
     "pruning": "sweep=optuna fills it in",
     "seed": "the best of several seeds is luck, not a setting; repeat the best settings with -m seed=0,1,2",
     "sweep": "one search at a time",
 }
-DATA_SETTINGS = ("data.image_size", "data.batch_size", "data.num_workers")  # the same images all the same
+DATA_SETTINGS = ("data.image_size", "data.batch_size", "data.num_workers")  # which leave the images the same
 LOSS_SCALE = ("loss", "balance")  # pos_weight is part of the loss
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Something to be searched: `words` of a choice, or numbers from `low` to `high`, both included.
+    """Something to be searched: `words` of a choice, or numbers from `low` to `high`, both included."""
 
-    Attributes:
-        key: as it is typed: "head", "stages.head.optim.lr", "+finetune".
-        text: what it may be, as it is typed.
-        log: whether numbers are drawn by their order of magnitude.
-        step: between two numbers of a range; None where there is none between.
-    """
-
-    key: str
-    text: str
+    key: str  # as it is typed: "head", "stages.head.optim.lr", "+finetune"
+    text: str  # what it may be, as it is typed
     words: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 0.0
-    log: bool = False
+    log: bool = False  # whether numbers are drawn on a logarithmic scale
     whole: bool = False
-    step: float | None = None
+    step: float | None = None  # between two numbers of a range
 
     @property
     def ends(self) -> list[str]:
@@ -57,7 +50,7 @@ class Setting:
         if self.words:
             return str(trial.suggest_categorical(self.key, self.words))
         if self.whole:
-            step = 1 if self.step is None else int(self.step)
+            step = int(self.step or 1)
             return self._word(trial.suggest_int(self.key, int(self.low), int(self.high), log=self.log, step=step))
         return self._word(trial.suggest_float(self.key, self.low, self.high, log=self.log, step=self.step))
 
@@ -66,44 +59,35 @@ class Setting:
 
 
 def setting(override: Override) -> Setting:
-    """Read a sweep as it was typed.
-
-    Raises:
-        ArtclfError: where it is empty, upside down, or tagged with what is not known.
-    """
+    """Read a sweep as it was typed. ArtclfError where it is empty, upside down, or has an unknown tag."""
     key, value, text = override.get_key_element(), override.value(), override.get_value_string()
     tags = set(getattr(value, "tags", ()))
+    log, step = "log" in tags, None
     if unknown := tags - {"log"}:
         raise ArtclfError(f"{key}={text}: got the tag {', '.join(sorted(unknown))}; allowed: log")
-    if not isinstance(value, IntervalSweep | RangeSweep):
-        return Setting(key, text, words=tuple(dict.fromkeys(override.sweep_string_iterator())))
-    step = None
     if isinstance(value, IntervalSweep):
-        low, high = value.start, value.end
-        assert low is not None and high is not None  # noqa: PT018 (the grammar demands both)
-        whole = isinstance(low, int) and isinstance(high, int)
-    else:
+        low, high = float(value.start or 0), float(value.end or 0)
+        whole = all(isinstance(number, int) for number in (value.start, value.end))
+    elif isinstance(value, RangeSweep):
         if not (count := count_values(override)):
             raise ArtclfError(f"{key}={text}: holds no number; range(START, STOP, STEP) stops before STOP")
         first, stride = Fraction(value.start or 0), Fraction(value.step)
         low, high = sorted((float(first), float(first + (count - 1) * stride)))
         whole = all(isinstance(number, int) for number in (value.start, value.stop, value.step))
         step = abs(value.step)
+    else:
+        return Setting(key, text, words=tuple(dict.fromkeys(override.sweep_string_iterator())))
     if low > high:
         raise ArtclfError(f"{key}={text}: the lowest comes first: interval({high:g}, {low:g})")
-    if "log" in tags and low <= 0:
+    if log and low <= 0:
         raise ArtclfError(f"{key}={text}: got {low:g} as the lowest; allowed with log: more than 0")
-    if "log" in tags and step not in (None, 1):
-        raise ArtclfError(f"{key}={text}: a range by order of magnitude has no step; type tag(log, interval(…)) instead")
-    return Setting(key, text, low=low, high=high, log="log" in tags, whole=whole, step=step)
+    if log and step not in (None, 1):
+        raise ArtclfError(f"{key}={text}: a logarithmic range has no step; type tag(log, interval(…)) instead")
+    return Setting(key, text, low=low, high=high, log=log, whole=whole, step=step)
 
 
 def count_values(override: Override) -> int:
-    """How many values a sweep holds, without making those of a range.
-
-    Raises:
-        ArtclfError: where a range has no step.
-    """
+    """How many values a sweep holds, without making those of a range. ArtclfError where a range has no step."""
     value = override.value()
     if not isinstance(value, RangeSweep):
         return sum(1 for _ in override.sweep_string_iterator())
@@ -137,8 +121,8 @@ def space_mistakes(searched: Sequence[Override], metric: str) -> list[str]:
     lines = [] if searched else ["sweep=optuna: there is nothing to search; type for instance head=mlp,linear"]
     for key in (override.key_or_group for override in searched):
         top = key.split(".")[0].split("@")[0]
-        if top in YARDSTICK and key not in DATA_SETTINGS:
-            lines.append(f"{key}: can't be searched: {YARDSTICK[top]}")
+        if top in NOT_SEARCHED and key not in DATA_SETTINGS:
+            lines.append(f"{key}: can't be searched: {NOT_SEARCHED[top]}")
         elif top in LOSS_SCALE and metric == "val/loss":
             advice = "add monitor.metric=val/auroc monitor.mode=max"
             lines.append(f"{key}: can't be searched by val/loss, whose scale it changes; {advice}")

@@ -1,14 +1,12 @@
 """metrics.csv: an epoch a row, over all stages."""
 
-import csv
-import io
 import math
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -22,12 +20,12 @@ COLUMNS = ["stage", "epoch", *METRICS, "learning_rate", "seconds"]
 class EpochTable(Callback):
     """Adds a row for each epoch of a stage to a CSV file.
 
-    Its rows are part of every checkpoint: a stage that goes on from one has exactly the epochs that the checkpoint has seen.
+    Its rows are part of every checkpoint: a stage that continues from one has exactly the epochs that the checkpoint has seen.
 
     Args:
         file: the file, which earlier stages may have begun.
         stage: the stage's name.
-        earlier: the names of the stages before it; rows of others, which an interrupted run may have left, leave the file.
+        earlier: the names of the stages before it; rows of others, which an interrupted run may have left, are removed.
     """
 
     def __init__(self, file: Path, stage: str, earlier: Sequence[str] = ()) -> None:
@@ -38,7 +36,7 @@ class EpochTable(Callback):
         self.trainer: Trainer | None = None
         self.stopped = False
         self.learning_rate = float("nan")
-        self.began = time.perf_counter()
+        self.epoch_start = time.perf_counter()
 
     @property
     def epochs_before(self) -> int:
@@ -51,67 +49,56 @@ class EpochTable(Callback):
         return float(sum(row["seconds"] for row in self.rows))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Let a stage that had been stopped early stay so: going on from a checkpoint, Lightning asks nobody again."""
+        """Keep a stage stopped that was stopped early: after a checkpoint, Lightning asks no callback again."""
         self.trainer = trainer
-        if self.stopped:
-            trainer.should_stop = True
+        trainer.should_stop |= self.stopped
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Look at the clock, and at the learning rate with which the epoch begins."""
-        self.began = time.perf_counter()
+        """Note the time and the learning rate at the start of the epoch."""
+        self.epoch_start = time.perf_counter()
         self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Take the epoch's figures, of training and of validation, and write the file.
+        """Add the epoch's metrics, of training and of validation, and write the file.
 
         Raises:
-            ArtclfError: where a loss is no finite number: training has diverged, whatever is monitored.
+            ArtclfError: where a loss is not finite: training has diverged, whatever is monitored.
         """
-        before = self._before()
-        figures = {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
         row = {
             "stage": self.stage,
-            "epoch": len(before) + len(self.rows) + 1,
-            **figures,
+            "epoch": self.epochs_before + len(self.rows) + 1,
+            **metrics,
             "learning_rate": self.learning_rate,
-            "seconds": round(time.perf_counter() - self.began, 3),
+            "seconds": round(time.perf_counter() - self.epoch_start, 3),
         }
         self.rows.append(row)
-        self._write(before)
+        self._write()
         for loss in ("train/loss", "val/loss"):
-            if not math.isfinite(figures.get(loss, 0.0)):
+            if not math.isfinite(metrics.get(loss, 0.0)):
                 raise ArtclfError(
-                    f"stages.{self.stage}: {loss} became {figures[loss]}: training diverged; type a smaller "
+                    f"stages.{self.stage}: {loss} became {metrics[loss]}: training diverged; type a smaller "
                     f"stages.{self.stage}.optim.lr than {trainer.optimizers[0].defaults['lr']:g}"
                 )
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps: the stage, its rows so far, whether it is to stop, and the run folder."""
-        return {
-            "stage": self.stage,
-            "rows": self.rows,
-            "stopped": bool(self.trainer and self.trainer.should_stop),
-            "folder": os.path.realpath(self.file.parent),
-        }
+        """What a checkpoint keeps: the stage, its rows so far, and whether it is to stop."""
+        return {"stage": self.stage, "rows": self.rows, "stopped": bool(self.trainer and self.trainer.should_stop)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on after the rows of a checkpoint; rows of epochs that it has not seen leave the file."""
+        """Continue after the rows of a checkpoint; rows of epochs that it has not seen are removed from the file."""
         self.rows = list(state_dict["rows"])
         self.stopped = bool(state_dict["stopped"])
-        self._write(self._before())
+        self._write()
 
-    def _before(self) -> list[dict[str, str]]:
+    def _before(self) -> list[dict[Any, Any]]:
         """The rows of the stages before this one, as text: they are written again as they stand."""
         if not self.file.exists():
             return []
-        with self.file.open(encoding="utf-8", newline="") as file:
-            return [row for row in csv.DictReader(file) if row["stage"] in self.earlier]
+        table = pd.read_csv(self.file, dtype=str, keep_default_na=False)
+        return table[table["stage"].isin(self.earlier)].to_dict("records")
 
     @rank_zero_only
-    def _write(self, before: Sequence[Mapping[str, Any]]) -> None:
-        text = io.StringIO()
-        table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-        table.writeheader()
-        for row in [*before, *self.rows]:
-            table.writerow({name: "" if value != value else value for name, value in row.items()})  # noqa: PLR0124 (NaN)
-        write_text(self.file, text.getvalue())
+    def _write(self) -> None:
+        table = pd.DataFrame([*self._before(), *self.rows], columns=COLUMNS)
+        write_text(self.file, table.to_csv(index=False, lineterminator="\n"))

@@ -5,8 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,18 @@ from artclf.model.checkpoint import write_decision_rule
 from artclf.model.features import FeatureCache
 from artclf.report.text import guessing
 from artclf.run_folder import PROGRESS_FILE
+from artclf.runtime import is_main_process
 from artclf.training.build import Built, build, mistakes
 from artclf.training.record import draw_copies, run_facts, tested_predictions, write_layers
-from artclf.training.resume import Progress, begin
-from artclf.training.stages import StageRecord, best_record, fit_stages, is_main_process
+from artclf.training.resume import Progress, StageRecord, open_run_folder
+from artclf.training.stages import best_record, fit_stages
 from artclf.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
-QUIET = (  # what Lightning warns of, and a run of artclf means so
+IGNORED_WARNINGS = (  # of Lightning, about what is intended here
     ".*does not have many workers.*",  # data.num_workers says how many
-    ".*smaller than the logging interval.*",  # figures are logged by epoch
+    ".*smaller than the logging interval.*",  # metrics are logged by epoch
     ".*Checkpoint directory .* exists and is not empty.*",  # the stages of a run share one
     ".*module.s. in eval mode at the start of training.*",  # what is frozen is
     ".*LeafSpec.* is deprecated.*",  # Lightning 2.6 under torch 2.15
@@ -58,14 +58,21 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         KeyboardInterrupt: where the user stopped it.
     """
     began = time.perf_counter()
-    config, progress = begin(folder, composed, command, mistakes)
-    for message in QUIET:
+    for message in IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message)
+    # 1. open the run folder
+    config, progress = open_run_folder(folder, composed, command, mistakes)
+    began -= progress.seconds
+    # 2. build
     built = build(config, progress, folder if is_main_process() else None)
     fallbacks = [*fallbacks, *built.fallbacks, *progress.changes(built.data.manifest.sha256, versions(), folder)]
-    began -= progress.seconds
-    progress = _began(progress, built)
-    records, trainer = _train_and_test(built, folder, progress, began)
+    progress = _with_parts(progress, built)
+    with closing(FeatureCache(built.model, built.data, config.cache)) as features, _compiler_errors():
+        # 3. train the stages
+        records = fit_stages(built, folder, progress, features, began)
+        # 4. test the best weights
+        trainer = _test(built, folder, records, features)
+    # 5. fit the decision rule
     predictions = tested_predictions(built.model, built.data)
     device = trainer.strategy.root_device
     facts = {
@@ -106,8 +113,8 @@ def _save_rule(folder: Path, rule: DecisionRule) -> None:
         write_decision_rule(checkpoint, rule)
 
 
-def _began(progress: Progress, built: Built) -> Progress:
-    """The progress of a run whose parts are built: what a later process needs to build the same."""
+def _with_parts(progress: Progress, built: Built) -> Progress:
+    """The progress with what a later process needs to build the same parts."""
     return replace(
         progress,
         weights=built.backbone.weights,
@@ -118,37 +125,13 @@ def _began(progress: Progress, built: Built) -> Progress:
     )
 
 
-def _train_and_test(built: Built, folder: Path, progress: Progress, began: float) -> tuple[list[StageRecord], Trainer]:
-    """Train the stages, keeping progress.json, and test the best weights; the model then holds the scores."""
-    config, model, data = built.config, built.model, built.data
-
-    def keep(records: list[StageRecord]) -> None:
-        if is_main_process():
-            replace(progress, stages=records, seconds=round(time.perf_counter() - began, 2)).save(folder)
-
-    trainer_of = partial(make_trainer, config, folder, precision=built.precision)
-    keep(progress.stages)
-    with closing(FeatureCache(model, data, config.cache)) as features, _compiler_errors():
-        records = fit_stages(
-            model,
-            data,
-            config.stages,
-            built.depths,
-            mode=config.monitor.mode,
-            seed=config.seed,
-            make_trainer=trainer_of,
-            checkpoints=folder / "checkpoints",
-            finished=progress.stages,
-            resume=progress.resumed > 0,
-            features=features,
-            compiled=config.trainer.compile,
-            on_finished=keep,
-        )
-        trainer = trainer_of("test", None)
-        best = best_record(records, config.monitor.mode)
-        features.offer(max(record.layers for record in records[: records.index(best) + 1]), trainer)
-        trainer.test(model, datamodule=data, verbose=False)
-    return records, trainer
+def _test(built: Built, folder: Path, records: list[StageRecord], features: FeatureCache) -> Trainer:
+    """Test the best weights; the model then holds the scores."""
+    trainer = make_trainer(built.config, folder, built.precision, stage=None)
+    best = records.index(best_record(records, built.config.monitor.mode))
+    features.offer(max(record.layers for record in records[: best + 1]), trainer)
+    trainer.test(built.model, datamodule=built.data, verbose=False)
+    return trainer
 
 
 @contextmanager

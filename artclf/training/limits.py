@@ -1,4 +1,4 @@
-"""Sizes that would take this machine down are refused before any work, with what they would take and what there is."""
+"""Sizes that this machine has no room for are refused before any work, with what they would take and what there is."""
 
 import os
 import shutil
@@ -28,26 +28,27 @@ TRAINED_BYTES = 16  # of a parameter in 32 bits: itself, its gradient, and Adam'
 def size_mistakes(config: Config) -> Iterator[str]:
     """Yield a line for every number of a configuration that this machine has no room for."""
     data, trainer = config.data, config.trainer
-    devices = (
-        trainer.devices if isinstance(trainer.devices, int) and "SLURM_PROCID" not in os.environ else 1
-    )  # srun starts those
-    gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
-    there, what = (gpus, "GPU") if gpus else (cores(), "CPU core")
-    if devices > there:
-        yield f"trainer.devices={devices}: this machine has {plural(there, what)}; allowed: up to {there}"
+    if isinstance(trainer.devices, int) and "SLURM_PROCID" not in os.environ:  # srun starts those itself
+        gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
+        available, what = (gpus, "GPU") if gpus else (cores(), "CPU core")
+        if trainer.devices > available:
+            has = plural(available, what)
+            yield f"trainer.devices={trainer.devices}: this machine has {has}; allowed: up to {available}"
     workers = max(FEWEST_WORKERS, WORKERS_PER_CORE * cores())
     if data.num_workers > workers:
-        yield (f"data.num_workers={data.num_workers}: this machine has {plural(cores(), 'CPU core')}; allowed: up to {workers}")
+        yield f"data.num_workers={data.num_workers}: this machine has {plural(cores(), 'CPU core')}; allowed: up to {workers}"
     image = 3 * data.image_size**2 * 9  # bytes as they are decoded, and twice in 32 bits as the network is given them
     if image * data.batch_size > memory():
         yield (
             f"data.batch_size={data.batch_size} data.image_size={data.image_size}: the images of a step alone take "
-            f"{_gb(image * data.batch_size)}; {_there(memory(), image)}"
+            f"{_gb(image * data.batch_size)}; {_largest_batch(memory(), image)}"
         )
     if data.source == "demo" and data.demo is not None:
         demo = data.demo
         needed = len(FOLDERS) * (demo.train_per_folder + demo.test_per_folder) * demo.size**2  # about a byte a pixel, as PNG
-        if needed > (free := _free(data.root)):
+        place = Path(data.root).expanduser().absolute() if data.root else cache_folder().absolute()
+        free = shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
+        if needed > free:
             yield (
                 f"data.demo: {len(FOLDERS)} folders of {demo.train_per_folder} + {demo.test_per_folder} images take about "
                 f"{_gb(needed)}, and {_gb(free)} are free; type a smaller data.demo.train_per_folder or test_per_folder"
@@ -57,53 +58,44 @@ def size_mistakes(config: Config) -> Iterator[str]:
 def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     """Refuse a network, a batch or images that do not fit into the memory of the device that trains.
 
-    What is counted is a lower bound: parameters with their gradients and moments, and of each image the outputs of the layers:
-    all of them, where all layers train, else the largest. The layers are run without data, on torch's meta device.
-
-    Args:
-        config: of the run.
-        backbone: its body.
-        precision: what is computed in, as Lightning names it.
+    A lower bound is counted: parameters with their gradients and moments, and of each image the outputs of all layers where
+    all train, else of the largest. The layers are run without data, on torch's meta device.
 
     Raises:
         ArtclfError: with what would be needed, and what there is.
     """
     with torch.device("meta"):
         head = HEADS[config.head.name](features=backbone.features, **config.head.options)
-    everything = any(
-        stage.unfreeze == "all" or (stage.unfreeze == "auto" and backbone.weights == "random")
-        for stage in config.stages.values()
-    )
-    fixed = TRAINED_BYTES * _parameters(head) + (TRAINED_BYTES if everything else 4) * _parameters(backbone.body)
+    random = backbone.weights == "random"
+    all_train = any(stage.unfreeze == "all" or (stage.unfreeze == "auto" and random) for stage in config.stages.values())
+    parameters = sum(parameter.numel() for parameter in backbone.body.parameters())
+    in_head = sum(parameter.numel() for parameter in head.parameters())
+    fixed = TRAINED_BYTES * in_head + (TRAINED_BYTES if all_train else 4) * parameters
     gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
-    there = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
-    if fixed > there:
+    available = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
+    if fixed > available:
         chosen = " ".join(f"head.{name}={value}" for name, value in config.head.options.items())
         raise ArtclfError(
-            f"{chosen}: a network of {_parameters(head) + _parameters(backbone.body):,} parameters takes {_gb(fixed)} while it "
-            f"trains; this machine has {_gb(there)}; type a smaller head"
+            f"{chosen}: a network of {in_head + parameters:,} parameters takes {_gb(fixed)} while it trains; this machine has "
+            f"{_gb(available)}; type a smaller head"
         )
     size, batch = config.data.image_size, config.data.batch_size
     if gpu and isinstance(config.trainer.devices, int):
         batch = max(1, batch // (config.trainer.devices * config.trainer.num_nodes))
     all_outputs, largest = output_sizes(backbone.body, size)
-    image = (all_outputs if everything else 2 * largest) * (4 if precision == "32-true" else 2)
-    if (needed := fixed + batch * image) > there:
+    image = (all_outputs if all_train else 2 * largest) * (4 if precision == "32-true" else 2)
+    if (needed := fixed + batch * image) > available:
         raise ArtclfError(
             f"data.batch_size={config.data.batch_size} data.image_size={size}: with {config.model.name} a step takes at least "
-            f"{_gb(needed)}; {_there(there, image, fixed)}"
+            f"{_gb(needed)}; {_largest_batch(available, image, fixed)}"
         )
 
 
 def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
-    """Count the numbers that a body's layers give for one image.
-
-    Args:
-        body: images [B, 3, size, size] → features.
-        size: pixels a side.
+    """Count the numbers that a body's layers output for one image [1, 3, size, size].
 
     Returns:
-        Of all layers together, and of the largest one. What a layer writes into its input is not counted.
+        Of all layers together, and of the largest one. In-place outputs are not counted.
     """
     counts = [0]
 
@@ -122,23 +114,13 @@ def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
     return sum(counts), max(counts)
 
 
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _free(root: str | None) -> int:
-    """Bytes that are free where demo pictures will be drawn: on the disk of the nearest folder that is there."""
-    place = Path(root).expanduser().absolute() if root else cache_folder().absolute()
-    return shutil.disk_usage(next(folder for folder in (place, *place.parents) if folder.exists())).free
-
-
 def _gb(size: float) -> str:
     return f"{size / 1e9:,.3g} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"
 
 
-def _there(there: int, image: int, fixed: int = 0) -> str:
-    """What this machine has, and how large a batch it takes."""
-    largest = (there - fixed) // image
+def _largest_batch(available: int, image: int, fixed: int = 0) -> str:
+    """How much memory this machine has, and the largest batch that fits."""
+    largest = (available - fixed) // image
     if largest < 1:
-        return f"this machine has {_gb(there)}: not enough for one image; type a smaller data.image_size"
-    return f"this machine has {_gb(there)}; allowed at this size: data.batch_size={largest} at most"
+        return f"this machine has {_gb(available)}: not enough for one image; type a smaller data.image_size"
+    return f"this machine has {_gb(available)}; allowed at this size: data.batch_size={largest} at most"

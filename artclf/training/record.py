@@ -14,7 +14,8 @@ from artclf.data.module import ArtData
 from artclf.evaluation.decision import as_stored
 from artclf.inference.assess import model_facts
 from artclf.model.classifier import ArtClassifier
-from artclf.training.stages import StageRecord, best_record
+from artclf.training.resume import StageRecord
+from artclf.training.stages import best_record
 
 if TYPE_CHECKING:
     from artclf.training.build import Built
@@ -34,7 +35,7 @@ def run_facts(built: "Built", records: list[StageRecord]) -> dict[str, Any]:
     best = best_record(records, config.monitor.mode)
     counts = data.manifest.counts()
     return {
-        "stages": [record.to_json() for record in records],
+        "stages": [asdict(record) for record in records],
         "best": {"stage": best.name, "epoch": best.best_epoch, config.monitor.metric: best.score},
         "model": model_facts(built.model),
         "data": {

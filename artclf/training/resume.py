@@ -1,14 +1,12 @@
-"""How far a run has come: what it needs to know to go on after an interruption as if there had been none."""
+"""How far a run has come: what it needs to continue after an interruption as if there had been none."""
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -17,76 +15,74 @@ from artclf.config.check import validate
 from artclf.config.command import resume_command
 from artclf.config.schema import Config
 from artclf.errors import ArtclfError
-from artclf.run_folder import PROGRESS_FILE, outcome_of, write_text
-from artclf.training.stages import StageRecord, is_main_process
+from artclf.run_folder import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, PROGRESS_FILE, outcome_of, write_text
+from artclf.runtime import is_main_process
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class StageRecord:
+    """The outcome of a stage."""
+
+    name: str
+    unfreeze: int | str  # as the configuration said
+    layers: int  # of the body that trained
+    trainable_parameters: int  # the head's included
+    epochs: int
+    best_epoch: int  # of its best weights, counted from 1 over all stages
+    score: float | None  # the monitored metric at that epoch; None where no checkpoint was kept
+    seconds: float
+    checkpoint: str | None  # the file of its best weights in checkpoints/
+
+
+@dataclass(frozen=True)
 class Progress:
-    """What a run had found out and finished.
+    """What a run has found out and finished."""
 
-    Attributes:
-        command: the command line that began it.
-        weights: where the backbone's weights came from; the same are asked for again. None until that is known, as the next.
-        fallback: why ImageNet weights could not be had.
-        precision: with which it computes.
-        manifest_sha256: of the manifest's table.
-        versions: of the packages that figures depend on.
-        stages: records of the finished stages.
-        seconds: spent until the last of these was written.
-        resumed: how many times the run has gone on.
-    """
-
-    command: str
-    weights: str | None = None
-    fallback: str | None = None
+    command: str  # the command line that began it
+    weights: str | None = None  # where the backbone's came from; asked for again. None until that is known, as the next
+    fallback: str | None = None  # why ImageNet weights could not be loaded
     precision: str | None = None
     manifest_sha256: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    stages: list[StageRecord] = field(default_factory=list)
-    seconds: float = 0.0
-    resumed: int = 0
+    versions: dict[str, str] = field(default_factory=dict)  # of the packages that results depend on
+    stages: list[StageRecord] = field(default_factory=list)  # those that are finished
+    seconds: float = 0.0  # spent until the last of these was written
+    resumed: int = 0  # how many times the run has continued
 
     def save(self, run: Path) -> None:
         """Write progress.json into the run folder."""
         write_text(run / PROGRESS_FILE, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
 
-    def again(self) -> "Progress":
-        """The same, gone on with once more; finished stages whose weights nobody kept are forgotten."""
+    def next_attempt(self) -> "Progress":
+        """The progress that another attempt starts with; finished stages whose weights nobody kept are forgotten."""
         kept = next((i for i, record in enumerate(self.stages) if record.checkpoint is None), len(self.stages))
         return replace(self, stages=self.stages[:kept], resumed=self.resumed + 1)
 
     def changes(self, manifest_sha256: str, versions: dict[str, str], run: Path) -> list[str]:
-        """Return a line, also said in the log, where packages are no longer those with which the run began.
+        """Return a line, which is also logged, where package versions have changed since the run began.
 
         Raises:
-            ArtclfError: where the pictures are others.
+            ArtclfError: where the images have changed.
         """
         if self.manifest_sha256 not in (None, manifest_sha256):
             raise ArtclfError(
-                f"{run / 'manifest.csv'}: lists the pictures with which this run began, and they are no longer those that are "
-                "found; put them back, or begin a new run"
+                f"{run / MANIFEST_FILE}: lists the images with which this run began, and they have changed; put them back, or "
+                "begin a new run"
             )
-        other = [
-            f"{name} {old} then, {versions.get(name)} now" for name, old in self.versions.items() if versions.get(name) != old
-        ]
-        lines = [f"gone on with under other versions than it began with: {', '.join(other)}"] if other else []
-        for line in lines:
-            log.warning("%s", line)
-        return lines
+        changed = [f"{name} {old} → {versions.get(name)}" for name, old in self.versions.items() if versions.get(name) != old]
+        if not changed:
+            return []
+        line = f"continued with other package versions than it began with: {', '.join(changed)}"
+        log.warning("%s", line)
+        return [line]
 
     @classmethod
     def load(cls, run: Path, names: Sequence[str]) -> "Progress | None":
-        """Read progress.json; None where there is none.
-
-        Args:
-            run: the run folder.
-            names: of the stages that its configuration has.
+        """Read progress.json, given the names of the run's stages; None where there is none.
 
         Raises:
-            ArtclfError: where the file is of another version.
+            ArtclfError: where the file is of another version, or of other stages.
         """
         file = run / PROGRESS_FILE
         if not file.exists():
@@ -102,47 +98,46 @@ class Progress:
             raise ArtclfError(f"{file}: was not written by this version of artclf; begin the run anew") from error
 
 
-def begin(
+def open_run_folder(
     folder: Path, composed: DictConfig, command: str, mistakes: Callable[[DictConfig, Path | None], list[str]]
 ) -> tuple[Config, Progress]:
-    """Make a run folder, or open that of a run to go on with.
+    """Make a run folder, or open that of a run to continue.
 
     Args:
         folder: the run folder.
-        composed: what Hydra composed; its `resume` tells which of the two.
+        composed: what Hydra composed; its `resume` says which of the two.
         command: the command line.
-        mistakes: what a configuration is held against; for one that a run folder names, with that folder.
+        mistakes: checks a configuration; one that a run folder holds, with that folder.
 
     Returns:
-        What is to run (for a run that goes on, its own config.yaml), and how far it has come.
+        What is to run (for a run that continues, its own config.yaml), and how far it has come.
 
     Raises:
-        ArtclfError: where the configuration is wrong, the folder holds another run, or the run to go on with can't.
+        ArtclfError: where the configuration is wrong, the folder holds another run, or the run can't continue.
     """
     resume = composed.resume
     if resume.folder is not None:
-        unfinished(folder)
+        require_unfinished(folder)
         composed = read_config(folder)
-        composed.pruning = None  # the search that it was part of has gone on without it
+        composed.pruning = None  # the search that it was part of has continued without it
         composed.resume = resume
-    wrong = mistakes(composed, None if resume.folder is None or resume.trust else folder)
-    if wrong:
+    if wrong := mistakes(composed, None if resume.folder is None or resume.trust else folder):
         raise ArtclfError("\n".join(wrong))
     config = validate(composed)
     if resume.folder is not None:
-        log.info("going on with the run in %s", folder)
-        return config, (Progress.load(folder, list(config.stages)) or Progress(command)).again()
+        log.info("continuing the run in %s", folder)
+        return config, (Progress.load(folder, list(config.stages)) or Progress(command)).next_attempt()
     progress = Progress(command)
     if is_main_process():
-        if (folder / "config.yaml").exists():
-            over = outcome_of(folder).state == "finished"
-            also = "" if over else f", which has not finished; {resume_command(folder)} goes on with it"
+        if (folder / CONFIG_FILE).exists():
+            unfinished = outcome_of(folder).state != "finished"
+            also = f", which has not finished; {resume_command(folder)} continues it" if unfinished else ""
             raise ArtclfError(
                 f"hydra.run.dir={folder}: holds another run already{also}; choose another folder, or remove that one"
             )
         folder.mkdir(parents=True, exist_ok=True)
         progress.save(folder)
-        write_text(folder / "config.yaml", OmegaConf.to_yaml(config.model_dump(by_alias=True)))
+        write_text(folder / CONFIG_FILE, OmegaConf.to_yaml(config.model_dump(by_alias=True)))
     return config, progress
 
 
@@ -150,9 +145,9 @@ def read_config(folder: Path) -> DictConfig:
     """Read a run's config.yaml, in which all is resolved.
 
     Raises:
-        ArtclfError: where it is no mapping, or holds an interpolation, which could read what is none of the folder's business.
+        ArtclfError: where it is no mapping, or holds an interpolation, which could read environment variables.
     """
-    file = folder / "config.yaml"
+    file = folder / CONFIG_FILE
     try:
         kept = OmegaConf.load(file)
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
@@ -162,57 +157,26 @@ def read_config(folder: Path) -> DictConfig:
     return kept
 
 
-@contextmanager
-def alone(run: Path) -> Iterator[list[str]]:
-    """See that no other process is at work in a run folder; of several processes of one run, the first one does.
-
-    Yields:
-        A line, also said in the log, where the file system has no locks, so that nobody can see to it; else nothing.
-
-    Raises:
-        ArtclfError: where another is.
-    """
-    fallbacks: list[str] = []
-    if not is_main_process():
-        yield fallbacks
-        return
-    run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run / ".lock")  # let go by the system, however the process ends
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise ArtclfError(f"{run}: another process is at work in this run folder; wait until it ends, or stop it") from error
-    except NotImplementedError:
-        fallbacks.append(f"{run}: this file system has no locks: see to it that no other process works in this folder")
-        log.warning("%s", fallbacks[0])
-    try:
-        yield fallbacks
-    finally:
-        lock.release()
-        (run / ".lock").unlink(missing_ok=True)
-
-
-def unfinished(run: Path) -> Path:
-    """Return the folder of a run that can go on.
+def require_unfinished(run: Path) -> None:
+    """Check that a folder holds a run that can continue.
 
     Raises:
         ArtclfError: where there is no such run, or it has finished, or it is a multirun's folder.
     """
     if not run.is_dir():
         raise ArtclfError(f"resume={run}: there is no such folder; type resume=RUN_FOLDER, the folder of a run")
-    if not (run / "config.yaml").is_file():
-        inside = sorted(run.glob("*/config.yaml"))
+    if not (run / CONFIG_FILE).is_file():
+        inside = [file.parent for file in sorted(run.glob(f"*/{CONFIG_FILE}"))]
         if not inside:
             raise ArtclfError(f"resume={run}: is no run folder: it holds no config.yaml")
-        open_runs = [str(file.parent) for file in inside if outcome_of(file.parent).state in ("failed", "unfinished")]
-        which = f"; not finished: {', '.join(open_runs)}" if open_runs else "; all its runs have finished"
+        open_runs = ", ".join(str(job) for job in inside if outcome_of(job).state in ("failed", "unfinished"))
+        which = f"not finished: {open_runs}" if open_runs else "all its runs have finished"
         raise ArtclfError(
             f"resume={run}: is the folder of a multirun: type its command again with hydra.sweep.dir={run}, or resume= and the "
-            f"folder of one of its runs{which}"
+            f"folder of one of its runs; {which}"
         )
     outcome = outcome_of(run)
     if outcome.state == "pruned":
-        raise ArtclfError(f"resume={run}: a search has stopped this run as hopeless; it does not go on")
+        raise ArtclfError(f"resume={run}: a search has stopped this run as hopeless; it can't continue")
     if outcome.state == "finished":
-        raise ArtclfError(f"resume={run}: this run has finished; its figures are in {run / 'metrics.json'}")
-    return run
+        raise ArtclfError(f"resume={run}: this run has finished; its results are in {run / METRICS_FILE}")

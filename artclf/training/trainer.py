@@ -12,21 +12,20 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger
 
-from artclf.config.schema import METRICS, Config, StageConfig, Target
+from artclf.config.schema import METRICS, Config, Target
 from artclf.errors import ArtclfError, nearest
 from artclf.model.checkpoint import CheckpointFiles
+from artclf.run_folder import CHECKPOINTS, CONFIG_FILE, EPOCHS_FILE
 from artclf.training.epochs import EpochTable
 
 KINDS: dict[str, type] = {"callbacks": Callback, "logger": Logger}
 EXTRAS = {"TensorBoardLogger": "tensorboard", "WandbLogger": "wandb", "MLFlowLogger": "mlflow"}
 TRUSTED = ("artclf", "lightning", "torch")  # packages whose classes a run folder may name
-OWN_OPTIONS = {  # that may be changed of the two checkpoints with a fixed meaning: the best weights, and where training stood
-    "best": {"monitor", "mode", "save_weights_only", "verbose"},
-    "last": {"verbose"},
+OWN_OPTIONS = {  # that may be changed of the two checkpoints with a fixed meaning: the best weights, and the last state
+    "best": {"monitor", "mode", "save_weights_only", "verbose", "dirpath"},  # dirpath is refused for all of them
+    "last": {"verbose", "dirpath"},
 }
-ONE_MORE = (
-    "another checkpoint is a callback of its own: '+callbacks.NAME={_target_: lightning.pytorch.callbacks.ModelCheckpoint}'"
-)
+ONE_MORE = "another checkpoint is another callback: '+callbacks.NAME={_target_: lightning.pytorch.callbacks.ModelCheckpoint}'"
 PATHS = ("artifact_location", "dir", "dirpath", "offline_directory", "root", "root_dir", "save_dir", "tracking_uri")
 
 
@@ -36,7 +35,7 @@ def target_mistakes(values: Mapping[str, Any], run: Path | None = None) -> list[
     Args:
         values: the configuration, as plain values.
         run: the run folder that the configuration was read from. Only classes of `TRUSTED` packages are then imported, and
-            paths have to lie in the folder. None: a user typed it, or trusts the folder.
+            paths must be inside the folder. None: a user typed it, or trusts the folder.
     """
     lines = []
     for group, base in KINDS.items():
@@ -78,12 +77,11 @@ def _class_mistakes(key: str, target: Mapping[str, Any], base: type, run: Path |
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """The plain values in a mapping or a list, with the keys that lead to each."""
-    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
-    if inner is None:
-        yield path, value
-    else:
-        for key, item in inner:
+    if isinstance(value, Mapping | list):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             yield from _leaves(item, (*path, str(key)))
+    else:
+        yield path, value
 
 
 def lies_outside(option: str, value: Any, run: Path) -> bool:
@@ -98,7 +96,7 @@ def lies_outside(option: str, value: Any, run: Path) -> bool:
 
 def trust_hint(run: Path) -> str:
     """What to type where a run folder names what it may not name by itself."""
-    return f"if you trust what {run / 'config.yaml'} names, type resume.trust=true too"
+    return f"if you trust what {run / CONFIG_FILE} names, type resume.trust=true too"
 
 
 def _option_mistakes(key: str, target: Mapping[str, Any], kind: type) -> Iterator[str]:
@@ -110,7 +108,7 @@ def _option_mistakes(key: str, target: Mapping[str, Any], kind: type) -> Iterato
 
 
 def _checkpoint_mistakes(name: str, target: Mapping[str, Any], kind: type, stages: Iterable[str]) -> Iterator[str]:
-    """What would write over the best weights or over last.ckpt, or outside of the run folder."""
+    """What would overwrite the best weights or last.ckpt, or write outside of the run folder."""
     key = f"callbacks.{name}"
     if not issubclass(kind, ModelCheckpoint):
         if name in OWN_OPTIONS:
@@ -119,61 +117,62 @@ def _checkpoint_mistakes(name: str, target: Mapping[str, Any], kind: type, stage
     defaults = inspect.signature(kind).parameters
     changed = {option for option, value in target.items() if option in defaults and value != defaults[option].default}
     if "dirpath" in changed:
-        yield f"{key}.dirpath: checkpoints lie in the run folder, which hydra.run.dir=FOLDER chooses; leave it out"
+        yield f"{key}.dirpath: checkpoints are kept in the run folder, which hydra.run.dir=FOLDER chooses; leave it out"
     if re.search(r"[/\\]", re.sub(r"\{[^}]*\}", "", str(target.get("filename")))):
         yield f"{key}.filename: got {target['filename']!r}; allowed: a name without a folder"
     if name in OWN_OPTIONS:
-        for option in sorted(changed - OWN_OPTIONS[name] - {"dirpath"}):
+        for option in sorted(changed - OWN_OPTIONS[name]):
             yield f"{key}.{option}: can't be changed: {name}.ckpt has one meaning; {ONE_MORE}"
         return
     if "save_last" in changed:
         yield f"{key}.save_last: last.ckpt is what callbacks.last keeps; leave it out"
     for stage in {f"{stage}-{target.get('filename') or name}" for stage in stages} & {*stages}:
-        yield f"{key}: {stage}.ckpt would be its file and that of stage {stage}; rename one of them"
+        yield f"{key}: its file {stage}.ckpt would also be that of stage {stage}; rename one of them"
 
 
 def _monitor_mistakes(name: str, target: Mapping[str, Any], kind: type, monitor: Mapping[str, Any]) -> Iterator[str]:
-    """What contradicts the one place that says what is best."""
+    """What contradicts monitor.metric and monitor.mode, or the metric's own direction."""
     if not issubclass(kind, ModelCheckpoint | EarlyStopping):
         return
     key, metric, mode = f"callbacks.{name}", target.get("monitor"), target.get("mode", "min")
     if name == "best":
         for option, wanted in (("monitor", monitor.get("metric")), ("mode", monitor.get("mode"))):
             if target.get(option, wanted) != wanted:
-                yield f"{key}.{option}: got {target[option]}; what is best is said by monitor.metric and monitor.mode alone"
+                yield f"{key}.{option}: got {target[option]}; only monitor.metric and monitor.mode choose the best weights"
     elif metric is not None and metric not in METRICS:
         yield f"{key}.monitor: got {metric!r}; allowed: {', '.join(METRICS)}{nearest(str(metric), METRICS)}"
     elif metric is not None and mode != METRICS[metric]:
         yield f"{key}.mode: got {mode!r}; {metric} is better when it is {METRICS[metric]}imal: mode={METRICS[metric]}"
 
 
-def make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | None, precision: str) -> Trainer:
-    """Make the Trainer of one stage.
+def make_trainer(config: Config, folder: Path, precision: str, stage: str | None) -> Trainer:
+    """Make the Trainer of a stage; for the test (None), with no callbacks but the progress bar.
 
     Args:
-        config: of the run.
+        config: of the run; `auto` is resolved in its stages.
         folder: the run folder.
-        name: the stage's.
-        stage: its settings; None for the test, which needs no callbacks but the progress bar.
-        precision: what is computed in, as Lightning names it.
+        precision: as Lightning names it.
+        stage: the stage's name.
 
     Raises:
         ArtclfError: where a callback or a logger can't be made.
     """
     options = config.trainer
-    callbacks = [_build_callback(config, key, folder, name, stage) for key, target in config.callbacks.items() if target]
-    callbacks = [c for c in callbacks if stage or isinstance(c, ProgressBar)]
-    loggers = [_build_logger(key, target, folder, name) for key, target in config.logger.items() if target and stage]
-    if stage:
-        stages = list(config.stages)
-        epochs = EpochTable(folder / "metrics.csv", name, earlier=stages[: stages.index(name)])
+    callbacks = [_build_callback(config, key, target, folder, stage) for key, target in config.callbacks.items() if target]
+    loggers = []
+    if stage is None:
+        callbacks = [callback for callback in callbacks if isinstance(callback, ProgressBar)]
+    else:
+        loggers = [_build_logger(key, target, folder, stage) for key, target in config.logger.items() if target]
+        names = list(config.stages)
+        epochs = EpochTable(folder / EPOCHS_FILE, stage, earlier=names[: names.index(stage)])
         callbacks.append(epochs)
-    if stage and config.pruning:
-        from artclf.sweep.pruning import pruning_callback  # noqa: PLC0415 (needs the extra `sweep`)
+        if config.pruning:
+            from artclf.sweep.pruning import pruning_callback  # noqa: PLC0415 (needs the extra `sweep`)
 
-        callbacks.append(pruning_callback(config.pruning, config.monitor.metric, epochs.epochs_before))
-    if not loggers:  # it refuses to be without one; the table has the learning rate
-        callbacks = [c for c in callbacks if not isinstance(c, LearningRateMonitor)]
+            callbacks.append(pruning_callback(config.pruning, config.monitor.metric, epochs.epochs_before))
+    if not loggers:  # LearningRateMonitor refuses to be without one; metrics.csv has the learning rate
+        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     return Trainer(
         default_root_dir=folder,
         accelerator=options.accelerator,
@@ -181,38 +180,36 @@ def make_trainer(config: Config, folder: Path, name: str, stage: StageConfig | N
         num_nodes=options.num_nodes,
         strategy=options.strategy,
         precision=precision,  # type: ignore[arg-type]
-        max_epochs=int(stage.max_epochs) if stage else None,  # `auto` has been resolved
+        max_epochs=int(config.stages[stage].max_epochs) if stage else None,
         callbacks=callbacks,
         logger=loggers or False,
         plugins=[CheckpointFiles()],
-        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
-        enable_progress_bar=any(isinstance(c, ProgressBar) for c in callbacks),
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
+        enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         enable_model_summary=False,
         deterministic="warn" if options.deterministic else None,
         gradient_clip_val=options.gradient_clip_val,
         accumulate_grad_batches=options.accumulate_grad_batches,
         num_sanity_val_steps=0,
-        use_distributed_sampler=False,  # ours counts each picture once, and keeps its weights
+        use_distributed_sampler=False,  # ours counts each image once, and keeps its weights
     )
 
 
-def _build_callback(config: Config, key: str, folder: Path, stage_name: str, stage: StageConfig | None) -> Any:
-    target = config.callbacks[key]
-    assert target is not None  # callbacks=none and callbacks.NAME=null are passed over
+def _build_callback(config: Config, key: str, target: Target, folder: Path, stage: str | None) -> Any:
     kind = get_class(target.target)
-    given: dict[str, Any] = {}
+    options = dict(target.options)
     if issubclass(kind, ModelCheckpoint):
-        name = {"best": stage_name, "last": "last"}.get(key, f"{stage_name}-{target.options.get('filename') or key}")
-        given = {
-            "dirpath": folder / "checkpoints",
-            "filename": name,
+        options |= {
+            "dirpath": folder / CHECKPOINTS,
+            "filename": {"best": stage, "last": "last"}.get(key, f"{stage}-{options.get('filename') or key}"),
             "auto_insert_metric_name": False,
             "enable_version_counter": key not in OWN_OPTIONS,
-            **({"monitor": config.monitor.metric, "mode": config.monitor.mode} if key == "best" else {}),
         }
-    if issubclass(kind, EarlyStopping) and stage and stage.patience:
-        given["patience"] = stage.patience
-    return _build(f"callbacks.{key}", kind, {**target.options, **given})
+        if key == "best":
+            options |= {"monitor": config.monitor.metric, "mode": config.monitor.mode}
+    if issubclass(kind, EarlyStopping) and stage and config.stages[stage].patience:
+        options["patience"] = config.stages[stage].patience
+    return _build(f"callbacks.{key}", kind, options)
 
 
 def _build_logger(key: str, target: Target, folder: Path, stage: str) -> Any:

@@ -10,7 +10,7 @@ from artclf.errors import ArtclfError
 from artclf.training.epochs import COLUMNS, EpochTable
 
 
-def go_through_epoch(table: EpochTable, epoch: int, loss: float) -> None:
+def train_epoch(table: EpochTable, epoch: int, loss: float) -> None:
     """As Lightning does."""
     figures = {"val/loss": loss, "val/accuracy": 0.5, "val/auroc": 0.6, "train/loss": loss / 2, "train/accuracy": 0.7, "x": 1.0}
     trainer: Any = SimpleNamespace(
@@ -24,52 +24,43 @@ def go_through_epoch(table: EpochTable, epoch: int, loss: float) -> None:
 def test_an_epoch_is_a_row_and_stages_follow_each_other(tmp_path: Path) -> None:
     file = tmp_path / "metrics.csv"
     head = EpochTable(file, "head")
-    go_through_epoch(head, 0, 0.8)
-    go_through_epoch(head, 1, 0.6)
-    go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.4)
+    train_epoch(head, 0, 0.8)
+    train_epoch(head, 1, 0.6)
+    train_epoch(EpochTable(file, "last10", ["head"]), 0, 0.4)
     table = pd.read_csv(file)
     assert table.columns.tolist() == COLUMNS
     assert table["stage"].tolist() == ["head", "head", "last10"]
     assert table["epoch"].tolist() == [1, 2, 3]
     assert table["val/loss"].tolist() == [0.8, 0.6, 0.4]
-    assert table["train/loss"].tolist() == [0.4, 0.3, 0.2]
     assert table["learning_rate"].tolist() == [0.1, 0.05, 0.1]
-    assert (table["seconds"] >= 0).all()
     assert head.seconds == pytest.approx(table["seconds"][:2].sum())
 
 
-def test_a_stage_that_goes_on_has_the_epochs_of_its_checkpoint_and_no_others(tmp_path: Path) -> None:
+def test_a_stage_that_continues_has_the_epochs_of_its_checkpoint_and_no_others(tmp_path: Path) -> None:
     file = tmp_path / "metrics.csv"
-    go_through_epoch(EpochTable(file, "head"), 0, 1 / 3)
+    train_epoch(EpochTable(file, "head"), 0, 1 / 3)
     killed = EpochTable(file, "last10", ["head"])
-    go_through_epoch(killed, 0, 0.5)
-    kept = {key: list(value) if isinstance(value, list) else value for key, value in killed.state_dict().items()}
+    train_epoch(killed, 0, 0.5)
+    kept = {**killed.state_dict(), "rows": list(killed.rows)}
     whole = file.read_text()
-    go_through_epoch(killed, 1, 0.4)  # an epoch after the checkpoint
+    train_epoch(killed, 1, 0.4)  # an epoch after the checkpoint
     again = EpochTable(file, "last10", ["head"])
     again.load_state_dict(kept)
     assert file.read_text() == whole
-    go_through_epoch(again, 1, 0.3)
+    train_epoch(again, 1, 0.3)
     table = pd.read_csv(file, dtype=str)
     assert table["epoch"].tolist() == ["1", "2", "3"]
     assert table["val/loss"].tolist() == [repr(1 / 3), "0.5", "0.3"]
-
-
-def test_rows_of_a_stage_that_an_interrupted_run_had_begun_do_not_count_as_before(tmp_path: Path) -> None:
-    file = tmp_path / "metrics.csv"
-    go_through_epoch(EpochTable(file, "head"), 0, 0.8)
-    go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.4)
-    go_through_epoch(EpochTable(file, "head"), 0, 0.8)  # again: with callbacks=none nothing of it was kept
+    train_epoch(EpochTable(file, "head"), 0, 0.8)  # again: with callbacks=none nothing of it was kept
     assert pd.read_csv(file)[["stage", "epoch"]].to_numpy().tolist() == [["head", 1]]
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
-def test_a_loss_that_is_no_number_ends_the_run_and_is_an_empty_cell(tmp_path: Path, loss: float) -> None:
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, loss: float) -> None:
     file = tmp_path / "metrics.csv"
-    with pytest.raises(
-        ArtclfError, match=r"stages.head: train/loss became (nan|inf): training diverged; type a smaller .* 0\.1$"
-    ):
-        go_through_epoch(EpochTable(file, "head"), 0, loss)
-    go_through_epoch(EpochTable(file, "last10", ["head"]), 0, 0.5)
+    said = r"stages.head: train/loss became (nan|inf): training diverged; type a smaller .* 0\.1$"
+    with pytest.raises(ArtclfError, match=said):
+        train_epoch(EpochTable(file, "head"), 0, loss)
+    train_epoch(EpochTable(file, "last10", ["head"]), 0, 0.5)
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     assert table["val/loss"].tolist() == ["" if loss != loss else "inf", "0.5"]  # noqa: PLR0124 (NaN)
