@@ -39,8 +39,6 @@ def test_a_second_run_opens_no_image_and_caches_change_no_result(
         return open_image(path, **options)
 
     monkeypatch.setattr(images, "open_image", noted)
-    for name in ("assess", "write_results"):  # some are scored in the other form, and the report shows some
-        monkeypatch.setattr(experiment, name, reporting(getattr(experiment, name), opened))
     first = train(*words, "hydra.run.dir=first")
     assert first.code == 0, first.printed
     assert len(first.lines("decoding")) == len(first.lines("computing the frozen layers")) == 1
