@@ -143,7 +143,7 @@ def test_what_can_not_be_used_is_refused(run: Path, tmp_path: Path) -> None:
     for words, message in (
         ((tmp_path / "nope",), "nope: there is no such run folder or checkpoint"),
         ((tmp_path / "text.ckpt",), "text.ckpt: is no checkpoint of artclf's"),
-        ((tmp_path / "other.ckpt",), "other.ckpt: is no checkpoint of artclf's"),
+        ((tmp_path / "other.ckpt",), "other.ckpt: the checkpoint is of another version of artclf"),
         (("--precision", "fp8", run), "bf16-mixed"),
     ):
         done = artclf("predict", *words, "a.png")
