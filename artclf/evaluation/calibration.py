@@ -1,7 +1,6 @@
 """Calibration: how far scores are from probabilities, and fitting the calibrators that correct it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import StratifiedKFold
 
-from artclf.evaluation.decision import Calibrator, Isotonic, NoCalibration, Platt, Temperature, as_stored, logits
+from artclf.evaluation.decision import Calibrator, as_stored, logits
 from artclf.evaluation.intervals import Estimate, wilson
 from artclf.evaluation.types import Booleans, Floats, Indices
 
@@ -19,24 +18,19 @@ BINS = 10
 IN_A_BIN = 10  # images at least, else there are fewer bins
 ENOUGH_FOR_ISOTONIC = 200  # images of each class: it overfits fewer
 _FOLDS, _REPEATS = 5, 4
-_SLOPES = (0.01, 100.0)  # bounds, of temperature and Platt: a positive slope keeps the order
-_SHIFT = 50.0  # bound of Platt's intercept
+_SLOPES = (0.01, 100.0)  # bounds: a positive slope keeps the order
+_INTERCEPTS = (-50.0, 50.0)
 _DRAWS = 200
 
 
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """Images of about the same score."""
+def reliability(is_ai: Booleans, p_ai: Floats) -> list[tuple[float, Estimate]]:
+    """Return the points of a reliability diagram, from up to ten bins of equal numbers of images; equal scores are in one bin.
 
-    mean: float  # score
-    ai: Estimate  # share of AI images (Wilson)
-
-
-def reliability(is_ai: Booleans, p_ai: Floats) -> list[ReliabilityBin]:
-    """Sort images into up to ten bins of equal numbers by their scores; equal scores stand in one bin."""
-    where = _bins(p_ai)
-    parts = [where == number for number in np.unique(where)]
-    return [ReliabilityBin(float(p_ai[part].mean()), wilson(int(is_ai[part].sum()), int(part.sum()))) for part in parts]
+    Returns:
+        Of each bin the mean score, and the share of AI images with Wilson's interval.
+    """
+    table = pd.DataFrame({"p_ai": p_ai, "is_ai": is_ai}).groupby(_bins(p_ai))
+    return [(float(rows["p_ai"].mean()), wilson(int(rows["is_ai"].sum()), len(rows))) for _, rows in table]
 
 
 def ece(is_ai: Booleans, p_ai: Floats) -> float:
@@ -74,22 +68,22 @@ def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
         raise ValueError(f"images of both classes are needed; got {n_ai} AI and {n_human} human")
     surely_ai, surely_human = (n_ai + 1) / (n_ai + 2), 1 / (n_human + 2)
     if method == "none":
-        return NoCalibration()
+        return Calibrator()
     if method == "isotonic":
         line = IsotonicRegression(y_min=surely_human, y_max=surely_ai, out_of_bounds="clip").fit(as_stored(p_ai), is_ai)
-        return Isotonic(line.X_thresholds_.tolist(), line.y_thresholds_.tolist())
+        points = zip(line.X_thresholds_.tolist(), line.y_thresholds_.tolist(), strict=True)
+        return Calibrator("isotonic", points=tuple(points))
     logit, target = logits(p_ai), np.where(is_ai, surely_ai, surely_human)
 
     def loss(x: Floats) -> float:
         """Mean cross-entropy of sigmoid(slope · logit + intercept) and the targets."""
-        shifted = np.exp(x[0]) * logit + (x[1] if len(x) > 1 else 0.0)
+        shifted = np.exp(x[0]) * logit + x[1:].sum()
         return float(np.mean(np.logaddexp(0.0, shifted) - target * shifted))
 
-    bounds = [tuple(np.log(_SLOPES)), (-_SHIFT, _SHIFT)]
-    bounds = bounds if method == "platt" else bounds[:1]
+    bounds = [tuple(np.log(_SLOPES)), *([_INTERCEPTS] if method == "platt" else [])]
     found = minimize(loss, np.zeros(len(bounds)), method="Powell", bounds=bounds, options={"xtol": 1e-7, "ftol": 1e-12}).x
     slope = float(np.exp(found[0]))
-    return Platt(slope, float(found[1])) if method == "platt" else Temperature(1 / slope)
+    return Calibrator("platt", slope, float(found[1])) if method == "platt" else Calibrator("temperature", slope)
 
 
 def cross_validate(is_ai: Booleans, p_ai: Floats, method: str = "auto") -> dict[str, dict[str, float]]:

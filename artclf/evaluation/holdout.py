@@ -6,7 +6,7 @@ network was trained on.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -49,9 +49,12 @@ class HoldoutResult:
     leave: str
     unseen: Figures  # by the run that was not trained on it
     others: Figures | None  # by the same run, on the test images of all that it was trained on; None where there are none
-    seen: Figures | None  # the images of `unseen`, by the runs that were trained on it (means); None where there are none
-    seen_by: int  # how many runs that are
-    lost: dict[str, Estimate]  # recall, balanced_accuracy and auroc, unseen minus seen, with paired intervals, if comparable
+    seen: Figures | None = (
+        None  # the images of `unseen`, by the runs that were trained on it (means); None where there are none
+    )
+    seen_by: int = 0  # how many runs that are
+    # recall, balanced_accuracy and auroc, unseen minus seen, with paired intervals, if comparable
+    lost: dict[str, Estimate] = field(default_factory=dict)
 
 
 def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[HoldoutResult]:
@@ -74,29 +77,21 @@ def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float) -> Figures:
 
 
 def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: str) -> HoldoutResult:
-    rows = _left_out(run, by)
+    table = run.predictions
+    is_test, is_left_out = table["split"] == "test", table["split"] == run.split
+    if not is_left_out.any():
+        raise ArtclfError(f"{run.leave}: its run has no predictions of a split {run.split}; train it again")
+    rows = table[is_left_out | (is_test & (table["label"] == "human"))] if by == "generator" else table[is_left_out]
     is_ai, p_ai = truth(rows)
     unseen = figures_of(is_ai, p_ai, run.threshold)
-    tested = run.predictions[run.predictions["split"] == "test"]
-    trained_on = figures_of(*truth(tested), run.threshold) if (tested["label"] == "ai").any() else None
+    trained_on = figures_of(*truth(table[is_test]), run.threshold) if (table["label"][is_test] == "ai").any() else None
     if not others:
-        return HoldoutResult(run.leave, unseen, trained_on, None, 0, {})
+        return HoldoutResult(run.leave, unseen, trained_on)
     scores = [_scores_of(other, rows["path"]) for other in others]
     each = [figures_of(is_ai, score, other.threshold).estimates for score, other in zip(scores, others, strict=True)]
     seen = Figures(unseen.ai, unseen.human, {name: _mean([estimates[name] for estimates in each]) for name in FIGURES})
     thresholds = np.array([run.threshold, *(other.threshold for other in others)])
     return HoldoutResult(run.leave, unseen, trained_on, seen, len(others), _lost(is_ai, np.stack([p_ai, *scores]), thresholds))
-
-
-def _left_out(run: HoldoutRun, by: str) -> pd.DataFrame:
-    """The images that were left out and, of a generator, the human test images that they are compared with."""
-    table = run.predictions
-    rows = table["split"] == run.split
-    if not rows.any():
-        raise ArtclfError(f"{run.leave}: its run has no predictions of a split {run.split}; train it again")
-    if by == "generator":
-        rows |= (table["split"] == "test") & (table["label"] == "human")
-    return table[rows]
 
 
 def _scores_of(other: HoldoutRun, paths: pd.Series) -> Floats:

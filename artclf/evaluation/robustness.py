@@ -6,11 +6,12 @@ figures with one class altered need no further scores.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
 from artclf.data.distortions import NOTHING
 from artclf.evaluation.intervals import Estimate, delong, estimate_metrics, mean_of, paired_difference
@@ -103,6 +104,7 @@ def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
         mixed = {"both": both, "ai": np.where(is_ai, both, unaltered), "human": np.where(is_ai, unaltered, both)}
         figures = {who: estimate_metrics(is_ai, scored, threshold) for who, scored in mixed.items()}
         confidence = 1 - LEVEL / max(sum(key[0] == first for key in p), 1)
+        tested = before is not both and not few
         found = Altered(
             first,
             distortion,
@@ -113,9 +115,9 @@ def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
             auroc={who: figures[who]["auroc"] for who in WHO},
             flips=_flips(is_ai, before >= threshold, both >= threshold),
             p=p.get(version),
+            **(_tests(is_ai, before, mixed, threshold, confidence) if tested else {}),
         )
-        tested = before is not both and not few
-        levels.append(replace(found, **_tests(is_ai, before, mixed, threshold, confidence)) if tested else found)
+        levels.append(found)
     return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)
 
 
@@ -153,17 +155,12 @@ def _flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
 
 
 def from_json(content: Mapping[str, Any]) -> Robustness:
-    """Build what `dataclasses.asdict` made of a Robustness; LookupError or TypeError where it is something else."""
-    levels = []
-    for level in content["levels"]:
-        parts = {name: Estimate(**level[name]) for name in ("false_positive_rate", "recall")}
-        mixed = {name: {who: Estimate(**level[name][who]) for who in WHO} for name in ("balanced_accuracy", "auroc")}
-        levels.append(Altered(**{**level, **parts, **mixed, "flips": Flips(**level["flips"])}))
-    return Robustness(float(content["threshold"]), int(content["human"]), int(content["ai"]), levels)
+    """Build what `dataclasses.asdict` made of a Robustness; ValueError where it is something else."""
+    return TypeAdapter(Robustness).validate_python(content)
 
 
 def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Compare the figures of the same images [N] as they are stored and in canonical form.
+    """Compare the figures of the same images [N], as they are stored and in canonical form.
 
     Returns:
         n_ai and n_human; the figures of each of `FORMS` as [value, low, high] (None where a class is absent); auroc_lost, as

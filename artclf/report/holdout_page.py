@@ -134,10 +134,10 @@ def _rows(results: Sequence[HoldoutResult]) -> Iterator[dict[str, Any]]:
     """What holdout.csv holds: up to three rows for each that was left out."""
     for result in results:
         cases = [("unseen", result.unseen, 1), ("seen", result.seen, result.seen_by), ("others", result.others, 1)]
-        for works, figures, runs in cases:
+        for images, figures, runs in cases:
             if figures is None:
                 continue
-            row = {"left_out": result.leave, "works": works, "ai": figures.ai, "human": figures.human, "runs": runs}
+            row = {"left_out": result.leave, "images": images, "ai": figures.ai, "human": figures.human, "runs": runs}
             for name, estimate in figures.estimates.items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
             yield row

@@ -70,7 +70,7 @@ def test_one_class_has_nothing_to_be_compared_with_and_copies_all_the_same(tmp_p
     done = audit(tmp_path / "art", "--to", tmp_path / "there")
     assert done.exit_code == 0
     found = json.loads((tmp_path / "there" / "audit.json").read_text(encoding="utf-8"))
-    assert found["unjudged"]
+    assert found["not_compared"]
     assert found["duplicates"]["exact"]["groups"] == 1
     assert not (tmp_path / "there" / "figures" / "audit.png").exists()
 
