@@ -1,4 +1,4 @@
-"""The audit of a data set: which shortcuts there are, how severe they are, and what helps against them."""
+"""The audit of a data set: which shortcuts there are, and how severe they are."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,21 +40,6 @@ _NO_NETWORK = "none for this network"  # the severity of what it never sees
 _ORDER = [*SEVERITIES, MET, _NO_NETWORK]
 _TRAINED_ON = ("", "train", "val", "test")
 _NOT_MEASURED: dict[str, Any] = {"p": 1.0, "notable": False, "top": [], **dict.fromkeys(FIGURES)}
-_REMEDIES = {
-    "size": "data.canonical=true scales all images to one size (data.canonical_side={side} at most, so that none is enlarged)",
-    "aspect": "data.canonical=true makes all images square, but crops the classes differently; collect images of like shapes",
-    "format": "data.canonical=true encodes all images alike",
-    "colour mode": "data.canonical=true makes all images RGB, but grey ones still look grey: leave them out, or make all grey",
-    "JPEG quality": "data.canonical=true encodes all images at one quality (data.canonical_quality={quality} at most)",
-    "JPEG tables": "data.canonical=true encodes all images with the same tables",
-    "chroma subsampling": "data.canonical=true encodes all images with the same subsampling",
-    DENSITY: "data.canonical=true removes what the encoder adds; smooth images still compress better",
-    EXIF: "nothing needs to be done: metadata never reaches the network, but the classes may have different sources",
-    NEAR_COPIES: "figures on these splits flatter: keep one image of each group, or all in one split (data=csv, column split)",
-    EXACT_COPIES: "nothing needs to be done: training leaves them out of all splits but one",
-    BOTH_LABELS: "correct the label, or leave them out (data=csv)",
-}
-_COLOUR_REMEDY = "augment=strong weakens it; collect images of both classes with like motifs, from like sources"
 
 
 def audit(
@@ -74,7 +59,7 @@ def audit(
 
     Returns:
         What audit.json holds. Of its shortcuts, what does not reach the network is last; not_compared is why nothing was
-        compared; generators is what is typical of each class and generator.
+        compared; canonical_limits are the side and quality up to which a canonical form hides differences.
     """
     duplicates, group = find_duplicates(table)
     used = table["split"].isin(_TRAINED_ON)
@@ -98,8 +83,6 @@ def audit(
     seen = later if canonical and later else measured["pixel"]
     unseen = [{**fact, "severity": _NO_NETWORK} for fact in exif if fact["severity"] != "none"]
     found = [*_notable([*measured["file"]["top"], *seen["top"]]), *unseen, *_copies(duplicates, table)]
-    for row in found:
-        row["remedy"] = _REMEDIES.get(row["fact"], _COLOUR_REMEDY).format(**limits)
     return {
         "file_facts": measured["file"],
         "pixel_statistics": measured["pixel"],
@@ -115,6 +98,7 @@ def audit(
         "folds": len(np.unique(folds)),
         "generators": describe_generators(table),
         "canonical": canonical is not None,
+        "canonical_limits": limits,
     }
 
 

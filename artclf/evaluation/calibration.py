@@ -24,29 +24,18 @@ _DRAWS = 200
 
 
 def reliability(is_ai: Booleans, p_ai: Floats) -> list[tuple[float, Estimate]]:
-    """Return the points of a reliability diagram, from up to ten bins of equal numbers of images; equal scores are in one bin.
-
-    Returns:
-        Of each bin the mean score, and the share of AI images with Wilson's interval.
-    """
+    """Return the mean score and the share of AI images (Wilson) of each of up to ten bins of equal numbers of images."""
     table = pd.DataFrame({"p_ai": p_ai, "is_ai": is_ai}).groupby(_bins(p_ai))
     return [(float(rows["p_ai"].mean()), wilson(int(rows["is_ai"].sum()), len(rows))) for _, rows in table]
 
 
 def ece(is_ai: Booleans, p_ai: Floats) -> float:
-    """Expected calibration error: how far the share of AI lies from the mean score of a bin, averaged over all images.
-
-    Bins of equal numbers are less biased than those of equal width (Nixon et al., CVPR workshops 2019; Roelofs et al., AISTATS
-    2022). It is above 0 by chance alone: see `ece_by_chance`.
-    """
+    """Expected calibration error, with bins of equal numbers of images, which are less biased (Roelofs et al. 2022)."""
     return float(np.abs(np.bincount(_bins(p_ai), weights=is_ai - p_ai)).sum() / len(p_ai))
 
 
 def ece_by_chance(p_ai: Floats) -> float:
-    """Return the mean calibration error of perfectly calibrated scores on as many images, by simulation.
-
-    Images are drawn as AI with the probability that is their score (Bröcker and Smith, Weather and Forecasting 22, 2007).
-    """
+    """Simulate the mean calibration error of perfect scores (Bröcker and Smith, Weather and Forecasting 22, 2007)."""
     rng, where = np.random.default_rng(0), _bins(p_ai)
     gaps = [np.abs(np.bincount(where, weights=(rng.random(len(p_ai)) < p_ai) - p_ai)).sum() for _ in range(_DRAWS)]
     return float(np.mean(gaps) / len(p_ai))
@@ -60,8 +49,8 @@ def errors(is_ai: Booleans, p_ai: Floats) -> dict[str, float]:
 def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
     """Fit temperature, platt, isotonic or none to scores [N] of images of both classes.
 
-    Temperature and Platt are fitted to Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) in place of 1 and 0: separable images
-    would else make the scores infinitely sure. Isotonic regression stays within the same two.
+    The targets are Platt's, (n + 1) / (n + 2) and 1 / (n + 2) in place of 1 and 0, so that separable images make no score
+    infinitely sure; isotonic regression stays between them.
     """
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
     if not n_ai or not n_human:

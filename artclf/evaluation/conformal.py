@@ -1,11 +1,9 @@
 """Decision thresholds with a guaranteed rate of errors, set on images that trained nothing, such as the validation split.
 
-These are the thresholds of split conformal prediction (Papadopoulos et al. 2002; Vovk, Gammerman and Shafer 2005). Of n human
-images and a further one like them, each is equally likely to have the k-th highest score. So a threshold just above the k-th
-highest of the n is exceeded by the further one with probability k / (n + 1) at most. The smallest such rate is 1 / (n + 1):
-fewer images than 1 / rate − 1 can't guarantee a rate. That is the average over all draws of n images; with the n at hand, the
-rate follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive conformal predictors, 2012), which gives the interval.
-Nothing is guaranteed of images unlike those that the thresholds were set by.
+These are the thresholds of split conformal prediction (Papadopoulos et al. 2002; Vovk, Gammerman and Shafer 2005): a further
+human image exceeds a threshold just above the k-th highest score of n like it with probability k / (n + 1) at most, averaged
+over all draws of the n. With the n at hand, the rate follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive
+conformal predictors, 2012), which gives the interval. Nothing is guaranteed of images unlike those.
 """
 
 import math
@@ -31,10 +29,7 @@ def needed(rate: float) -> int:
 
 
 def conformal_threshold(scores: Floats, rate: float, *, above: bool = True) -> ConformalThreshold:
-    """Set the threshold beyond which images like these [n] lie at the target rate, or at the lowest that n can guarantee.
-
-    Beyond is above, as for human images, or below, as for AI images.
-    """
+    """Set the threshold above (or below) which images like these [n] lie at the target rate, or the lowest n can guarantee."""
     n = len(scores)
     if not n:
         return ConformalThreshold(None, rate, None, None, None)

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from pydantic import TypeAdapter
 
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 AI, HUMAN, UNSURE = "ai", "human", "unsure"
 VERDICTS = (HUMAN, UNSURE, AI)
+THRESHOLD = 0.5  # of p_ai, where nothing was fitted, and for figures that are compared between runs
 CERTAIN = 1e-7  # no score is nearer to 0 or 1
 DIGITS = 7  # after the point: what 32-bit numbers hold
 

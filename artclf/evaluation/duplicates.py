@@ -10,13 +10,9 @@ from scipy.sparse.csgraph import connected_components
 
 from artclf.evaluation.types import Indices
 
+# Bits of 64 by which the hashes of near duplicates may differ. Of 1,900 paintings and drawings, copies scaled to a half, saved
+# as JPEG of quality 30 or made brighter by a seventh differ in four at most; those cropped by a twentieth in 6 and more.
 NEAR = 4
-"""Bits of 64 by which the hashes of near duplicates may differ; those of unrelated images differ in about half.
-
-Of 1,900 paintings and drawings, copies scaled to a half, saved as JPEG of quality 30 or made brighter by a seventh differ in
-four at most; copies cropped by a twentieth differ in 6 and more, and are not found.
-"""
-
 _EXAMPLES = 5  # groups
 _FILES = 4  # of each
 
@@ -45,13 +41,12 @@ def find_duplicates(table: pd.DataFrame) -> tuple[dict[str, Any], Indices]:
 
 
 def near_pairs(bits: npt.NDArray[np.uint64]) -> Indices:
-    """Find the pairs of hashes [M] that differ in at most `NEAR` bits, without comparing all with all.
+    """Find the pairs of hashes [M] that differ in at most `NEAR` bits; of equal hashes, the first stands for the others.
 
-    The 64 bits are cut into one band more than may differ, so that two near hashes share one band at least (the pigeonhole
-    principle); only hashes that share a band are compared.
+    The 64 bits are cut into one band more than may differ, so two near hashes share one at least; only these are compared.
 
     Returns:
-        [P, 2] places in `bits`, enough to join all that are near: of equal hashes, the first stands for the others.
+        [P, 2] places in `bits`.
     """
     different, first = np.unique(bits, return_index=True)
     found = [_with_first(bits)]

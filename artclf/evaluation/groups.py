@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import fisher_exact
 
-from artclf.evaluation.decision import truth
+from artclf.evaluation.decision import THRESHOLD, truth
 from artclf.evaluation.intervals import Estimate, estimate_metrics, wilson
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import holm
 from artclf.evaluation.types import Booleans
 

@@ -1,8 +1,6 @@
 """How well images of a generator (or style) are classified by a network that never saw any, and by networks that did.
 
-Each network is trained with one generator left out. The images of the one left out are scored by that network ("unseen") and
-by the others ("seen"): the same images against the same human images. "Others" are the images of the generators that the first
-network was trained on.
+The images that one run left out are scored by its network ("unseen") and by those of the other runs ("seen").
 """
 
 from collections.abc import Sequence
@@ -13,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import truth
+from artclf.evaluation.decision import THRESHOLD, truth
 from artclf.evaluation.intervals import UNDEFINED, Estimate, delong, estimate_metrics, mean_of, paired_difference, recall_at
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
@@ -60,8 +57,7 @@ class HoldoutResult:
 def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[HoldoutResult]:
     """Compute how well each left-out generator (or style) is classified, in the order of the runs, all of the same data.
 
-    Of generators only AI images are left out, and they are compared with all human test images; of styles the images of both
-    classes, which are compared with each other.
+    A generator's images are compared with all human test images, a style's with the human ones of that style.
 
     Raises:
         ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different images.
@@ -107,10 +103,7 @@ def _scores_of(other: HoldoutRun, paths: pd.Series) -> Floats:
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean of figures of several networks on the same images.
-
-    The bounds are averaged as well: the standard deviation of a mean is at most the mean of the standard deviations.
-    """
+    """The mean of several networks' figures; its bounds' mean is wide enough, as a mean's deviation is at most the mean one."""
     bounds = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates], dtype=float)
     return UNDEFINED if np.isnan(bounds).any() else Estimate(*bounds.mean(axis=0).tolist())
 

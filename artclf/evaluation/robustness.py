@@ -14,8 +14,8 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from artclf.data.distortions import NOTHING
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import Estimate, delong, estimate_metrics, mean_of, paired_difference
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL, holm, mcnemar
 from artclf.evaluation.types import Booleans, Floats
 
@@ -70,11 +70,6 @@ class Robustness:
     def of(self, distortion: str, first: str = NOTHING) -> list[Altered]:
         """The levels of one distortion, in their order."""
         return [level for level in self.levels if (level.first, level.distortion) == (first, distortion)]
-
-    def distortions(self) -> list[str]:
-        """The names of the distortions."""
-        names = dict.fromkeys(level.distortion for level in self.levels if level.first == NOTHING)
-        return [name for name in names if name != NOTHING]
 
 
 def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
@@ -150,8 +145,8 @@ def _tests(is_ai: Booleans, before: Floats, mixed: Mapping[str, Floats], thresho
 
 def _flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
     to_ai, to_human = ~before & after, before & ~after
-    parts = (to_ai & ~is_ai, to_human & ~is_ai, to_human & is_ai, to_ai & is_ai)
-    return Flips(*(int(part.sum()) for part in parts))
+    parts = {"accused": to_ai & ~is_ai, "cleared": to_human & ~is_ai, "missed": to_human & is_ai, "found": to_ai & is_ai}
+    return Flips(**{name: int(part.sum()) for name, part in parts.items()})
 
 
 def from_json(content: Mapping[str, Any]) -> Robustness:

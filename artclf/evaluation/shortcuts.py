@@ -15,8 +15,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import Estimate, auroc, estimate_metrics
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL, holm
 from artclf.evaluation.types import Booleans, Floats, Indices
 
@@ -37,13 +37,10 @@ order, or of a small tree on held-out images, whichever is the more significant;
 
 
 def find_shortcuts(files: pd.DataFrame) -> list[Fact]:
-    """Compare the classes by each fact of the files' headers alone, the highest AUROC first.
+    """Compare the classes by each fact of the files' headers alone; nothing where a class has fewer than `FEWEST` files.
 
     Args:
         files: a row a file: label and the columns of `artclf.data.facts.FileFacts`.
-
-    Returns:
-        Nothing where a class has fewer than `FEWEST` files.
     """
     is_ai = (files["label"] == "ai").to_numpy(dtype=bool)
     if min(is_ai.sum(), (~is_ai).sum()) < FEWEST:
@@ -69,7 +66,7 @@ def measure_facts(
         sets: name → a column a fact, of the same N images; what is not numeric is a category.
         is_ai: [N], the truth; both classes must be there.
         folds: [N], from `assign_folds`.
-        seed: of the forests and trees.
+        seed: of the models.
 
     Returns:
         What audit.json holds of each set: what a random forest reaches on held-out images (`FIGURES` and their intervals, which
@@ -134,10 +131,7 @@ def _measure_alone(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Ind
 
 
 def _score_alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tuple[Floats, float]:
-    """Scores of one fact alone, higher for AI, and their p-value: of a small tree, or of a number's order, up or down.
-
-    The more significant one counts, and its p-value twice.
-    """
+    """Scores of one fact alone, higher for AI, and their p-value: of a small tree or a number's order, doubled for choosing."""
     numbers = _numbers(values).to_numpy()
     tree = DecisionTreeClassifier(max_leaf_nodes=8, random_state=seed)
     scores = _held_out(tree, numbers[:, None], is_ai, folds)
@@ -151,10 +145,7 @@ def _score_alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) 
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    """Values as numbers; categories by how common they are, without a look at the classes; those of one file alone are one.
-
-    Of equally common ones the alphabet decides, not the order of the table, which lists one class after the other.
-    """
+    """Values as numbers; categories by how common they are in both classes, then by name; those of one file alone are one."""
     if is_numeric_dtype(values):
         return values.astype(float)
     known = values.where(values.map(values.value_counts()) > 1, "a value of its own")
@@ -173,15 +164,10 @@ def _held_out(model: Any, matrix: Floats, is_ai: Booleans, folds: Indices) -> Fl
 
 
 def _held_out_p(p_ai: Floats, is_ai: Booleans, folds: Indices) -> float:
-    """The p-value of held-out scores that are higher for AI images.
-
-    Models of the folds learnt from much the same images, and so err together: the normal deviate of Mann and Whitney's test is
-    divided by the root of 1 + k · (images in a fold / all others), for k folds (Nadeau and Bengio, Inference for the
-    Generalization Error, 2003).
-    """
+    """The p-value of held-out scores that are higher for AI images, by Mann and Whitney's test."""
     if len(np.unique(p_ai)) == 1:
         return 1.0
-    k = int(folds.max()) + 1
+    k = int(folds.max()) + 1  # models of k folds learn from much the same images, and so err together (Nadeau and Bengio 2003)
     deviate = norm.isf(mannwhitneyu(p_ai[is_ai], p_ai[~is_ai], alternative="greater").pvalue)
     return float(norm.sf(deviate / math.sqrt(1 + k / (k - 1))))
 

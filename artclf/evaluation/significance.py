@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import binom, binomtest
 
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import CONFIDENCE, Estimate, delong, mean_of, paired_difference
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
@@ -46,15 +46,12 @@ def holm(p: Sequence[float]) -> Floats:
 
 
 def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
-    """Return the smallest difference in accuracy that McNemar's exact test would find significant.
+    """Return the smallest difference in accuracy that McNemar's exact test finds significant; above 1 where there is none.
 
     Args:
         discordant: on how many images one classifier alone is right; raised to the fewest for which any outcome is significant.
         images: N.
         tests: how many p-values are corrected together; the strictest step (`LEVEL` / tests) counts.
-
-    Returns:
-        A share of the images; above 1 where there are too few for any difference.
     """
     strict = LEVEL / tests
     needed = math.ceil(1 - math.log2(strict))  # all of so many on one side: p = 2 · 0.5^needed
@@ -64,10 +61,7 @@ def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
 
 
 def paired_differences(is_ai: Booleans, p_ai: Floats, called_ai: Booleans) -> dict[str, Estimate]:
-    """Compute by how much the first classifier's `FIGURES` exceed the second's on the same images, with paired intervals.
-
-    Of the truth [N], scores [2, N] and verdicts [2, N]. Figures that need a class that is absent are `UNDEFINED`.
-    """
+    """Compute by how much the first's `FIGURES` exceed the second's, from the truth [N], scores [2, N] and verdicts [2, N]."""
     right = called_ai == is_ai
     recall, specificity = (paired_difference(right[0, of], right[1, of]) for of in (is_ai, ~is_ai))
     return {

@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, Figures, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import style
 from artclf.report.figures.forest import Series, plot_forest
 from artclf.report.render import embed, lines, render

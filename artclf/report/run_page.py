@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from artclf.data.distortions import ALIKE, DISTORTIONS
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.groups import COLUMNS, worst_group
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.robustness import Robustness
 from artclf.report import style
 from artclf.report.data_page import audit_section

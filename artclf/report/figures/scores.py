@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from artclf.evaluation.calibration import ece, ece_by_chance, reliability
-from artclf.evaluation.metrics import THRESHOLD
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
 from artclf.report import style
