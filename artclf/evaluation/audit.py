@@ -157,7 +157,7 @@ def _removed_by(form: Mapping[str, int], limits: Mapping[str, int]) -> set[str]:
 
 
 def _notable(facts: list[Fact]) -> list[Fact]:
-    """Facts that are more than chance; the JPEG's tables only where they tell more than its quality."""
+    """Facts that are more than chance; JPEG tables only where they separate the classes better than the quality."""
     known = {fact["fact"]: fact for fact in facts if fact["severity"] != "none"}
     quality, tables = known.get("JPEG quality"), known.get("JPEG tables")
     if quality and tables and tables["auroc"] <= quality["auroc"] + 0.02:
@@ -166,7 +166,7 @@ def _notable(facts: list[Fact]) -> list[Fact]:
 
 
 def _copies(duplicates: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Copies that make figures flatter, or that nothing can be learnt from."""
+    """Copies in train of images outside of it, which make figures too good, and copies under both labels."""
     found: list[dict[str, Any]] = []
     held_out = int((table["split"] != "train").sum())
     for fact, kind in ((NEAR_COPIES, "near"), (EXACT_COPIES, "exact")):

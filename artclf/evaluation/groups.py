@@ -5,6 +5,7 @@ Whether a group is too small to be evaluated does not depend on its figures.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -42,7 +43,7 @@ class Worst:
     p: float  # Fisher's exact test against the label's other images, two-sided, corrected by Holm for all compared groups
 
 
-def group_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> pd.DataFrame:
+def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
     """Compute every figure of every group of every split.
 
     Returns:
@@ -58,14 +59,14 @@ def group_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> pd
     for split in sorted(predictions["split"].unique(), key=lambda name: (first.get(name, 2), name)):
         images = predictions[predictions["split"] == split]
         is_ai, p_ai = truth(images)
-        right = (p_ai >= threshold) == is_ai
+        right = (p_ai >= THRESHOLD) == is_ai
         for kind, generator, style, own, against in _groups_of(images, is_ai):
             n_ai, n_human = int((own & is_ai).sum()), int((own & ~is_ai).sum())
             row: dict[str, Any] = {"split": split, "group": kind, "generator": generator, "style": style}
             row |= {"n_ai": n_ai, "n_human": n_human, "n_against": int(against.sum())}
             compared = (own & is_ai) | against
-            of_own = estimate_metrics(is_ai[own], p_ai[own], threshold)
-            of_compared = estimate_metrics(is_ai[compared], p_ai[compared], threshold)
+            of_own = estimate_metrics(is_ai[own], p_ai[own], THRESHOLD)
+            of_compared = estimate_metrics(is_ai[compared], p_ai[compared], THRESHOLD)
             for name in FIGURES:
                 estimate = (of_compared if name in ("balanced_accuracy", "auroc") else of_own)[name]
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
@@ -126,19 +127,21 @@ def worst_group(table: pd.DataFrame, label: Literal["ai", "human"], split: str =
 def _groups_of(images: pd.DataFrame, is_ai: Booleans) -> Iterator[_Group]:
     """The groups of one split's images."""
     human, none = ~is_ai, np.zeros_like(is_ai)
-    generator, style = (images[column].to_numpy(dtype=object) for column in ("generator", "style"))
+    generator, style = images["generator"].to_numpy(dtype=object), images["style"].to_numpy(dtype=object)
     generators = {str(name): is_ai & (generator == name) for name in sorted(set(generator[is_ai]))}
     styles = {str(name): style == name for name in sorted(set(style))}
     yield "split", "", "", ~none, human
     if human.any():
         yield "human", "human", "", human, none
-    for name, made in generators.items():
-        yield "generator", name, "", made, human
+    for name, of_generator in generators.items():
+        yield "generator", name, "", of_generator, human
     if len(styles) == 1:
         return
-    for look, of_style in styles.items():
-        yield "style", "", look, of_style, of_style & human
-    pairs: list[_Group] = [("human_by_style", "human", look, of_style & human, none) for look, of_style in styles.items()]
-    for name, made in generators.items():
-        pairs += [("generator_by_style", name, look, of_style & made, of_style & human) for look, of_style in styles.items()]
-    yield from (pair for pair in pairs if pair[3].any())
+    for name, of_style in styles.items():
+        yield "style", "", name, of_style, of_style & human
+    for name, of_style in styles.items():
+        if (of_style & human).any():
+            yield "human_by_style", "human", name, of_style & human, none
+    for (name, of_generator), (style_name, of_style) in product(generators.items(), styles.items()):
+        if (of_style & of_generator).any():
+            yield "generator_by_style", name, style_name, of_style & of_generator, of_style & human

@@ -154,7 +154,7 @@ def from_json(content: Mapping[str, Any]) -> Robustness:
     return TypeAdapter(Robustness).validate_python(content)
 
 
-def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, threshold: float = THRESHOLD) -> dict[str, Any]:
+def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats) -> dict[str, Any]:
     """Compare the figures of the same images [N], as they are stored and in canonical form.
 
     Returns:
@@ -162,10 +162,10 @@ def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, thre
         stored minus canonical; and flips: of each class, how many verdicts turn to_ai and to_human, with p of McNemar's test.
     """
     scores = np.stack([as_stored, canonical])
-    before, after = scores >= threshold
+    before, after = scores >= THRESHOLD
     compared: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum())}
     for form, p_ai in zip(FORMS, scores, strict=True):
-        found = estimate_metrics(is_ai, p_ai, threshold)
+        found = estimate_metrics(is_ai, p_ai, THRESHOLD)
         compared[form] = {name: _plain(found[name]) for name in ("recall", "false_positive_rate", "balanced_accuracy", "auroc")}
     compared["auroc_lost"] = _plain(delong(is_ai, scores).difference(0, 1))
     compared["flips"] = {}

@@ -28,7 +28,7 @@ def test_pairs_are_those_of_comparing_all_with_all() -> None:
     assert {frozenset(pair) for pair in found if pair[0] != pair[1]} == expected
 
 
-def test_exact_and_near_copies_are_told_apart() -> None:
+def test_exact_and_near_copies() -> None:
     found, group = find_duplicates(
         table(
             ("ai", "train", "a", FIRST),

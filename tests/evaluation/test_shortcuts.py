@@ -43,20 +43,20 @@ def test_a_fact_alone_has_the_auroc_of_its_order_and_more_facts_need_more_eviden
     assert alone["p"] < among["p"]
 
 
-def test_what_is_the_same_everywhere_tells_nothing() -> None:
+def test_a_constant_fact_separates_nothing() -> None:
     result = measured(np.full(120, 7.0))
     assert (result["auroc"], result["p"], result["notable"]) == (0.5, 1.0, False)
     (fact,) = result["top"]
     assert (fact["auroc"], fact["constant"], fact["severity"]) == (0.5, True, "none")
 
 
-def test_categories_are_told_apart_whatever_their_order() -> None:
+def test_categories_separate_the_classes_whatever_their_order() -> None:
     values = np.where(IS_AI, np.array(["b", "d"])[np.arange(120) % 2], np.array(["a", "c"])[np.arange(120) % 2])
     assert fact_of(values)["severity"] == "severe"
     assert fact_of(np.array([f"name {n}" for n in range(120)]))["severity"] == "none"  # each file has its own
 
 
-def test_the_order_in_which_images_are_listed_tells_nothing() -> None:
+def test_the_order_in_which_images_are_listed_does_not_matter() -> None:
     """Two files to each name, drawn without a look at the class: equally common names are all there is."""
     for seed in range(5):
         names = np.char.mod("table %d", np.random.default_rng(seed).permutation(np.arange(200) // 2))
@@ -75,7 +75,7 @@ def test_random_labels_are_chance() -> None:
     assert notable <= 1
 
 
-def test_the_most_telling_fact_of_the_files_comes_first() -> None:
+def test_the_fact_with_the_highest_auroc_comes_first() -> None:
     stored = {"jpeg_quality": [95] * 100 + [75] * 100, "tables": "aaaa", "width": [100] * 150 + [200] * 50}
     first, second, *_ = find_shortcuts(pictures(**stored, height=100, bytes=5000))
     assert [first[key] for key in ("fact", "severity", "human", "ai")] == ["JPEG quality", "severe", "95 (100%)", "75 (100%)"]
