@@ -116,6 +116,7 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
             "splits": {name: _rates(*truth(rows), point.threshold) for name, rows in tested.items()},
         }
         for point in rule.points
+        if point.threshold is not None
     ]
     return {
         "decision_rule": {**rule.to_json(), "verdicts": verdicts},
@@ -124,7 +125,7 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
     }
 
 
-def _rates(is_ai: Booleans, p_ai: Floats, threshold: float | None) -> dict[str, dict[str, float | None]]:
+def _rates(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[str, dict[str, float | None]]:
     """How many images of each class a threshold calls AI."""
     rates = {}
     for name, of_class in (("false_positive_rate", p_ai[~is_ai]), ("recall", p_ai[is_ai])):

@@ -94,7 +94,8 @@ class DecisionRule:
     def verdicts(self, p_ai: Floats) -> list[str]:
         """Decide scores, [N] → N times "ai", "human" or "unsure"; "" for NaN. They are rounded as in predictions.csv first."""
         p = as_stored(p_ai)
-        return np.select([np.isnan(p), p >= self.ai_from, p < self.human_below], ["", AI, HUMAN], UNSURE).tolist()
+        chosen = np.select([np.isnan(p), p >= self.ai_from, p < self.human_below], ["", AI, HUMAN], UNSURE)
+        return [str(verdict) for verdict in chosen]
 
     def shortfalls(self) -> list[str]:
         """Describe what can't be guaranteed, a line each."""
