@@ -19,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from artclf.cli import app
+from artclf.evaluation.decision import DecisionRule
 from artclf.evaluation.metrics import split_metrics
 from artclf.model.checkpoint import read_decision_rule
 from artclf.model.classifier import ArtClassifier
@@ -111,9 +112,9 @@ def test_checkpoints_are_plain_values_with_the_decision_rule(finished: Path) -> 
         assert content["hyper_parameters"]["name"] == "efficientnet_lite0"
     rule = read_decision_rule(finished / "checkpoints" / "best.ckpt")
     assert rule is not None
-    assert rule.to_json() == {key: value for key, value in metrics["judge"].items() if key != "verdicts"}
-    assert sum(sum(counts.values()) for counts in metrics["judge"]["verdicts"]["test"].values()) == 12
-    assert metrics["calibration"]["method"] == "none"  # three images choose nothing
+    assert DecisionRule.from_json(metrics["decision_rule"]) == rule
+    assert sum(sum(counts.values()) for counts in metrics["decision_rule"]["verdicts"]["test"].values()) == 12
+    assert metrics["decision_rule"]["calibrator"]["method"] == "none"  # three images choose nothing
     stage = finished / "checkpoints" / f"{metrics['best']['stage']}.ckpt"
     assert stage.samefile(finished / "checkpoints" / "best.ckpt")  # the weights are not kept twice
 

@@ -26,8 +26,9 @@ def print_calibration(found: Recalibration) -> None:
     for path, reason in found.unreadable.itertuples(index=False):
         typer.echo(f"error: {path}: {reason}", err=True)
     left_out = f" ({found.left_out} more left out: they trained this model)" if found.left_out else ""
-    parameters = {name: value for name, value in rule.calibrator.to_json().items() if isinstance(value, float)}
-    method = ", ".join([rule.calibrator.method, *(f"{name} {value:.3g}" for name, value in parameters.items())])
+    fitted = rule.calibrator
+    is_sigmoid = fitted.method in ("temperature", "platt")
+    method = f"{fitted.method}, slope {fitted.slope:.3g}, intercept {fitted.intercept:.3g}" if is_sigmoid else fitted.method
     typer.echo(f"{fmt.plural(len(found.is_ai), 'image')} of {found.images}: {rule.n_human} human, {rule.n_ai} AI{left_out}")
     typer.echo(f"AUROC {fmt.score(found.auroc.value)} (95% interval {fmt.score_range(found.auroc.bounds)})")
     terminal.print(table(f"calibration: {method}", *_calibration(found)))

@@ -1,15 +1,24 @@
-"""The audit of a data set: which shortcuts there are, how severe they are, and what helps against them."""
+"""The audit of a data set: which shortcuts there are, and how severe they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from artclf.evaluation import shortcuts
-from artclf.evaluation.duplicates import Duplicates, find_duplicates
-from artclf.evaluation.shortcuts import DENSITY, FEWEST, MET, NOT_MEASURED, SEVERITIES, FactSet
-from artclf.evaluation.types import Booleans, Indices
+from artclf.evaluation.duplicates import find_duplicates
+from artclf.evaluation.shortcuts import (
+    DENSITY,
+    FEWEST,
+    FIGURES,
+    SEVERITIES,
+    Fact,
+    assign_folds,
+    bytes_per_pixel,
+    commonest,
+    file_facts,
+    measure_facts,
+)
 
 STATISTICS = {
     "brightness": "brightness",
@@ -21,29 +30,16 @@ STATISTICS = {
     "blue": "cast of blue",
 }
 """Column → name, of the statistics of the whole image that are compared."""
+MET = "met by the canonical form"  # the severity of what the canonical form removes before the network sees an image
 EXIF = "EXIF"
 NEAR_COPIES = "near duplicates across splits"
 EXACT_COPIES = "exact duplicates across splits"
 BOTH_LABELS = "the same image under both labels"
 _USUAL_QUALITY = 75  # of canonical images, where no JPEG says otherwise
 _NO_NETWORK = "none for this network"  # the severity of what it never sees
-_ORDER = [*(name for name, _ in SEVERITIES), "slight", MET, _NO_NETWORK]
+_ORDER = [*SEVERITIES, MET, _NO_NETWORK]
 _TRAINED_ON = ("", "train", "val", "test")
-_REMEDIES = {
-    "size": "data.canonical=true scales all images to one size (data.canonical_side={side} at most, so that none is enlarged)",
-    "aspect": "data.canonical=true makes all images square, but crops the classes differently; collect images of like shapes",
-    "format": "data.canonical=true encodes all images alike",
-    "colour mode": "data.canonical=true makes all images RGB, but grey ones still look grey: leave them out, or make all grey",
-    "JPEG quality": "data.canonical=true encodes all images at one quality (data.canonical_quality={quality} at most)",
-    "JPEG tables": "data.canonical=true encodes all images with the same tables",
-    "chroma subsampling": "data.canonical=true encodes all images with the same subsampling",
-    DENSITY: "data.canonical=true removes what the encoder adds; smooth images still compress better",
-    EXIF: "nothing needs to be done: metadata never reaches the network, but the classes may have different sources",
-    NEAR_COPIES: "figures on these splits flatter: keep one image of each group, or all in one split (data=csv, column split)",
-    EXACT_COPIES: "nothing needs to be done: training leaves them out of all splits but one",
-    BOTH_LABELS: "correct the label, or leave them out (data=csv)",
-}
-_COLOUR_REMEDY = "augment=strong weakens it; collect images of both classes with like motifs, from like sources"
+_NOT_MEASURED: dict[str, Any] = {"p": 1.0, "notable": False, "top": [], **dict.fromkeys(FIGURES)}
 
 
 def audit(
@@ -62,76 +58,86 @@ def audit(
         seed: of the folds and the forests.
 
     Returns:
-        What audit.json holds. Of its shortcuts, what does not reach the network is last; unjudged is why nothing was compared;
-        makers is what is typical of each class and generator.
+        What audit.json holds. Of its shortcuts, what does not reach the network is last; not_compared is why nothing was
+        compared; canonical_limits are the side and quality up to which a canonical form hides differences.
     """
-    duplicates = find_duplicates(table)
+    duplicates, group = find_duplicates(table)
     used = table["split"].isin(_TRAINED_ON)
     if table.loc[used, "label"].nunique() < 2:
         used[:] = True
-    kept = used & ~table[["label"]].assign(group=duplicates.group, used=used).duplicated()
+    kept = used & ~table[["label"]].assign(group=group, used=used).duplicated()
     rows, is_ai = table[kept], (table.loc[kept, "label"] == "ai").to_numpy(dtype=bool)
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
-    counted = f"{n_human} human and {n_ai} AI images (copies count once)"
-    comparable = min(n_ai, n_human) >= FEWEST
-    folds = np.empty(0, dtype=np.int64)
-    measured = dict.fromkeys(("file", "exif", "pixel"), NOT_MEASURED)
-    if comparable:
-        folds = shortcuts.assign_folds(is_ai, duplicates.group[kept], seed)
-        measured = _measure(rows, None if after is None else after[kept.to_numpy()], is_ai, folds, seed)
+    measured, folds = dict.fromkeys(("file", "exif", "pixel"), _NOT_MEASURED), np.empty(0, dtype=np.int64)
+    not_compared = f"of {n_human} human and {n_ai} AI images (copies count once), at least {FEWEST} each are needed"
+    if min(n_ai, n_human) >= FEWEST:
+        not_compared = ""
+        folds = assign_folds(is_ai, group[kept], seed)
+        measured = measure_facts(_fact_sets(rows, None if after is None else after[kept.to_numpy()]), is_ai, folds, seed)
     limits = _canonical_limits(rows)
     removed = _removed_by(canonical, limits) if canonical else set()
-    parts = {name: facts.to_json() for name, facts in measured.items()}
-    for fact in parts["file"]["top"]:
+    for fact in measured["file"]["top"]:
         if fact["fact"] in removed and fact["severity"] != "none":
             fact["severity"] = MET
-    later, exif = parts.get("canonical"), parts["exif"]["top"]
-    seen = later if canonical and later else parts["pixel"]
+    later, exif = measured.get("canonical"), measured["exif"]["top"]
+    seen = later if canonical and later else measured["pixel"]
     unseen = [{**fact, "severity": _NO_NETWORK} for fact in exif if fact["severity"] != "none"]
-    found = [*_notable([*parts["file"]["top"], *seen["top"]]), *unseen, *_copies(duplicates, table)]
-    for row in found:
-        row["remedy"] = _REMEDIES.get(row["fact"], _COLOUR_REMEDY).format(**limits)
+    found = [*_notable([*measured["file"]["top"], *seen["top"]]), *unseen, *_copies(duplicates, table)]
     return {
-        "file_facts": parts["file"],
-        "pixel_statistics": parts["pixel"],
+        "file_facts": measured["file"],
+        "pixel_statistics": measured["pixel"],
         "canonical_pixel_statistics": later,
         "exif": exif[0] if exif else None,
-        "duplicates": duplicates.to_json(),
+        "duplicates": duplicates,
         "shortcuts": sorted(found, key=lambda row: (_ORDER.index(row["severity"]), -row.get("auroc", 0.0))),
         "compared": {"human": n_human, "ai": n_ai},
+        "not_compared": not_compared,
         "copies_left_out": int(used.sum()) - len(rows),
         "splits": sorted(table["split"][used].unique()),
         "other_splits": sorted(table["split"][~used].unique()),
         "folds": len(np.unique(folds)),
-        "unjudged": "" if comparable else f"of {counted}, at least {FEWEST} each are needed",
-        "makers": _describe_generators(table),
+        "generators": describe_generators(table),
         "canonical": canonical is not None,
+        "canonical_limits": limits,
     }
 
 
-def qualities(facts: pd.DataFrame) -> pd.Series:
-    """JPEG quality as text: "95", "about 95" where the tables are not exactly that quality's, "no JPEG"."""
-    text = facts["jpeg_quality"].astype("string").fillna("no JPEG")
-    quality: pd.Series = text.mask(~facts["quality_exact"].fillna(True).astype(bool), "about " + text)
-    return quality
+def describe_generators(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Describe what is typical of each class and generator: the commonest value and its share, or the median.
+
+    Human images come first, then the generators by their number of images.
+
+    Args:
+        table: as `audit`'s; the columns of `STATISTICS` may be missing.
+    """
+    exact, sampled = table["quality_exact"].fillna(True).astype(bool), table["subsampling"].notna()
+    quality = table["jpeg_quality"].astype("string").fillna("no JPEG")
+    text = {
+        "size": table["width"].astype(str) + "×" + table["height"].astype(str),
+        "stored as": table["format"] + ", " + table["mode"] + (", " + table["subsampling"].astype(object)).where(sampled, ""),
+        "JPEG quality": quality.where(exact, "about " + quality),  # about: the tables are not exactly those of that quality
+        "JPEG tables": table["tables"].astype(object).fillna("none"),
+    }
+    numbers = {"aspect": table["width"] / table["height"], DENSITY: bytes_per_pixel(table)}
+    numbers |= {name: table[column] for column, name in STATISTICS.items() if column in table}
+    keys = ["label", "generator"]
+    described = pd.DataFrame({**table[keys], **text}).groupby(keys).agg(commonest)
+    medians = pd.DataFrame({**table[keys], **numbers}).groupby(keys).median()
+    described = described.join(medians.map("{:.2f}".format))
+    described[EXIF] = table.groupby(keys)["exif"].mean().map("{:.0%}".format)
+    described["images"] = table.groupby(keys).size()
+    order = ["label", "images", "generator"]
+    records = described.reset_index().sort_values(order, ascending=[False, False, True]).to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in records]
 
 
-def kinds(facts: pd.DataFrame) -> pd.Series:
-    """Format, kind of pixels and colour sampling as text: "JPEG, RGB, 4:2:0"."""
-    sampled = facts["subsampling"].notna()
-    kind: pd.Series = facts["format"] + ", " + facts["mode"] + (", " + facts["subsampling"].astype(object)).where(sampled, "")
-    return kind
-
-
-def _measure(rows: pd.DataFrame, after: pd.DataFrame | None, is_ai: Booleans, folds: Indices, seed: int) -> dict[str, FactSet]:
+def _fact_sets(rows: pd.DataFrame, after: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
     sets = {
-        "file": shortcuts.file_facts(rows),
+        "file": file_facts(rows),
         "exif": pd.DataFrame({EXIF: rows["exif"].map({True: "with", False: "without"})}),
         "pixel": rows[list(STATISTICS)].rename(columns=STATISTICS),
     }
-    if after is not None:
-        sets["canonical"] = after[list(STATISTICS)].rename(columns=STATISTICS)
-    return shortcuts.measure_facts(sets, is_ai, folds, seed)
+    return sets if after is None else {**sets, "canonical": after[list(STATISTICS)].rename(columns=STATISTICS)}
 
 
 def _canonical_limits(rows: pd.DataFrame) -> dict[str, int]:
@@ -150,8 +156,8 @@ def _removed_by(form: Mapping[str, int], limits: Mapping[str, int]) -> set[str]:
     return size | (encoding if form["quality"] <= limits["quality"] else set())
 
 
-def _notable(facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Facts that are more than chance; the JPEG's tables only where they tell more than its quality."""
+def _notable(facts: list[Fact]) -> list[Fact]:
+    """Facts that are more than chance; JPEG tables only where they separate the classes better than the quality."""
     known = {fact["fact"]: fact for fact in facts if fact["severity"] != "none"}
     quality, tables = known.get("JPEG quality"), known.get("JPEG tables")
     if quality and tables and tables["auroc"] <= quality["auroc"] + 0.02:
@@ -159,38 +165,17 @@ def _notable(facts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [dict(fact) for fact in known.values()]
 
 
-def _copies(duplicates: Duplicates, table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Copies that make figures flatter, or that nothing can be learnt from."""
+def _copies(duplicates: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Copies in train of images outside of it, which make figures too good, and copies under both labels."""
     found: list[dict[str, Any]] = []
     held_out = int((table["split"] != "train").sum())
-    for fact, copies in ((NEAR_COPIES, duplicates.near), (EXACT_COPIES, duplicates.exact)):
-        if copies.test_files:
-            share = copies.test_files / held_out
+    for fact, kind in ((NEAR_COPIES, "near"), (EXACT_COPIES, "exact")):
+        if files := duplicates[kind]["test_files"]:
+            share = files / held_out
             severity = "severe" if share >= 0.1 else "moderate" if share >= 0.01 else "slight"
             severity = _NO_NETWORK if fact == EXACT_COPIES else severity
-            found.append({"fact": fact, "severity": severity, "files": copies.test_files, "share": share})
-    contradictory = duplicates.near.across_labels + duplicates.exact.across_labels
+            found.append({"fact": fact, "severity": severity, "files": files, "share": share})
+    contradictory = duplicates["near"]["across_labels"] + duplicates["exact"]["across_labels"]
     if contradictory:
         found.append({"fact": BOTH_LABELS, "severity": "moderate", "groups": contradictory})
     return found
-
-
-def _describe_generators(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """What is typical of each class and generator: human images first, then the generators by number of images."""
-    text = {
-        "size": table["width"].astype(str) + "×" + table["height"].astype(str),
-        "stored as": kinds(table),
-        "JPEG quality": qualities(table),
-        "JPEG tables": table["tables"].astype(object).fillna("none"),
-    }
-    numbers = {"aspect": table["width"] / table["height"], DENSITY: shortcuts.bytes_per_pixel(table)}
-    numbers |= {name: table[column] for column, name in STATISTICS.items()}
-    keys = ["label", "generator"]
-    described = pd.DataFrame({**table[keys], **text}).groupby(keys).agg(shortcuts.commonest)
-    medians = pd.DataFrame({**table[keys], **numbers}).groupby(keys).median()
-    described = described.join(medians.map("{:.2f}".format))
-    described[EXIF] = table.groupby(keys)["exif"].mean().map("{:.0%}".format)
-    described["pictures"] = table.groupby(keys).size()
-    order = ["label", "pictures", "generator"]
-    records = described.reset_index().sort_values(order, ascending=[False, False, True]).to_dict("records")
-    return [{str(key): value for key, value in row.items()} for row in records]

@@ -1,7 +1,6 @@
 """Calibration: how far scores are from probabilities, and fitting the calibrators that correct it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -11,7 +10,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import StratifiedKFold
 
-from artclf.evaluation.decision import Calibrator, Isotonic, NoCalibration, Platt, Temperature, as_stored, logits
+from artclf.evaluation.decision import Calibrator, as_stored, logits
 from artclf.evaluation.intervals import Estimate, wilson
 from artclf.evaluation.types import Booleans, Floats, Indices
 
@@ -19,40 +18,24 @@ BINS = 10
 IN_A_BIN = 10  # images at least, else there are fewer bins
 ENOUGH_FOR_ISOTONIC = 200  # images of each class: it overfits fewer
 _FOLDS, _REPEATS = 5, 4
-_SLOPES = (0.01, 100.0)  # bounds, of temperature and Platt: a positive slope keeps the order
-_SHIFT = 50.0  # bound of Platt's intercept
+_SLOPES = (0.01, 100.0)  # bounds: a positive slope keeps the order
+_INTERCEPTS = (-50.0, 50.0)
 _DRAWS = 200
 
 
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """Images of about the same score."""
-
-    mean: float  # score
-    ai: Estimate  # share of AI images (Wilson)
-
-
-def reliability(is_ai: Booleans, p_ai: Floats) -> list[ReliabilityBin]:
-    """Sort images into up to ten bins of equal numbers by their scores; equal scores stand in one bin."""
-    where = _bins(p_ai)
-    parts = [where == number for number in np.unique(where)]
-    return [ReliabilityBin(float(p_ai[part].mean()), wilson(int(is_ai[part].sum()), int(part.sum()))) for part in parts]
+def reliability(is_ai: Booleans, p_ai: Floats) -> list[tuple[float, Estimate]]:
+    """Return the mean score and the share of AI images (Wilson) of each of up to ten bins of equal numbers of images."""
+    table = pd.DataFrame({"p_ai": p_ai, "is_ai": is_ai}).groupby(_bins(p_ai))
+    return [(float(rows["p_ai"].mean()), wilson(int(rows["is_ai"].sum()), len(rows))) for _, rows in table]
 
 
 def ece(is_ai: Booleans, p_ai: Floats) -> float:
-    """Expected calibration error: how far the share of AI lies from the mean score of a bin, averaged over all images.
-
-    Bins of equal numbers are less biased than those of equal width (Nixon et al., CVPR workshops 2019; Roelofs et al., AISTATS
-    2022). It is above 0 by chance alone: see `ece_by_chance`.
-    """
+    """Expected calibration error, with bins of equal numbers of images, which are less biased (Roelofs et al. 2022)."""
     return float(np.abs(np.bincount(_bins(p_ai), weights=is_ai - p_ai)).sum() / len(p_ai))
 
 
 def ece_by_chance(p_ai: Floats) -> float:
-    """Return the mean calibration error of perfectly calibrated scores on as many images, by simulation.
-
-    Images are drawn as AI with the probability that is their score (Bröcker and Smith, Weather and Forecasting 22, 2007).
-    """
+    """Simulate the mean calibration error of perfect scores (Bröcker and Smith, Weather and Forecasting 22, 2007)."""
     rng, where = np.random.default_rng(0), _bins(p_ai)
     gaps = [np.abs(np.bincount(where, weights=(rng.random(len(p_ai)) < p_ai) - p_ai)).sum() for _ in range(_DRAWS)]
     return float(np.mean(gaps) / len(p_ai))
@@ -66,30 +49,30 @@ def errors(is_ai: Booleans, p_ai: Floats) -> dict[str, float]:
 def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
     """Fit temperature, platt, isotonic or none to scores [N] of images of both classes.
 
-    Temperature and Platt are fitted to Platt's targets, (n + 1) / (n + 2) and 1 / (n + 2) in place of 1 and 0: separable images
-    would else make the scores infinitely sure. Isotonic regression stays within the same two.
+    The targets are Platt's, (n + 1) / (n + 2) and 1 / (n + 2) in place of 1 and 0, so that separable images make no score
+    infinitely sure; isotonic regression stays between them.
     """
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
     if not n_ai or not n_human:
         raise ValueError(f"images of both classes are needed; got {n_ai} AI and {n_human} human")
     surely_ai, surely_human = (n_ai + 1) / (n_ai + 2), 1 / (n_human + 2)
     if method == "none":
-        return NoCalibration()
+        return Calibrator()
     if method == "isotonic":
         line = IsotonicRegression(y_min=surely_human, y_max=surely_ai, out_of_bounds="clip").fit(as_stored(p_ai), is_ai)
-        return Isotonic(line.X_thresholds_.tolist(), line.y_thresholds_.tolist())
+        points = zip(line.X_thresholds_.tolist(), line.y_thresholds_.tolist(), strict=True)
+        return Calibrator("isotonic", points=tuple(points))
     logit, target = logits(p_ai), np.where(is_ai, surely_ai, surely_human)
 
     def loss(x: Floats) -> float:
         """Mean cross-entropy of sigmoid(slope · logit + intercept) and the targets."""
-        shifted = np.exp(x[0]) * logit + (x[1] if len(x) > 1 else 0.0)
+        shifted = np.exp(x[0]) * logit + x[1:].sum()
         return float(np.mean(np.logaddexp(0.0, shifted) - target * shifted))
 
-    bounds = [tuple(np.log(_SLOPES)), (-_SHIFT, _SHIFT)]
-    bounds = bounds if method == "platt" else bounds[:1]
+    bounds = [tuple(np.log(_SLOPES)), *([_INTERCEPTS] if method == "platt" else [])]
     found = minimize(loss, np.zeros(len(bounds)), method="Powell", bounds=bounds, options={"xtol": 1e-7, "ftol": 1e-12}).x
     slope = float(np.exp(found[0]))
-    return Platt(slope, float(found[1])) if method == "platt" else Temperature(1 / slope)
+    return Calibrator("platt", slope, float(found[1])) if method == "platt" else Calibrator("temperature", slope)
 
 
 def cross_validate(is_ai: Booleans, p_ai: Floats, method: str = "auto") -> dict[str, dict[str, float]]:

@@ -1,11 +1,9 @@
 """Decision thresholds with a guaranteed rate of errors, set on images that trained nothing, such as the validation split.
 
-These are the thresholds of split conformal prediction (Papadopoulos et al. 2002; Vovk, Gammerman and Shafer 2005). Of n human
-images and a further one like them, each is equally likely to have the k-th highest score. So a threshold just above the k-th
-highest of the n is exceeded by the further one with probability k / (n + 1) at most. The smallest such rate is 1 / (n + 1):
-fewer images than 1 / rate − 1 can't guarantee a rate. That is the average over all draws of n images; with the n at hand, the
-rate follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive conformal predictors, 2012), which gives the interval.
-Nothing is guaranteed of images unlike those that the thresholds were set by.
+These are the thresholds of split conformal prediction (Papadopoulos et al. 2002; Vovk, Gammerman and Shafer 2005): a further
+human image exceeds a threshold just above the k-th highest score of n like it with probability k / (n + 1) at most, averaged
+over all draws of the n. With the n at hand, the rate follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive
+conformal predictors, 2012), which gives the interval. Nothing is guaranteed of images unlike those.
 """
 
 import math
@@ -18,7 +16,7 @@ from scipy.stats import beta
 
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.decision import DIGITS, VERDICTS, ConformalThreshold, DecisionRule, as_stored, default_rule, truth
-from artclf.evaluation.intervals import CONFIDENCE, estimate_metrics
+from artclf.evaluation.intervals import CONFIDENCE, wilson
 from artclf.evaluation.types import Booleans, Floats
 
 RATES = (0.001, 0.01, 0.05)  # false-positive rates of the operating points in every report
@@ -31,10 +29,7 @@ def needed(rate: float) -> int:
 
 
 def conformal_threshold(scores: Floats, rate: float, *, above: bool = True) -> ConformalThreshold:
-    """Set the threshold beyond which images like these [n] lie at the target rate, or at the lowest that n can guarantee.
-
-    Beyond is above, as for human images, or below, as for AI images.
-    """
+    """Set the threshold above (or below) which images like these [n] lie at the target rate, or the lowest n can guarantee."""
     n = len(scores)
     if not n:
         return ConformalThreshold(None, rate, None, None, None)
@@ -102,50 +97,37 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
         rule: that gave these two.
 
     Returns:
-        calibration: of each split before and after (which flatters for the split that it was fitted on); operating_points: one
-        for each of `RATES`, with its figures on each split but val; judge: the rule, and how many verdicts each split has.
+        decision_rule: the rule, and how many verdicts each split has; calibration: errors of each split before and after (which
+        flatters the split that it was fitted on); operating_points: the rule's, with their rates on each split but val.
     """
     splits = {str(name): rows for name, rows in predictions.groupby("split", sort=False)}
-    errors_of, verdicts = {}, {}
+    calibration, verdicts = {}, {}
     for name, rows in splits.items():
         is_ai, p_ai = truth(rows)
-        errors_of[name] = {"before": errors(is_ai, p_ai), "after": errors(is_ai, rows["calibrated"].to_numpy(dtype=float))}
+        calibration[name] = {"before": errors(is_ai, p_ai), "after": errors(is_ai, rows["calibrated"].to_numpy(dtype=float))}
         counts = pd.crosstab(rows["label"], rows["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
         verdicts[name] = counts.to_dict("index")
-    parameters = rule.calibrator.to_json()
-    calibration = {
-        "method": parameters.pop("method"),
-        "parameters": parameters,
-        "fitted_on": rule.fitted_on,
-        "n_human": rule.n_human,
-        "n_ai": rule.n_ai,
-        "cross_validated": rule.cross_validated,
-        "splits": errors_of,
-    }
+    tested = {name: rows for name, rows in splits.items() if name != "val"}
+    points = [
+        {
+            **asdict(point),
+            "is_met": point.is_met,
+            "needed": needed(point.target_rate),
+            "splits": {name: _rates(*truth(rows), point.threshold) for name, rows in tested.items()},
+        }
+        for point in rule.points
+        if point.threshold is not None
+    ]
     return {
+        "decision_rule": {**rule.to_json(), "verdicts": verdicts},
         "calibration": calibration,
-        "operating_points": [
-            {
-                "asked": point.target_rate,
-                "kept": point.guaranteed_rate,
-                "enough": point.is_met,
-                "needed": needed(point.target_rate),
-                "threshold": point.threshold if point.is_met else None,
-                "splits": _rates(splits, point.threshold) if point.is_met and point.threshold is not None else {},
-            }
-            for point in rule.points
-        ],
-        "judge": {**rule.to_json(), "verdicts": verdicts},
+        "operating_points": points,
     }
 
 
-def _rates(splits: dict[str, pd.DataFrame], threshold: float) -> dict[str, Any]:
-    """How a threshold does on each split but val."""
-    found = {}
-    for name, rows in splits.items():
-        is_ai, p_ai = truth(rows)
-        estimates = estimate_metrics(is_ai, p_ai, threshold)
-        counts = {"false_positive_rate": int((~is_ai).sum()), "recall": int(is_ai.sum())}
-        found[name] = {figure: {**asdict(estimates[figure]), "n": n} for figure, n in counts.items()}
-    found.pop("val", None)
-    return found
+def _rates(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[str, dict[str, float | None]]:
+    """How many images of each class a threshold calls AI."""
+    rates = {}
+    for name, of_class in (("false_positive_rate", p_ai[~is_ai]), ("recall", p_ai[is_ai])):
+        rates[name] = {**asdict(wilson(int((of_class >= threshold).sum()), len(of_class))), "n": len(of_class)}
+    return rates

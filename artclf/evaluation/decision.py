@@ -1,21 +1,22 @@
 """From a score to a verdict: a calibrator makes p_ai a probability, and two thresholds make it ai, human or unsure.
 
-`artclf.evaluation.conformal` fits both. Needs numpy alone, so that `artclf predict` starts quickly.
+`artclf.evaluation.conformal` fits both. Loads neither SciPy nor scikit-learn, so that `artclf predict` starts quickly.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 AI, HUMAN, UNSURE = "ai", "human", "unsure"
 VERDICTS = (HUMAN, UNSURE, AI)
+THRESHOLD = 0.5  # of p_ai, where nothing was fitted, and for figures that are compared between runs
 CERTAIN = 1e-7  # no score is nearer to 0 or 1
 DIGITS = 7  # after the point: what 32-bit numbers hold
 
@@ -38,68 +39,25 @@ def sigmoid(logit: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Calibrator:
-    """Makes p_ai a probability, without changing the order of images."""
+    """Makes p_ai a probability, without changing the order of images.
 
-    method: ClassVar[str]
+    Temperature scaling (Guo et al., ICML 2017) and Platt scaling (Platt 1999) are sigmoid(slope · logit + intercept). Isotonic
+    regression (Zadrozny and Elkan, KDD 2002) is linear between `points` and constant beyond them.
+    """
+
+    method: Literal["none", "temperature", "platt", "isotonic"] = "none"
+    slope: float = 1.0  # positive; 1 / temperature
+    intercept: float = 0.0  # of Platt scaling
+    points: tuple[tuple[float, float], ...] = ()  # of isotonic regression: p_ai and its probability, rising
 
     def apply(self, p_ai: Floats) -> Floats:
         """Calibrate scores, [N] → [N]."""
-        return as_stored(self._calibrate(as_stored(p_ai)))
-
-    def _calibrate(self, p: Floats) -> Floats:
-        raise NotImplementedError
-
-    def to_json(self) -> dict[str, Any]:
-        """The method and its parameters as plain values."""
-        return {"method": self.method, **asdict(self)}
-
-
-@dataclass(frozen=True)
-class NoCalibration(Calibrator):
-    """Scores as they are."""
-
-    method: ClassVar[str] = "none"
-
-    def _calibrate(self, p: Floats) -> Floats:
-        return p
-
-
-@dataclass(frozen=True)
-class Temperature(Calibrator):
-    """All logits divided by one number, above 1 where the network was overconfident (Guo et al., ICML 2017)."""
-
-    temperature: float
-    method: ClassVar[str] = "temperature"
-
-    def _calibrate(self, p: Floats) -> Floats:
-        return sigmoid(logits(p) / self.temperature)
-
-
-@dataclass(frozen=True)
-class Platt(Calibrator):
-    """A logistic regression on the logit: sigmoid(slope · logit + intercept) (Platt 1999); the slope is positive."""
-
-    slope: float
-    intercept: float
-    method: ClassVar[str] = "platt"
-
-    def _calibrate(self, p: Floats) -> Floats:
-        return sigmoid(self.slope * logits(p) + self.intercept)
-
-
-@dataclass(frozen=True)
-class Isotonic(Calibrator):
-    """A piecewise linear, non-decreasing function (Zadrozny and Elkan, KDD 2002), constant beyond its ends."""
-
-    scores: list[float]  # [K] p_ai of the points, rising
-    probabilities: list[float]  # [K] their calibrated values
-    method: ClassVar[str] = "isotonic"
-
-    def _calibrate(self, p: Floats) -> Floats:
-        return np.interp(p, self.scores, self.probabilities)
-
-
-CALIBRATORS: dict[str, type[Calibrator]] = {kind.method: kind for kind in (NoCalibration, Temperature, Platt, Isotonic)}
+        p = as_stored(p_ai)
+        if self.method == "none":
+            return p
+        if self.method == "isotonic":
+            return as_stored(np.interp(p, *np.transpose(self.points)))
+        return as_stored(sigmoid(self.slope * logits(p) + self.intercept))
 
 
 @dataclass(frozen=True)
@@ -117,20 +75,10 @@ class ConformalThreshold:
         """Whether there were images enough to guarantee the target rate."""
         return self.guaranteed_rate is not None and self.guaranteed_rate <= self.target_rate + 1e-12
 
-    def to_json(self) -> dict[str, float | None]:
-        """As checkpoints and metrics.json hold it, in which the rates are called asked and kept."""
-        rates = {"asked": self.target_rate, "kept": self.guaranteed_rate}
-        return {"threshold": self.threshold, **rates, "low": self.low, "high": self.high}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "ConformalThreshold":
-        """Build the threshold that `to_json` wrote."""
-        return cls(*(content[name] for name in ("threshold", "asked", "kept", "low", "high")))
-
 
 @dataclass(frozen=True)
 class DecisionRule:
-    """Calibration and thresholds: what turns a network's scores into verdicts. Checkpoints hold it as "judge"."""
+    """Calibration and thresholds: what turns a network's scores into verdicts."""
 
     calibrator: Calibrator
     human_below: float  # below this p_ai the verdict is human
@@ -170,28 +118,13 @@ class DecisionRule:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as plain values."""
-        return {
-            "calibration": self.calibrator.to_json(),
-            **{name: value for name, value in vars(self).items() if name != "calibrator"},
-            "false_positives": self.false_positives.to_json(),
-            "false_negatives": self.false_negatives.to_json(),
-            "points": [point.to_json() for point in self.points],
-        }
+        """All of it as plain values, as checkpoints and metrics.json hold it."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "DecisionRule":
-        """Build the decision rule that `to_json` wrote; ValueError where something is missing or unknown."""
-        rest = {name: value for name, value in content.items() if name != "calibration"}
-        try:
-            calibration = dict(content["calibration"])
-            rest["calibrator"] = CALIBRATORS[calibration.pop("method")](**calibration)
-            for name in ("false_positives", "false_negatives"):
-                rest[name] = ConformalThreshold.from_json(content[name])
-            rest["points"] = tuple(ConformalThreshold.from_json(point) for point in content["points"])
-            return cls(**rest)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"is no decision rule of artclf's, or of another version: {error!r}") from error
+        """Build the decision rule that `to_json` wrote; ValueError where something is missing or of another type."""
+        return TypeAdapter(cls).validate_python(content)
 
 
 def percent(rate: float | None) -> str:
@@ -202,7 +135,7 @@ def percent(rate: float | None) -> str:
 def default_rule(fitted_on: str, n_human: int = 0, n_ai: int = 0, rates: tuple[float, float] = (0.01, 0.05)) -> DecisionRule:
     """The rule where nothing could be fitted to the images `fitted_on`: scores as they are, ai from 0.5 on, no guarantee."""
     positives, negatives = (ConformalThreshold(None, rate, None, None, None) for rate in rates)
-    return DecisionRule(NoCalibration(), THRESHOLD, THRESHOLD, positives, negatives, (), fitted_on, n_human, n_ai, {})
+    return DecisionRule(Calibrator(), THRESHOLD, THRESHOLD, positives, negatives, (), fitted_on, n_human, n_ai, {})
 
 
 def with_verdicts(predictions: pd.DataFrame, rule: DecisionRule) -> pd.DataFrame:

@@ -1,6 +1,5 @@
 """Which images of a table are copies of each other: the same bytes, or nearly the same look."""
 
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,47 +10,24 @@ from scipy.sparse.csgraph import connected_components
 
 from artclf.evaluation.types import Indices
 
+# Bits of 64 by which the hashes of near duplicates may differ. Of 1,900 paintings and drawings, copies scaled to a half, saved
+# as JPEG of quality 30 or made brighter by a seventh differ in four at most; those cropped by a twentieth in 6 and more.
 NEAR = 4
-"""Bits of 64 by which the hashes of near duplicates may differ; those of unrelated images differ in about half.
-
-Of 1,900 paintings and drawings, copies scaled to a half, saved as JPEG of quality 30 or made brighter by a seventh differ in
-four at most; copies cropped by a twentieth differ in 6 and more, and are not found.
-"""
-
 _EXAMPLES = 5  # groups
 _FILES = 4  # of each
 
 
-@dataclass(frozen=True)
-class Copies:
-    """Groups of images that are copies of each other."""
-
-    groups: int
-    files: int
-    across_splits: int  # groups
-    across_labels: int  # groups
-    test_files: int  # images of other splits than train that have a copy in train
-    examples: list[dict[str, Any]]  # a few groups, those across splits or labels first: files, paths, splits, labels
-
-
-@dataclass(frozen=True)
-class Duplicates:
-    """The copies in a table."""
-
-    exact: Copies  # of the same bytes
-    near: Copies  # that look the same, and are not of the same bytes
-    group: Indices  # [N] images of the same number are copies of each other, exact or near
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values, and by how many bits near ones may differ."""
-        return {"exact": asdict(self.exact), "near": asdict(self.near), "near_bits": NEAR}
-
-
-def find_duplicates(table: pd.DataFrame) -> Duplicates:
+def find_duplicates(table: pd.DataFrame) -> tuple[dict[str, Any], Indices]:
     """Find the copies among images. Near copies of near copies are in one group, so that its ends may differ by more bits.
 
     Args:
         table: the columns path, label, split, sha256 and hash (16 hexadecimal digits, or "" for an image that has none).
+
+    Returns:
+        What audit.json holds: exact (the same bytes) and near (the same look, other bytes), each with the number of groups and
+        files, groups across_splits and across_labels, test_files (of other splits than train, with a copy in train), and
+        examples of groups, those across splits or labels first; and near_bits. And a number for each image, [N], the same for
+        copies of each other, exact or near.
     """
     exact, _ = pd.factorize(table["sha256"])
     hashed = np.flatnonzero(table["hash"] != "")
@@ -60,17 +36,17 @@ def find_duplicates(table: pd.DataFrame) -> Duplicates:
     graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(table), len(table)))
     group = connected_components(graph, directed=False)[1].astype(np.int64)
     near = (pd.Series(exact).groupby(group).transform("nunique") > 1).to_numpy(dtype=bool)
-    return Duplicates(_describe(table, exact), _describe(table[near], group[near]), group)
+    found = {"exact": _describe(table, exact), "near": _describe(table[near], group[near]), "near_bits": NEAR}
+    return found, group
 
 
 def near_pairs(bits: npt.NDArray[np.uint64]) -> Indices:
-    """Find the pairs of hashes [M] that differ in at most `NEAR` bits, without comparing all with all.
+    """Find the pairs of hashes [M] that differ in at most `NEAR` bits; of equal hashes, the first stands for the others.
 
-    The 64 bits are cut into one band more than may differ, so that two near hashes share one band at least (the pigeonhole
-    principle); only hashes that share a band are compared.
+    The 64 bits are cut into one band more than may differ, so two near hashes share one at least; only these are compared.
 
     Returns:
-        [P, 2] places in `bits`, enough to join all that are near: of equal hashes, the first stands for the others.
+        [P, 2] places in `bits`.
     """
     different, first = np.unique(bits, return_index=True)
     found = [_with_first(bits)]
@@ -95,7 +71,7 @@ def _with_first(codes: npt.NDArray[Any]) -> Indices:
     return np.column_stack([np.arange(len(codes)), first[code.ravel()]])
 
 
-def _describe(table: pd.DataFrame, group: Indices) -> Copies:
+def _describe(table: pd.DataFrame, group: Indices) -> dict[str, Any]:
     """Count the groups of two images and more, and list some."""
     rows = table[["path", "label", "split"]].assign(group=group)
     rows = rows[rows["group"].duplicated(keep=False)]
@@ -107,19 +83,13 @@ def _describe(table: pd.DataFrame, group: Indices) -> Copies:
     for number in within.sort_values(kind="stable").index[:_EXAMPLES]:
         files = rows[rows["group"] == number]
         one_of_each_first = files.loc[files.duplicated(["split", "label"]).sort_values(kind="stable").index]
-        examples.append(
-            {
-                "files": len(files),
-                "paths": one_of_each_first["path"].head(_FILES).tolist(),
-                "splits": sorted(files["split"].unique()),
-                "labels": sorted(files["label"].unique()),
-            }
-        )
-    return Copies(
-        groups=len(splits),
-        files=len(rows),
-        across_splits=int((splits > 1).sum()),
-        across_labels=int((labels > 1).sum()),
-        test_files=int((has_train & (rows["split"] != "train")).sum()),
-        examples=examples,
-    )
+        example = {"files": len(files), "paths": one_of_each_first["path"].head(_FILES).tolist()}
+        examples.append({**example, "splits": sorted(files["split"].unique()), "labels": sorted(files["label"].unique())})
+    return {
+        "groups": len(splits),
+        "files": len(rows),
+        "across_splits": int((splits > 1).sum()),
+        "across_labels": int((labels > 1).sum()),
+        "test_files": int((has_train & (rows["split"] != "train")).sum()),
+        "examples": examples,
+    }

@@ -1,21 +1,18 @@
 """How well images of a generator (or style) are classified by a network that never saw any, and by networks that did.
 
-Each network is trained with one generator left out. The images of the one left out are scored by that network ("unseen") and
-by the others ("seen"): the same images against the same human images. "Others" are the images of the generators that the first
-network was trained on.
+The images that one run left out are scored by its network ("unseen") and by those of the other runs ("seen").
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import truth
+from artclf.evaluation.decision import THRESHOLD, truth
 from artclf.evaluation.intervals import UNDEFINED, Estimate, delong, estimate_metrics, mean_of, paired_difference, recall_at
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
@@ -49,16 +46,18 @@ class HoldoutResult:
     leave: str
     unseen: Figures  # by the run that was not trained on it
     others: Figures | None  # by the same run, on the test images of all that it was trained on; None where there are none
-    seen: Figures | None  # the images of `unseen`, by the runs that were trained on it (means); None where there are none
-    seen_by: int  # how many runs that are
-    lost: dict[str, Estimate]  # recall, balanced_accuracy and auroc, unseen minus seen, with paired intervals, if comparable
+    seen: Figures | None = (
+        None  # the images of `unseen`, by the runs that were trained on it (means); None where there are none
+    )
+    seen_by: int = 0  # how many runs that are
+    # recall, balanced_accuracy and auroc, unseen minus seen, with paired intervals, if comparable
+    lost: dict[str, Estimate] = field(default_factory=dict)
 
 
 def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[HoldoutResult]:
     """Compute how well each left-out generator (or style) is classified, in the order of the runs, all of the same data.
 
-    Of generators only AI images are left out, and they are compared with all human test images; of styles the images of both
-    classes, which are compared with each other.
+    A generator's images are compared with all human test images, a style's with the human ones of that style.
 
     Raises:
         ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different images.
@@ -74,29 +73,21 @@ def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float) -> Figures:
 
 
 def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: str) -> HoldoutResult:
-    rows = _left_out(run, by)
+    table = run.predictions
+    is_test, is_left_out = table["split"] == "test", table["split"] == run.split
+    if not is_left_out.any():
+        raise ArtclfError(f"{run.leave}: its run has no predictions of a split {run.split}; train it again")
+    rows = table[is_left_out | (is_test & (table["label"] == "human"))] if by == "generator" else table[is_left_out]
     is_ai, p_ai = truth(rows)
     unseen = figures_of(is_ai, p_ai, run.threshold)
-    tested = run.predictions[run.predictions["split"] == "test"]
-    trained_on = figures_of(*truth(tested), run.threshold) if (tested["label"] == "ai").any() else None
+    trained_on = figures_of(*truth(table[is_test]), run.threshold) if (table["label"][is_test] == "ai").any() else None
     if not others:
-        return HoldoutResult(run.leave, unseen, trained_on, None, 0, {})
+        return HoldoutResult(run.leave, unseen, trained_on)
     scores = [_scores_of(other, rows["path"]) for other in others]
     each = [figures_of(is_ai, score, other.threshold).estimates for score, other in zip(scores, others, strict=True)]
     seen = Figures(unseen.ai, unseen.human, {name: _mean([estimates[name] for estimates in each]) for name in FIGURES})
     thresholds = np.array([run.threshold, *(other.threshold for other in others)])
     return HoldoutResult(run.leave, unseen, trained_on, seen, len(others), _lost(is_ai, np.stack([p_ai, *scores]), thresholds))
-
-
-def _left_out(run: HoldoutRun, by: str) -> pd.DataFrame:
-    """The images that were left out and, of a generator, the human test images that they are compared with."""
-    table = run.predictions
-    rows = table["split"] == run.split
-    if not rows.any():
-        raise ArtclfError(f"{run.leave}: its run has no predictions of a split {run.split}; train it again")
-    if by == "generator":
-        rows |= (table["split"] == "test") & (table["label"] == "human")
-    return table[rows]
 
 
 def _scores_of(other: HoldoutRun, paths: pd.Series) -> Floats:
@@ -112,10 +103,7 @@ def _scores_of(other: HoldoutRun, paths: pd.Series) -> Floats:
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean of figures of several networks on the same images.
-
-    The bounds are averaged as well: the standard deviation of a mean is at most the mean of the standard deviations.
-    """
+    """The mean of several networks' figures; its bounds' mean is wide enough, as a mean's deviation is at most the mean one."""
     bounds = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates], dtype=float)
     return UNDEFINED if np.isnan(bounds).any() else Estimate(*bounds.mean(axis=0).tolist())
 

@@ -40,10 +40,7 @@ UNDEFINED = Estimate(None, None, None)
 
 
 def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Estimate:
-    """Return a rate with Wilson's score interval (Wilson 1927); `UNDEFINED` for no trials.
-
-    `successes` may be a sum of values between 0 and 1: these vary at most as a rate does, so the interval is wide enough.
-    """
+    """Return a rate with Wilson's score interval (Wilson 1927); `successes` may be a sum of values between 0 and 1."""
     if not trials:
         return UNDEFINED
     z, rate = float(ndtri((1 + confidence) / 2)), float(successes) / trials
@@ -54,10 +51,7 @@ def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Est
 
 
 def mean_of(first: Estimate, second: Estimate) -> Estimate:
-    """Return the mean of two figures of different images, such as the two classes' recalls.
-
-    The interval is square-and-add, also called MOVER (Zou and Donner, Statistics in Medicine 27, 2008).
-    """
+    """Return the mean of two figures of different images, by square-and-add (Zou and Donner, Stat. in Medicine 27, 2008)."""
     (one, one_below, one_above), (two, two_below, two_above) = first.reach(), second.reach()
     return _bounded((one + two) / 2, math.hypot(one_below, two_below) / 2, math.hypot(one_above, two_above) / 2)
 
@@ -65,8 +59,7 @@ def mean_of(first: Estimate, second: Estimate) -> Estimate:
 def paired_difference(first: Booleans | Floats, second: Booleans | Floats, confidence: float = CONFIDENCE) -> Estimate:
     """Return by how much the mean of `first` exceeds that of `second` on the same images, of values 0..1, [N] each.
 
-    Newcombe's method 10 for paired rates (Statistics in Medicine 17, 1998, 2635-2650): square-and-add with correlation. A
-    positive covariance is made smaller by 1 / 2N, his continuity correction, so that the width is never 0.
+    Newcombe's method 10 for paired rates (Statistics in Medicine 17, 1998, 2635-2650), with his continuity correction.
     """
     n = len(first)
     if not n:
@@ -94,9 +87,9 @@ class Aurocs:
     def estimate(self, classifier: int = 0) -> Estimate:
         """Return one AUROC with DeLong's interval on the scale of its logit (Pepe 2003, section 5.2), which stays in 0..1.
 
-        Where the estimated variance is 0 (all pairs in order, all tied) or a class has one image, it says nothing. The
-        interval is then Wilson's for as many trials as the rarer class has images: no scores of an AUROC A have a larger
-        variance than A (1 - A) / min(n_ai, n_human) (Birnbaum and Klose, Annals of Mathematical Statistics 28, 1957).
+        Where the estimated variance says nothing (all pairs in order, all tied, one image of a class), the interval is Wilson's
+        for the images of the rarer class: no AUROC A has a larger variance than A (1 - A) / min(n_ai, n_human) (Birnbaum and
+        Klose, Annals of Mathematical Statistics 28, 1957).
         """
         if not self.fewest:
             return UNDEFINED
@@ -108,11 +101,7 @@ class Aurocs:
         return Estimate(value, float(expit(logit - reach)), float(expit(logit + reach)))
 
     def difference(self, first: int, *others: int, confidence: float = CONFIDENCE) -> Estimate:
-        """Return one AUROC minus the mean of others, with DeLong's interval.
-
-        Where the variance says nothing, as for classifiers that order all images alike, the interval reaches as far as
-        Wilson's for none of the rarer class's images.
-        """
+        """Return one AUROC minus the mean of others, with DeLong's interval, or as in `estimate` where the variance is 0."""
         if not self.fewest:
             return UNDEFINED
         weights = np.zeros(len(self.values))
@@ -127,9 +116,9 @@ class Aurocs:
 
 
 def delong(is_ai: Booleans, p_ai: Floats) -> Aurocs:
-    """Compute the AUROCs of K classifiers and their covariance (DeLong et al., Biometrics 44, 1988) from scores [K, N].
+    """Compute the AUROCs of K classifiers and their covariance from scores [K, N]; ties count half.
 
-    By ranks (Sun and Xu, IEEE SPL 21, 2014); ties count half. ValueError where a score is NaN.
+    DeLong et al., Biometrics 44, 1988; by ranks: Sun and Xu, IEEE SPL 21, 2014. ValueError where a score is NaN.
     """
     if np.isnan(p_ai).any():
         raise ValueError("a score is NaN; every image needs one")
@@ -173,10 +162,9 @@ def estimate_metrics(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[st
 
 
 def threshold_interval(scores: Floats, rate: float) -> tuple[float, float]:
-    """Return the 95% bounds of the threshold that exactly this share of all images like these would exceed.
+    """Return the 95% bounds of the threshold that this share of all images like these exceeds; 0 or 1 where there is no bound.
 
-    The interval of a quantile between two ordered scores, for scores of any distribution (David and Nagaraja, Order
-    statistics, 2003, section 7.1); 0 or 1 where the images set no bound.
+    The interval of a quantile for scores of any distribution (David and Nagaraja, Order statistics, 2003, section 7.1).
     """
     n, ordered = len(scores), np.sort(scores)
     lower, upper = (int(binom.ppf((1 + side * CONFIDENCE) / 2, n, 1 - rate)) for side in (-1, 1))
@@ -186,8 +174,7 @@ def threshold_interval(scores: Floats, rate: float) -> tuple[float, float]:
 def recall_at(is_ai: Booleans, p_ai: Floats, false_positive_rate: float) -> Estimate:
     """Return the share of AI images found at the threshold that at most this share of these human images exceeds.
 
-    Square-and-add of two errors: Wilson's of the recall at the threshold, and the change of the recall between the bounds of
-    the threshold (`threshold_interval`).
+    Square-and-add of Wilson's interval at the threshold, and of the recalls at the bounds of the threshold.
     """
     human, ai = np.sort(p_ai[~is_ai]), p_ai[is_ai]
     if not len(human) or not len(ai):

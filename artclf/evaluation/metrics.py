@@ -3,31 +3,23 @@
 from typing import Any
 
 import pandas as pd
+from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, log_loss
 
+from artclf.evaluation.decision import THRESHOLD, truth
+from artclf.evaluation.intervals import estimate_metrics, wilson
 from artclf.evaluation.types import Booleans, Floats
 
-THRESHOLD = 0.5
 _INTERVALS = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
 
 
 def binary_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Compute the figures of one split.
-
-    Args:
-        is_ai: [N], the truth.
-        p_ai: [N], the probability of AI, in [0, 1].
-        threshold: from which p_ai on the verdict is AI.
+    """Compute the figures of one split, from the truth [N] and the scores [N]; the verdict is AI from the threshold on.
 
     Returns:
         n, the values of `estimate_metrics` (without recall), average_precision, f1 (of AI), loss (mean negative
         log-likelihood, nats), confusion (truth → verdict → count) and intervals (figure → [low, high]). Where a class is
         absent, what needs it is None.
     """
-    # they take a second to load, and `artclf predict`, which needs the threshold alone, has no use of them
-    from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, log_loss  # noqa: PLC0415
-
-    from artclf.evaluation.intervals import estimate_metrics  # noqa: PLC0415
-
     called_ai = p_ai >= threshold
     human, ai = confusion_matrix(is_ai, called_ai, labels=[False, True]).tolist()
     estimates = estimate_metrics(is_ai, p_ai, threshold)
@@ -42,18 +34,15 @@ def binary_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) 
     }
 
 
-def split_metrics(predictions: pd.DataFrame, threshold: float = THRESHOLD) -> dict[str, Any]:
+def split_metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     """Compute the figures of one split's rows of predictions.csv.
 
     Returns:
         `binary_metrics`; and by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
     """
-    from artclf.evaluation.intervals import wilson  # noqa: PLC0415 (as above)
-
-    is_ai = (predictions["label"] == "ai").to_numpy(dtype=bool)
-    p_ai = predictions["p_ai"].to_numpy(dtype=float)
-    figures = binary_metrics(is_ai, p_ai, threshold)
-    table = predictions.assign(right=(p_ai >= threshold) == is_ai)
+    is_ai, p_ai = truth(predictions)
+    figures = binary_metrics(is_ai, p_ai)
+    table = predictions.assign(right=(p_ai >= THRESHOLD) == is_ai)
     for column in ("generator", "style"):
         groups = figures[f"by_{column}"] = {}
         for name, rows in table.groupby(column):

@@ -6,15 +6,16 @@ figures with one class altered need no further scores.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import TypeAdapter
 
 from artclf.data.distortions import NOTHING
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import Estimate, delong, estimate_metrics, mean_of, paired_difference
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.significance import LEVEL, holm, mcnemar
 from artclf.evaluation.types import Booleans, Floats
 
@@ -70,11 +71,6 @@ class Robustness:
         """The levels of one distortion, in their order."""
         return [level for level in self.levels if (level.first, level.distortion) == (first, distortion)]
 
-    def distortions(self) -> list[str]:
-        """The names of the distortions."""
-        names = dict.fromkeys(level.distortion for level in self.levels if level.first == NOTHING)
-        return [name for name in names if name != NOTHING]
-
 
 def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
     """Compute the figures under each alteration, and what changes.
@@ -103,6 +99,7 @@ def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
         mixed = {"both": both, "ai": np.where(is_ai, both, unaltered), "human": np.where(is_ai, unaltered, both)}
         figures = {who: estimate_metrics(is_ai, scored, threshold) for who, scored in mixed.items()}
         confidence = 1 - LEVEL / max(sum(key[0] == first for key in p), 1)
+        tested = before is not both and not few
         found = Altered(
             first,
             distortion,
@@ -113,9 +110,9 @@ def measure_robustness(scores: pd.DataFrame, threshold: float) -> Robustness:
             auroc={who: figures[who]["auroc"] for who in WHO},
             flips=_flips(is_ai, before >= threshold, both >= threshold),
             p=p.get(version),
+            **(_tests(is_ai, before, mixed, threshold, confidence) if tested else {}),
         )
-        tested = before is not both and not few
-        levels.append(replace(found, **_tests(is_ai, before, mixed, threshold, confidence)) if tested else found)
+        levels.append(found)
     return Robustness(threshold, int((~is_ai).sum()), int(is_ai.sum()), levels)
 
 
@@ -148,32 +145,27 @@ def _tests(is_ai: Booleans, before: Floats, mixed: Mapping[str, Floats], thresho
 
 def _flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
     to_ai, to_human = ~before & after, before & ~after
-    parts = (to_ai & ~is_ai, to_human & ~is_ai, to_human & is_ai, to_ai & is_ai)
-    return Flips(*(int(part.sum()) for part in parts))
+    parts = {"accused": to_ai & ~is_ai, "cleared": to_human & ~is_ai, "missed": to_human & is_ai, "found": to_ai & is_ai}
+    return Flips(**{name: int(part.sum()) for name, part in parts.items()})
 
 
 def from_json(content: Mapping[str, Any]) -> Robustness:
-    """Build what `dataclasses.asdict` made of a Robustness; LookupError or TypeError where it is something else."""
-    levels = []
-    for level in content["levels"]:
-        parts = {name: Estimate(**level[name]) for name in ("false_positive_rate", "recall")}
-        mixed = {name: {who: Estimate(**level[name][who]) for who in WHO} for name in ("balanced_accuracy", "auroc")}
-        levels.append(Altered(**{**level, **parts, **mixed, "flips": Flips(**level["flips"])}))
-    return Robustness(float(content["threshold"]), int(content["human"]), int(content["ai"]), levels)
+    """Build what `dataclasses.asdict` made of a Robustness; ValueError where it is something else."""
+    return TypeAdapter(Robustness).validate_python(content)
 
 
-def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats, *, threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Compare the figures of the same images [N] as they are stored and in canonical form.
+def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats) -> dict[str, Any]:
+    """Compare the figures of the same images [N], as they are stored and in canonical form.
 
     Returns:
         n_ai and n_human; the figures of each of `FORMS` as [value, low, high] (None where a class is absent); auroc_lost, as
         stored minus canonical; and flips: of each class, how many verdicts turn to_ai and to_human, with p of McNemar's test.
     """
     scores = np.stack([as_stored, canonical])
-    before, after = scores >= threshold
+    before, after = scores >= THRESHOLD
     compared: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum())}
     for form, p_ai in zip(FORMS, scores, strict=True):
-        found = estimate_metrics(is_ai, p_ai, threshold)
+        found = estimate_metrics(is_ai, p_ai, THRESHOLD)
         compared[form] = {name: _plain(found[name]) for name in ("recall", "false_positive_rate", "balanced_accuracy", "auroc")}
     compared["auroc_lost"] = _plain(delong(is_ai, scores).difference(0, 1))
     compared["flips"] = {}

@@ -5,7 +5,6 @@ What a small cross-validated model reaches on such facts, the data gives away fo
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,86 +15,37 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from artclf.evaluation.intervals import UNDEFINED, Estimate, auroc, estimate_metrics
-from artclf.evaluation.metrics import THRESHOLD
+from artclf.evaluation.decision import THRESHOLD
+from artclf.evaluation.intervals import Estimate, auroc, estimate_metrics
 from artclf.evaluation.significance import LEVEL, holm
 from artclf.evaluation.types import Booleans, Floats, Indices
 
 DENSITY = "bytes per pixel"
-SEVERITIES = (("severe", 0.75), ("moderate", 0.6))  # names, and the least lower bound of AUROC's interval
-MET = "met by the canonical form"  # the severity of what the canonical form removes before the network sees an image
+SEVERITIES = {"severe": 0.75, "moderate": 0.6, "slight": 0.0}  # least lower bound of AUROC's interval
 FEWEST = 5  # images of each class below which nothing is compared
 TREES = 40
+FIGURES = ("accuracy", "balanced_accuracy", "auroc")
 _FOLDS = 5
 _MOST_TO_A_TREE = 2_000  # images: more make a forest slower, and hardly better at so few facts
 _LEAST_AUROC = 0.55  # below which a difference is not reported, however sure
 _COMMON = 0.1  # share of the files from which on a commonest value is worth naming
-_FIGURES = ("accuracy", "balanced_accuracy", "auroc")
 
-
-@dataclass(frozen=True)
-class Fact:
-    """How well one fact alone tells the classes apart."""
-
-    name: str
-    auroc: Estimate  # of its order, or of a small tree on held-out images, whichever is the more significant
-    p: float  # corrected for all facts that were compared (Holm)
-    human: str  # what is typical of human images
-    ai: str
-    constant: bool  # the same for all images
-
-    @property
-    def notable(self) -> bool:
-        """Whether it is more than chance, and enough to be reported."""
-        return _is_notable(self.p, self.auroc)
-
-    @property
-    def severity(self) -> str:
-        """One of severe, moderate and slight, by AUROC's lower bound; none where it is not notable."""
-        reached = (name for name, least in SEVERITIES if (self.auroc.low or 0.0) >= least)
-        return next(reached, "slight") if self.notable else "none"
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        typical = {"human": self.human, "ai": self.ai, "constant": self.constant}
-        return {"fact": self.name, **_plain("auroc", self.auroc), "p": self.p, "severity": self.severity, **typical}
-
-
-@dataclass(frozen=True)
-class FactSet:
-    """What a random forest reaches on several facts together, on held-out images, and each fact alone, highest AUROC first.
-
-    The intervals are those of fixed scores, and somewhat narrow for cross-validated ones.
-    """
-
-    estimates: Mapping[str, Estimate]  # accuracy, balanced_accuracy, auroc
-    p: float  # corrected for all sets (Holm)
-    facts: tuple[Fact, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        content: dict[str, Any] = {"p": self.p, "notable": _is_notable(self.p, self.estimates["auroc"])}
-        for name, estimate in self.estimates.items():
-            content |= _plain(name, estimate)
-        return {**content, "top": [fact.to_json() for fact in self.facts]}
-
-
-NOT_MEASURED = FactSet(dict.fromkeys(_FIGURES, UNDEFINED), 1.0, ())
+Fact = dict[str, Any]
+"""How well one fact alone tells the classes apart, as audit.json holds it: fact (its name); auroc and auroc_interval, of its
+order, or of a small tree on held-out images, whichever is the more significant; p, corrected for all facts that were compared
+(Holm); severity, one of `SEVERITIES` or "none"; human and ai, what is typical of each class; constant, the same for all."""
 
 
 def find_shortcuts(files: pd.DataFrame) -> list[Fact]:
-    """Compare the classes by each fact of the files' headers alone, the highest AUROC first.
+    """Compare the classes by each fact of the files' headers alone; nothing where a class has fewer than `FEWEST` files.
 
     Args:
         files: a row a file: label and the columns of `artclf.data.facts.FileFacts`.
-
-    Returns:
-        Nothing where a class has fewer than `FEWEST` files.
     """
     is_ai = (files["label"] == "ai").to_numpy(dtype=bool)
     if min(is_ai.sum(), (~is_ai).sum()) < FEWEST:
         return []
-    return list(_measure_alone({"file": file_facts(files)}, is_ai, assign_folds(is_ai), seed=0)["file"])
+    return _measure_alone({"file": file_facts(files)}, is_ai, assign_folds(is_ai), seed=0)["file"]
 
 
 def assign_folds(is_ai: Booleans, groups: Indices | None = None, seed: int = 0) -> Indices:
@@ -107,14 +57,20 @@ def assign_folds(is_ai: Booleans, groups: Indices | None = None, seed: int = 0) 
     return folds
 
 
-def measure_facts(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indices, seed: int = 0) -> dict[str, FactSet]:
-    """Measure each set of facts together and each fact alone; p-values are corrected over all sets, and over all facts.
+def measure_facts(
+    sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indices, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Measure each set of facts together, and each fact alone; p-values are corrected over all sets, and over all facts.
 
     Args:
         sets: name → a column a fact, of the same N images; what is not numeric is a category.
         is_ai: [N], the truth; both classes must be there.
         folds: [N], from `assign_folds`.
-        seed: of the forests and trees.
+        seed: of the models.
+
+    Returns:
+        What audit.json holds of each set: what a random forest reaches on held-out images (`FIGURES` and their intervals, which
+        are those of fixed scores, and somewhat narrow), p, notable, and top: each `Fact` alone, the highest AUROC first.
     """
     alone = _measure_alone(sets, is_ai, folds, seed)
     most = _MOST_TO_A_TREE if len(is_ai) > 1.5 * _MOST_TO_A_TREE else None
@@ -124,7 +80,10 @@ def measure_facts(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indi
     measured = {}
     for name, p_ai, p in zip(sets, scores, corrected, strict=True):
         estimates = estimate_metrics(is_ai, p_ai, THRESHOLD)
-        measured[name] = FactSet({figure: estimates[figure] for figure in _FIGURES}, p, alone[name])
+        notable = _severity(p, estimates["auroc"]) != "none"
+        measured[name] = {"p": p, "notable": notable, "top": alone[name]}
+        for figure in FIGURES:
+            measured[name] |= {figure: estimates[figure].value, f"{figure}_interval": estimates[figure].bounds}
     return measured
 
 
@@ -156,23 +115,23 @@ def commonest(values: pd.Series) -> str:
     return f"{len(shares):,} different" if scattered else f"{shares.index[0]} ({shares.iloc[0]:.0%})"
 
 
-def _measure_alone(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indices, seed: int) -> dict[str, tuple[Fact, ...]]:
+def _measure_alone(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Indices, seed: int) -> dict[str, list[Fact]]:
     """Each fact of each set, the highest AUROC first; p-values are corrected over all of them."""
-    columns = [(key, name, facts[name]) for key, facts in sets.items() for name in facts]
-    measured = [_alone(values, is_ai, folds, seed) for _, _, values in columns]
+    columns = [(key, str(name), facts[name]) for key, facts in sets.items() for name in facts]
+    measured = [_score_alone(values, is_ai, folds, seed) for _, _, values in columns]
     corrected = holm([p for _, p in measured]).tolist()
     found: dict[str, list[Fact]] = {key: [] for key in sets}
     for (key, name, values), (scores, _), p in zip(columns, measured, corrected, strict=True):
-        human, ai = (_typical(values[side], str(name)) for side in (~is_ai, is_ai))
-        found[key].append(Fact(str(name), auroc(is_ai, scores), p, human, ai, constant=values.nunique() == 1))
-    return {key: tuple(sorted(facts, key=lambda fact: -(fact.auroc.value or 0.0))) for key, facts in found.items()}
+        estimate = auroc(is_ai, scores)
+        fact = {"fact": name, "auroc": estimate.value, "auroc_interval": estimate.bounds, "p": p}
+        typical = {label: _typical(values[side], name) for label, side in (("human", ~is_ai), ("ai", is_ai))}
+        constant = values.nunique() == 1
+        found[key].append({**fact, "severity": _severity(p, estimate), **typical, "constant": constant})
+    return {key: sorted(facts, key=lambda fact: -fact["auroc"]) for key, facts in found.items()}
 
 
-def _alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tuple[Floats, float]:
-    """Scores of one fact alone, higher for AI, and their p-value: of a small tree, or of a number's order, up or down.
-
-    The more significant one counts, and its p-value twice.
-    """
+def _score_alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tuple[Floats, float]:
+    """Scores of one fact alone, higher for AI, and their p-value: of a small tree or a number's order, doubled for choosing."""
     numbers = _numbers(values).to_numpy()
     tree = DecisionTreeClassifier(max_leaf_nodes=8, random_state=seed)
     scores = _held_out(tree, numbers[:, None], is_ai, folds)
@@ -186,10 +145,7 @@ def _alone(values: pd.Series, is_ai: Booleans, folds: Indices, seed: int) -> tup
 
 
 def _numbers(values: pd.Series) -> pd.Series:
-    """Values as numbers; categories by how common they are, without a look at the classes; those of one file alone are one.
-
-    Of equally common ones the alphabet decides, not the order of the table, which lists one class after the other.
-    """
+    """Values as numbers; categories by how common they are in both classes, then by name; those of one file alone are one."""
     if is_numeric_dtype(values):
         return values.astype(float)
     known = values.where(values.map(values.value_counts()) > 1, "a value of its own")
@@ -208,15 +164,10 @@ def _held_out(model: Any, matrix: Floats, is_ai: Booleans, folds: Indices) -> Fl
 
 
 def _held_out_p(p_ai: Floats, is_ai: Booleans, folds: Indices) -> float:
-    """The p-value of held-out scores that are higher for AI images.
-
-    Models of the folds learnt from much the same images, and so err together: the normal deviate of Mann and Whitney's test is
-    divided by the root of 1 + k · (images in a fold / all others), for k folds (Nadeau and Bengio, Inference for the
-    Generalization Error, 2003).
-    """
+    """The p-value of held-out scores that are higher for AI images, by Mann and Whitney's test."""
     if len(np.unique(p_ai)) == 1:
         return 1.0
-    k = int(folds.max()) + 1
+    k = int(folds.max()) + 1  # models of k folds learn from much the same images, and so err together (Nadeau and Bengio 2003)
     deviate = norm.isf(mannwhitneyu(p_ai[is_ai], p_ai[~is_ai], alternative="greater").pvalue)
     return float(norm.sf(deviate / math.sqrt(1 + k / (k - 1))))
 
@@ -232,9 +183,8 @@ def _typical(values: pd.Series, name: str) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def _is_notable(p: float, auroc: Estimate) -> bool:
-    return p < LEVEL and (auroc.value or 0.0) >= _LEAST_AUROC
-
-
-def _plain(name: str, estimate: Estimate) -> dict[str, Any]:
-    return {name: estimate.value, f"{name}_interval": [estimate.low, estimate.high]}
+def _severity(p: float, estimate: Estimate) -> str:
+    """One of `SEVERITIES` by AUROC's lower bound; none where it may be chance, or is too little to be reported."""
+    if p >= LEVEL or (estimate.value or 0.0) < _LEAST_AUROC:
+        return "none"
+    return next(name for name, least in SEVERITIES.items() if (estimate.low or 0.0) >= least)

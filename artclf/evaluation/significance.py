@@ -4,13 +4,16 @@ Both are about these images and these trained weights, not about how another tra
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom, binomtest
 
-from artclf.evaluation.intervals import Estimate, delong, mean_of, paired_difference
+from artclf.evaluation.decision import THRESHOLD
+from artclf.evaluation.intervals import CONFIDENCE, Estimate, delong, mean_of, paired_difference
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
@@ -38,20 +41,17 @@ def holm(p: Sequence[float]) -> Floats:
     values = np.asarray(p, dtype=float)
     order = np.argsort(values, kind="stable")
     corrected = np.empty_like(values)
-    corrected[order] = np.minimum(np.maximum.accumulate((len(values) - np.arange(len(values))) * values[order]), 1.0)
+    corrected[order] = np.maximum.accumulate(np.arange(len(values), 0, -1) * values[order]).clip(max=1.0)
     return corrected
 
 
 def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
-    """Return the smallest difference in accuracy that McNemar's exact test would find significant.
+    """Return the smallest difference in accuracy that McNemar's exact test finds significant; above 1 where there is none.
 
     Args:
         discordant: on how many images one classifier alone is right; raised to the fewest for which any outcome is significant.
         images: N.
         tests: how many p-values are corrected together; the strictest step (`LEVEL` / tests) counts.
-
-    Returns:
-        A share of the images; above 1 where there are too few for any difference.
     """
     strict = LEVEL / tests
     needed = math.ceil(1 - math.log2(strict))  # all of so many on one side: p = 2 · 0.5^needed
@@ -61,10 +61,7 @@ def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
 
 
 def paired_differences(is_ai: Booleans, p_ai: Floats, called_ai: Booleans) -> dict[str, Estimate]:
-    """Compute by how much the first classifier's `FIGURES` exceed the second's on the same images, with paired intervals.
-
-    Of the truth [N], scores [2, N] and verdicts [2, N]. Figures that need a class that is absent are `UNDEFINED`.
-    """
+    """Compute by how much the first's `FIGURES` exceed the second's, from the truth [N], scores [2, N] and verdicts [2, N]."""
     right = called_ai == is_ai
     recall, specificity = (paired_difference(right[0, of], right[1, of]) for of in (is_ai, ~is_ai))
     return {
@@ -74,3 +71,66 @@ def paired_differences(is_ai: Booleans, p_ai: Floats, called_ai: Booleans) -> di
         "false_positive_rate": paired_difference(*~right[:, ~is_ai]),
         "false_negative_rate": paired_difference(*~right[:, is_ai]),
     }
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier's scores, and how it was trained."""
+
+    name: str
+    p_ai: Floats  # [N], the same images in the same order for all classifiers
+    setting: Collection[str] | None  # what was configured, the seed aside; None where that is unknown
+
+
+def compare_with_best(classifiers: Sequence[Classifier], is_ai: Booleans, intervals: int) -> dict[str, Any]:
+    """Test the first classifier against each other one.
+
+    The first was chosen as the best on these very images, so p-values are corrected for all pairs of classifiers.
+
+    Args:
+        classifiers: the best first.
+        is_ai: [N], the truth.
+        intervals: for how many of the first classifiers the differences get intervals.
+
+    Returns:
+        What comparison.json holds: `pairs`, the first classifier against each other one, in their order; and `method`.
+        A pair's `verdict` is "same setting", "chance", or "ahead" or "behind", where the first is right more or less often
+        than the other by more than chance explains.
+    """
+    p_ai = np.stack([classifier.p_ai for classifier in classifiers])
+    called_ai = p_ai >= THRESHOLD
+    tests = [mcnemar(one, other) for one, other in combinations(called_ai == is_ai, 2)]
+    corrected = holm([test.p for test in tests]).tolist()
+    best, *others = classifiers
+    pairs = []
+    for number, other in enumerate(others, start=1):
+        test, p = tests[number - 1], corrected[number - 1]  # the pairs with the first come first
+        same = best.setting is not None and other.setting is not None and set(best.setting) == set(other.setting)
+        lead = "ahead" if test.only_first > test.only_second else "behind"
+        figures = paired_differences(is_ai, p_ai[[0, number]], called_ai[[0, number]]) if number < intervals else {}
+        pair = {
+            "first": best.name,
+            "second": other.name,
+            "same_setting": same,
+            "n": len(is_ai),
+            "only_first_right": test.only_first,
+            "only_second_right": test.only_second,
+            "p": test.p,
+            "p_corrected": p,
+            "larger_than_chance": p <= LEVEL,
+            "verdict": "same setting" if same else lead if p <= LEVEL else "chance",
+            "smallest_detectable_difference": smallest_difference(test.only_first + test.only_second, len(is_ai), len(tests)),
+            "differences": {
+                name: {"difference": figure.value, "low": figure.low, "high": figure.high} for name, figure in figures.items()
+            },
+        }
+        pairs.append(pair)
+    method = {
+        "test": "McNemar, exact, two-sided",
+        "correction": "Holm, over all pairs of the runs",
+        "tests": len(tests),
+        "level": LEVEL,
+        "interval": "paired: Newcombe's method 10 for rates, square-and-add for balanced accuracy, DeLong for AUROC",
+        "confidence": CONFIDENCE,
+    }
+    return {"pairs": pairs, "method": method}

@@ -1,4 +1,4 @@
-"""What figures are computed of. Needs numpy alone, as whatever `artclf predict` loads of this folder."""
+"""Arrays that figures are computed from."""
 
 import numpy as np
 import numpy.typing as npt

@@ -43,7 +43,7 @@ def audit_images(
     total = len(manifest.table)
     return survey, {
         **audit(facts, survey.canonical, canonical=form.to_json() if trained_canonical else None, seed=seed),
-        "pictures": total,
+        "images": total,
         "drawn_of": total if survey.looked_at < total else None,
         "unreadable": len(survey.unreadable),
         "seed": seed,

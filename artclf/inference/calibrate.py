@@ -56,7 +56,7 @@ class Recalibration:
             "auroc": asdict(self.auroc),
             "intervals": {"ai_from": self.ai_from, "human_below": self.human_below},
             "needed": {"human": needed(rule.false_positives.target_rate), "ai": needed(rule.false_negatives.target_rate)},
-            "judge": rule.to_json(),
+            "decision_rule": rule.to_json(),
             "replaced": None if self.replaced is None else self.replaced.to_json(),
         }
 

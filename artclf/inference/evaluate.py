@@ -11,8 +11,7 @@ import pandas as pd
 from artclf.data.manifest import COLUMNS
 from artclf.data.sampling import draw_test_pictures
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import as_stored, default_rule
-from artclf.evaluation.metrics import THRESHOLD
+from artclf.evaluation.decision import THRESHOLD, as_stored, default_rule
 from artclf.evaluation.robustness import measure_robustness
 from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
 from artclf.inference.finished_run import FinishedRun, Selection

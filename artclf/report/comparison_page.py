@@ -11,9 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.comparison import Classifier, compare_with_best
-from artclf.evaluation.metrics import THRESHOLD
-from artclf.evaluation.significance import FIGURES
+from artclf.evaluation.decision import THRESHOLD
+from artclf.evaluation.significance import FIGURES, Classifier, compare_with_best
 from artclf.report import style
 from artclf.report.figures.forest import Series, plot_forest
 from artclf.report.figures.runs import plot_losses, plot_rocs, plot_runs

@@ -10,14 +10,14 @@ from PIL import Image
 
 from artclf.data.facts import Survey
 from artclf.data.sampling import draw_pictures
-from artclf.evaluation.shortcuts import FEWEST, MET, Fact, find_shortcuts
+from artclf.evaluation.audit import MET, describe_generators
+from artclf.evaluation.shortcuts import FEWEST, Fact, find_shortcuts
 from artclf.evaluation.significance import LEVEL
 from artclf.report import format as fmt
 from artclf.report import style
 from artclf.report.figures.data import (
     count_pictures,
     count_styles,
-    describe_files,
     groups_of,
     in_order,
     plot_classes,
@@ -84,7 +84,7 @@ def write_dataset(
         samples=samples,
         counts=count_pictures(table),
         styles=count_styles(table),
-        stored=describe_files(survey.facts) if len(survey.facts) else None,
+        stored=describe_generators(survey.facts) if len(survey.facts) and not audit else [],
         shortcuts=shortcuts,
         unreadable=survey.unreadable.head(_MOST_UNREADABLE).to_dict("records"),
         unreadable_number=len(survey.unreadable),
@@ -164,7 +164,7 @@ def audit_section(folder: Path, network: tuple[float, float, float] | None = Non
         return None
     file = folder / "figures" / "audit.png"
     file.unlink(missing_ok=True)  # of an earlier audit
-    if not found["unjudged"]:
+    if not found["not_compared"]:
         _draw_audit(found, network, file)
     return {
         **found,

@@ -13,9 +13,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, Figures, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.report import style
 from artclf.report.figures.forest import Series, plot_forest
 from artclf.report.render import embed, lines, render
@@ -134,10 +134,10 @@ def _rows(results: Sequence[HoldoutResult]) -> Iterator[dict[str, Any]]:
     """What holdout.csv holds: up to three rows for each that was left out."""
     for result in results:
         cases = [("unseen", result.unseen, 1), ("seen", result.seen, result.seen_by), ("others", result.others, 1)]
-        for works, figures, runs in cases:
+        for images, figures, runs in cases:
             if figures is None:
                 continue
-            row = {"left_out": result.leave, "works": works, "ai": figures.ai, "human": figures.human, "runs": runs}
+            row = {"left_out": result.leave, "images": images, "ai": figures.ai, "human": figures.human, "runs": runs}
             for name, estimate in figures.estimates.items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
             yield row

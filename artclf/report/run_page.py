@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from artclf.data.distortions import ALIKE, DISTORTIONS
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.groups import COLUMNS, worst_group
-from artclf.evaluation.metrics import THRESHOLD
 from artclf.evaluation.robustness import Robustness
 from artclf.report import style
 from artclf.report.data_page import audit_section
@@ -153,21 +153,21 @@ def _samples(manifest: pd.DataFrame, label: str) -> pd.DataFrame:
 
 def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
     """What groups.csv holds of each of these splits: the worst groups, and the rows of the tables."""
-    text = ("split", "cell", "generator", "style", "too_small")
+    text = ("split", "group", "generator", "style", "too_small")
     table = _table(run / "groups.csv", text, tuple(name for name in COLUMNS if name not in text))
     table = table.assign(n=table["n_ai"] + table["n_human"], too_small=table["too_small"] == "True")
     parts = []
     for split in splits:
         rows = table[table["split"] == split]
         grid: dict[str, dict[str, Any]] = {}
-        for row in _largest(rows, _MOST_PAIRS, "people_by_style", "generator_by_style"):
+        for row in _largest(rows, _MOST_PAIRS, "human_by_style", "generator_by_style"):
             grid.setdefault(row["generator"], {})[row["style"]] = row
         parts.append(
             {
                 "split": split,
                 "worst": {label: worst_group(table, label, split) for label in ("human", "ai") if rows[f"n_{label}"].any()},
                 "grid": grid,
-                "generators": _largest(rows, _MOST_GROUPS, "people", "generator"),
+                "generators": _largest(rows, _MOST_GROUPS, "human", "generator"),
                 "styles": _largest(rows, _MOST_GROUPS, "style"),
             }
         )
@@ -176,7 +176,7 @@ def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
 
 def _largest(rows: pd.DataFrame, most: int, *kinds: str) -> list[dict[Any, Any]]:
     """The largest groups of some kinds, in the order of the table."""
-    of_kinds = rows[rows["cell"].isin(kinds)]
+    of_kinds = rows[rows["group"].isin(kinds)]
     return of_kinds.loc[of_kinds["n"].astype(float).nlargest(most).index.sort_values()].to_dict("records")
 
 

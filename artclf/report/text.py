@@ -37,9 +37,9 @@ def read_robustness(folder: Path) -> Robustness | None:
     content = read_json(folder / "robustness.json", "evaluate again")
     try:
         return None if content is None else from_json(content)
-    except (LookupError, TypeError) as error:
+    except ValueError as error:
         raise ArtclfError(
-            f"{folder / 'robustness.json'}: is not what an evaluation writes ({error}); evaluate again"
+            f"{folder / 'robustness.json'}: is not what an evaluation writes ({str(error).splitlines()[0]}); evaluate again"
         ) from error
 
 

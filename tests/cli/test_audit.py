@@ -50,7 +50,8 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(
     assert {"accuracy", "balanced_accuracy", "auroc", "top"} <= set(found["pixel_statistics"])
     assert {"exact", "near"} <= set(found["duplicates"])
     assert (found["file_facts"]["auroc"], found["unreadable"]) == (1.0, 2)
-    assert {"fact", "severity", "remedy"} <= set(found["shortcuts"][0])
+    assert {"fact", "severity"} <= set(found["shortcuts"][0])
+    assert "What helps against" in done.stdout
     page = (folder / "dataset.html").read_text(encoding="utf-8")
     assert "JPEG quality (severe)" in page
     assert "artclf audit art --sample=26 --seed=3" in page
@@ -70,7 +71,7 @@ def test_one_class_has_nothing_to_be_compared_with_and_copies_all_the_same(tmp_p
     done = audit(tmp_path / "art", "--to", tmp_path / "there")
     assert done.exit_code == 0
     found = json.loads((tmp_path / "there" / "audit.json").read_text(encoding="utf-8"))
-    assert found["unjudged"]
+    assert found["not_compared"]
     assert found["duplicates"]["exact"]["groups"] == 1
     assert not (tmp_path / "there" / "figures" / "audit.png").exists()
 

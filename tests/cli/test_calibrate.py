@@ -10,7 +10,7 @@ import pytest
 from typer.testing import Result
 
 from artclf.evaluation.conformal import fit_decision_rule
-from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Temperature
+from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
 from artclf.inference.predict import predict_images
 from artclf.model.checkpoint import read_decision_rule, write_decision_rule
 from tests.cli.conftest import artclf
@@ -18,7 +18,16 @@ from tests.conftest import draw
 
 EARLIER_THRESHOLD = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
 EARLIER = DecisionRule(
-    Temperature(3.0), 0.3, 0.7, EARLIER_THRESHOLD, EARLIER_THRESHOLD, (EARLIER_THRESHOLD,), "validation", 100, 90, {}
+    Calibrator("temperature", 1 / 3),
+    0.3,
+    0.7,
+    EARLIER_THRESHOLD,
+    EARLIER_THRESHOLD,
+    (EARLIER_THRESHOLD,),
+    "validation",
+    100,
+    90,
+    {},
 )
 
 
@@ -75,7 +84,7 @@ def test_images_of_ones_own_set_the_verdicts(own_run: Path, labelled: Path) -> N
     (report,) = own_run.glob("calibrate_*.json")
     assert f"all of it: {report}" in done.stdout
     content = json.loads(report.read_text())
-    assert DecisionRule.from_json(content["judge"]) == rule
+    assert DecisionRule.from_json(content["decision_rule"]) == rule
     assert DecisionRule.from_json(content["replaced"]) == EARLIER
     assert (content["n_human"], content["n_ai"], content["unreadable"]) == (20, 10, {})
     assert content["needed"] == {"human": 9, "ai": 19}

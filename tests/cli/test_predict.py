@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from artclf.data.reader import ImageReader
-from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Platt
+from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
 from artclf.inference.predict import choose_precision, predict_files, predict_images
 from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.model.classifier import ArtClassifier
@@ -49,7 +49,9 @@ def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
     scores = sorted(prediction.p_ai for prediction in predict_images(alone, files, "32-true"))
     assert "holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on" in caplog.text
     own = ConformalThreshold(scores[15], 0.1, 0.1, 0.0, 0.2)
-    rule = DecisionRule(Platt(1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, own, own, (own,), "tests", 10, 10, {})
+    rule = DecisionRule(
+        Calibrator("platt", 1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, own, own, (own,), "tests", 10, 10, {}
+    )
     write_decision_rule(alone, rule)
     done = artclf("predict", "--precision", "32-true", alone, *files)
     assert done.exit_code == 0, done.output
@@ -58,7 +60,7 @@ def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
     rows = [line.split(maxsplit=3) for line in lines[1:]]
     assert [row[3] for row in rows] == [str(file) for file in files]
     p_ai = np.array([float(row[0]) for row in rows])
-    assert [float(row[1]) for row in rows] == pytest.approx(Platt(1.0, 2.0).apply(p_ai), abs=2e-4)
+    assert [float(row[1]) for row in rows] == pytest.approx(Calibrator("platt", 1.0, 2.0).apply(p_ai), abs=2e-4)
     verdicts = [row[2] for row in rows]
     assert [verdicts.count(verdict) for verdict in ("human", "unsure", "ai")] == [4, 11, 4]
     assert all((verdict == "ai") == (p >= scores[15] - 2e-4) for verdict, p in zip(verdicts, p_ai, strict=True))

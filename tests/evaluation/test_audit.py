@@ -5,53 +5,90 @@ import pandas as pd
 import pytest
 
 from artclf.evaluation import shortcuts
-from artclf.evaluation.audit import STATISTICS, audit
+from artclf.evaluation.audit import MET, STATISTICS, audit, describe_generators
 from tests.evaluation.audited import pictures
 
 AI = np.arange(200) >= 100
-FORM = {"side": 64, "quality": 75}  # no larger than three quarters of these images, and no finer
-QUALITY = {"jpeg_quality": np.where(AI, 75, 95)}
-SIZE = {"width": np.where(AI, 768, 256), "height": 256}
+NEVER_SEEN = "none for this network"
 
 
-@pytest.fixture(autouse=True)
-def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortcuts, "TREES", 4)
+@pytest.fixture(scope="module", autouse=True)
+def small_forests() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shortcuts, "TREES", 4)
+        yield
 
 
-def severities(table: pd.DataFrame, **settings: object) -> dict[str, str]:
-    return {row["fact"]: row["severity"] for row in audit(table, **settings)["shortcuts"]}
+def severities(found: dict) -> dict[str, str]:
+    return {row["fact"]: row["severity"] for row in found["shortcuts"]}
+
+
+def planted() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pictures(
+        width=np.where(AI, 512, rng.integers(300, 724, 200)),  # human widths lie around that of AI: their order tells nothing
+        height=512,
+        jpeg_quality=np.where(AI, 75, 95),
+        tables=np.where(AI, "aaaa", "bbbb"),
+        format=np.where(AI, "PNG", "JPEG"),
+        mode=np.where(AI & (np.arange(200) % 2 == 0), "L", "RGB"),
+        subsampling=np.where(AI, "4:2:0", "4:4:4"),
+        saturation=np.random.default_rng(0).normal(AI * 0.8, 1.0),
+        brightness=np.random.default_rng(0).normal(AI * 0.6, 1.0),
+        exif=~AI,
+    )
+
+
+@pytest.fixture(scope="module")
+def found() -> dict:
+    return audit(planted())
+
+
+def test_planted_differences_are_named_the_most_severe_first(found: dict) -> None:
+    severe = ["JPEG quality", "size", "aspect", "format", "chroma subsampling"]
+    expected = {**dict.fromkeys(severe, "severe"), "colour mode": "moderate", "colour saturation": "moderate"}
+    expected |= {"brightness": "slight", "EXIF": NEVER_SEEN}
+    assert expected.items() <= severities(found).items()
+    assert "JPEG tables" not in severities(found)  # they tell no more than the quality
+    order = ["severe", "moderate", "slight", NEVER_SEEN]
+    ranks = [order.index(severity) for severity in severities(found).values()]
+    assert ranks == sorted(ranks)
+    assert found["canonical_limits"]["quality"] == 75
+    assert "JPEG tables" in severities(audit(pictures(tables=np.where(AI, "aaaa", "bbbb"))))
+
+
+@pytest.mark.parametrize(("form", "severity"), [({"side": 64, "quality": 75}, MET), ({"side": 384, "quality": 90}, "severe")])
+def test_what_the_canonical_form_removes_unless_it_is_too_fine(form: dict[str, int], severity: str) -> None:
+    table = planted()
+    after = table[list(STATISTICS)].assign(saturation=0.5)
+    found = audit(table, after, canonical=form)
+    facts = ("size", "format", "JPEG quality", "chroma subsampling")
+    assert dict.fromkeys(facts, severity).items() <= severities(found).items()
+    assert (
+        dict.fromkeys(facts, severity).items() <= {row["fact"]: row["severity"] for row in found["file_facts"]["top"]}.items()
+    )
+    assert (severities(found)["aspect"], severities(found)["colour mode"]) == ("severe", "moderate")
+    assert "colour saturation" not in severities(found)  # canonical images are alike
+    assert "colour saturation" in severities(audit(table, after))  # but these are not what the network is shown
+    assert found["file_facts"]["auroc"] > 0.9  # of the files it is as true as before
+    if severity == MET:
+        last = list(severities(found))[-5:]
+        assert (set(last[:4]), last[4]) == (set(facts), "EXIF")
+
+
+def test_audit_json_is_plain(found: dict) -> None:
+    found = json.loads(json.dumps(found, allow_nan=False))
+    for part in ("file_facts", "pixel_statistics"):
+        assert {"accuracy", "balanced_accuracy", "auroc", "auroc_interval", "p", "notable", "top"} <= set(found[part])
+    assert found["file_facts"]["notable"]
+    assert [row["label"] for row in found["generators"]] == ["human", "ai"]
+    assert (found["generators"][0]["JPEG quality"], found["generators"][1]["images"]) == ("95 (100%)", 100)
 
 
 def test_where_nothing_differs_nothing_is_found() -> None:
     found = audit(pictures())
     assert found["shortcuts"] == []
-    assert not found["file_facts"]["notable"]
-    assert not found["pixel_statistics"]["notable"]
-
-
-@pytest.mark.parametrize(
-    ("planted", "fact", "severity"),
-    [
-        (QUALITY, "JPEG quality", "severe"),
-        ({"tables": np.where(AI, "aaaa", "bbbb")}, "JPEG tables", "severe"),
-        # all AI images have one width, human ones any: the order of widths alone would tell nothing
-        ({"width": np.where(AI, 512, np.random.default_rng(0).integers(300, 724, 200)), "height": 512}, "size", "severe"),
-        ({"format": np.where(AI, "PNG", "JPEG")}, "format", "severe"),
-        ({"mode": np.where(AI & (np.arange(200) % 2 == 0), "L", "RGB")}, "colour mode", "moderate"),
-        ({"saturation": np.random.default_rng(0).normal(AI * 0.8, 1.0)}, "colour saturation", "moderate"),
-        ({"brightness": np.random.default_rng(0).normal(AI * 0.6, 1.0)}, "brightness", "slight"),
-        ({"exif": ~AI}, "EXIF", "none for this network"),
-    ],
-)
-def test_a_planted_difference_is_named(planted: dict[str, object], fact: str, severity: str) -> None:
-    assert severities(pictures(**planted))[fact] == severity
-
-
-def test_quality_and_its_tables_are_reported_once() -> None:
-    found = severities(pictures(**QUALITY, tables=np.where(AI, "aaaa", "bbbb")))
-    assert "JPEG quality" in found
-    assert "JPEG tables" not in found
+    assert (found["file_facts"]["notable"], found["pixel_statistics"]["notable"]) == (False, False)
 
 
 def test_copies_do_not_make_random_labels_separable() -> None:
@@ -69,9 +106,9 @@ def test_copies_across_splits_and_labels_are_shortcuts() -> None:
     table = pictures(split=np.where(np.arange(200) % 2, "test", "train"))
     table.loc[1, "hash"] = table.loc[0, "hash"]  # both human
     table.loc[199, "sha256"] = table.loc[2, "sha256"]
-    assert severities(table) == {
+    assert severities(audit(table)) == {
         "near duplicates across splits": "moderate",
-        "exact duplicates across splits": "none for this network",
+        "exact duplicates across splits": NEVER_SEEN,
         "the same image under both labels": "moderate",
     }
 
@@ -82,67 +119,24 @@ def test_splits_that_nothing_is_trained_on_are_not_compared() -> None:
     table.loc[200:, "brightness"] += 5
     found = audit(table)
     assert (found["splits"], found["other_splits"]) == (["train"], ["unseen"])
-    assert found["shortcuts"] == []
-    assert found["compared"] == {"human": 100, "ai": 100}
-    assert sum(row["pictures"] for row in found["makers"]) == 300
-
-
-def test_canonical_images_are_measured_beside_the_others() -> None:
-    table = pictures(saturation=np.where(AI, 0.9, 0.1))
-    after = table[list(STATISTICS)].assign(saturation=0.5)
-    found = audit(table, after)
-    assert found["pixel_statistics"]["notable"]
-    assert not found["canonical_pixel_statistics"]["notable"]
-    assert [row["fact"] for row in found["shortcuts"]] == ["colour saturation"]
-    assert audit(table, after, canonical=FORM)["shortcuts"] == []
-
-
-MET = "met by the canonical form"
-
-
-@pytest.mark.parametrize(
-    ("planted", "fact", "form", "severity"),
-    [
-        (SIZE, "size", FORM, MET),
-        ({"format": np.where(AI, "PNG", "JPEG")}, "format", FORM, MET),
-        (QUALITY, "JPEG quality", FORM, MET),
-        ({"subsampling": np.where(AI, "4:2:0", "4:4:4")}, "chroma subsampling", FORM, MET),
-        ({"width": np.where(AI, 512, 256), "height": np.where(AI, 256, 512)}, "aspect", FORM, "severe"),
-        ({"mode": np.where(AI, "L", "RGB")}, "colour mode", FORM, "severe"),
-        ({"width": 256, "height": 256, "bytes": np.where(AI, 20_000, 60_000)}, "bytes per pixel", FORM, "severe"),
-        (SIZE, "size", {"side": 224, "quality": 75}, "severe"),  # a form that is too fine
-        (QUALITY, "JPEG quality", {"side": 64, "quality": 90}, "severe"),
-    ],
-)
-def test_what_the_canonical_form_removes(planted: dict, fact: str, form: dict[str, int], severity: str) -> None:
-    found = audit(pictures(**planted), canonical=form)
-    for rows in (found["shortcuts"], found["file_facts"]["top"]):
-        assert {row["fact"]: row["severity"] for row in rows}[fact] == severity
-    assert found["file_facts"]["auroc"] > 0.9  # of the files it is as true as before
-
-
-def test_what_does_not_reach_the_network_is_last() -> None:
-    table = pictures(**QUALITY, exif=AI, brightness=np.random.default_rng(0).normal(AI * 0.6, 1.0))
-    assert list(severities(table)) == ["JPEG quality", "brightness", "EXIF"]
-    met = list(severities(table, canonical=FORM))
-    assert met[0] == "brightness"
-    assert set(met[1:]) == {"JPEG quality", "EXIF"}
+    assert (found["shortcuts"], found["compared"]) == ([], {"human": 100, "ai": 100})
+    assert sum(row["images"] for row in found["generators"]) == 300
 
 
 @pytest.mark.parametrize("table", [pictures(label="ai"), pictures(label=["human"] * 3 + ["ai"] * 197), pictures().head(0)])
 def test_too_few_images_are_not_compared(table: pd.DataFrame) -> None:
     found = audit(table)
-    assert "at least 5 each are needed" in found["unjudged"]
+    assert "at least 5 each are needed" in found["not_compared"]
     assert (found["folds"], found["shortcuts"], found["file_facts"]["top"]) == (0, [], [])
     json.dumps(found, allow_nan=False)
 
 
-def test_audit_json_is_plain() -> None:
-    found = json.loads(json.dumps(audit(pictures(**QUALITY)), allow_nan=False))
-    for part in ("file_facts", "pixel_statistics"):
-        assert {"accuracy", "balanced_accuracy", "auroc", "auroc_interval", "p", "notable", "top"} <= set(found[part])
-    assert {"exact", "near"} <= set(found["duplicates"])
-    assert {"fact", "severity", "remedy"} <= set(found["shortcuts"][0])
-    assert found["shortcuts"][0]["remedy"].endswith("(data.canonical_quality=75 at most)")
-    assert [row["label"] for row in found["makers"]] == ["human", "ai"]
-    assert found["makers"][0]["JPEG quality"] == "95 (100%)"
+def test_how_the_files_of_a_generator_are_stored() -> None:
+    stored = {"format": ["JPEG", "JPEG", "PNG", "JPEG"], "mode": ["RGB", "L", "P", "RGB"], "bytes": 5000, "width": 100}
+    stored |= {"jpeg_quality": [95, 80, None, 60], "quality_exact": [True, True, None, False], "height": 50}
+    table = pictures(4, generator=list("abcd"), subsampling=["4:4:4", None, None, "4:2:0"], **stored)
+    rows = {row["generator"]: row for row in describe_generators(table.drop(columns=list(STATISTICS)))}
+    kinds = [rows[name]["stored as"] for name in "abcd"]
+    assert kinds == ["JPEG, RGB, 4:4:4 (100%)", "JPEG, L (100%)", "PNG, P (100%)", "JPEG, RGB, 4:2:0 (100%)"]
+    assert [rows[name]["JPEG quality"] for name in "abcd"] == ["95 (100%)", "80 (100%)", "no JPEG (100%)", "about 60 (100%)"]
+    assert (rows["a"]["bytes per pixel"], rows["a"]["size"]) == ("1.00", "100×50 (100%)")

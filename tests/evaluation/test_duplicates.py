@@ -28,8 +28,8 @@ def test_pairs_are_those_of_comparing_all_with_all() -> None:
     assert {frozenset(pair) for pair in found if pair[0] != pair[1]} == expected
 
 
-def test_exact_and_near_copies_are_told_apart() -> None:
-    found = find_duplicates(
+def test_exact_and_near_copies() -> None:
+    found, group = find_duplicates(
         table(
             ("ai", "train", "a", FIRST),
             ("ai", "test", "a", FIRST),  # the same bytes, in another split
@@ -40,24 +40,24 @@ def test_exact_and_near_copies_are_told_apart() -> None:
             ("ai", "val", "f", None),
         )
     )
-    assert found.group[0] == found.group[1]
-    assert found.group[2] == found.group[3]
-    assert len(set(found.group.tolist())) == 5
-    assert (found.exact.groups, found.exact.files, found.exact.across_splits, found.exact.test_files) == (1, 2, 1, 1)
-    assert (found.near.groups, found.near.files, found.near.across_labels) == (1, 2, 0)
-    assert found.near.examples == [{"files": 2, "paths": ["2.png", "3.png"], "splits": ["test", "train"], "labels": ["human"]}]
+    assert pd.factorize(group)[0].tolist() == [0, 0, 1, 1, 2, 3, 4]
+    counts = {"groups": 1, "files": 2, "across_splits": 1, "across_labels": 0, "test_files": 1}
+    example = {"files": 2, "paths": ["2.png", "3.png"], "splits": ["test", "train"], "labels": ["human"]}
+    assert found["near"] == {**counts, "examples": [example]}
+    example = {"files": 2, "paths": ["0.png", "1.png"], "splits": ["test", "train"], "labels": ["ai"]}
+    assert found["exact"] == {**counts, "examples": [example]}
 
 
 def test_copies_across_labels_are_listed_first() -> None:
     rows = [("ai", "train", f"s{number // 2}", FIRST ^ (0xFFFF << (number // 2))) for number in range(14)]
-    found = find_duplicates(table(*rows, ("ai", "train", "s1", SECOND), ("human", "train", "y", SECOND)))
-    assert found.near.across_labels == 1
-    assert found.near.examples[0]["labels"] == ["ai", "human"]
-    assert found.exact.groups == 7
-    assert len(found.exact.examples) == 5
+    found, _ = find_duplicates(table(*rows, ("ai", "train", "s1", SECOND), ("human", "train", "y", SECOND)))
+    assert found["near"]["across_labels"] == 1
+    assert found["near"]["examples"][0]["labels"] == ["ai", "human"]
+    assert (found["exact"]["groups"], len(found["exact"]["examples"])) == (7, 5)
 
 
 def test_without_copies_there_are_no_groups() -> None:
-    found = find_duplicates(table(("ai", "", "a", FIRST), ("human", "", "b", SECOND)))
-    assert (found.exact.groups, found.near.groups, found.near.examples) == (0, 0, [])
-    assert find_duplicates(table(("ai", "", "a", FIRST)).head(0)).exact.files == 0
+    two = table(("ai", "", "a", FIRST), ("human", "", "b", SECOND))
+    for rows in (two, two.head(0)):
+        found, _ = find_duplicates(rows)
+        assert (found["exact"]["groups"], found["near"]["groups"], found["near"]["examples"]) == (0, 0, [])

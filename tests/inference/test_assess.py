@@ -44,4 +44,4 @@ def test_an_audit_of_images_that_are_gone_names_them(pictures: Path, tmp_path: P
     moved = Manifest(tmp_path / "moved", read_folder(pictures).table)
     survey, found = audit_images(moved, Canonical(24, 75), sample=10, quiet=True)
     assert found["unreadable"] == len(survey.unreadable) == 10
-    assert found["unjudged"].startswith("of 0 human and 0 AI images")
+    assert found["not_compared"].startswith("of 0 human and 0 AI images")

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import ConformalThreshold, DecisionRule, Isotonic
+from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
 from artclf.model.checkpoint import load_classifier, read_decision_rule, write_decision_rule
 from artclf.model.classifier import FORMAT
 from tests.model.test_classifier import classifier
 
 GUARANTEE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
-CALIBRATION = Isotonic([0.1, 0.9], [0.2, 0.8])
+CALIBRATION = Calibrator("isotonic", points=((0.1, 0.2), (0.9, 0.8)))
 RULE = DecisionRule(CALIBRATION, 0.3, 0.7, GUARANTEE, GUARANTEE, (GUARANTEE,), "validation", 100, 90, {"none": {"ece": 0.1}})
 
 

@@ -64,7 +64,7 @@ def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Pat
     assert content["left_out"][0]["lost"]["recall"]["difference"] == pytest.approx(-0.75)
     assert content["failed"] == {"gamma": "it <failed>"}
     table = pd.read_csv(tmp_path / "holdout.csv")
-    assert table[table["works"] == "unseen"]["recall"].tolist() == [0.25, 0.95]
+    assert table[table["images"] == "unseen"]["recall"].tolist() == [0.25, 0.95]
     assert table["runs"].tolist() == [1] * 6
 
     page = (tmp_path / "holdout.html").read_text(encoding="utf-8")

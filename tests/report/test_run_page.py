@@ -88,7 +88,7 @@ def test_the_page_needs_nothing_besides_itself(full_page):
 def test_the_figures_of_the_run_stand_in_the_text(full_page):
     folder, page = full_page
     metrics = json.loads((folder / "metrics.json").read_text())
-    test, unseen, rule = metrics["splits"]["test"], metrics["splits"]["unseen"], metrics["judge"]
+    test, unseen, rule = metrics["splits"]["test"], metrics["splits"]["unseen"], metrics["decision_rule"]
     accused, missed = test["confusion"]["human"]["ai"], test["confusion"]["ai"]["human"]
     for expected in (
         "resnet50 was trained on 105,015 AI images and 50,000 human images of ai_artbench, starting from ImageNet weights, "
@@ -117,10 +117,10 @@ def test_the_figures_of_the_run_stand_in_the_text(full_page):
         "manifest.csv",
         f"from a p_ai of {rule['ai_from']:.3f} on",
         "30 human images and 30 AI images",
-        "Calibration: temperature scaling (temperature 0.",
+        "Calibration: temperature scaling (slope 1.",
         "too few human images in validation: 30 of the 999 needed",
         "where the share of AI images is as there (50.0%)",
-        *(f"{metrics['calibration']['splits'][name]['after']['log_loss']:.3f}" for name in ("test", "unseen", "val")),
+        *(f"{metrics['calibration'][name]['after']['log_loss']:.3f}" for name in ("test", "unseen", "val")),
     ):
         assert expected in page.text, expected
     for name, group in (test["by_generator"] | test["by_style"]).items():
@@ -208,7 +208,7 @@ def test_a_folder_with_little_in_it_gives_a_page(content, tmp_path):
     assert page.images == []
     for leaked in ("None", "Undefined", "nan"):
         assert leaked not in page.text
-    (tmp_path / "groups.csv").write_text("split,cell\ntest,split\n")
+    (tmp_path / "groups.csv").write_text("split,group\ntest,split\n")
     with pytest.raises(ArtclfError, match="has no column generator"):
         write_report(tmp_path)
 

@@ -88,7 +88,7 @@ def check_run(run: Path, leave: str, other: str, pictures: Path) -> None:
 def check_page(folder: Path) -> None:
     table = table_of(folder, "holdout")
     assert len(table) == 6
-    for _, row in table[table["works"] == "unseen"].iterrows():
+    for _, row in table[table["images"] == "unseen"].iterrows():
         predictions = table_of(folder / row["left_out"], "predictions")
         of_it = predictions[predictions["split"] == "held_out"]
         assert row["recall"] == (of_it["p_ai"] >= 0.5).mean()

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from artclf.evaluation.audit import kinds, qualities
 from artclf.evaluation.shortcuts import bytes_per_pixel
 from artclf.report import format as fmt
 from artclf.report import style
@@ -47,30 +46,6 @@ def count_styles(table: pd.DataFrame, most: int = 24) -> pd.DataFrame:
     """Count images by style (rows) and group (columns)."""
     groups = groups_of(table)
     return pd.crosstab(top(table["style"], most), groups)[in_order(groups)]
-
-
-def describe_files(facts: pd.DataFrame) -> pd.DataFrame:
-    """How files are stored, by group (rows): the commonest format, size and JPEG quality, and the median of bytes per pixel."""
-    groups = groups_of(facts)
-    columns = {
-        "files": facts["path"],
-        "format": kinds(facts),
-        "size": facts["width"].astype(str) + "×" + facts["height"].astype(str),
-        "JPEG quality": qualities(facts),
-        "bytes per pixel": bytes_per_pixel(facts),
-    }
-    described = {
-        "files": lambda rows: fmt.count(len(rows)),
-        **dict.fromkeys(("format", "size", "JPEG quality"), _commonest),
-        "bytes per pixel": lambda values: f"{values.median():.2f}",
-    }
-    return pd.DataFrame(columns).groupby(groups).agg(described).loc[in_order(groups)]
-
-
-def _commonest(values: pd.Series) -> str:
-    shares = values.value_counts(normalize=True)
-    text = f"{shares.index[0]}: {fmt.share(float(shares.iloc[0]))}"
-    return text if len(shares) == 1 else f"{text}, and {fmt.plural(len(shares) - 1, 'other')}"
 
 
 def _colours(groups: list[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from artclf.evaluation.calibration import ece, ece_by_chance, reliability
-from artclf.evaluation.metrics import THRESHOLD
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
 from artclf.report import style
@@ -119,9 +119,9 @@ def plot_reliability(predictions: pd.DataFrame) -> Figure:
     for (upper, lower), name in zip(panels.T, ("p_ai", "calibrated"), strict=True):
         scores = predictions[name].to_numpy(dtype=float)
         upper.plot([0, 1], [0, 1], ":", color=style.MUTED)
-        for bin_ in reliability(is_ai, scores):
-            upper.plot([bin_.mean] * 2, [bin_.ai.low, bin_.ai.high], color=style.MUTED)
-            upper.plot([bin_.mean], [bin_.ai.value], "o", color=style.INK)
+        for mean, ai in reliability(is_ai, scores):
+            upper.plot([mean] * 2, [ai.low, ai.high], color=style.MUTED)
+            upper.plot([mean], [ai.value], "o", color=style.INK)
         error = f"calibration error {fmt.score(ece(is_ai, scores))}; by chance {fmt.score(ece_by_chance(scores))}"
         upper.set_title(f"{name}: {error}")
         style.percent(upper.yaxis)
