@@ -20,16 +20,7 @@ SIZE, DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical images
 def audit_data(
     what: str, to: Path | None, *, json: Path | None, sample: int | None, read_all: bool, seed: int, quick: bool
 ) -> int:
-    """Look at a data set, print what was found, and write the page.
-
-    Args:
-        what: as for `read_images`.
-        to: the folder of the page; None for outputs/audit/NAME.
-        json: a file to write the audit to, besides the page's audit.json.
-        sample: how many files are opened; None for 5,000.
-        read_all: open every file.
-        seed: of the sample, the folds and the forests.
-        quick: read the headers alone, and audit nothing.
+    """Audit a data set as `artclf audit` is asked to, print what was found, and write the page.
 
     Returns:
         How many of the files that were opened can't be read.

@@ -17,7 +17,7 @@ from artclf.report.text import describe_robustness, read_robustness
 
 
 def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | None, options: EvaluateOptions) -> int:
-    """Evaluate a model, print its figures, and write the report.
+    """Evaluate a model, print its figures, and write the report; return how many images can't be read.
 
     Args:
         run: a run folder or a checkpoint.
@@ -25,9 +25,6 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
         to: the folder of the report; None for a new outputs/evaluate/<date>_<time>.
         split: the only split to take; None for all.
         options: what is asked for.
-
-    Returns:
-        How many images can't be read.
     """
     finished = find_run(run)
     selection = own_images(finished, split) if what is None else _select(finished, what, split)

@@ -66,7 +66,7 @@ def assess(
         options: what is measured.
 
     Returns:
-        The content of metrics.json, for `write_results`.
+        The content of metrics.json.
     """
     predictions = with_verdicts(predictions, rule)
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
@@ -80,15 +80,8 @@ def assess(
     }
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
-        survey = survey_files(
-            manifest,
-            sample=options.images,
-            decode=True,
-            canonical=form,
-            threads=options.threads,
-            max_pixels=options.max_pixels,
-            quiet=True,
-        )
+        limits: dict[str, Any] = {"threads": options.threads, "max_pixels": options.max_pixels}
+        survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, quiet=True, **limits)
         found = audit_survey(survey, canonical=form if model.canonical else None)
         write_text(folder / AUDIT_FILE, as_json(found))
         tested = draw_test_pictures(predictions, options.images, facts["seed"])
@@ -99,18 +92,10 @@ def assess(
 def compare_canonical(
     model: ArtClassifier, root: Path, predictions: pd.DataFrame, form: Canonical, precision: str
 ) -> dict[str, Any] | None:
-    """Score images again, in the form that the model was not trained on: as they are stored, or canonical.
-
-    Args:
-        model: in eval mode, on its device.
-        root: the folder that paths are relative to.
-        predictions: some rows of predictions.csv: p_ai is of the form that it was trained on.
-        form: the canonical form.
-        precision: one of PRECISIONS.
+    """Score rows of predictions.csv again, in the form that the model was not trained on: as stored, or canonical.
 
     Returns:
-        As `compare_forms`, with trained_on ("as_stored" or "canonical") and form (side and quality of the canonical one); None
-        where there are no images.
+        As `compare_forms`, with trained_on ("as_stored" or "canonical") and the canonical form; None where there are no images.
     """
     if predictions.empty:
         return None
@@ -120,11 +105,8 @@ def compare_canonical(
         log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)
     (is_ai, other), own = truth(scored), scored["own"].to_numpy(dtype=float)
     stored, canonical = (other, own) if model.canonical else (own, other)
-    return {
-        "trained_on": "canonical" if model.canonical else "as_stored",
-        "form": form.to_json(),
-        **compare_forms(is_ai, stored, canonical),
-    }
+    trained_on = "canonical" if model.canonical else "as_stored"
+    return {"trained_on": trained_on, "form": form.to_json(), **compare_forms(is_ai, stored, canonical)}
 
 
 def write_results(folder: Path, metrics: dict[str, Any], began: float, *, report: bool = True) -> None:

@@ -48,14 +48,7 @@ class Recalibration:
 def calibrate(
     run: Path, images: Path, *, method: str = "auto", false_positive_rate: float = 0.01, false_negative_rate: float = 0.05
 ) -> Recalibration:
-    """Fit calibration and thresholds of a model to labelled images, without saving them.
-
-    Args:
-        run: a run folder or a checkpoint.
-        images: labelled images in any layout that a source reads, such as a folder with ai/ and human/.
-        method: of calibration, as in `fit_decision_rule`.
-        false_positive_rate: target rate of human images called ai.
-        false_negative_rate: target rate of AI images called human.
+    """Fit calibration and thresholds of a model to labelled images (see `fit_decision_rule`), without saving them.
 
     Raises:
         ArtclfError: where there is no checkpoint, a file of its run is damaged, a rate is out of range, or there are fewer than

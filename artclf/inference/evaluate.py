@@ -43,14 +43,10 @@ def evaluate(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Test a model on images, and write a folder like a run's: predictions, figures and a report.
 
-    Args:
-        folder: where to; made only once the images have been scored.
-        run: the model.
-        selection: the images.
-        options: what is asked for.
+    The folder is made only once the images have been scored.
 
     Returns:
-        The content of metrics.json, and the images that can't be read: path, reason.
+        The content of metrics.json, and path and reason of the images that can't be read.
 
     Raises:
         ArtclfError: where no image can be read.
@@ -64,45 +60,40 @@ def evaluate(
         raise ArtclfError(f"{selection.name}: none of its {len(rows):,} images can be read (first: {root / path}: {reason})")
     notes, distorted = list(selection.notes), None
     if options.robustness:
-        distorted, failed = _score_distorted(model, selection, predictions, precision, options)
-        notes += [f"{path} is not among the distorted images: {reason}" for path, reason in failed.itertuples(index=False)]
+        distorted, more = _score_distorted(model, selection, predictions, precision, options)
+        notes += more
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / MANIFEST_FILE, selection.manifest.to_csv())
     if len(unreadable):
         unreadable.to_csv(folder / "rejected.csv", index=False)
     if distorted is not None:
         _write_robustness(folder, distorted, int(model.hparams["image_size"]), options.seed)
-    facts: dict[str, Any] = {
-        **{key: run.metrics[key] for key in ("stages", "best") if key in run.metrics},
-        "evaluation": _source(run, selection),
-        "model": run.metrics.get("model") or model_facts(model),
-        "data": _data(model, selection, len(unreadable)),
+    facts = {
+        **_facts(run, selection, model, len(unreadable)),
         **environment(model.device),
         "seed": options.seed,
         "precision": precision,
         "command": options.command,
         "fallbacks": notes,
     }
-    metrics = assess(
-        folder, model, selection.manifest, predictions, rule or default_rule("its checkpoint"), facts, AssessOptions()
-    )
+    rule = rule or default_rule("its checkpoint")
+    metrics = assess(folder, model, selection.manifest, predictions, rule, facts, AssessOptions())
     write_results(folder, metrics, began)
     return metrics, unreadable
 
 
 def _score_distorted(
     model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, options: EvaluateOptions
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score a sample of the test images in all versions, as `score_distorted`."""
-    sample = draw_test_pictures(predictions, options.sample, options.seed)
-    scores, failed = score_distorted(
-        model, selection.manifest.root, sample, precision, seed=options.seed, all_alike=options.all_alike
-    )
-    for path, reason in failed.itertuples(index=False):
-        log.warning("%s is not among the distorted images: %s", path, reason)
+) -> tuple[pd.DataFrame, list[str]]:
+    """Scores of a sample of the test images in all versions, and notes on those that have none."""
+    root, sample = selection.manifest.root, draw_test_pictures(predictions, options.sample, options.seed)
+    scores, failed = score_distorted(model, root, sample, precision, seed=options.seed, all_alike=options.all_alike)
     if scores.empty:
         raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
-    return scores, failed
+    notes = [f"{path} is not among the distorted images: {reason}" for path, reason in failed.itertuples(index=False)]
+    for note in notes:
+        log.warning("%s", note)
+    return scores, notes
 
 
 def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed: int) -> None:
@@ -113,30 +104,31 @@ def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed:
     write_text(folder / "robustness.json", as_json(content))
 
 
-def _source(run: FinishedRun, selection: Selection) -> dict[str, Any]:
-    """What metrics.json says of the model's origin, and of what it was trained on."""
+def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, rejected: int) -> dict[str, Any]:
+    """What metrics.json says of the model and the images."""
+    manifest, trained = selection.manifest, run.metrics
     with run.checkpoint.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
-        "of": str(run.given),
-        "checkpoint": str(run.checkpoint.absolute()),
-        "checkpoint_sha256": sha256,
-        "data": selection.name,
-        "own_data": selection.own,
-        "left_out": selection.left_out,
-        "trained_on": ((run.metrics.get("data") or {}).get("counts") or {}).get("train"),
-        "threshold": THRESHOLD,
-    }
-
-
-def _data(model: ArtClassifier, selection: Selection, rejected: int) -> dict[str, Any]:
-    """What metrics.json says of the images."""
-    return {
-        "source": selection.name,
-        "root": str(selection.manifest.root),
-        "image_size": int(model.hparams["image_size"]),
-        "canonical": model.canonical.to_json() if model.canonical else None,
-        "manifest_sha256": selection.manifest.sha256,
-        "counts": selection.manifest.counts(),
-        "rejected": rejected,
+        **{key: trained[key] for key in ("stages", "best") if key in trained},
+        "evaluation": {
+            "of": str(run.given),
+            "checkpoint": str(run.checkpoint.absolute()),
+            "checkpoint_sha256": sha256,
+            "data": selection.name,
+            "own_data": selection.own,
+            "left_out": selection.left_out,
+            "trained_on": ((trained.get("data") or {}).get("counts") or {}).get("train"),
+            "threshold": THRESHOLD,
+        },
+        "model": trained.get("model") or model_facts(model),
+        "data": {
+            "source": selection.name,
+            "root": str(manifest.root),
+            "image_size": int(model.hparams["image_size"]),
+            "canonical": model.canonical.to_json() if model.canonical else None,
+            "manifest_sha256": manifest.sha256,
+            "counts": manifest.counts(),
+            "rejected": rejected,
+        },
     }

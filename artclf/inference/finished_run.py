@@ -54,14 +54,7 @@ class FinishedRun:
 
 
 def find_run(given: Path) -> FinishedRun:
-    """Find a model and the run that it comes from.
-
-    Args:
-        given: a run folder or a checkpoint: in the folder `checkpoints` of a run, or anywhere else.
-
-    Raises:
-        ArtclfError: where there is no checkpoint, or metrics.json is damaged.
-    """
+    """Find the model of a run folder or a checkpoint. ArtclfError where there is none, or metrics.json is damaged."""
     checkpoint = find_checkpoint(given)
     folder = checkpoint.absolute().parent.parent
     known = all((folder / name).is_file() for name in (METRICS_FILE, MANIFEST_FILE))

@@ -27,16 +27,7 @@ class Prediction:
 
 
 def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") -> Generator[Prediction]:
-    """Predict images with a run's best weights, in the order given.
-
-    Args:
-        run: a run folder or a checkpoint.
-        paths: image files, and folders, which stand for the images below them.
-        precision: as in `choose_precision`.
-
-    Raises:
-        ArtclfError: where there is no checkpoint.
-    """
+    """Predict images with a run's best weights, in the order given; a folder stands for the images below it."""
     finished = find_run(run)
     model, rule, precision = load_model(finished, precision)
     if rule is None:
@@ -52,18 +43,10 @@ def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") ->
 def predict_files(
     model: ArtClassifier, files: Iterable[Path], precision: str, rule: DecisionRule | None = None
 ) -> Generator[Prediction]:
-    """Predict image files, in the order given, batch by batch.
-
-    Args:
-        model: in eval mode, on its device.
-        files: the files; taken as they are needed.
-        precision: one of PRECISIONS.
-        rule: of the verdicts; None: threshold 0.5.
-    """
+    """Predict image files, in the order given, batch by batch. Without a rule the verdict is ai from 0.5 on."""
     rule = rule or default_rule("nothing")
     with closing(score(model, files, precision)) as batches:
-        for batch in batches:
-            p_ai = batch.p_ai[:, 0]
-            columns = (batch.files, p_ai.tolist(), rule.calibrator.apply(p_ai).tolist(), rule.verdicts(p_ai), batch.reasons)
-            for row in zip(*columns, strict=True):
-                yield Prediction(*row)
+        for paths, scores, reasons in batches:
+            p_ai = scores[:, 0]
+            columns = (paths, p_ai.tolist(), rule.calibrator.apply(p_ai).tolist(), rule.verdicts(p_ai), reasons)
+            yield from (Prediction(*row) for row in zip(*columns, strict=True))

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +29,6 @@ Read = Callable[[Path], torch.Tensor]
 """File → what the network is shown of it: uint8 [3, S, S], or [V, 3, S, S] for V versions of the image."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A batch of files and their scores."""
-
-    files: list[Path]
-    p_ai: Floats  # [B, V], from 0 (surely human) to 1; NaN where a file can't be read
-    reasons: list[str]  # [B] why it can't; "" where it can
-
-
 def reader(model: ArtClassifier, canonical: Canonical | None) -> ImageReader:
     """How images are read for a model: as they are stored, or in canonical form (its own is `model.canonical`)."""
     return ImageReader(int(model.hparams["image_size"]), str(model.hparams["interpolation"]), canonical=canonical)
@@ -46,7 +36,7 @@ def reader(model: ArtClassifier, canonical: Canonical | None) -> ImageReader:
 
 def score(
     model: ArtClassifier, files: Iterable[Path], precision: str, read: Read | None = None, versions: int = 1
-) -> Generator[Scored]:
+) -> Generator[tuple[list[Path], Floats, list[str]]]:
     """Score image files in batches, in the order given, while the next ones are read.
 
     Args:
@@ -54,7 +44,10 @@ def score(
         files: the files; taken as they are needed.
         precision: one of PRECISIONS.
         read: reads a file; None: as the model was trained to see it.
-        versions: how many versions of each image it returns.
+        versions: how many versions of each image it returns, V.
+
+    Yields:
+        B files; p_ai [B, V], from 0 (surely human) to 1, NaN where a file can't be read; and B reasons why, "" where it can.
     """
     device, size = model.device, int(model.hparams["image_size"])
     batches = read_ahead(
@@ -71,7 +64,7 @@ def score(
                 scores = model.p_ai(batch.pixels.flatten(0, 1).to(device, non_blocking=True))
             p_ai = scores.double().view(len(batch.files), versions).cpu().numpy()
             p_ai[[bool(reason) for reason in batch.reasons]] = np.nan
-            yield Scored(batch.files, p_ai, batch.reasons)
+            yield batch.files, p_ai, batch.reasons
 
 
 def score_images(
@@ -126,8 +119,8 @@ def _score_all(
     shown = bool(progress) and terminal.is_terminal
     tracked = track(files, progress, transient=True, console=terminal, disable=not shown)
     batches = list(score(model, tracked, precision, read, versions))
-    p_ai = np.concatenate([np.empty((0, versions)), *(batch.p_ai for batch in batches)])
-    return p_ai, [reason for batch in batches for reason in batch.reasons]
+    p_ai = np.concatenate([np.empty((0, versions)), *(scores for _, scores, _ in batches)])
+    return p_ai, [reason for _, _, reasons in batches for reason in reasons]
 
 
 def _unreadable(rows: pd.DataFrame, reasons: list[str]) -> pd.DataFrame:

@@ -50,13 +50,9 @@ def own_images(run: FinishedRun, split: str | None = None) -> Selection:
 
 
 def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | None = None) -> Selection:
-    """Select those images that the model was not trained on; those that it was validated on are `val`.
+    """Select those images that the model was not trained on, of one split or of all.
 
-    Args:
-        run: the model; see `splits_of` for how it recognises images.
-        manifest: the images. Those without a split count as `test`.
-        name: of the data.
-        split: the only split to take; None for all.
+    Those that it was validated on are `val`, and those without a split `test`.
 
     Raises:
         ArtclfError: where nothing is left, or there is no such split.

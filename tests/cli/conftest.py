@@ -59,6 +59,8 @@ def alone(run: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out figures and report.html, which take seconds."""
-    monkeypatch.setattr("artclf.inference.assess.write_report", lambda folder: None)
+def no_report(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders that evaluations would write figures and report.html into, which takes seconds."""
+    folders: list[Path] = []
+    monkeypatch.setattr("artclf.inference.assess.write_report", folders.append)
+    return folders
