@@ -16,8 +16,13 @@ from artclf.cli.data import audit
 from artclf.errors import ArtclfError
 from artclf.runtime import garbage_left_alone, wait_asleep
 
-HELP = "Tell AI-generated art from human-made art. Training: python train.py --help."
-app = typer.Typer(name="artclf", help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_show_locals=False)
+app = typer.Typer(
+    name="artclf",
+    help="Tell AI-generated art from human-made art. Training: python train.py --help.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
 app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
 app.command()(audit)
@@ -27,11 +32,6 @@ Precision = Annotated[
     Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
     typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
 ]
-
-
-@app.callback(help=HELP)
-def main() -> None:
-    """Only for typer: with a callback, `version` is a command like the others."""
 
 
 @app.command()

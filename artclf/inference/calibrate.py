@@ -1,6 +1,5 @@
 """`artclf calibrate`: a new decision rule for a trained model, fitted to labelled images of one's own."""
 
-import logging
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +19,6 @@ from artclf.inference.score import score_images
 from artclf.inference.selection import splits_of
 from artclf.model.checkpoint import write_decision_rule
 from artclf.run_folder import METRICS_FILE, as_json, write_text
-
-log = logging.getLogger(__name__)
 
 FEWEST = 5  # images of either class, below which nothing is fitted
 
@@ -59,8 +56,6 @@ def calibrate(
             raise ArtclfError(f"{option}: got {rate:g}; allowed: a share between 0 and 1, such as 0.01 for 1%")
     finished = find_run(run)
     manifest = read_any(images)
-    if not finished.training_known:  # a checkpoint that was copied away has no run beside it
-        log.info("which images trained this model is not known: %s is in no run folder", finished.checkpoint)
     trained = splits_of(finished, manifest) == "train"
     model, replaced, precision = load_model(finished, "auto")
     scored, unreadable = score_images(model, manifest.root, manifest.table[~trained], precision)
@@ -80,7 +75,7 @@ def calibrate(
         fitted_on=str(images.expanduser().absolute()),
     )
     found = {
-        "left_out": int(trained.sum()),
+        "left_out": int(trained.sum()) if finished.training_known else None,
         "unreadable": {str(manifest.root / path): reason for path, reason in unreadable.itertuples(index=False)},
         **_describe(rule, is_ai, p_ai),
         "replaced": None,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from artclf.data.manifest import COLUMNS
 from artclf.data.sampling import draw_test_pictures
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import default_rule
@@ -53,7 +54,7 @@ def evaluate(
     """
     began = time.perf_counter()
     model, rule, precision = load_model(run, options.precision)
-    root, rows = selection.manifest.root, selection.manifest.table
+    root, rows = selection.manifest.root, selection.manifest.table[list(COLUMNS)]
     predictions, unreadable = score_images(model, root, rows, precision, progress="Scoring images")
     if predictions.empty:
         path, reason = unreadable.iloc[0]

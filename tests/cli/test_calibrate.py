@@ -85,6 +85,7 @@ def test_a_checkpoint_alone_is_calibrated_and_evaluated_on_the_same_images_with_
     done = calibrate(alone, labelled)
     assert done.exit_code == 0, done.output
     assert "that rule" not in done.stdout
+    assert "(which images trained this model is not known)" in done.stdout
     assert read_decision_rule(alone) is not None
     assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == ["alone.ckpt"]
     done = artclf("evaluate", alone, labelled, "--to", tmp_path / "evaluation")
