@@ -1,10 +1,10 @@
 """`artclf …`: commands on finished runs and on images. Heavy libraries are loaded where a command needs them."""
 
+import shlex
 import sys
 from contextlib import closing
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,29 +27,11 @@ app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
 app.command()(audit)
 
-
-class Precision(StrEnum):
-    """What `--precision` allows."""
-
-    AUTO = "auto"
-    FULL = "32-true"
-    BF16 = "bf16-mixed"
-    FP16 = "16-mixed"
-
-
-class Calibration(StrEnum):
-    """What `--method` allows."""
-
-    AUTO = "auto"
-    TEMPERATURE = "temperature"
-    PLATT = "platt"
-    ISOTONIC = "isotonic"
-    NONE = "none"
-
-
-@app.callback()
-def main() -> None:
-    """Tell AI-generated art from human-made art. Training: python train.py --help."""
+Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
+Precision = Annotated[
+    Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
+    typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
+]
 
 
 @app.command()
@@ -60,12 +42,9 @@ def version() -> None:
 
 @app.command()
 def predict(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
+    run: Run,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    precision: Annotated[
-        Precision,
-        typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
-    ] = Precision.AUTO,
+    precision: Precision = "auto",
 ) -> None:
     """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
 
@@ -77,24 +56,25 @@ def predict(
         wait_asleep()
         with garbage_left_alone():
             from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
-        with closing(predict_images(run, images, precision.value)) as predictions:
+        with closing(predict_images(run, images, precision)) as predictions:
             for found in predictions:
                 if found.reason:
                     unread += 1
                     typer.echo(f"error: {found.path}: {found.reason}", err=True)
                 else:
                     typer.echo(f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}  {found.path}")
-    if unread:
-        raise typer.Exit(1)
+    raise typer.Exit(1 if unread else 0)
 
 
 @app.command()
 def calibrate(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
+    run: Run,
     images: Annotated[Path, typer.Option(help="Labelled images: a folder with ai/ and human/, AI-ArtBench, or a CSV file.")],
     false_positive_rate: Annotated[float, typer.Option(help="Target rate of human images called ai.")] = 0.01,
     false_negative_rate: Annotated[float, typer.Option(help="Target rate of AI images called human.")] = 0.05,
-    method: Annotated[Calibration, typer.Option(help="auto: the best in cross-validation.")] = Calibration.AUTO,
+    method: Annotated[
+        Literal["auto", "temperature", "platt", "isotonic", "none"], typer.Option(help="auto: the best in cross-validation.")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it alone: save nothing.")] = False,
 ) -> None:
     """Fit a model's probabilities and verdicts anew to about a hundred labelled images, and save them with it.
@@ -104,22 +84,24 @@ def calibrate(
     with exit_codes():
         wait_asleep()
         with garbage_left_alone():
-            from artclf.cli.calibrate import print_calibration  # noqa: PLC0415 (loads torch)
-            from artclf.inference.calibrate import calibrate as fit  # noqa: PLC0415 (so too)
+            from artclf.inference.calibrate import calibrate as fit  # noqa: PLC0415 (loads torch)
+            from artclf.report.render import lines  # noqa: PLC0415 (loads jinja2)
         rates = {"false_positive_rate": false_positive_rate, "false_negative_rate": false_negative_rate}
-        found = fit(run, images, method=method.value, **rates)
-        print_calibration(found)
-        report = None if dry_run else found.save()
-    typer.echo("nothing was saved (--dry-run)" if dry_run else f"saved in {found.checkpoint}")
-    if report is not None:
-        typer.echo(f"all of it: {report}")
-    if len(found.unreadable):
-        raise typer.Exit(1)
+        new = fit(run, images, method=method, **rates)
+        for path, reason in new.found["unreadable"].items():
+            typer.echo(f"error: {path}: {reason}", err=True)
+        for line in lines("calibration.txt", found=new.found, rule=new.rule):
+            typer.echo(line)
+        saved = None if dry_run else new.save()
+    typer.echo("nothing was saved (--dry-run)" if dry_run else f"saved in {new.checkpoint}")
+    if saved is not None:
+        typer.echo(f"all of it: {saved}")
+    raise typer.Exit(1 if new.found["unreadable"] else 0)
 
 
 @app.command()
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
+    run: Run,
     data: Annotated[
         str | None,
         typer.Argument(
@@ -136,7 +118,7 @@ def evaluate(
         bool, typer.Option("--all-alike", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
-    precision: Annotated[Precision, typer.Option(help="What to compute in, as for predict.")] = Precision.AUTO,
+    precision: Precision = "auto",
 ) -> None:
     """Test a finished model on images, and write a report.
 
@@ -150,10 +132,11 @@ def evaluate(
         with garbage_left_alone():
             from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
             from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
-        options = EvaluateOptions(robustness, sample or SAMPLE, all_alike, seed, precision.value)
+        options = EvaluateOptions(
+            robustness, sample or SAMPLE, all_alike, seed, precision, shlex.join(["artclf", *sys.argv[1:]])
+        )
         unread = evaluate_model(run, data, to, split, options)
-    if unread:
-        raise typer.Exit(1)
+    raise typer.Exit(1 if unread else 0)
 
 
 @app.command()
@@ -171,9 +154,7 @@ def compare(
     to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/compare/<date>_<time>")] = None,
 ) -> None:
     """Compare finished runs on the same test images: a table, figures, and whether the difference is real."""
-    from rich.console import Console  # noqa: PLC0415 (as all of these: --help has no need of them)
-
-    from artclf.cli.compare import compare_folders, show_comparison  # noqa: PLC0415 (loads matplotlib)
+    from artclf.cli.compare import compare_folders  # noqa: PLC0415 (loads matplotlib)
 
     with exit_codes():
-        show_comparison(*compare_folders(runs, to), Console(width=None if sys.stdout.isatty() else 160))
+        compare_folders(runs, to)

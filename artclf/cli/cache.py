@@ -4,6 +4,7 @@ import time
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from artclf.cli.console import exit_codes
 
@@ -23,8 +24,8 @@ def list_() -> None:
         typer.echo(f"{'size':>9}  {'last used':<10}  {'name':<{width}}  what")
     for entry in kept:
         used = time.strftime("%Y-%m-%d", time.localtime(entry.used))
-        typer.echo(f"{_size(entry.bytes):>9}  {used:<10}  {entry.name:<{width}}  {entry.what}")
-    typer.echo(f"{_size(sum(entry.bytes for entry in kept))} in {cache_folder()}; artclf cache clear removes it")
+        typer.echo(f"{decimal(entry.bytes):>9}  {used:<10}  {entry.name:<{width}}  {entry.what}")
+    typer.echo(f"{decimal(sum(entry.bytes for entry in kept))} in {cache_folder()}; artclf cache clear removes it")
 
 
 @app.command()
@@ -48,11 +49,6 @@ def clear(
             typer.echo(f"error: {entry.name} stays: {reason}", err=True)
         else:
             freed += entry.bytes
-            typer.echo(f"removed {entry.name}: {entry.what}, {_size(entry.bytes)}")
-    typer.echo(f"{_size(freed)} freed in {folder.cache_folder()}")
-    if stayed:
-        raise typer.Exit(1)
-
-
-def _size(number: int) -> str:
-    return f"{number / 1e9:.2f} GB" if number >= 1e8 else f"{number / 1e6:.1f} MB"
+            typer.echo(f"removed {entry.name}: {entry.what}, {decimal(entry.bytes)}")
+    typer.echo(f"{decimal(freed)} freed in {folder.cache_folder()}")
+    raise typer.Exit(1 if stayed else 0)

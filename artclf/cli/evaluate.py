@@ -1,7 +1,5 @@
 """`artclf evaluate`: which images, which folder, and what is printed."""
 
-import shlex
-import sys
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +9,15 @@ import typer
 from artclf.cli.arguments import name_of, output_folder, read_images
 from artclf.cli.console import name_unreadable
 from artclf.inference.evaluate import EvaluateOptions, evaluate
-from artclf.inference.finished_run import FinishedRun, Selection, find_run, own_images, select_images
+from artclf.inference.finished_run import FinishedRun, find_run
+from artclf.inference.selection import Selection, own_images, select_images
 from artclf.model.checkpoint import read_decision_rule
 from artclf.report.terminal import screen, splits_table
 from artclf.report.text import describe_robustness, read_robustness
 
 
 def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | None, options: EvaluateOptions) -> int:
-    """Evaluate a model, print its figures, and write the report.
+    """Evaluate a model, print its figures, and write the report; return how many images can't be read.
 
     Args:
         run: a run folder or a checkpoint.
@@ -26,12 +25,6 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
         to: the folder of the report; None for a new outputs/evaluate/<date>_<time>.
         split: the only split to take; None for all.
         options: what is asked for.
-
-    Returns:
-        How many images can't be read.
-
-    Raises:
-        ArtclfError: where the model, the images or the folder are not what they should be.
     """
     finished = find_run(run)
     selection = own_images(finished, split) if what is None else _select(finished, what, split)
@@ -39,15 +32,15 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
     folder = output_folder(to or Path("outputs", "evaluate", f"{datetime.now():%Y-%m-%d_%H-%M-%S}"), root, empty=True)
     for note in selection.notes:
         typer.echo(f"note: {note}", err=True)
-    metrics, rejected = evaluate(folder, finished, selection, options, shlex.join(["artclf", *sys.argv[1:]]))
+    metrics, unreadable = evaluate(folder, finished, selection, options)
     terminal = screen()
     terminal.print(splits_table(f"{run} on {selection.name}", metrics))
     if (found := read_robustness(folder)) is not None:
         for line in describe_robustness(found):
             terminal.print(line, markup=False)
-    name_unreadable(rejected, root, folder / "rejected.csv")
+    name_unreadable(unreadable, root, folder / "rejected.csv")
     terminal.print(f"page: {folder / 'report.html'}", markup=False)
-    return len(rejected)
+    return len(unreadable)
 
 
 def _select(run: FinishedRun, what: str, split: str | None) -> Selection:

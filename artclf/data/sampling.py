@@ -41,7 +41,7 @@ def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFr
     human, ai = tested[tested["label"] == "human"], tested[tested["label"] == "ai"]
     of_human = min(len(human), max(sample // 2, sample - len(ai)))
     parts = ((human, of_human), (ai, min(len(ai), sample - of_human)))
-    return pd.concat([rows.iloc[draw_sample(rows, number, seed)] for rows, number in parts if number])
+    return pd.concat([rows.iloc[draw_sample(rows, number, seed)] for rows, number in parts if number] or [tested])
 
 
 def draw_pictures(

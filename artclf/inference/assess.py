@@ -9,22 +9,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
 from artclf.config.schema import AuditConfig
 from artclf.data.canonical import Canonical
+from artclf.data.facts import survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
 from artclf.data.sampling import draw_test_pictures
 from artclf.evaluation.conformal import decision_metrics
-from artclf.evaluation.decision import DecisionRule, as_stored, truth, with_verdicts
+from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
 from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.robustness import compare_forms
-from artclf.inference.audit import audit_images
-from artclf.inference.score import one_version, score_rows
+from artclf.inference.audit import audit_survey
+from artclf.inference.score import reader, score_images
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.run_page import write_report
@@ -66,7 +66,7 @@ def assess(
         options: what is measured.
 
     Returns:
-        The content of metrics.json, for `write_results`.
+        The content of metrics.json.
     """
     predictions = with_verdicts(predictions, rule)
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
@@ -80,17 +80,11 @@ def assess(
     }
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
-        _, found = audit_images(
-            manifest,
-            form,
-            sample=options.images,
-            trained_canonical=model.canonical is not None,
-            threads=options.threads,
-            max_pixels=options.max_pixels,
-            quiet=True,
-        )
+        limits: dict[str, Any] = {"threads": options.threads, "max_pixels": options.max_pixels}
+        survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, quiet=True, **limits)
+        found = audit_survey(survey, canonical=form if model.canonical else None)
         write_text(folder / AUDIT_FILE, as_json(found))
-        tested = draw_test_pictures(predictions, options.images, facts["seed"]) if "test" in ordered else predictions[:0]
+        tested = draw_test_pictures(predictions, options.images, facts["seed"])
         metrics["canonical_comparison"] = compare_canonical(model, manifest.root, tested, form, facts["precision"])
     return metrics
 
@@ -98,34 +92,21 @@ def assess(
 def compare_canonical(
     model: ArtClassifier, root: Path, predictions: pd.DataFrame, form: Canonical, precision: str
 ) -> dict[str, Any] | None:
-    """Score images again, in the form that the model was not trained on: as they are stored, or canonical.
-
-    Args:
-        model: in eval mode, on its device.
-        root: the folder that paths are relative to.
-        predictions: some rows of predictions.csv: p_ai is of the form that it was trained on.
-        form: the canonical form.
-        precision: one of PRECISIONS.
+    """Score rows of predictions.csv again, in the form that the model was not trained on: as stored, or canonical.
 
     Returns:
-        As `compare_forms`, with trained_on ("as_stored" or "canonical") and form (side and quality of the canonical one); None
-        where there are no images.
+        As `compare_forms`, with trained_on ("as_stored" or "canonical") and the canonical form; None where there are no images.
     """
     if predictions.empty:
         return None
-    p_ai, reasons = score_rows(model, root, predictions, one_version(model, None if model.canonical else form), precision)
-    for path, reason in zip(predictions["path"], reasons, strict=True):
-        if reason:
-            log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)
-    readable = ~np.isnan(p_ai[:, 0])
-    is_ai, own = truth(predictions[readable])
-    other = as_stored(p_ai[readable, 0])
+    shown = reader(model, None if model.canonical else form)
+    scored, unreadable = score_images(model, root, predictions.rename(columns={"p_ai": "own"}), precision, shown.read)
+    for path, reason in unreadable.itertuples(index=False):
+        log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)
+    (is_ai, other), own = truth(scored), scored["own"].to_numpy(dtype=float)
     stored, canonical = (other, own) if model.canonical else (own, other)
-    return {
-        "trained_on": "canonical" if model.canonical else "as_stored",
-        "form": form.to_json(),
-        **compare_forms(is_ai, stored, canonical),
-    }
+    trained_on = "canonical" if model.canonical else "as_stored"
+    return {"trained_on": trained_on, "form": form.to_json(), **compare_forms(is_ai, stored, canonical)}
 
 
 def write_results(folder: Path, metrics: dict[str, Any], began: float, *, report: bool = True) -> None:

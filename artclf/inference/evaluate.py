@@ -1,8 +1,9 @@
 """`artclf evaluate`: a finished model tested on images, with a report of its own."""
 
+import hashlib
 import logging
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,14 @@ import pandas as pd
 from artclf.data.manifest import COLUMNS
 from artclf.data.sampling import draw_test_pictures
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import THRESHOLD, as_stored, default_rule
+from artclf.evaluation.decision import THRESHOLD, default_rule
 from artclf.evaluation.robustness import measure_robustness
 from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
-from artclf.inference.finished_run import FinishedRun, Selection
-from artclf.inference.predict import load_model
-from artclf.inference.score import one_version, score_distorted, score_rows
+from artclf.inference.finished_run import FinishedRun, load_model
+from artclf.inference.score import score_distorted, score_images
+from artclf.inference.selection import Selection
 from artclf.model.classifier import ArtClassifier
-from artclf.run_folder import as_json, write_text
+from artclf.run_folder import MANIFEST_FILE, as_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -34,76 +35,62 @@ class EvaluateOptions:
     all_alike: bool = False  # whether they are a second time, all re-encoded alike first
     seed: int = 0  # of the sample and of random distortions
     precision: str = "auto"  # as in `choose_precision`
+    command: str = ""  # the command line, for the report
 
 
 def evaluate(
-    folder: Path, run: FinishedRun, selection: Selection, options: EvaluateOptions, command: str
+    folder: Path, run: FinishedRun, selection: Selection, options: EvaluateOptions
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Test a model on images, and write a folder like a run's: predictions, figures and a report.
 
-    Args:
-        folder: where to; made only once the images have been scored.
-        run: the model.
-        selection: the images.
-        options: what is asked for.
-        command: the command line, for the report.
+    The folder is made only once the images have been scored.
 
     Returns:
-        The content of metrics.json, and the images that can't be read: path, reason.
+        The content of metrics.json, and path and reason of the images that can't be read.
 
     Raises:
         ArtclfError: where no image can be read.
     """
     began = time.perf_counter()
-    model, rule, precision = load_model(run.checkpoint, options.precision)
-    rule = rule or default_rule("its checkpoint")
-    manifest = selection.manifest
-    rows = manifest.table
-    p_ai, reasons = score_rows(model, manifest.root, rows, one_version(model, model.canonical), precision, "Scoring images")
-    scored = rows.assign(p_ai=as_stored(p_ai[:, 0]), reason=reasons)
-    rejected = scored.loc[scored["reason"] != "", ["path", "reason"]].reset_index(drop=True)
-    if len(rejected) == len(rows):
-        path, reason = rejected.iloc[0]
-        raise ArtclfError(
-            f"{selection.name}: none of its {len(rows):,} images can be read (first: {manifest.root / path}: {reason})"
-        )
-    predictions = scored.loc[scored["reason"] == "", [*COLUMNS, "p_ai"]].reset_index(drop=True)
-    distorted = None
+    model, rule, precision = load_model(run, options.precision)
+    root, rows = selection.manifest.root, selection.manifest.table[list(COLUMNS)]
+    predictions, unreadable = score_images(model, root, rows, precision, progress="Scoring images")
+    if predictions.empty:
+        path, reason = unreadable.iloc[0]
+        raise ArtclfError(f"{selection.name}: none of its {len(rows):,} images can be read (first: {root / path}: {reason})")
+    notes, distorted = list(selection.notes), None
     if options.robustness:
-        distorted, notes = _score_distorted(model, selection, predictions, precision, options)
-        selection = replace(selection, notes=[*selection.notes, *notes])
+        distorted, more = _score_distorted(model, selection, predictions, precision, options)
+        notes += more
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "manifest.csv", manifest.to_csv())
-    if len(rejected):
-        rejected.to_csv(folder / "rejected.csv", index=False)
+    write_text(folder / MANIFEST_FILE, selection.manifest.to_csv())
+    if len(unreadable):
+        unreadable.to_csv(folder / "rejected.csv", index=False)
     if distorted is not None:
         _write_robustness(folder, distorted, int(model.hparams["image_size"]), options.seed)
     facts = {
-        **_facts(run, selection, model, len(rejected)),
+        **_facts(run, selection, model, len(unreadable)),
         **environment(model.device),
         "seed": options.seed,
         "precision": precision,
-        "command": command,
-        "fallbacks": selection.notes,
+        "command": options.command,
+        "fallbacks": notes,
     }
-    metrics = assess(folder, model, manifest, predictions, rule, facts, AssessOptions())
+    rule = rule or default_rule("its checkpoint")
+    metrics = assess(folder, model, selection.manifest, predictions, rule, facts, AssessOptions())
     write_results(folder, metrics, began)
-    return metrics, rejected
+    return metrics, unreadable
 
 
 def _score_distorted(
     model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, options: EvaluateOptions
 ) -> tuple[pd.DataFrame, list[str]]:
     """Scores of a sample of the test images in all versions, and notes on those that have none."""
-    if "test" not in set(predictions["split"]):
-        raise ArtclfError(f"--robustness: not one test image of {selection.name} can be read")
-    rows = draw_test_pictures(predictions, options.sample, options.seed)
-    scores, unreadable = score_distorted(
-        model, selection.manifest.root, rows, precision, seed=options.seed, all_alike=options.all_alike
-    )
+    root, sample = selection.manifest.root, draw_test_pictures(predictions, options.sample, options.seed)
+    scores, failed = score_distorted(model, root, sample, precision, seed=options.seed, all_alike=options.all_alike)
     if scores.empty:
-        raise ArtclfError(f"--robustness: {selection.name}: {unreadable['reason'].iloc[0]}; go without --robustness")
-    notes = [f"{path} is not among the distorted images: {reason}" for path, reason in unreadable.itertuples(index=False)]
+        raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
+    notes = [f"{path} is not among the distorted images: {reason}" for path, reason in failed.itertuples(index=False)]
     for note in notes:
         log.warning("%s", note)
     return scores, notes
@@ -120,12 +107,14 @@ def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed:
 def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, rejected: int) -> dict[str, Any]:
     """What metrics.json says of the model and the images."""
     manifest, trained = selection.manifest, run.metrics
+    with run.checkpoint.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         **{key: trained[key] for key in ("stages", "best") if key in trained},
         "evaluation": {
             "of": str(run.given),
             "checkpoint": str(run.checkpoint.absolute()),
-            "checkpoint_sha256": run.sha256,
+            "checkpoint_sha256": sha256,
             "data": selection.name,
             "own_data": selection.own,
             "left_out": selection.left_out,

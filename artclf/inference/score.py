@@ -3,14 +3,13 @@
 import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import track
 
 from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
@@ -26,45 +25,36 @@ from artclf.model.precision import autocast
 BATCH = {"cpu": 16, "cuda": 64}  # squares
 _MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold an image of half a gigabyte
 
-
-@dataclass(frozen=True)
-class Versions:
-    """What the network is shown of a file: one square, or several versions of the image."""
-
-    read: Callable[[Path], torch.Tensor]  # file → uint8 [V, 3, S, S]; raises UnreadableImage
-    number: int = 1  # V
+Read = Callable[[Path], torch.Tensor]
+"""File → what the network is shown of it: uint8 [3, S, S], or [V, 3, S, S] for V versions of the image."""
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A batch of files and their scores."""
-
-    files: list[Path]
-    p_ai: Floats  # [B, V], from 0 (surely human) to 1; NaN where a file can't be read
-    reasons: list[str]  # [B] why it can't; "" where it can
+def reader(model: ArtClassifier, canonical: Canonical | None) -> ImageReader:
+    """How images are read for a model: as they are stored, or in canonical form (its own is `model.canonical`)."""
+    return ImageReader(int(model.hparams["image_size"]), str(model.hparams["interpolation"]), canonical=canonical)
 
 
-def one_version(model: ArtClassifier, canonical: Canonical | None) -> Versions:
-    """One square of each file, in the given form; `model.canonical` is the form that the model was trained on."""
-    reader = _reader(model, canonical)
-    return Versions(lambda file: reader.read(file)[None])
-
-
-def score(model: ArtClassifier, files: Iterable[Path], versions: Versions, precision: str) -> Generator[Scored]:
+def score(
+    model: ArtClassifier, files: Iterable[Path], precision: str, read: Read | None = None, versions: int = 1
+) -> Generator[tuple[list[Path], Floats, list[str]]]:
     """Score image files in batches, in the order given, while the next ones are read.
 
     Args:
         model: in eval mode, on its device.
         files: the files; taken as they are needed.
-        versions: what the network is shown of each.
         precision: one of PRECISIONS.
+        read: reads a file; None: as the model was trained to see it.
+        versions: how many versions of each image it returns, V.
+
+    Yields:
+        B files; p_ai [B, V], from 0 (surely human) to 1, NaN where a file can't be read; and B reasons why, "" where it can.
     """
     device, size = model.device, int(model.hparams["image_size"])
     batches = read_ahead(
         files,
-        versions.read,
-        (versions.number, 3, size, size),
-        batch=max(1, BATCH[device.type] // versions.number),
+        read or reader(model, model.canonical).read,
+        (versions, 3, size, size),
+        batch=max(1, BATCH[device.type] // versions),
         threads=min(_MOST_THREADS, max(2, os.cpu_count() or 1)),
         pinned=device.type == "cuda",
     )
@@ -72,58 +62,34 @@ def score(model: ArtClassifier, files: Iterable[Path], versions: Versions, preci
         for batch in batches:
             with autocast(precision, device.type):
                 scores = model.p_ai(batch.pixels.flatten(0, 1).to(device, non_blocking=True))
-            p_ai = scores.double().view(len(batch.files), versions.number).cpu().numpy()
+            p_ai = scores.double().view(len(batch.files), versions).cpu().numpy()
             p_ai[[bool(reason) for reason in batch.reasons]] = np.nan
-            yield Scored(batch.files, p_ai, batch.reasons)
+            yield batch.files, p_ai, batch.reasons
 
 
-def score_rows(
-    model: ArtClassifier, root: Path, rows: pd.DataFrame, versions: Versions, precision: str, progress: str = ""
-) -> tuple[Floats, list[str]]:
-    """Score the images of a manifest's rows.
-
-    Args:
-        model: in eval mode, on its device.
-        root: the folder that paths are relative to.
-        rows: with the column path.
-        versions: what the network is shown of each.
-        precision: one of PRECISIONS.
-        progress: the label of a progress bar in the terminal; "" for none.
+def score_images(
+    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, read: Read | None = None, progress: str = ""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score the images of a manifest's rows, whose paths are relative to `root`; `progress` labels a progress bar.
 
     Returns:
-        p_ai [N, V], NaN where an image can't be read, and [N] the reasons, "" where it can.
+        The rows that can be read, with p_ai; and path and reason of the others.
     """
-    p_ai, reasons = [np.empty((0, versions.number))], []
-    terminal = Console(stderr=True)
-    bar = Progress(console=terminal, transient=True, disable=not progress or not terminal.is_terminal)
-    with bar, closing(score(model, (root / path for path in rows["path"]), versions, precision)) as batches:
-        task = bar.add_task(progress, total=len(rows))
-        for batch in batches:
-            p_ai.append(batch.p_ai)
-            reasons += batch.reasons
-            bar.advance(task, len(batch.files))
-    return np.concatenate(p_ai), reasons
+    p_ai, reasons = _score_all(model, [root / path for path in rows["path"]], precision, read, 1, progress)
+    scored = rows.assign(p_ai=as_stored(p_ai[:, 0]))
+    return scored[~np.isnan(p_ai[:, 0])].reset_index(drop=True), _unreadable(rows, reasons)
 
 
 def score_distorted(
     model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, *, seed: int, all_alike: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score images in all versions of `list_versions`.
-
-    Args:
-        model: in eval mode, on its device.
-        root: the folder that paths are relative to.
-        rows: of a manifest's table.
-        precision: one of PRECISIONS.
-        seed: of random distortions.
-        all_alike: score each level a second time, of images that were all re-encoded alike first.
+    """Score the images of a manifest's rows in all versions of `list_versions`; the seed is of random distortions.
 
     Returns:
-        A row for each image and version: the manifest's columns, shorter_side (of the file, in pixels), first, distortion,
-        level and p_ai; and the images that can't be read: path, reason.
+        A row for each version of each image: the manifest's columns, shorter_side (of the file, in pixels), first, distortion,
+        level and p_ai; and path and reason of images that can't be read.
     """
-    reader = _reader(model, model.canonical)
-    listed = list_versions(all_alike=all_alike)
+    show = reader(model, model.canonical).square
     paths = {root / path: path for path in rows["path"]}
     sides: dict[str, int] = {}
 
@@ -132,26 +98,30 @@ def score_distorted(
             image = read_image(file)
             sides[paths[file]] = min(image.size)
             made = make_versions(image, path=paths[file], seed=seed, all_alike=all_alike)
-            return torch.from_numpy(np.stack([reader.square(version).numpy() for version in made]))
+            return torch.from_numpy(np.stack([show(version).numpy() for version in made]))
         except MemoryError as error:
             raise UnreadableImage(file, "not enough memory for the versions of this image") from error
 
-    p_ai, reasons = score_rows(model, root, rows, Versions(read, len(listed)), precision, "Scoring distorted images")
-    unreadable = rows[["path"]].assign(reason=reasons).query("reason != ''")
+    versions = pd.DataFrame(list_versions(all_alike=all_alike))
+    p_ai, reasons = _score_all(model, list(paths), precision, read, len(versions), "Scoring distorted images")
     readable = ~np.isnan(p_ai[:, 0])
-    scored = rows.loc[readable, list(COLUMNS)]
-    scored = scored.assign(shorter_side=scored["path"].map(sides))
-    tables = [
-        scored.assign(
-            first=version.first,
-            distortion=version.distortion,
-            level=np.nan if version.level is None else version.level,
-            p_ai=as_stored(p_ai[readable, column]),
-        )
-        for column, version in enumerate(listed)
-    ]
-    return pd.concat(tables, ignore_index=True), unreadable
+    images = rows.loc[readable, list(COLUMNS)]
+    images = images.assign(shorter_side=images["path"].map(sides))
+    scored = versions.merge(images, how="cross").assign(p_ai=as_stored(p_ai[readable].T.ravel()))
+    return scored[[*images, *versions, "p_ai"]], _unreadable(rows, reasons)
 
 
-def _reader(model: ArtClassifier, canonical: Canonical | None) -> ImageReader:
-    return ImageReader(int(model.hparams["image_size"]), str(model.hparams["interpolation"]), canonical=canonical)
+def _score_all(
+    model: ArtClassifier, files: list[Path], precision: str, read: Read | None, versions: int, progress: str
+) -> tuple[Floats, list[str]]:
+    """Scores [N, V], and N reasons why files can't be read ("" where they can)."""
+    terminal = Console(stderr=True)
+    shown = bool(progress) and terminal.is_terminal
+    tracked = track(files, progress, transient=True, console=terminal, disable=not shown)
+    batches = list(score(model, tracked, precision, read, versions))
+    p_ai = np.concatenate([np.empty((0, versions)), *(scores for _, scores, _ in batches)])
+    return p_ai, [reason for _, _, reasons in batches for reason in reasons]
+
+
+def _unreadable(rows: pd.DataFrame, reasons: list[str]) -> pd.DataFrame:
+    return rows[["path"]].assign(reason=reasons).query("reason != ''").reset_index(drop=True)

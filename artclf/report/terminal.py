@@ -11,7 +11,7 @@ from rich.text import Text
 from artclf.report import format as fmt
 from artclf.report.text import guessing
 
-_FIGURES = {
+FIGURES = {
     "accuracy": "accuracy",
     "balanced_accuracy": "balanced",
     "auroc": "AUROC",
@@ -44,9 +44,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
 def splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
     """The figures of each split of metrics.json, and whether they are no better than guessing."""
     rows = [
-        (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in _FIGURES))
+        (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in FIGURES))
         for name, split in metrics["splits"].items()
     ]
-    made = table(title, ("split", "images", *_FIGURES.values()), rows)
+    made = table(title, ("split", "images", *FIGURES.values()), rows)
     made.caption = guessing(metrics)
     return made

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from artclf.cli import app
+from artclf.data.sources.folder import read_folder
 from artclf.model.classifier import ArtClassifier
 
 SIZE = 32
@@ -16,8 +18,9 @@ def artclf(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def save_tiny_classifier(folder: Path) -> None:
-    """Write checkpoints/best.ckpt of random weights into a run folder."""
+@pytest.fixture(scope="session")
+def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the drawn images as it ends, with random weights: its checkpoint, manifest and metrics; no test changes it."""
     torch.manual_seed(0)
     model = ArtClassifier(
         "timm",
@@ -32,17 +35,19 @@ def save_tiny_classifier(folder: Path) -> None:
     with torch.no_grad():  # without the statistics of some noise, all images get the same score
         for _ in range(20):
             model.body(torch.randn(16, 3, SIZE, SIZE))
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
     (folder / "checkpoints").mkdir(parents=True)
-    torch.save(
-        {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}, folder / "checkpoints" / "best.ckpt"
-    )
-
-
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder with a checkpoint of random weights alone; no test changes it."""
-    folder = tmp_path_factory.mktemp("run")
-    save_tiny_classifier(folder)
+    content = {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict()}
+    torch.save(content, folder / "checkpoints" / "best.ckpt")
+    manifest = read_folder(pictures)
+    (folder / "manifest.csv").write_text(manifest.to_csv())
+    metrics = {
+        "precision": "32-true",
+        "model": {"name": "resnet10t", "weights": "random", "head": "linear", "parameters": 5, "layers": 3},
+        "stages": [{"name": "head", "unfreeze": 0, "trainable_parameters": 5, "epochs": 1, "best_epoch": 1, "seconds": 1.0}],
+        "data": {"source": "folder", "root": str(pictures), "counts": manifest.counts()},
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
 
 
@@ -51,3 +56,11 @@ def alone(run: Path, tmp_path: Path) -> Path:
     """A checkpoint of one's own, in no run folder."""
     (tmp_path / "here").mkdir()
     return Path(shutil.copy(run / "checkpoints" / "best.ckpt", tmp_path / "here" / "alone.ckpt"))
+
+
+@pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The folders that evaluations would write figures and report.html into, which takes seconds."""
+    folders: list[Path] = []
+    monkeypatch.setattr("artclf.inference.assess.write_report", folders.append)
+    return folders

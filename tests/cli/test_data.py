@@ -64,7 +64,7 @@ def test_an_interrupted_fetch_says_that_it_can_go_on(kaggle: Kaggle, monkeypatch
 def test_another_data_set_is_not_fetched(kaggle: Kaggle) -> None:
     done = artclf("data", "fetch", "ai_artbensh")
     assert done.exit_code == 2
-    assert done.stderr == "error: got 'ai_artbensh'; allowed: ai_artbench; did you mean ai_artbench?\n"
+    assert "'ai_artbench'" in done.stderr
     assert not kaggle.questions
 
 
@@ -84,15 +84,9 @@ def test_verify_shows_the_folders_and_what_differs(tmp_path: Path) -> None:
     assert "images that can't be read: 1" in done.stdout
 
 
-def test_verify_of_what_is_no_ai_artbench_is_an_error(tmp_path: Path) -> None:
-    done = artclf("data", "verify", str(tmp_path))
-    assert done.exit_code == 2
-    assert f"error: {tmp_path}: no AI-ArtBench here" in done.stderr
-
-
-def test_verify_without_a_folder_says_how_to_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_verify_without_ai_artbench_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
-    done = artclf("data", "verify")
-    assert done.exit_code == 2
-    assert str(tmp_path) in done.stderr
-    assert "artclf data fetch ai_artbench" in done.stderr
+    for words, message in (([tmp_path], f"{tmp_path}: no AI-ArtBench here"), ([], f"was fetched into {tmp_path}; type artclf")):
+        done = artclf("data", "verify", *words)
+        assert done.exit_code == 2
+        assert message in done.stderr

@@ -1,0 +1,112 @@
+"""Images for an evaluation: the model was not trained on them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from artclf.data.manifest import COLUMNS, SHA256, Manifest
+from artclf.data.pixels import hash_files
+from artclf.errors import ArtclfError, nearest
+from artclf.inference.finished_run import FinishedRun
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The images that a model is evaluated on."""
+
+    name: str  # of the data
+    manifest: Manifest  # each image has a split, and one of the splits is `test`
+    own: bool  # whether they are those of the model's own run
+    left_out: int | None  # how many were left out because the model was trained on them; None where that is unknown
+    notes: list[str]  # what the reader of the results should know
+
+
+def own_images(run: FinishedRun, split: str | None = None) -> Selection:
+    """Select the images that the model's own run was tested on: of one split, or of all but train.
+
+    Raises:
+        ArtclfError: where the run is unknown, its images are missing or have changed, or there is no such split.
+    """
+    remedy = f"type artclf evaluate {run.given} DATA"
+    if run.folder is None:
+        raise ArtclfError(f"{run.checkpoint}: lies in no finished run, so its test images are not known; {remedy}")
+    if run.root is None or not run.root.is_dir():
+        raise ArtclfError(f"{run.given}: its images were in {run.root}, which is not there; {remedy}")
+    table = run.images[run.images["split"] != "train"]
+    files = [run.root / path for path in table["path"]]
+    lost = [file for file in files if not file.is_file()]
+    if not lost and SHA256 in table:
+        lost = [file for file, was, now in zip(files, table[SHA256], hash_files(files), strict=True) if was != now]
+    if lost:
+        raise ArtclfError(
+            f"{run.given}: {len(lost):,} of its {len(files):,} images are missing or have changed since the run was tested on "
+            f"them (first: {lost[0]}); {remedy}"
+        )
+    name = str((run.metrics.get("data") or {}).get("source") or run.root.name)
+    table, notes = _with_test_split(table[list(COLUMNS)], name, split)
+    return Selection(name, Manifest(run.root, table), True, int((run.images["split"] == "train").sum()), notes)
+
+
+def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | None = None) -> Selection:
+    """Select those images that the model was not trained on, of one split or of all.
+
+    Those that it was validated on are `val`, and those without a split `test`.
+
+    Raises:
+        ArtclfError: where nothing is left, or there is no such split.
+    """
+    known = splits_of(run, manifest)
+    trained = known == "train"
+    if trained.all():
+        raise ArtclfError(f"{name}: the model was trained on each of these {len(trained):,} images; give other ones")
+    table = manifest.table.assign(split=known.where(known != "", manifest.table["split"]).replace("", "test"))
+    table, notes = _with_test_split(table[~trained], name, split)
+    if trained.any():
+        notes.append(f"{int(trained.sum()):,} images of {name} are left out: the model was trained on them")
+    if not run.training_known:
+        notes.append(f"what {run.given} was trained on is not known: where it was on images of {name}, the figures flatter it")
+    left_out = int(trained.sum()) if run.training_known else None
+    return Selection(name, Manifest(manifest.root, table), False, left_out, notes)
+
+
+def splits_of(run: FinishedRun, manifest: Manifest) -> "pd.Series[str]":
+    """In which split of the model's own run each row of a manifest's table was; "" where in none, or that is unknown.
+
+    An image is recognised by the path of its file, with links resolved, and by the hash of its bytes, as a copy elsewhere is.
+    """
+    own = run.images
+    paths = _real_paths(manifest.root, manifest.table)
+    splits = pd.Series("", index=paths.index, dtype=object)
+    if run.root is not None:
+        splits = paths.map(dict(zip(_real_paths(run.root, own), own["split"], strict=True))).fillna("")
+    if SHA256 in own:
+        unknown = paths[splits == ""]
+        hashes = pd.Series(hash_files([Path(path) for path in unknown]), index=unknown.index, dtype=object)
+        splits.update(hashes.map(dict(zip(own[SHA256], own["split"], strict=True))))
+    return splits
+
+
+def _real_paths(root: Path, table: pd.DataFrame) -> "pd.Series[str]":
+    return pd.Series([os.path.realpath(root / path) for path in table["path"]], index=table.index, dtype=object)
+
+
+def _with_test_split(table: pd.DataFrame, name: str, split: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """The split that was asked for, or all of them; one of them is called test, of which the report shows most."""
+    names = list(table["split"].unique())
+    if split is not None:
+        if split not in names:
+            raise ArtclfError(
+                f"--split {split}: allowed are splits of {name} that the model was not trained on: {', '.join(names)}"
+                f"{nearest(split, names)}"
+            )
+        table, names = table[table["split"] == split], [split]
+    notes = []
+    if "test" not in names:
+        largest = max(names, key=lambda one: (one not in {"train", "val"}, (table["split"] == one).sum()))
+        notes.append(f"the split {largest} of {name} is called test here")
+        if largest == "val":
+            notes[0] += "; if the model was validated on it, it chose the weights and the thresholds, and the figures flatter"
+        table = table.assign(split=table["split"].replace(largest, "test"))
+    return table.reset_index(drop=True), notes
