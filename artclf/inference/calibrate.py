@@ -103,7 +103,7 @@ def _describe(rule: DecisionRule, is_ai: Booleans, p_ai: Floats) -> dict[str, An
             "human_below": (1 - high, 1 - low),
         },
         "needed": {"human": needed(positives.target_rate), "ai": needed(negatives.target_rate)},
-        "judge": rule.to_json(),
+        "decision_rule": rule.to_json(),
         "verdicts": _count_verdicts(rule, is_ai, p_ai),
     }
 
