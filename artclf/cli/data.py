@@ -1,6 +1,5 @@
 """`artclf data …`: download a data set, verify it, and look at what it holds."""
 
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -78,32 +77,23 @@ def verify(
 
 
 def _show(verification: "Verification") -> None:
-    """Print the counts, folder by folder, and what differs."""
-    from artclf.data.sources.artbench_download import SPLITS  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.report.terminal import screen, table  # noqa: PLC0415 (so too)
+    """Print what differs from version 5, and how much was compared."""
+    from artclf.report.terminal import screen, table  # noqa: PLC0415 (`artclf --help` stays quick)
 
-    rows: dict[str, list[str]] = {}
-    for count in verification.counts:
-        found = "–" if count.found is None else f"{count.found:,}"
-        rows.setdefault(count.folder, [count.folder]).extend([found, f"{count.expected:,}", count.difference])
-    columns = ["folder", *(column for split in SPLITS for column in (split, "of", "differs"))]
-    screen().print(table(f"{verification.base}, and version 5 of AI-ArtBench", columns, rows.values()))
-    for what, paths in (("not in version 5", verification.unknown), ("can't be read", verification.unreadable)):
-        for path, reason in islice(paths.items(), LISTED):
-            typer.echo(f"{path}: {reason}")
-        if len(paths) > LISTED:
-            typer.echo(f"and {len(paths) - LISTED:,} more: {what}")
-    different, total = len(verification.different), len(verification.counts)
-    images = sum(count.found or 0 for count in verification.counts)
-    expected = sum(count.expected for count in verification.counts)
-    if different:
-        typer.echo(f"{different} of {total} counts differ from version 5: {images:,} of {expected:,} images")
-    else:
-        typer.echo(f"all {total} counts are those of version 5: {images:,} images")
-    if verification.unknown:
-        typer.echo(f"folders that are not in version 5: {len(verification.unknown):,}")
+    folders, unreadable = verification.folders, verification.unreadable
+    different = folders[folders["problem"] != ""]
+    if len(different):
+        rows = [(name, f"{row.found:,}", f"{row.expected:,}", row.problem) for name, row in different.iterrows()]
+        columns = ["folder", "images", "version 5", "problem"]
+        screen().print(table(f"{verification.base}, and version 5 of AI-ArtBench", columns, rows, text=(0, 3)))
+    same, images, expected = len(folders) - len(different), folders["found"].sum(), folders["expected"].sum()
+    typer.echo(f"{same} of {len(folders)} folders are as in version 5: {images:,} of {expected:,} images")
+    for row in unreadable[:LISTED].itertuples():
+        typer.echo(f"{row.path}: {row.reason}")
+    if len(unreadable) > LISTED:
+        typer.echo(f"and {len(unreadable) - LISTED:,} more")
     if verification.decoded:
-        typer.echo(f"images that can't be read: {len(verification.unreadable):,}")
+        typer.echo(f"images that can't be read: {len(unreadable):,}")
     else:
         typer.echo("--quick: no image was decoded, so it is not known whether they can be read")
 

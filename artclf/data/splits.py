@@ -11,8 +11,6 @@ import pandas as pd
 
 from artclf.errors import ArtclfError
 
-NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
-
 
 @dataclass(frozen=True)
 class Duplicates:
@@ -22,6 +20,12 @@ class Duplicates:
     files: int  # the number of their files
     removed: int  # files left out because another split has the same bytes: test, then other names, val and train
     contradictory: int  # files left out because the same bytes have both labels
+
+
+def split_names(given: pd.Series) -> pd.Series:
+    """The names of splits as artclf spells them; an empty one is train, part of which may be cut for val and test."""
+    spelled = {"training": "train", "validation": "val", "valid": "val", "testing": "test", "": "train"}
+    return given.str.lower().replace(spelled)
 
 
 def assign_splits(
@@ -42,16 +46,14 @@ def assign_splits(
     Raises:
         ArtclfError: where there is nothing to train on, or one class only.
     """
-    table = table.assign(sha256=sha256, split=table["split"].str.lower().replace(NAMES).replace("", "train"))
+    table = table.assign(sha256=sha256, split=split_names(table["split"]))
     copies = table.loc[table["sha256"].duplicated(keep=False), "sha256"]
-
     two_labels = table.groupby("sha256")["label"].transform("nunique") > 1
     contradictory = two_labels & (table["split"] != "test")  # a given test split is never touched
     table = table[~contradictory]
-    rank = table["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1)
-    elsewhere = rank > rank.groupby(table["sha256"]).transform("min")
-    first = table.groupby("sha256")["split"].transform("first")
-    elsewhere |= (table["split"] != first) & (rank == 1)  # of two splits with other names, the first keeps it
+    by_rank = table["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1).sort_values(kind="stable").index
+    split_of = table.loc[by_rank].drop_duplicates("sha256").set_index("sha256")["split"]  # that keeps the file
+    elsewhere = table["split"] != table["sha256"].map(split_of)
     table = table[~elsewhere]
     duplicates = Duplicates(copies.nunique(), len(copies), int(elsewhere.sum()), int(contradictory.sum()))
 
@@ -74,26 +76,17 @@ def assign_splits(
 def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
     """Move a share of train to another split, stratified by label, generator and style; the same bytes move together.
 
-    Of each label at least one image moves, where it has two or more, and never all.
+    Of each label at least one image moves, where it has two or more, and never all. Shares are rounded as by the
+    Sainte-Laguë method: in each group the image of rank r is at (r + 0.5) / size, and those with the lowest places move.
     """
-    singles = table[table["split"] == "train"].drop_duplicates("sha256")
-    order = {sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).digest() for sha in singles["sha256"]}
-    chosen: set[str] = set()
-    for _, of_label in singles.groupby("label"):
-        total = min(max(1, round(len(of_label) * fraction)), len(of_label) - 1)
-        chosen.update(_stratified(of_label, ["generator", "style"], total, order))
-    moved = (table["split"] == "train") & table["sha256"].isin(chosen)
+    train = table["split"] == "train"
+    images = table[train].drop_duplicates("sha256")
+    place = images["sha256"].map(lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).hexdigest())
+    for strata in (["label", "generator", "style"], ["label", "generator"], ["label"]):
+        images = images.loc[place.sort_values(kind="stable").index]
+        groups = images.groupby(strata)["sha256"]
+        rank, size = groups.cumcount(), groups.transform("size")
+        place = (rank + 0.5) / size
+    number = (size * fraction).round().clip(lower=1).clip(upper=size - 1)  # of each image's label
+    moved = train & table["sha256"].isin(images["sha256"][rank < number])
     return table.assign(split=table["split"].mask(moved, name))
-
-
-def _stratified(rows: pd.DataFrame, strata: list[str], total: int, order: dict[str, bytes]) -> list[str]:
-    """Choose `total` images, in proportion to the first stratum's groups, and in each of these to the next one's."""
-    if not strata:
-        return sorted(rows["sha256"], key=order.__getitem__)[:total]
-    groups = [group for _, group in rows.groupby(strata[0])]
-    exact = [len(group) * total / len(rows) for group in groups]
-    shares = [int(share) for share in exact]
-    by_remainder = sorted(range(len(groups)), key=lambda i: shares[i] - exact[i])  # Hamilton's method
-    for i in by_remainder[: total - sum(shares)]:
-        shares[i] += 1
-    return [sha for group, n in zip(groups, shares, strict=True) for sha in _stratified(group, strata[1:], n, order)]
