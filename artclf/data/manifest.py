@@ -69,7 +69,7 @@ class Manifest:
 
     def targets(self, split: str) -> npt.NDArray[np.int64]:
         """The encoded labels of one split, [N]: 0 = AI, 1 = human."""
-        return self.split(split)["label"].map(TARGETS).to_numpy(np.int64)
+        return np.array(self.split(split)["label"].map(TARGETS), dtype=np.int64)
 
     def split(self, name: str) -> pd.DataFrame:
         """The rows of one split, numbered as in the whole table."""
@@ -84,6 +84,6 @@ class Manifest:
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """Number of images by split, label and generator."""
         counts: dict[str, dict[str, dict[str, int]]] = {}
-        for (split, label, generator), number in self.table.value_counts(["split", "label", "generator"], sort=False).items():
-            counts.setdefault(split, {}).setdefault(label, {})[generator] = int(number)
+        for (split, label, generator), rows in self.table.groupby(["split", "label", "generator"]):
+            counts.setdefault(str(split), {}).setdefault(str(label), {})[str(generator)] = len(rows)
         return counts

@@ -94,9 +94,9 @@ def _watercolour(scene: Colours, rng: np.random.Generator) -> Colours:
     rim = np.clip(3 * np.abs(gaussian_filter(tone, n / 80) - tone), 0, 0.5)
     tooth = _noise(rng, n, n // 5)
     pigment = 1 + 0.17 * _noise(rng, n, 4) + 0.9 * rim + 0.16 * np.clip(tooth, -2, 2)
-    paper = np.array([0.98, 0.965, 0.93]) * (1 + 0.012 * tooth[..., None])
-    passed: Colours = np.clip(0.08 + 0.95 * scene, 0.05, 1) ** (0.85 * pigment[..., None])  # Beer-Lambert law
-    return paper * passed
+    paper: Colours = np.array([0.98, 0.965, 0.93]) * (1 + 0.012 * tooth[..., None])
+    paper *= np.clip(0.08 + 0.95 * scene, 0.05, 1) ** (0.85 * pigment[..., None])  # Beer-Lambert law
+    return paper
 
 
 def _pointillism(scene: Colours, rng: np.random.Generator) -> Colours:
