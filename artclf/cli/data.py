@@ -83,7 +83,7 @@ def _show(verification: "Verification") -> None:
     folders, unreadable = verification.folders, verification.unreadable
     different = folders[folders["problem"] != ""]
     if len(different):
-        rows = [(name, f"{row.found:,}", f"{row.expected:,}", row.problem) for name, row in different.iterrows()]
+        rows = [(str(row.Index), f"{row.found:,}", f"{row.expected:,}", str(row.problem)) for row in different.itertuples()]
         columns = ["folder", "images", "version 5", "problem"]
         screen().print(table(f"{verification.base}, and version 5 of AI-ArtBench", columns, rows, text=(0, 3)))
     same, images, expected = len(folders) - len(different), folders["found"].sum(), folders["expected"].sum()

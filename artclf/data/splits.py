@@ -7,6 +7,7 @@ the order in which a disk lists them.
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
@@ -76,17 +77,25 @@ def assign_splits(
 def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
     """Move a share of train to another split, stratified by label, generator and style; the same bytes move together.
 
-    Of each label at least one image moves, where it has two or more, and never all. Shares are rounded as by the
-    Sainte-Laguë method: in each group the image of rank r is at (r + 0.5) / size, and those with the lowest places move.
+    Of each label at least one image moves, where it has two or more, and never all.
     """
     train = table["split"] == "train"
     images = table[train].drop_duplicates("sha256")
-    place = images["sha256"].map(lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).hexdigest())
-    for strata in (["label", "generator", "style"], ["label", "generator"], ["label"]):
-        images = images.loc[place.sort_values(kind="stable").index]
-        groups = images.groupby(strata)["sha256"]
-        rank, size = groups.cumcount(), groups.transform("size")
-        place = (rank + 0.5) / size
-    number = (size * fraction).round().clip(lower=1).clip(upper=size - 1)  # of each image's label
-    moved = train & table["sha256"].isin(images["sha256"][rank < number])
-    return table.assign(split=table["split"].mask(moved, name))
+    order = images["sha256"].map(lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).hexdigest())
+    images = images.loc[order.sort_values().index]
+    chosen: list[str] = []
+    for _, of_label in images.groupby("label"):
+        total = min(max(1, round(len(of_label) * fraction)), len(of_label) - 1)
+        chosen += _stratified(of_label, ["generator", "style"], total)
+    return table.assign(split=table["split"].mask(train & table["sha256"].isin(chosen), name))
+
+
+def _stratified(images: pd.DataFrame, strata: list[str], total: int) -> list[str]:
+    """Choose the first `total` images, in proportion to the first stratum's groups, and in each of these to the next one's."""
+    if not strata:
+        return images["sha256"][:total].tolist()
+    groups = [group for _, group in images.groupby(strata[0])]
+    exact = np.array([len(group) * total / len(images) for group in groups])
+    shares = np.floor(exact).astype(int)
+    shares[np.argsort(shares - exact, kind="stable")[: total - shares.sum()]] += 1  # Hamilton's method
+    return [sha for group, share in zip(groups, shares, strict=True) for sha in _stratified(group, strata[1:], share)]

@@ -51,7 +51,7 @@ def test_more_images_leave_a_cut_nearly_as_it_was() -> None:
     frame, hashes = table()
     before = cut(frame[:190], hashes[:190])[0].set_index("path")["split"]
     after = cut(frame, hashes)[0].set_index("path")["split"]
-    assert (after[before.index] != before).sum() <= 8
+    assert (after[before.index] != before).sum() < 20  # of 190; about 80 where it is cut anew
 
 
 def test_splits_of_the_source_are_kept() -> None:
