@@ -49,7 +49,7 @@ class Manifest:
             path, label = unknown.iloc[0][["path", "label"]]
             raise ArtclfError(f"{root / path}: got the label {label!r} ({len(unknown)} such rows); allowed: ai, human")
         for name in table["split"].unique():
-            if len(name) > LONGEST_SPLIT or (name and not name.isprintable()):
+            if len(name) > LONGEST_SPLIT or not name.isprintable():
                 raise ArtclfError(
                     f"{root}: got the split {name[:LONGEST_SPLIT]!r} of {len(name)} characters; allowed: at most "
                     f"{LONGEST_SPLIT} characters, no control characters"

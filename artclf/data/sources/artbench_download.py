@@ -59,14 +59,8 @@ VERSION_5 = _version_5()
 def fetch_ai_artbench(tell: Callable[[str], None]) -> Path:
     """Download version 5 of AI-ArtBench into kagglehub's cache, or continue a broken download; no account is needed.
 
-    Args:
-        tell: called with a line of news for the user. kagglehub shows its progress itself.
-
-    Returns:
-        The folder that holds `Real_AI_SD_LD_Dataset`.
-
-    Raises:
-        ArtclfError: what stopped it, and what to type.
+    `tell` is called with a line of news for the user; kagglehub shows its progress itself. Returns the folder that holds
+    `Real_AI_SD_LD_Dataset`. An ArtclfError says what stopped it, and what to type.
     """
     folder = kaggle_ai_artbench() or _download(tell)
     if find_base(folder) is None:

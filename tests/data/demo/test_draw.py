@@ -44,23 +44,6 @@ def test_the_same_arguments_give_the_same_bytes(tmp_path):
     assert all(other[name] != first[name] for name in first)
 
 
-@pytest.mark.parametrize(
-    ("shortcut", "human", "ai"),
-    [
-        ("size", ("PNG", (48, 48), None), ("PNG", (32, 32), None)),
-        ("quality", ("JPEG", (48, 48), 95), ("JPEG", (48, 48), 75)),
-        ("format", ("JPEG", (48, 48), 75), ("PNG", (48, 48), None)),
-    ],
-)
-def test_a_planted_shortcut_is_in_every_file(tmp_path, shortcut, human, ai):
-    manifest = read_ai_artbench(draw_demo(tmp_path / "demo", **{**SMALL, "size": 48}, shortcut=shortcut))
-    found = {"human": set(), "ai": set()}
-    for path, label in manifest.table[["path", "label"]].itertuples(index=False):
-        facts = read_facts(manifest.root / path)
-        found[label].add((facts.format, (facts.width, facts.height), facts.jpeg_quality))
-    assert found == {"human": {human}, "ai": {ai}}
-
-
 def test_ai_artbench_reads_them_and_all_files_are_stored_alike(root):
     table = read_ai_artbench(root).table
     assert table.groupby(["split", "generator", "style"]).size().to_dict() == {
