@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 KEY_BYTES = 32
 ABOUT = "about.json"
 ROWS, KEYS = ".rows.npy", ".keys.npy"
-COMMIT_BYTES = 2**27  # a segment is written after this much, which is held in memory until then
-COMMIT_SECONDS = 10.0  # or after this time, or after a tenth of the time that the build has taken
+COMMIT_BYTES = 2**26  # appended rows are held in memory, and written as a segment after this much
+COMMIT_SECONDS = 20.0  # or after this time, so that a killed process loses little
 RESIDENT_BYTES = 128 * 2**20  # after reading this much, mapped pages are given back to the system
 
 Bytes = npt.NDArray[np.uint8]
@@ -59,10 +59,10 @@ class RowStore:
         self._mapped: set[str] = set()  # names of the segments
         self._read = 0  # bytes since pages were given back
         self._pending: list[tuple[Sequence[bytes], Bytes]] = []  # appended, not written yet
-        self._build_start = self._segment_start = 0.0
+        self._last_commit = 0.0
         if folder is None:
             return
-        try:
+        with _store_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / ABOUT).exists():
                 os.utime(folder / ABOUT)  # when it was last used
@@ -70,9 +70,7 @@ class RowStore:
                 with _locked(folder):
                     content = {**about, "row_bytes": row_bytes, "made": time.strftime("%Y-%m-%d")}
                     write_text(folder / ABOUT, json.dumps(content, indent=2) + "\n")
-            self._map_new()
-        except OSError as error:
-            raise _store_error(error, folder) from error
+            self._map_new(folder)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -115,72 +113,63 @@ class RowStore:
         if self.folder is None:
             yield
             return
-        with _locked(self.folder):
-            self._map_new()
+        with _store_errors(self.folder), _locked(self.folder):
+            self._map_new(self.folder)
             before = set(self.folder.glob("*.npy"))
-            self._build_start = self._segment_start = time.monotonic()
+            self._last_commit = time.monotonic()
             try:
                 try:
                     yield
                 finally:
-                    self._commit()
-            except (OSError, StoreError) as error:
+                    self._commit(self.folder)
+            except (OSError, StoreError):
                 for file in set(self.folder.glob("*.npy*")) - before:
                     file.unlink()
-                raise error if isinstance(error, StoreError) else _store_error(error, self.folder) from error
+                raise
             finally:
-                self._pending, self._build_start = [], 0.0
-                self._map_new()
+                self._pending = []
+                self._map_new(self.folder)
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
         """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`."""
-        if rows.shape != (len(keys), self.row_bytes) or any(len(key) != KEY_BYTES for key in keys):
-            raise ValueError(f"got rows {rows.shape} for {len(keys)} keys; a row has {self.row_bytes} bytes, a key {KEY_BYTES}")
         if self.folder is None:
             self._add(keys, rows.copy())
-            return
-        if not self._build_start:
-            raise RuntimeError("rows are added within building()")
-        self._pending.append((keys, rows.copy()))
-        now = time.monotonic()
-        too_long = now - self._segment_start > max(COMMIT_SECONDS, 0.1 * (now - self._build_start))
-        if too_long or sum(part.nbytes for _, part in self._pending) > COMMIT_BYTES:
-            self._commit()
+        elif keys:
+            self._pending.append((keys, rows.copy()))
+            large = sum(part.nbytes for _, part in self._pending) > COMMIT_BYTES
+            if large or time.monotonic() - self._last_commit > COMMIT_SECONDS:
+                self._commit(self.folder)
 
     def remove(self) -> None:
         """Remove the folder; rows that are mapped stay readable in this process."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _commit(self) -> None:
+    def _commit(self, folder: Path) -> None:
         """Write the pending rows as a segment."""
-        pending = [(keys, rows) for keys, rows in self._pending if keys]
-        self._pending, self._segment_start = [], time.monotonic()
-        if not pending:
-            return
-        assert self.folder is not None
-        keys_file = self.folder / f"{len(list(self.folder.glob(f'*{KEYS}'))):04}{KEYS}"
-        _write(_rows_file(keys_file), [rows for _, rows in pending])
-        keys = [np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES) for keys, _ in pending]
-        _write(keys_file, keys)
+        pending, self._pending, self._last_commit = self._pending, [], time.monotonic()
+        if pending:
+            keys = np.frombuffer(b"".join(key for keys, _ in pending for key in keys), dtype=np.uint8)
+            name = f"{len(list(folder.glob(f'*{KEYS}'))):04}"
+            _write(folder / f"{name}{ROWS}", np.concatenate([rows for _, rows in pending]))
+            _write(folder / f"{name}{KEYS}", keys.reshape(-1, KEY_BYTES))
 
-    def _map_new(self) -> None:
+    def _map_new(self, folder: Path) -> None:
         """Map the segments that are not mapped yet."""
-        assert self.folder is not None
-        for file in sorted(self.folder.glob(f"*{KEYS}")):
+        for file in sorted(folder.glob(f"*{KEYS}")):
             if file.name in self._mapped:
                 continue
             try:
-                keys, rows = np.load(file), np.load(_rows_file(file), mmap_mode="r")
+                keys, rows = np.load(file), np.load(file.with_name(file.name.replace(KEYS, ROWS)), mmap_mode="r")
             except FileNotFoundError:  # another process has just cleared it
                 continue
             self._mapped.add(file.name)
             self._add([key.tobytes() for key in keys], rows)
 
     def _add(self, keys: Sequence[bytes], rows: Bytes) -> None:
-        self._index.update(zip(keys, range(len(self), len(self) + len(keys)), strict=True))
+        self._index.update(zip(keys, range(len(self), len(self) + len(rows)), strict=True))
         self._segments.append(rows)
-        self._starts = np.append(self._starts, len(self) + len(keys))
+        self._starts = np.append(self._starts, len(self) + len(rows))
 
     def _release_pages(self) -> None:
         """Give mapped pages back; the system caches them. Else all rows ever read would count as this process's memory."""
@@ -208,40 +197,34 @@ def require_room(folder: Path | None, needed: int, max_gb: float | None) -> None
 def _locked(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / ".lock")
     try:
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            log.info("another process is writing to %s; waiting for it", folder)
-            lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        raise _store_error(error, folder) from error
+        lock.acquire(blocking=False)
+    except Timeout:
+        log.info("another process is writing to %s; waiting for it", folder)
+        lock.acquire()
+    except NotImplementedError as error:
+        raise StoreError(f"{folder}: this file system has no locks") from error
     try:
         yield
     finally:
         lock.release()
 
 
-def _rows_file(keys_file: Path) -> Path:
-    return keys_file.with_name(keys_file.name.replace(KEYS, ROWS))
-
-
-def _write(file: Path, parts: Sequence[Bytes]) -> None:
-    """Write arrays [N, width] one after the other as one .npy file, and put it in place."""
-    shape = (sum(map(len, parts)), parts[0].shape[1])
+def _write(file: Path, array: Bytes) -> None:
+    """Write a .npy file and put it in place. np.save would lose the error's number where the disk is full."""
     with beside(file).open("wb") as out:
-        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        for part in parts:  # np.save would lose the error's number where the disk is full
-            out.write(part.data)
+        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
+        out.write(array.data)
     put_in_place(beside(file), file)
 
 
-def _store_error(error: Exception, folder: Path) -> StoreError:
-    code = getattr(error, "errno", None)
-    if isinstance(error, NotImplementedError):
-        return StoreError(f"{folder}: this file system has no locks")
-    if code in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(
-            f"{folder}: the disk is full; artclf cache clear makes room, ARTCLF_CACHE names a folder on another disk"
-        )
-    reason = str(getattr(error, "strerror", None) or error).lower()
-    return StoreError(f"{folder}: {reason}; ARTCLF_CACHE names another folder")
+@contextmanager
+def _store_errors(folder: Path) -> Iterator[None]:
+    """Turn an error of the file system into a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "the disk is full; artclf cache clear makes room, ARTCLF_CACHE names a folder on another disk"
+        else:
+            remedy = f"{(error.strerror or str(error)).lower()}; ARTCLF_CACHE names another folder"
+        raise StoreError(f"{folder}: {remedy}") from error

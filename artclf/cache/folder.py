@@ -52,11 +52,7 @@ def entries() -> list[Entry]:
 
 
 def chosen(kept: Sequence[Entry], words: Sequence[str]) -> list[Entry]:
-    """The entries with one of these kinds or names; all of them where no word is given.
-
-    Raises:
-        ArtclfError: for a word that names nothing.
-    """
+    """The entries with one of these kinds or names; all of them where no word is given. ArtclfError for an unknown word."""
     known = [*KINDS, *(entry.name for entry in kept)]
     for word in words:
         if word not in known:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Download a data set, verify it, and look at what it holds.", no_args_is_help=True)
 
+LISTED = 10  # unreadable images that are named
+
 Quick = Annotated[bool, typer.Option("--quick", help="Count alone: don't decode the images, which takes minutes.")]
 
 
@@ -71,18 +73,25 @@ def verify(
 
 
 def _show(verification: "Verification") -> None:
-    """Print the counts, folder by folder, and what differs."""
-    from artclf.report.render import lines  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.report.terminal import screen, table  # noqa: PLC0415 (so too)
+    """Print what differs from version 5, and how much was compared."""
+    from artclf.report.terminal import screen, table  # noqa: PLC0415 (`artclf --help` stays quick)
 
-    rows: dict[str, list[str]] = {}
-    for count in verification.counts:  # of train, then of test
-        found = "–" if count.found is None else f"{count.found:,}"
-        rows.setdefault(count.folder, [count.folder]).extend([found, f"{count.expected:,}", count.difference])
-    columns = ["folder", "train", "of", "differs", "test", "of", "differs"]
-    screen().print(table(f"{verification.base}, and version 5 of AI-ArtBench", columns, rows.values()))
-    for line in lines("verification.txt", found=verification):
-        typer.echo(line)
+    folders, unreadable = verification.folders, verification.unreadable
+    different = folders[folders["problem"] != ""]
+    if len(different):
+        rows = [(str(row.Index), f"{row.found:,}", f"{row.expected:,}", str(row.problem)) for row in different.itertuples()]
+        columns = ["folder", "images", "version 5", "problem"]
+        screen().print(table(f"{verification.base}, and version 5 of AI-ArtBench", columns, rows, text=(0, 3)))
+    same, images, expected = len(folders) - len(different), folders["found"].sum(), folders["expected"].sum()
+    typer.echo(f"{same} of {len(folders)} folders are as in version 5: {images:,} of {expected:,} images")
+    for row in unreadable[:LISTED].itertuples():
+        typer.echo(f"{row.path}: {row.reason}")
+    if len(unreadable) > LISTED:
+        typer.echo(f"and {len(unreadable) - LISTED:,} more")
+    if verification.decoded:
+        typer.echo(f"images that can't be read: {len(unreadable):,}")
+    else:
+        typer.echo("--quick: no image was decoded, so it is not known whether they can be read")
 
 
 What = Annotated[

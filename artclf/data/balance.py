@@ -24,24 +24,23 @@ def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
         name: augment, sampler, pos_weight, undersample or none, as in conf/balance.
         seed: of the random choice of images that are copied or left out.
     """
-    everything = np.arange(len(targets))
     counts = np.bincount(targets, minlength=2)
+    smaller = np.argmin(counts)
     rng = np.random.default_rng([seed, 0xBA1A])
-    originals = Plan(everything, np.zeros_like(everything))
+    originals = Plan(np.arange(len(targets)), np.zeros(len(targets), np.int64))
     match name:
         case "augment":
-            order = rng.permutation(np.flatnonzero(targets == np.argmin(counts)))
+            order = rng.permutation(np.flatnonzero(targets == smaller))
             number = np.arange(counts.max() - counts.min())  # round after round, so that numbers of copies differ by one
-            rows = np.concatenate([everything, order[number % len(order)]])
+            rows = np.concatenate([originals.rows, order[number % len(order)]])
             return Plan(rows, np.concatenate([originals.copies, number // len(order) + 1]))
         case "undersample":
-            kept = [rng.permutation(np.flatnonzero(targets == label))[: counts.min()] for label in (0, 1)]
-            rows = np.sort(np.concatenate(kept))
-            return Plan(rows, np.zeros_like(rows))
+            kept = rng.permutation(np.flatnonzero(targets != smaller))[: counts.min()]
+            rows = np.sort(np.concatenate([np.flatnonzero(targets == smaller), kept]))
+            return Plan(rows, np.zeros(len(rows), np.int64))
         case "sampler":
             return replace(originals, weights=1.0 / counts[targets])
         case "pos_weight":
             return replace(originals, pos_weight=float(counts[1] / counts[0]))
-        case "none":
+        case _:
             return originals
-    raise ValueError(f"balance: got {name!r}; allowed: augment, sampler, pos_weight, undersample, none")

@@ -9,12 +9,10 @@ from typing import Literal
 
 import pandas as pd
 
-from artclf.data.splits import NAMES
+from artclf.data.splits import split_names
 from artclf.errors import ArtclfError, nearest
 
 By = Literal["generator", "style"]
-UNSEEN = "unseen"
-HELD_OUT = "held_out"  # the split's name where the data has a split called unseen
 NO_TEST_IMAGES = "has no test images"
 UNKNOWN = ("", "unknown")  # what sources write where the generator or the style is not known
 
@@ -43,21 +41,19 @@ def to_leave_out(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str]
     Raises:
         ArtclfError: where there are fewer than two, so that nothing would be left to train on.
     """
-    split = table["split"].str.lower().replace(NAMES)
-    rows = _rows_of(table, by)
-    names = sorted(table.loc[rows & split.isin(("train", "")), by].unique())
+    table = table[_rows_of(table, by)]
+    split = split_names(table["split"])
+    names = sorted(table.loc[split == "train", by].unique())
     if len(names) < 2:
-        left = "no AI images" if by == "generator" else "no images"
-        where = "ai/GENERATOR/image.jpg" if by == "generator" else "human/STYLE/image.jpg"
-        unknown = f", and the data names none: a folder in data=folder ({where}) or a column of data=csv does"
         raise ArtclfError(
-            f"+holdout={by}: the training split has one {by} only ({', '.join(names) or 'none'}), and without it {left} would "
-            f"be left to train on; it takes two {by}s or more{unknown if {*names} & {*UNKNOWN} else ''}"
+            f"+holdout={by}: the training split has one {by} only ({', '.join(names) or 'none'}), and without it no "
+            f"{'AI ' if by == 'generator' else ''}images would be left to train on; it takes two {by}s or more, by folders "
+            f"of data=folder (ai/GENERATOR/image.jpg, human/STYLE/image.jpg) or by the column {by} of data=csv"
         )
     aside = {name: f"the data does not name the {by} of these images" for name in names if name in UNKNOWN}
     if (split == "test").any():  # else test is cut from train
-        tested = set(table.loc[rows & (split == "test"), by])
-        aside |= {name: f"it {NO_TEST_IMAGES}" for name in names if name not in tested and name not in aside}
+        untested = set(names) - set(table.loc[split == "test", by]) - aside.keys()
+        aside |= dict.fromkeys(sorted(untested), f"it {NO_TEST_IMAGES}")
     return [name for name in names if name not in aside], aside
 
 
@@ -80,18 +76,19 @@ def hold_out(table: pd.DataFrame, by: By, leave: str | None) -> tuple[pd.DataFra
     Args:
         table: a manifest's table, in which every image has its split.
         by: "generator" or "style".
-        leave: the name.
+        leave: the name, checked by `check_leave`.
 
     Returns:
         The remaining table, numbered anew, and what was left out.
 
     Raises:
-        ArtclfError: as `check_leave`, and where it has no training or no test images, or train or val would lose a class.
+        ArtclfError: where it has no training or no test images, or train or val would lose a class.
     """
-    check_leave(table, by, leave)
-    key, rows = f"holdout.leave={leave}", _rows_of(table, by) & (table[by] == leave)
+    assert leave is not None
+    rows = _rows_of(table, by) & (table[by] == leave)
     tested = rows & (table["split"] == "test")
     untrained = rows & table["split"].isin(("train", "val"))
+    key = f"holdout.leave={leave}"
     if not tested.any():
         raise ArtclfError(f"{key}: this {by} {NO_TEST_IMAGES}")
     if not (rows & (table["split"] == "train")).any():
@@ -102,9 +99,9 @@ def hold_out(table: pd.DataFrame, by: By, leave: str | None) -> tuple[pd.DataFra
         if lost:
             hint = "; a larger data.val_fraction gives it more, where it is cut from train" if split == "val" else ""
             raise ArtclfError(f"{key}: without it, no {' and no '.join(lost)} images are left in {split}{hint}")
-    name = HELD_OUT if UNSEEN in set(table["split"]) else UNSEEN
+    name = "held_out" if "unseen" in set(table["split"]) else "unseen"
     rest = table.assign(split=table["split"].mask(tested, name))[~untrained]
-    return rest.reset_index(drop=True), LeftOut(by, str(leave), name, int(untrained.sum()), int(tested.sum()))
+    return rest.reset_index(drop=True), LeftOut(by, leave, name, int(untrained.sum()), int(tested.sum()))
 
 
 def _rows_of(table: pd.DataFrame, by: By) -> "pd.Series[bool]":

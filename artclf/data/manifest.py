@@ -1,7 +1,7 @@
 """The table of images. A source makes it from files; all else reads it and knows nothing of folders."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ COLUMNS = ("path", "label", "generator", "style", "split")
 SHA256 = "sha256"  # a further column in a run's manifest: the hash of each file's bytes, hexadecimal
 LABELS = ("ai", "human")
 TARGETS = {"ai": 0, "human": 1}  # as the seed study encoded them
+LONGEST_SPLIT = 100  # characters of its name
 HUMAN = "human"  # the "generator" of human images
 
 
@@ -34,32 +35,26 @@ class Manifest:
         object.__setattr__(self, "root", self.root.absolute())
 
     @classmethod
-    def of(cls, root: Path, rows: Sequence[Mapping[str, str]] | Mapping[str, Sequence[str]] | pd.DataFrame) -> "Manifest":
-        """Make a manifest of rows or of whole columns, sorted by path.
+    def of(cls, root: Path, rows: Iterable[tuple[str, ...]] | pd.DataFrame) -> "Manifest":
+        """Make a manifest of rows (path, label, generator, style, split), sorted by path.
 
         Raises:
-            ArtclfError: for a label that is neither ai nor human, and where there are no rows.
+            ArtclfError: for an unknown label or an unusable name of a split, and where there are no rows.
         """
-        table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable")
+        table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
         if table.empty:
             raise ArtclfError(f"{root}: no images found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
         unknown = table[~table["label"].isin(LABELS)]
         if len(unknown):
-            first = unknown.iloc[0]
-            raise ArtclfError(
-                f"{root / first['path']}: got the label {first['label']!r} ({len(unknown)} such rows); allowed: ai, human"
-            )
-        return cls(root, table.reset_index(drop=True))
-
-    @classmethod
-    def of_folders(cls, root: Path, folders: Iterable[tuple[Sequence[str], Mapping[str, str]]]) -> "Manifest":
-        """Make a manifest of folders: the paths in each, and the label, generator, style and split that they share."""
-        columns: dict[str, list[str]] = {name: [] for name in COLUMNS}
-        for paths, shared in folders:
-            columns["path"] += paths
-            for name, value in shared.items():
-                columns[name] += [value] * len(paths)
-        return cls.of(root, columns)
+            path, label = unknown.iloc[0][["path", "label"]]
+            raise ArtclfError(f"{root / path}: got the label {label!r} ({len(unknown)} such rows); allowed: ai, human")
+        for name in table["split"].unique():
+            if len(name) > LONGEST_SPLIT or not name.isprintable():
+                raise ArtclfError(
+                    f"{root}: got the split {name[:LONGEST_SPLIT]!r} of {len(name)} characters; allowed: at most "
+                    f"{LONGEST_SPLIT} characters, no control characters"
+                )
+        return cls(root, table)
 
     @cached_property
     def sha256(self) -> str:
@@ -68,13 +63,13 @@ class Manifest:
 
     def to_csv(self) -> str:
         """The table as CSV text, the columns in their order."""
-        columns = [*COLUMNS, *({SHA256} & {*self.table.columns})]
+        columns = [column for column in (*COLUMNS, SHA256) if column in self.table]
         text: str = self.table.to_csv(index=False, columns=columns, lineterminator="\n")
         return text
 
     def targets(self, split: str) -> npt.NDArray[np.int64]:
         """The encoded labels of one split, [N]: 0 = AI, 1 = human."""
-        return np.array([TARGETS[label] for label in self.split(split)["label"]], dtype=np.int64)
+        return np.array(self.split(split)["label"].map(TARGETS), dtype=np.int64)
 
     def split(self, name: str) -> pd.DataFrame:
         """The rows of one split, numbered as in the whole table."""

@@ -7,11 +7,10 @@ the order in which a disk lists them.
 import hashlib
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-
-NAMES = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,12 @@ class Duplicates:
     files: int  # the number of their files
     removed: int  # files left out because another split has the same bytes: test, then other names, val and train
     contradictory: int  # files left out because the same bytes have both labels
+
+
+def split_names(given: pd.Series) -> pd.Series:
+    """The names of splits as artclf spells them; an empty one is train, part of which may be cut for val and test."""
+    spelled = {"training": "train", "validation": "val", "valid": "val", "testing": "test", "": "train"}
+    return given.str.lower().replace(spelled)
 
 
 def assign_splits(
@@ -42,16 +47,14 @@ def assign_splits(
     Raises:
         ArtclfError: where there is nothing to train on, or one class only.
     """
-    table = table.assign(sha256=sha256, split=table["split"].str.lower().replace(NAMES).replace("", "train"))
+    table = table.assign(sha256=sha256, split=split_names(table["split"]))
     copies = table.loc[table["sha256"].duplicated(keep=False), "sha256"]
-
     two_labels = table.groupby("sha256")["label"].transform("nunique") > 1
     contradictory = two_labels & (table["split"] != "test")  # a given test split is never touched
     table = table[~contradictory]
-    rank = table["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1)
-    elsewhere = rank > rank.groupby(table["sha256"]).transform("min")
-    first = table.groupby("sha256")["split"].transform("first")
-    elsewhere |= (table["split"] != first) & (rank == 1)  # of two splits with other names, the first keeps it
+    by_rank = table["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1).sort_values(kind="stable").index
+    split_of = table.loc[by_rank].drop_duplicates("sha256").set_index("sha256")["split"]  # that keeps the file
+    elsewhere = table["split"] != table["sha256"].map(split_of)
     table = table[~elsewhere]
     duplicates = Duplicates(copies.nunique(), len(copies), int(elsewhere.sum()), int(contradictory.sum()))
 
@@ -76,24 +79,23 @@ def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataF
 
     Of each label at least one image moves, where it has two or more, and never all.
     """
-    singles = table[table["split"] == "train"].drop_duplicates("sha256")
-    order = {sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).digest() for sha in singles["sha256"]}
-    chosen: set[str] = set()
-    for _, of_label in singles.groupby("label"):
+    train = table["split"] == "train"
+    images = table[train].drop_duplicates("sha256")
+    order = images["sha256"].map(lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).hexdigest())
+    images = images.loc[order.sort_values().index]
+    chosen: list[str] = []
+    for _, of_label in images.groupby("label"):
         total = min(max(1, round(len(of_label) * fraction)), len(of_label) - 1)
-        chosen.update(_stratified(of_label, ["generator", "style"], total, order))
-    moved = (table["split"] == "train") & table["sha256"].isin(chosen)
-    return table.assign(split=table["split"].mask(moved, name))
+        chosen += _stratified(of_label, ["generator", "style"], total)
+    return table.assign(split=table["split"].mask(train & table["sha256"].isin(chosen), name))
 
 
-def _stratified(rows: pd.DataFrame, strata: list[str], total: int, order: dict[str, bytes]) -> list[str]:
-    """Choose `total` images, in proportion to the first stratum's groups, and in each of these to the next one's."""
+def _stratified(images: pd.DataFrame, strata: list[str], total: int) -> list[str]:
+    """Choose the first `total` images, in proportion to the first stratum's groups, and in each of these to the next one's."""
     if not strata:
-        return sorted(rows["sha256"], key=order.__getitem__)[:total]
-    groups = [group for _, group in rows.groupby(strata[0])]
-    exact = [len(group) * total / len(rows) for group in groups]
-    shares = [int(share) for share in exact]
-    by_remainder = sorted(range(len(groups)), key=lambda i: shares[i] - exact[i])  # Hamilton's method
-    for i in by_remainder[: total - sum(shares)]:
-        shares[i] += 1
-    return [sha for group, n in zip(groups, shares, strict=True) for sha in _stratified(group, strata[1:], n, order)]
+        return images["sha256"][:total].tolist()
+    groups = [group for _, group in images.groupby(strata[0])]
+    exact = np.array([len(group) * total / len(images) for group in groups])
+    shares = np.floor(exact).astype(int)
+    shares[np.argsort(shares - exact, kind="stable")[: total - shares.sum()]] += 1  # Hamilton's method
+    return [sha for group, share in zip(groups, shares, strict=True) for sha in _stratified(group, strata[1:], share)]

@@ -1,17 +1,16 @@
-import os
+import multiprocessing
 import pickle
-import signal
-import subprocess
-import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from artclf.cache import array_store as module
+from artclf.cache import array_store
 from artclf.cache.array_store import RowStore, StoreError, require_room
 
-ROOT = Path(__file__).parents[2]
+SPAWN = multiprocessing.get_context("spawn")
 
 
 def key(number: int) -> bytes:
@@ -55,7 +54,7 @@ def test_rows_are_found_by_their_keys_in_any_order(folder: Path, in_memory: bool
     assert in_memory or b"0000.rows.npy" in pickle.dumps(store)  # a process is sent the names of files
 
 
-def test_what_an_error_breaks_off_is_kept_and_what_is_half_written_is_not(folder: Path) -> None:
+def test_an_interrupted_build_keeps_whole_segments_only(folder: Path) -> None:
     store = opened(folder)
 
     def interrupted() -> None:
@@ -73,34 +72,26 @@ def test_what_an_error_breaks_off_is_kept_and_what_is_half_written_is_not(folder
     assert_holds(opened(folder), [1, 2])
 
 
-SCRIPT = """
-import sys, time
-from pathlib import Path
-from artclf.cache import array_store
-from tests.cache.test_array_store import content, key, opened
-array_store.COMMIT_SECONDS = 0.0
-store = opened(Path(sys.argv[1]))
-with store.building():
-    for number in range(int(sys.argv[2])):
-        if store.find([key(number)])[0] < 0:
+def build(folder: Path, rows: int) -> int:
+    """Add rows that are missing, a segment each. Returns how many."""
+    array_store.COMMIT_SECONDS = 0.0
+    store = opened(folder)
+    with store.building():
+        missing = [number for number in range(rows) if store.find([key(number)])[0] < 0]
+        for number in missing:
             store.append([key(number)], content([number]))
-            print(number, flush=True)
             time.sleep(0.01)
-"""
+    return len(missing)
 
 
-def building(folder: Path, rows: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-c", SCRIPT, str(folder), str(rows)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=ROOT)
-
-
-def test_a_build_that_is_killed_keeps_what_it_had(folder: Path) -> None:
-    with building(folder, 1000) as child:
-        assert child.stdout is not None
-        for _ in range(40):
-            child.stdout.readline()
-        child.send_signal(signal.SIGKILL)
+def test_a_killed_build_keeps_what_it_had(folder: Path) -> None:
+    child = SPAWN.Process(target=build, args=(folder, 1000))
+    child.start()
+    deadline = time.monotonic() + 300
+    while len(list(folder.glob("*.keys.npy"))) < 20 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    child.kill()
+    child.join()
     store = opened(folder)
     assert 20 <= len(store) < 1000
     assert_holds(store, list(range(20)))
@@ -108,22 +99,20 @@ def test_a_build_that_is_killed_keeps_what_it_had(folder: Path) -> None:
     assert_holds(opened(folder), [19, 5000])
 
 
-def test_two_processes_build_in_turn_and_one_that_looks_on_sees_the_rest_later(folder: Path) -> None:
-    """The second process waits, and then finds what the first has written, though it had opened the store before."""
+def test_processes_build_in_turn_and_a_reader_finds_the_new_rows_later(folder: Path) -> None:
     reader = opened(folder)
-    both = [building(folder, 20) for _ in range(2)]
-    assert sorted(len(child.communicate(timeout=300)[0].split()) for child in both) == [0, 20]
-    with reader.building():
-        pass
-    assert len(reader) == 20
-    assert_holds(reader, list(range(20)))
+    with ProcessPoolExecutor(2, SPAWN) as pool:
+        assert sorted(pool.map(build, [folder] * 2, [20] * 2)) == [0, 20]
+    fill(reader, [20])
+    assert len(reader) == 21
+    assert_holds(reader, list(range(21)))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line_and_leaves_nothing_of_the_build(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = opened(folder)
     fill(store, [1])
-    monkeypatch.setattr(module, "COMMIT_BYTES", 1)
+    monkeypatch.setattr(array_store, "COMMIT_BYTES", 1)
     (folder / "0002.rows.npy.new").symlink_to("/dev/full")
 
     def build() -> None:
@@ -138,7 +127,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_of_the_build(folder: Path, m
     assert store.find([key(1), key(2)]).tolist() == [0, -1]
 
 
-def test_a_folder_or_lock_that_can_not_be_had_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_made_or_locked_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"not a directory; ARTCLF_CACHE names another folder"):
         opened(tmp_path / "file" / "store")
@@ -147,12 +136,12 @@ def test_a_folder_or_lock_that_can_not_be_had_is_one_line(tmp_path: Path, monkey
     def refuse(*args: object, **kwargs: object) -> None:
         raise NotImplementedError("FileSystem does not appear to support flock")
 
-    monkeypatch.setattr(module.FileLock, "acquire", refuse)
+    monkeypatch.setattr(array_store.FileLock, "acquire", refuse)
     with pytest.raises(StoreError, match="this file system has no locks"), store.building():
         pytest.fail("nobody may build without a lock")
 
 
-def test_room_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
+def test_too_little_room_is_refused(tmp_path: Path) -> None:
     require_room(tmp_path, 10, None)
     require_room(None, 10**18, None)
     with pytest.raises(StoreError, match=r"take 1e\+09 GB, more than half of the .* GB that are free.*cache.max_gb=NUMBER"):
@@ -161,22 +150,20 @@ def test_room_is_asked_for_before_anything_is_written(tmp_path: Path) -> None:
         require_room(tmp_path, 2 * 10**9, 1.5)
 
 
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="needs Linux")
-def test_reading_does_not_let_memory_grow(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mapped pages are given back: what was read of the file does not stay with the process."""
-
-    def resident() -> int:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile")) * 1024
-
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_reading_gives_mapped_memory_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size = 2**20
     store = RowStore(folder, size, {"what": "a test"})
     with store.building():
         for number in range(64):
             store.append([key(number)], np.full((1, size), number, dtype=np.uint8))
 
+    def resident() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile")) * 1024
+
     def growth(limit: int) -> int:
-        monkeypatch.setattr(module, "RESIDENT_BYTES", limit)
+        monkeypatch.setattr(array_store, "RESIDENT_BYTES", limit)
         reader = RowStore(folder, size, {})
         before = resident()
         for number in range(64):

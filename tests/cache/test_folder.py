@@ -8,22 +8,18 @@ from tests.conftest import composed
 
 
 def test_the_caches_are_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("HOME", "USERPROFILE"):
-        monkeypatch.setenv(name, str(tmp_path))
-    monkeypatch.setenv("ARTCLF_CACHE", "~/own")
-    assert cache_folder() == tmp_path / "own"
-    monkeypatch.delenv("ARTCLF_CACHE")
+    for name, value in (("HOME", tmp_path), ("USERPROFILE", tmp_path), ("ARTCLF_CACHE", "~/own"), ("KAGGLEHUB_CACHE", "own")):
+        monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert (cache_folder(), kaggle_cache()) == (tmp_path / "own", Path("own"))
+    monkeypatch.delenv("ARTCLF_CACHE")
     assert cache_folder() == tmp_path / "xdg" / "artclf"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == tmp_path / ".cache" / "artclf"
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "own"))
-    assert kaggle_cache() == tmp_path / "own"
-    monkeypatch.delenv("KAGGLEHUB_CACHE")
-    assert kaggle_cache() == tmp_path / ".cache" / "kagglehub"
+    for name in ("XDG_CACHE_HOME", "KAGGLEHUB_CACHE"):
+        monkeypatch.delenv(name)
+    assert (cache_folder(), kaggle_cache()) == (tmp_path / ".cache/artclf", tmp_path / ".cache/kagglehub")
 
 
-def test_a_download_is_taken_for_the_data_set_only_when_it_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_incomplete_download_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     kept = tmp_path / "datasets/ravidussilva/real-ai-art"
     (kept / "versions/5/Real_AI_SD_LD_Dataset/train/baroque").mkdir(parents=True)

@@ -11,16 +11,14 @@ from tests.kaggle import MEBIBYTE, Kaggle
 @pytest.fixture
 def one_image_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Version 5 as the stand-in has it."""
-    monkeypatch.setattr(verify, "HUMAN_TRAIN", 1)
-    monkeypatch.setattr(verify, "TEST", 1)
-    monkeypatch.setattr(verify, "AI_TRAIN", dict.fromkeys(verify.AI_TRAIN, (1, 1)))
+    monkeypatch.setattr(verify, "VERSION_5", dict.fromkeys(verify.VERSION_5, 1))
 
 
 @pytest.mark.usefixtures("one_image_each")
 def test_fetch_downloads_verifies_and_says_how_to_use_it(kaggle: Kaggle) -> None:
     done = artclf("data", "fetch", "ai_artbench")
     assert done.exit_code == 0, done.output
-    assert "all 60 counts are those of version 5: 60 images" in done.stdout
+    assert "60 of 60 folders are as in version 5: 60 of 60 images" in done.stdout
     assert "images that can't be read: 0" in done.stdout
     assert "python train.py data=ai_artbench finds it" in done.stdout
     asked = len(kaggle.questions)
@@ -35,7 +33,7 @@ def test_fetch_downloads_verifies_and_says_how_to_use_it(kaggle: Kaggle) -> None
 def test_fetch_tells_where_the_download_differs(kaggle: Kaggle) -> None:
     done = artclf("data", "fetch", "ai_artbench", "--quick")
     assert done.exit_code == 1
-    assert "60 of 60 counts differ from version 5: 60 of 185,015 images" in done.stdout
+    assert "0 of 60 folders are as in version 5: 60 of 185,015 images" in done.stdout
     assert "To download it anew, remove " in done.stdout
 
 
@@ -76,10 +74,11 @@ def test_verify_shows_the_folders_and_what_differs(tmp_path: Path) -> None:
     (tmp_path / "test" / "baroque" / "1.png").write_bytes(b"")
     done = artclf("data", "verify", str(tmp_path))
     assert done.exit_code == 1
-    row = next(line for line in done.stdout.splitlines() if line.startswith("│ baroque "))
-    assert [cell.strip() for cell in row.strip("│").split("│")] == ["baroque", "–", "5,000", "missing", "2", "1,000", "−998"]
-    assert "test: 12 images in a folder that version 5 does not have" in done.stdout
-    assert "folders that are not in version 5: 2" in done.stdout
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in done.stdout.splitlines()]
+    assert ["test/baroque", "2", "1,000", "-998"] in rows
+    assert ["train/baroque", "0", "5,000", "missing"] in rows
+    assert ["test", "12", "0", "not in version 5"] in rows
+    assert "0 of 62 folders are as in version 5" in done.stdout
     assert "test/baroque/1.png: empty file" in done.stdout
     assert "images that can't be read: 1" in done.stdout
 

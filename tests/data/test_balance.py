@@ -33,8 +33,3 @@ def test_sampler_and_pos_weight_weigh_the_classes_and_none_changes_nothing() -> 
     assert pos_weight.pos_weight == pytest.approx(3 / 7)  # human to AI
     assert none.rows.tolist() == list(range(100))
     assert (none.weights, none.pos_weight) == (None, None)
-
-
-def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match="balance: got 'smote'; allowed: augment"):
-        plan_balance(TARGETS, "smote", 0)

@@ -1,23 +1,21 @@
 from pathlib import Path
 
+import pytest
+
 from artclf.data.manifest import COLUMNS, Manifest
+from artclf.errors import ArtclfError
 
 
-def row(path: str, label: str = "ai", split: str = "train") -> dict[str, str]:
-    return {"path": path, "label": label, "generator": "g" if label == "ai" else "human", "style": "s", "split": split}
+def row(path: str, label: str = "ai", split: str = "train") -> tuple[str, ...]:
+    return path, label, "g" if label == "ai" else "human", "s", split
 
 
 def test_rows_are_ordered_by_path_and_hashed_wherever_they_lie() -> None:
     one = Manifest.of(Path("/a"), [row("b.png"), row("a.png", "human")])
     other = Manifest.of(Path("/elsewhere"), [row("a.png", "human"), row("b.png")])
-    assert one.table["path"].tolist() == ["a.png", "b.png"]
+    assert one.to_csv().splitlines() == [",".join(COLUMNS), "a.png,human,human,s,train", "b.png,ai,g,s,train"]
     assert one.sha256 == other.sha256
     assert one.sha256 != Manifest.of(Path("/a"), [row("b.png"), row("a.png")]).sha256
-
-
-def test_csv_has_the_columns_in_their_order() -> None:
-    lines = Manifest.of(Path(), [row("a.png")]).to_csv().splitlines()
-    assert lines == [",".join(COLUMNS), "a.png,ai,g,s,train"]
 
 
 def test_splits_targets_and_counts() -> None:
@@ -26,3 +24,24 @@ def test_splits_targets_and_counts() -> None:
     assert manifest.targets("train").tolist() == [1, 0, 0]
     assert manifest.evaluated == ["test", "val", "unseen"]
     assert manifest.counts()["train"] == {"ai": {"g": 2}, "human": {"human": 1}}
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "no images found"),
+        ([row("a", "fake"), row("b")], r"a: got the label 'fake' \(1 such rows\); allowed: ai, human"),
+        ([row("a", split="x\ny")], r"got the split 'x\\ny' of 3 characters; allowed: at most 100 characters, no control"),
+        ([row("a", split="x" * 101)], "got the split 'x{100}' of 101 characters; allowed: at most 100"),
+    ],
+)
+def test_invalid_rows_are_one_line(rows: list[tuple[str, ...]], message: str) -> None:
+    with pytest.raises(ArtclfError, match=message) as error:
+        Manifest.of(Path(), rows)
+    assert "\n" not in str(error.value)
+
+
+def test_any_printable_name_of_a_split_is_allowed() -> None:
+    names = ["splits", "n", "müllers größe", "x" * 100]
+    manifest = Manifest.of(Path(), [row(str(number), split=name) for number, name in enumerate(names)])
+    assert set(manifest.evaluated) == set(names)

@@ -32,7 +32,7 @@ def test_missing_splits_are_cut_in_proportion_by_generator_and_style() -> None:
     assert test.groupby(["generator", "style"]).size().to_dict() == {
         (generator, str(style)): 4 if generator == "human" else 2 for generator in ("human", "one", "two") for style in range(5)
     }
-    val = frame[frame["split"] == "val"]["generator"].value_counts()
+    val = frame[frame["split"] == "val"]["generator"].value_counts()  # less than one image of each style
     assert val.to_dict() == {"human": 8, "one": 4, "two": 4}
     assert duplicates == Duplicates(0, 0, 0, 0)
 
@@ -41,18 +41,22 @@ def test_a_cut_depends_on_bytes_and_seed_alone() -> None:
     frame, hashes = table()
     whole, _ = cut(frame, hashes)
     shuffled = np.random.default_rng(1).permutation(len(frame))
-    renamed = frame.iloc[shuffled].reset_index(drop=True).assign(path=lambda f: "other" + f["path"])
-    again, _ = cut(renamed, hashes.iloc[shuffled].reset_index(drop=True))
-    assert dict(zip("other" + whole["path"], whole["split"], strict=True)) == dict(
-        zip(again["path"], again["split"], strict=True)
-    )
+    renamed = frame.iloc[shuffled].assign(path=lambda f: "other" + f["path"])  # its index is shuffled too
+    again, _ = cut(renamed, hashes)
+    assert dict(zip("other" + whole["path"], whole["split"], strict=True)) == again.set_index("path")["split"].to_dict()
     assert cut(frame, hashes, seed=1)[0]["split"].tolist() != whole["split"].tolist()
+
+
+def test_more_images_leave_a_cut_nearly_as_it_was() -> None:
+    frame, hashes = table()
+    before = cut(frame[:190], hashes[:190])[0].set_index("path")["split"]
+    after = cut(frame, hashes)[0].set_index("path")["split"]
+    assert (after[before.index] != before).sum() < 20  # of 190; about 80 where it is cut anew
 
 
 def test_splits_of_the_source_are_kept() -> None:
     frame, hashes = table()
-    frame.loc[:99, "split"] = "test"
-    frame.loc[100:, "split"] = "Training"
+    frame["split"] = ["test"] * 100 + ["Training"] * 100
     done, _ = cut(frame, hashes)
     assert (done["split"][:100] == "test").all()
     assert done["split"][100:].value_counts().to_dict() == {"train": 90, "val": 10}
@@ -63,34 +67,26 @@ def test_splits_of_the_source_are_kept() -> None:
 
 def test_the_same_bytes_never_stand_in_two_splits() -> None:
     frame, hashes = table()
-    frame["split"] = np.where(np.arange(200) < 50, "test", "train")
+    frame["split"] = ["test"] * 50 + ["train"] * 100 + ["a", "b"] * 25
     hashes[60], hashes[62] = hashes[0], hashes[2]  # train files (human, as 0 and 2) with the bytes of test files
     hashes[101] = hashes[97]  # two AI files of train
-    hashes[151] = hashes[150]  # an AI and a human file of train
+    hashes[141] = hashes[140]  # an AI and a human file of train
+    hashes[151] = hashes[154] = hashes[121] = "x"  # files of b, a and train: other names win, the first of them keeps it
+    frame.loc[[154, 151], "label"] = "ai"
     done, duplicates = cut(frame, hashes)
-    assert duplicates == Duplicates(groups=4, files=8, removed=2, contradictory=2)
+    assert duplicates == Duplicates(groups=5, files=11, removed=4, contradictory=2)
     assert (done["split"] == "test").sum() == 50
-    assert not {"060", "062", "150", "151"} & set(done["path"])
+    assert {"060", "062", "121", "140", "141", "154"} == set(frame["path"]) - set(done["path"])
     assert done.set_index("path").loc[["097", "101"], "split"].nunique() == 1
 
 
 def test_duplicates_move_together_when_a_split_is_cut() -> None:
-    frame, hashes = table(400)
+    frame, _ = table(400)
     hashes = pd.Series([f"hash{i // 4 * 4 + i % 2}" for i in range(400)])  # each image twice, under one label
     done, duplicates = cut(frame, hashes)
     assert duplicates == Duplicates(groups=200, files=400, removed=0, contradictory=0)
-    assert (done.assign(sha=hashes).groupby("sha")["split"].nunique() == 1).all()
+    assert (done.groupby("sha256")["split"].nunique() == 1).all()
     assert (done["split"] == "test").sum() == 80
-
-
-def test_a_file_in_two_splits_of_the_users_own_stays_in_one() -> None:
-    frame, hashes = table()
-    frame["split"] = np.resize(["train", "train", "a", "b"], len(frame))
-    hashes[3], hashes[7], hashes[11] = "x", "x", "x"
-    frame.loc[7, "split"] = "a"
-    done, duplicates = cut(frame, hashes)
-    assert done[done["path"].isin(["003", "007", "011"])]["split"].nunique() == 1
-    assert duplicates.removed == 1
 
 
 def test_a_training_split_without_images_or_with_one_class_is_refused() -> None:

@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from artclf.data.demo.generators import GENERATORS, generate
-from artclf.data.demo.techniques import STYLES, draw_picture
+from artclf.data.demo.paint import STYLES, draw_picture
 from artclf.errors import ArtclfError
 
 __all__ = ["FOLDERS", "GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_picture", "generate"]
 
-VERSION = 3  # another number for each change in what is drawn
+VERSION = 4  # another number for each change in what is drawn
 FOLDERS: dict[str, tuple[str, str | None]] = {
     **{style: (style, None) for style in STYLES},
     **{f"AI_{tag}_{style}": (style, generator) for tag, generator in GENERATORS.items() for style in STYLES},
@@ -40,14 +40,9 @@ def draw_demo(
     The same arguments give the same files. They are drawn in a temporary folder beside the root and renamed when complete,
     so that an interruption leaves nothing, and of two processes that draw at once the second uses what the first has drawn.
 
-    Args:
-        root: the folder to make; it then holds README.txt and Real_AI_SD_LD_Dataset/{train,test}/{STYLE,AI_TAG_STYLE}/.
-        seed: of the drawings, 0 or more.
-        size: pixels a side, 32 or more.
-        train_per_folder: number of training images in each folder.
-        test_per_folder: number of test images in each folder.
-        shortcut: None, or what alone tells AI images (no generator then leaves its trace): "size" (AI at two thirds of the
-            size), "quality" (JPEG at 95, AI at 75), "format" (JPEG at 75, AI as PNG).
+    The root then holds README.txt and Real_AI_SD_LD_Dataset/{train,test}/{STYLE,AI_TAG_STYLE}/. With a shortcut, no generator
+    leaves its trace, and the classes differ in how they are stored alone: "size" (AI at two thirds of the size), "quality"
+    (JPEG at 95, AI at 75) or "format" (JPEG at 75, AI as PNG). A size is 32 pixels or more.
 
     Raises:
         ArtclfError: where the root holds anything but these images.

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-from artclf.data.demo.scenes import Colours
-from artclf.data.demo.techniques import luma, to_bytes
+from artclf.data.demo.paint import Colours, luma, to_bytes
 
 GENERATORS = {"NC": "nearest_conv", "TC": "transposed_conv"}
 """The generators by the tag that names their folders."""
@@ -27,17 +26,17 @@ def generate(image: NDArray[np.uint8], generator: str) -> NDArray[np.uint8]:
     n = len(image)
     full = np.pad(image.astype(np.float32) / 255, ((0, n % 2), (0, n % 2), (0, 0)), mode="edge")
     half = (full[::2, ::2] + full[1::2, ::2] + full[::2, 1::2] + full[1::2, 1::2]) / 4
-    rough = np.random.default_rng(list(generator.encode())).standard_normal((3, 3, 3))
-    rough = ROUGHNESS * (rough - rough.mean(axis=(0, 1)))
+    rough = np.random.default_rng(list(generator.encode())).standard_normal((3, 3, 1))
+    rough = ROUGHNESS * (rough - rough.mean())
     larger = half.repeat(2, axis=0).repeat(2, axis=1)
     if generator == "transposed_conv":
         larger[1::2] = larger[:, 1::2] = 0
         kernel = TENT * (1 + rough)
-        kernel *= 4 / kernel.sum(axis=(0, 1))
+        kernel *= 4 / kernel.sum()
     else:
         kernel = rough
         kernel[1, 1] += 1
-    decoded = np.stack([convolve(larger[..., c], kernel[..., c], mode="mirror") for c in range(3)], axis=-1)
+    decoded = convolve(larger, kernel, mode="mirror")
     decoded += SKIP * (full - decoded)
     return to_bytes(_matched(decoded[:n, :n], full[:n, :n]))
 

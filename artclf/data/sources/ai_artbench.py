@@ -6,7 +6,7 @@ from pathlib import Path
 
 from artclf.data.demo.draw import GENERATORS as DEMO_GENERATORS
 from artclf.data.manifest import HUMAN, Manifest
-from artclf.data.sources.walk import existing_root, picture_folders
+from artclf.data.sources.walk import existing_root, image_folders
 from artclf.errors import ArtclfError
 
 FOLDER = "Real_AI_SD_LD_Dataset"
@@ -27,23 +27,21 @@ def read_ai_artbench(root: str | Path) -> Manifest:
             f"data.root={top}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it (or train/ and test/ themselves). "
             "For folders of another layout use data=folder, for a table data=csv"
         )
-    return Manifest.of_folders(top, _folders(top, base))
+    return Manifest.of(top, _rows(top, base))
 
 
-def _folders(top: Path, base: Path) -> Iterator[tuple[list[str], dict[str, str]]]:
-    for inside, names in picture_folders(base):
+def _rows(top: Path, base: Path) -> Iterator[tuple[str, ...]]:
+    for inside, names in image_folders(base):
         if len(inside) < 2:
             continue  # an image beside the folders of styles belongs to none
-        split, folder = inside[:2]
-        ai = _AI.fullmatch(folder)
+        split, style = inside[:2]
+        label = generator = HUMAN
+        if ai := _AI.fullmatch(style):
+            tag, style = ai.groups()
+            label, generator = "ai", GENERATORS.get(tag.upper(), tag.lower())
         below = base.relative_to(top).joinpath(*inside).as_posix()
-        shared = {
-            "label": "ai" if ai else "human",
-            "generator": GENERATORS.get(ai["tag"].upper(), ai["tag"].lower()) if ai else HUMAN,
-            "style": (ai["style"] if ai else folder).replace("-", "_"),  # the AI folders spell ukiyo-e, the human one ukiyo_e
-            "split": split,
-        }
-        yield [f"{below}/{name}" for name in names], shared
+        for name in names:
+            yield f"{below}/{name}", label, generator, style.replace("-", "_"), split  # ukiyo-e in AI folders, else ukiyo_e
 
 
 def is_ai_artbench(root: Path) -> bool:

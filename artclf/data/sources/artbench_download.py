@@ -12,46 +12,55 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+import pandas as pd
 from rich.filesize import decimal
 
 from artclf.cache.folder import AI_ARTBENCH, AI_ARTBENCH_VERSION, kaggle_ai_artbench, kaggle_cache
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.pixels import inspect_files
 from artclf.data.sources.ai_artbench import FOLDER, find_base
-from artclf.data.sources.walk import picture_folders
+from artclf.data.sources.walk import image_folders
 from artclf.errors import ArtclfError, nearest
 
 AGAIN = "type artclf data fetch ai_artbench again"
 PAGE = f"https://www.kaggle.com/datasets/{AI_ARTBENCH}"
 ARCHIVE_BYTES = 10_700_000_000  # of version 5
-EXTRACTED = 1.1  # bytes on disk for each of the archive's: JPEG hardly shrinks, and 185,015 files leave blocks half full
+NEEDED = 2.1  # bytes on disk for each of the archive's: itself, and what is extracted, as 185,015 files leave blocks half full
 PAUSE = 5.0  # seconds before a broken download goes on
 MOUNTED = ("KAGGLE_KERNEL_RUN_TYPE", "TBE_RUNTIME_ADDR")  # set in notebooks of Kaggle and Colab, which mount it instead
 
-SPLITS = ("train", "test")
-HUMAN_TRAIN, TEST = 5_000, 1_000  # images in a folder
-_STYLES = (
-    "art_nouveau baroque expressionism impressionism post_impressionism realism renaissance romanticism surrealism ukiyo_e"
-)
-_LD = (4992, 4960, 5116, 5208, 4844, 5232, 5416, 5436, 5384, 5504)
-_SD = (5384, 5052, 5304, 5388, 5360, 5248, 5060, 5455, 5364, 5308)
-AI_TRAIN = dict(zip(_STYLES.split(), zip(_LD, _SD, strict=True), strict=True))
-"""Training images by Latent and by Stable Diffusion, by style."""
+_AI_TRAIN = {  # training images by Latent and by Stable Diffusion
+    "art_nouveau": (4992, 5384),
+    "baroque": (4960, 5052),
+    "expressionism": (5116, 5304),
+    "impressionism": (5208, 5388),
+    "post_impressionism": (4844, 5360),
+    "realism": (5232, 5248),
+    "renaissance": (5416, 5060),
+    "romanticism": (5436, 5455),
+    "surrealism": (5384, 5364),
+    "ukiyo_e": (5504, 5308),
+}
+
+
+def _version_5() -> dict[str, int]:
+    """Images by split/folder, 185,015 in all. AI folders spell `ukiyo-e`, the human one `ukiyo_e`."""
+    train: dict[str, int] = {}
+    for style, (latent, stable) in _AI_TRAIN.items():
+        spelled = style.replace("ukiyo_e", "ukiyo-e")
+        train |= {f"train/{style}": 5000, f"train/AI_LD_{spelled}": latent, f"train/AI_SD_{spelled}": stable}
+    return train | {folder.replace("train", "test"): 1000 for folder in train}
+
+
+VERSION_5 = _version_5()
 
 
 def fetch_ai_artbench(tell: Callable[[str], None]) -> Path:
     """Download version 5 of AI-ArtBench into kagglehub's cache, or continue a broken download; no account is needed.
 
-    Args:
-        tell: called with a line of news for the user. kagglehub shows its progress itself.
-
-    Returns:
-        The folder that holds `Real_AI_SD_LD_Dataset`.
-
-    Raises:
-        ArtclfError: what stopped it, and what to type.
+    `tell` is called with a line of news for the user; kagglehub shows its progress itself. Returns the folder that holds
+    `Real_AI_SD_LD_Dataset`. An ArtclfError says what stopped it, and what to type.
     """
     folder = kaggle_ai_artbench() or _download(tell)
     if find_base(folder) is None:
@@ -68,6 +77,7 @@ def _download(tell: Callable[[str], None]) -> Path:
         raise ArtclfError(f'kagglehub is not installed: type pip install -e ".[kaggle]", then {AGAIN}') from error
     if not any(name in os.environ for name in MOUNTED):
         _require_space()
+    damaged = (zipfile.BadZipFile, zlib.error, EOFError, hub.DataCorruptionError)
     while True:
         before = _downloaded()
         try:
@@ -76,27 +86,19 @@ def _download(tell: Callable[[str], None]) -> Path:
             raise ArtclfError(_refusal(error.response.status_code if error.response is not None else 0)) from error
         except requests.RequestException as error:
             if _downloaded() <= before:
-                raise ArtclfError(
-                    f"Kaggle can't be reached ({_reason(error)}): check network and HTTPS_PROXY, and {AGAIN}"
-                ) from error
+                remedy = f"check network and HTTPS_PROXY, and {AGAIN}"
+                raise ArtclfError(f"Kaggle can't be reached ({_reason(error)}): {remedy}") from error
             tell(f"the connection broke off after {decimal(_downloaded())} ({_reason(error)}); going on in {PAUSE:.0f} s")
             time.sleep(PAUSE)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             remedy = "make room" if full else "correct that, or set KAGGLEHUB_CACHE,"
             raise ArtclfError(f"{error.filename or kaggle_cache()}: {_reason(error)}; {remedy} and {AGAIN}") from error
-        except (ValueError, hub.BackendError, hub.CredentialError, hub.NotFoundError, hub.UnauthenticatedError) as error:
-            if str(error).startswith("Unsupported archive"):
-                raise ArtclfError(_remove_damaged(error)) from error
-            raise ArtclfError(f"kagglehub: {' '.join(str(error).split())}; correct that and {AGAIN}") from error
-        except (zipfile.BadZipFile, zlib.error, EOFError, hub.DataCorruptionError) as error:
-            raise ArtclfError(_remove_damaged(error)) from error
-
-
-def _remove_damaged(error: Exception) -> str:
-    """Remove an archive that can't be extracted, or each further attempt would fail on it."""
-    (_folder() / f"{AI_ARTBENCH_VERSION}.archive").unlink(missing_ok=True)
-    return f"the archive is damaged ({_reason(error)}) and was removed; {AGAIN}: it starts anew"
+        except (*damaged, ValueError, hub.BackendError, hub.CredentialError, hub.NotFoundError) as error:
+            if not isinstance(error, damaged) and "Unsupported archive" not in str(error):
+                raise ArtclfError(f"kagglehub: {' '.join(str(error).split())}; correct that and {AGAIN}") from error
+            (_folder() / f"{AI_ARTBENCH_VERSION}.archive").unlink(missing_ok=True)  # else each further attempt fails on it
+            raise ArtclfError(f"the archive is damaged ({_reason(error)}) and was removed; {AGAIN}: it starts anew") from error
 
 
 def _folder() -> Path:
@@ -110,14 +112,12 @@ def _downloaded() -> int:
 
 
 def _require_space() -> None:
-    cache = kaggle_cache().absolute()
-    disk = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    needed, free = int(ARCHIVE_BYTES * (1 + EXTRACTED)) - _downloaded(), shutil.disk_usage(disk).free
+    disk = next(folder for folder in _folder().parents if folder.exists())
+    needed, free = int(NEEDED * ARCHIVE_BYTES) - _downloaded(), shutil.disk_usage(disk).free
     if needed > free:
         raise ArtclfError(
-            f"{cache}: {decimal(needed - free)} too little space: the archive and what is extracted from it take "
-            f"{decimal(needed)}, {decimal(free)} are free; make room, or set KAGGLEHUB_CACHE to a folder on another disk, and "
-            f"{AGAIN}"
+            f"{kaggle_cache()}: too little space: the archive and what is extracted from it take {decimal(needed)} more, "
+            f"{decimal(free)} are free; make room, or set KAGGLEHUB_CACHE to a folder on another disk, and {AGAIN}"
         )
 
 
@@ -140,50 +140,19 @@ def _reason(error: BaseException) -> str:
     return " ".join(str(getattr(error, "strerror", None) or error).split()).lower()
 
 
-class FolderCount(NamedTuple):
-    """Images in one of version 5's 60 folders; `found` is None where there are none."""
-
-    split: str
-    folder: str
-    expected: int
-    found: int | None
-
-    @property
-    def difference(self) -> str:
-        """What differs: "missing", "+3", "−12"; "" where nothing does."""
-        if self.found is None:
-            return "missing"
-        return "" if self.found == self.expected else f"{self.found - self.expected:+,}".replace("-", "−")
-
-
 @dataclass(frozen=True)
 class Verification:
     """How a folder compares with version 5 of AI-ArtBench."""
 
     base: Path  # the folder that holds train/ and test/
-    counts: list[FolderCount]
-    unknown: dict[str, str]  # other folders with images, relative to `base`: why they are listed
-    unreadable: dict[str, str]  # images, relative to `base`: why they can't be decoded
+    folders: pd.DataFrame  # indexed by split/folder: images `expected` and `found`, and the `problem`, "" where there is none
+    unreadable: pd.DataFrame  # the images that can't be decoded: `path` relative to `base`, and the `reason`
     decoded: bool  # whether every image was decoded; else `unreadable` is empty
-
-    @property
-    def different(self) -> list[FolderCount]:
-        """The folders whose count differs, missing ones among them."""
-        return [count for count in self.counts if count.difference]
 
     @property
     def is_version_5(self) -> bool:
         """Whether nothing differs, as far as was checked."""
-        return not (self.different or self.unknown or self.unreadable)
-
-
-def expected_counts() -> dict[str, dict[str, int]]:
-    """Images by split and folder in version 5, 185,015 in all. AI folders spell `ukiyo-e`, the human one `ukiyo_e`."""
-    train = dict.fromkeys(AI_TRAIN, HUMAN_TRAIN)
-    for column, tag in enumerate(("LD", "SD")):
-        for style, counts in AI_TRAIN.items():
-            train[f"AI_{tag}_{style.replace('ukiyo_e', 'ukiyo-e')}"] = counts[column]
-    return {"train": train, "test": dict.fromkeys(train, TEST)}
+        return self.unreadable.empty and not self.folders["problem"].any()
 
 
 def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
@@ -201,19 +170,19 @@ def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
         raise ArtclfError(f"{root}: {problem}; type artclf data verify FOLDER")
     if (base := find_base(root)) is None:
         raise ArtclfError(f"{root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it, or train/ and test/ themselves")
-    files = {"/".join(inside): names for inside, names in picture_folders(base)}
-    counts = [
-        FolderCount(split, folder, n, len(files.get(f"{split}/{folder}", ())) or None)
-        for split, folders in expected_counts().items()
-        for folder, n in folders.items()
-    ]
-    known = {f"{count.split}/{count.folder}" for count in counts}
-    unknown = {
-        name or ".": f"{len(names):,} images in a folder that version 5 does not have{nearest(name, known - files.keys())}"
-        for name, names in files.items()
-        if name not in known
-    }
-    paths = [f"{folder}/{name}" for folder, names in files.items() if folder in known for name in names] if decode else []
-    looks = inspect_files(base, paths, max_pixels=DEFAULT_MAX_PIXELS, threads=os.cpu_count() or 1)
-    unreadable = {path: reason for path, reason in zip(paths, looks["reason"], strict=True) if reason}
-    return Verification(base, counts, unknown, unreadable, decoded=decode)
+    files = {"/".join(inside) or ".": names for inside, names in image_folders(base)}
+    found = {folder: len(names) for folder, names in files.items()}
+    folders = pd.DataFrame({"expected": pd.Series(VERSION_5), "found": pd.Series(found, dtype=int)}).fillna(0).astype(int)
+
+    def problem_of(folder: pd.Series) -> str:
+        if not folder["expected"]:
+            return f"not in version 5{nearest(str(folder.name), VERSION_5.keys() - files.keys())}"
+        difference = int(folder["found"] - folder["expected"])
+        return "missing" if not folder["found"] else f"{difference:+,}" if difference else ""
+
+    folders["problem"] = folders.apply(problem_of, axis=1)
+    known = VERSION_5.keys() & files.keys() if decode else ()
+    paths = [f"{folder}/{name}" for folder in sorted(known) for name in files[folder]]
+    checked = inspect_files(base, paths, max_pixels=DEFAULT_MAX_PIXELS, threads=os.cpu_count() or 1)
+    checked = checked.assign(path=paths).query("reason != ''")[["path", "reason"]]
+    return Verification(base, folders, checked, decoded=decode)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from artclf.data.manifest import HUMAN, LABELS, Manifest
-from artclf.data.sources.walk import existing_root, picture_folders
+from artclf.data.sources.walk import existing_root, image_folders
 from artclf.errors import ArtclfError
 
 
@@ -17,7 +17,7 @@ def read_folder(root: str | Path) -> Manifest:
         ArtclfError: where the root is missing, a folder is neither ai nor human, or there are no images.
     """
     top = existing_root(root)
-    return Manifest.of_folders(top, _folders(top, has_splits=not any((top / label).is_dir() for label in LABELS)))
+    return Manifest.of(top, _rows(top, has_splits=not any((top / label).is_dir() for label in LABELS)))
 
 
 def has_labels(top: Path) -> bool:
@@ -28,8 +28,8 @@ def has_labels(top: Path) -> bool:
     return any((folder / label).is_dir() for folder in (top, *folders) for label in LABELS)
 
 
-def _folders(top: Path, *, has_splits: bool) -> Iterator[tuple[list[str], dict[str, str]]]:
-    for inside, names in picture_folders(top):
+def _rows(top: Path, *, has_splits: bool) -> Iterator[tuple[str, ...]]:
+    for inside, names in image_folders(top):
         folders = list(inside)
         split = folders.pop(0) if has_splits and folders else ""
         label = folders.pop(0).lower() if folders else ""
@@ -38,6 +38,6 @@ def _folders(top: Path, *, has_splits: bool) -> Iterator[tuple[list[str], dict[s
                 f"{top.joinpath(*inside, names[0])}: is in the folder {label or top.name!r}, which names no label; "
                 f"allowed: ai, human, as in {top / 'train' / 'ai'}/image.jpg or {top / 'ai'}/image.jpg"
             )
-        generator = HUMAN if label == HUMAN else (folders.pop(0) if folders else "unknown")
-        shared = {"label": label, "generator": generator, "style": "/".join(folders) or "unknown", "split": split}
-        yield ["/".join((*inside, name)) for name in names], shared
+        generator = HUMAN if label == HUMAN else folders.pop(0) if folders else "unknown"
+        for name in names:
+            yield "/".join((*inside, name)), label, generator, "/".join(folders) or "unknown", split

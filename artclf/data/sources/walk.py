@@ -21,12 +21,11 @@ def existing_root(root: str | Path) -> Path:
 
 def pictures(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder that may be images, sorted by name; hidden ones are skipped."""
-    for inside, names in picture_folders(folder):
-        here = folder.joinpath(*inside)
-        yield from (here / name for name in names)
+    for inside, names in image_folders(folder):
+        yield from (folder.joinpath(*inside, name) for name in names)
 
 
-def picture_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+def image_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield each folder that holds images, as the parts of its path below `folder`, and their sorted names.
 
     Raises:
