@@ -101,8 +101,6 @@ def _screenshot(image: Image.Image, level: float, _: np.random.Generator) -> Ima
 
 _FACTORS = (0.75, 0.5, 0.25)
 _BACK = "scaled down and back; no loss where factor × shorter side is S or more"
-_SHOT = f"scaled to {SCREEN} pixels across, and stored"
-_STORED = ("PNG", f"JPEG {SCREENSHOT_QUALITY}")
 DISTORTIONS = (
     Distortion("jpeg", "JPEG", (90, 75, 50, 30), "quality", "stored as JPEG, colour at half size", _encode("JPEG")),
     Distortion("webp", "WebP", (90, 75, 50, 30), "quality", "stored as WebP", _encode("WEBP")),
@@ -112,7 +110,15 @@ DISTORTIONS = (
     Distortion("blur", "blur", (0.5, 1.0, 2.0), "sigma, pixels", "Gaussian, in the file's pixels", _blur),
     Distortion("noise", "noise", (4, 8, 16), "sigma, levels of 256", "Gaussian, for each pixel and colour", _noise),
     Distortion("crop", "crop", (0.9, 0.75, 0.5), "share of each side", "the centre, which is then shown larger", _crop),
-    Distortion("screenshot", "screenshot", (100, SCREENSHOT_QUALITY), "stored as", _SHOT, _screenshot, _STORED),
+    Distortion(
+        "screenshot",
+        "screenshot",
+        (100, SCREENSHOT_QUALITY),
+        "stored as",
+        f"scaled to {SCREEN} pixels across, and stored",
+        _screenshot,
+        ("PNG", f"JPEG {SCREENSHOT_QUALITY}"),
+    ),
 )
 _BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
 

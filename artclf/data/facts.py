@@ -41,7 +41,7 @@ STATISTICS = ("brightness", "contrast", "saturation", "saturation_spread", "red"
 _CANONICAL = "canonical_"  # before the names of those of the canonical form
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileFacts:
     """The facts of one file, from its header. The JPEG settings are None for other formats."""
 

@@ -147,7 +147,8 @@ def open_image(
     except OSError as error:
         raise UnreadableImage.of(path, error) from error
     with file:
-        decoder = _decoder_for(path, file)
+        decoder = _decoder_for(path, file.read(16))
+        file.seek(0)
         limit = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
         try:
             # Without the file's name: with it, Pillow maps raw pixels into memory, and a file truncated by another
@@ -182,9 +183,8 @@ def reencode(image: Image.Image, kind: str, **options: int | str) -> Image.Image
         return encoded.convert("RGB")
 
 
-def _decoder_for(path: Path, file: IO[bytes]) -> type[ImageFile.ImageFile]:
-    start = file.read(16)
-    file.seek(0)
+def _decoder_for(path: Path, start: bytes) -> type[ImageFile.ImageFile]:
+    """The decoder for a file that starts with these bytes."""
     if not start:
         raise UnreadableImage(path, "empty file")
     for signature, decoder in _DECODERS:

@@ -49,6 +49,9 @@ class _File:
     reason: str = ""  # why it can't be read
 
 
+Batch = tuple[list[_File], torch.Tensor]  # and the pixels of each, uint8 [B, 3, S, S]; undefined if it can't be read
+
+
 class PixelStore:
     """The pixels of a folder's images, uint8 [3, S, S] each.
 
@@ -147,11 +150,9 @@ class PixelStore:
                 yield from files
 
 
-def _read_batches(
-    root: Path, paths: list[str], reader: ImageReader, workers: int
-) -> Iterator[tuple[list[_File], torch.Tensor]]:
+def _read_batches(root: Path, paths: list[str], reader: ImageReader, workers: int) -> Iterator[Batch]:
     workers = workers if len(paths) >= WORTH_WORKERS else 0
-    loader: DataLoader[tuple[list[_File], torch.Tensor]] = DataLoader(
+    loader: DataLoader[Batch] = DataLoader(
         [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)],  # type: ignore[arg-type]
         batch_size=None,
         collate_fn=partial(_read_files, root, reader),
@@ -163,9 +164,8 @@ def _read_batches(
     yield from track(batches, "Decoding images", total=len(loader), transient=True)
 
 
-def _read_files(root: Path, reader: ImageReader, paths: list[str]) -> tuple[list[_File], torch.Tensor]:
-    """What is known of files, and their pixels, uint8 [B, 3, S, S]; zero for those that can't be read."""
-    pixels = torch.zeros((len(paths), 3, reader.size, reader.size), dtype=torch.uint8)
+def _read_files(root: Path, reader: ImageReader, paths: list[str]) -> Batch:
+    pixels = torch.empty((len(paths), 3, reader.size, reader.size), dtype=torch.uint8)
     files = []
     for place, path in zip(pixels, paths, strict=True):
         file, image = _read_file(root, reader, path)
