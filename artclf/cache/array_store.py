@@ -133,7 +133,7 @@ class RowStore:
                 self._map_new()
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
-        """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`."""
+        """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`. The rows must not change afterwards."""
         if rows.shape != (len(keys), self.row_bytes) or any(len(key) != KEY_BYTES for key in keys):
             raise ValueError(f"got rows {rows.shape} for {len(keys)} keys; a row has {self.row_bytes} bytes, a key {KEY_BYTES}")
         if self.folder is None:
@@ -141,7 +141,7 @@ class RowStore:
             return
         if not self._build_start:
             raise RuntimeError("rows are added within building()")
-        self._pending.append((keys, rows.copy()))
+        self._pending.append((keys, rows))
         now = time.monotonic()
         too_long = now - self._segment_start > max(COMMIT_SECONDS, 0.1 * (now - self._build_start))
         if too_long or sum(part.nbytes for _, part in self._pending) > COMMIT_BYTES:
