@@ -131,11 +131,11 @@ class RowStore:
                 self._map_new(self.folder)
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
-        """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`."""
+        """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`; the rows must not change afterwards."""
         if self.folder is None:
             self._add(keys, rows.copy())
         elif keys:
-            self._pending.append((keys, rows.copy()))
+            self._pending.append((keys, rows))
             large = sum(part.nbytes for _, part in self._pending) > COMMIT_BYTES
             if large or time.monotonic() - self._last_commit > COMMIT_SECONDS:
                 self._commit(self.folder)

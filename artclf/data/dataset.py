@@ -15,7 +15,7 @@ from artclf.config.schema import AugmentConfig
 from artclf.data.balance import Plan
 from artclf.data.pixels import PixelStore
 from artclf.data.reader import ImageReader
-from artclf.data.transforms import alter, build_augmentation
+from artclf.data.transforms import augment_image, build_augmentation
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -72,21 +72,19 @@ class ArtDataset(Dataset[Batch]):
         """A batch: (pixels uint8 [B, 3, S, S], target float32 [B], row int64 [B])."""
         epochs, items = np.divmod(np.asarray(keys, dtype=np.int64), len(self.rows))
         rows, copies = self.rows[items], self.copies[items]
-        pixels = self._pixels(rows)
+        pixels = self._read(rows)
         for i in np.flatnonzero(self.altered(items)):
             pixels[i] = self._augment(pixels[i], int(rows[i]), int(copies[i]), int(epochs[i]))
         return pixels, torch.from_numpy(self.targets[rows]).float(), torch.from_numpy(self.numbers[rows])
 
     def picture(self, row: int, copy: int = 0, epoch: int = 0) -> torch.Tensor:
         """Return one image, uint8 [3, S, S]: the original (copy 0) or its k-th copy, as in the given epoch."""
-        pixels = self._pixels(np.array([row]))[0]
+        pixels = self._read(np.array([row]))[0]
         return self._augment(pixels, row, copy, epoch) if copy or self.each_epoch else pixels
 
     def altered(self, items: Numbers) -> npt.NDArray[np.bool_]:
         """Which of the items [B] are augmented, once (copies) or anew in each epoch."""
-        if self.augmentation is None:
-            return np.zeros(len(items), dtype=bool)
-        return (self.copies[items] > 0) | self.each_epoch
+        return ((self.copies[items] > 0) | self.each_epoch) & (self.augmentation is not None)
 
     def key(self, item: int, digest: bytes) -> bytes:
         """32 bytes that identify an item's pixels: its file's SHA-256, and for a copy how it is augmented."""
@@ -95,22 +93,20 @@ class ArtDataset(Dataset[Batch]):
             return digest
         return hashlib.sha256(digest + f"{self.recipe} {self._seed_of(row, copy, 0)}".encode()).digest()
 
-    def _pixels(self, rows: Numbers) -> torch.Tensor:
+    def _read(self, rows: Numbers) -> torch.Tensor:
         if self.kept is not None:
             store, numbers = self.kept
             return store.read(numbers[rows])
-        pixels = torch.empty((len(rows), 3, self.reader.size, self.reader.size), dtype=torch.uint8)
-        for i, row in enumerate(rows):
-            pixels[i] = self.reader.read(self.files[row])
-        return pixels
+        return torch.stack([self.reader.read(self.files[row]) for row in rows])
 
     def _augment(self, pixels: torch.Tensor, row: int, copy: int, epoch: int) -> torch.Tensor:
-        return alter(pixels, self.augmentation, self._seed_of(row, copy, epoch)) if self.augmentation else pixels
+        assert self.augmentation is not None
+        return augment_image(pixels, self.augmentation, self._seed_of(row, copy, epoch))
 
     def _seed_of(self, row: int, copy: int, epoch: int) -> int:
         """63 bits that depend on the seed, the image, its copy and, if it is augmented anew, the epoch."""
-        words = f"{self.seed} {self.numbers[row]} {copy} {epoch if self.each_epoch else ''}"
-        return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest()) >> 1
+        text = f"{self.seed} {self.numbers[row]} {copy} {epoch if self.each_epoch else ''}"
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
 
 
 class EpochSampler(Sampler[int]):
@@ -138,12 +134,9 @@ class EpochSampler(Sampler[int]):
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.length = length
-        self.shuffle = shuffle
+        self.length, self.shuffle, self.seed = length, shuffle, seed
         self.weights = None if weights is None else weights / weights.sum()
-        self.seed = seed
-        self.rank = rank
-        self.world_size = world_size
+        self.rank, self.world_size = rank, world_size
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -159,8 +152,6 @@ class EpochSampler(Sampler[int]):
         order = np.arange(self.length)
         if self.shuffle:
             rng = np.random.default_rng([self.seed, self.epoch, 0x0DE2])
-            drawn = (
-                rng.permutation(self.length) if self.weights is None else rng.choice(self.length, self.length, p=self.weights)
-            )
+            drawn = rng.permutation(order) if self.weights is None else rng.choice(order, self.length, p=self.weights)
             order = np.resize(drawn, len(self) * self.world_size) + self.epoch * self.length
         return iter(order[self.rank :: self.world_size].tolist())

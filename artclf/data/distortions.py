@@ -14,12 +14,12 @@ from PIL import Image, ImageFilter
 from artclf.data.images import reencode
 
 LONGEST = 2048  # pixels of the longer side to which larger images are scaled first, as most image-sharing sites do
-ALIKE_QUALITY = 95  # JPEG quality of `make_alike`: high enough to leave the look of an image as it is
+ALIKE_QUALITY = 95  # JPEG quality at which all images are re-encoded alike: high enough to leave their look as it is
 SCREEN = 1080  # pixels across of what shows an image in full width: a phone, or half of a desktop screen
 SCREENSHOT_QUALITY = 85  # what messengers and sites make of an upload
 
 NOTHING = "none"  # in tables: not distorted
-ALIKE = f"jpeg_{ALIKE_QUALITY}"  # in tables: `make_alike` first
+ALIKE = f"jpeg_{ALIKE_QUALITY}"  # in tables: first re-encoded at ALIKE_QUALITY, so that all were last stored alike
 
 Distort = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 
@@ -32,7 +32,7 @@ class Distortion:
     title: str  # in text
     levels: tuple[float, ...]  # from the weakest on
     unit: str
-    note: str  # what it does, and what is left of it once the image is scaled to the network's S × S pixels
+    note: str  # what it does to an image that is then scaled to the network's S × S pixels
     apply: Distort  # RGB image, level, random generator → RGB image
     names: tuple[str, ...] = ()  # of levels that are not plain numbers
 
@@ -56,15 +56,26 @@ def bounded(image: Image.Image) -> Image.Image:
     return image if longer <= LONGEST else _scaled(image, LONGEST / longer)
 
 
-def make_alike(image: Image.Image) -> Image.Image:
-    """Re-encode an image as JPEG of quality `ALIKE_QUALITY`, so that the last processing step is the same for all images."""
-    return reencode(image, "JPEG", quality=ALIKE_QUALITY)
-
-
 def _scaled(image: Image.Image, factor: float) -> Image.Image:
     """Scale with Pillow's bicubic filter, which is antialiased."""
     size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
     return image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _encode(kind: str) -> Distort:
+    return lambda image, level, _: reencode(image, kind, quality=int(level))
+
+
+def _scale(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
+    return _scaled(image, level)
+
+
+def _scale_and_back(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
+    return _scaled(image, level).resize(image.size, Image.Resampling.BICUBIC)
+
+
+def _blur(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(level))
 
 
 def _noise(image: Image.Image, level: float, rng: np.random.Generator) -> Image.Image:
@@ -88,78 +99,23 @@ def _screenshot(image: Image.Image, level: float, _: np.random.Generator) -> Ima
     return shown if level >= 100 else reencode(shown, "JPEG", quality=int(level))
 
 
+_FACTORS = (0.75, 0.5, 0.25)
+_BACK = "scaled down and back; no loss where factor × shorter side is S or more"
 DISTORTIONS = (
-    Distortion(
-        "jpeg",
-        "JPEG",
-        (90, 75, 50, 30),
-        "quality",
-        "Stored as JPEG, colour at half size. Scaling down to S averages part of the damage away.",
-        lambda image, level, _: reencode(image, "JPEG", quality=int(level)),
-    ),
-    Distortion(
-        "webp",
-        "WebP",
-        (90, 75, 50, 30),
-        "quality",
-        "Stored as WebP. Scaling down to S averages part of the damage away.",
-        lambda image, level, _: reencode(image, "WEBP", quality=int(level)),
-    ),
-    Distortion(
-        "down_and_up",
-        "scaling down and up",
-        (0.75, 0.5, 0.25),
-        "factor",
-        "Scaled down and back. If factor × shorter side is S or more, the network would hardly have seen the lost detail.",
-        lambda image, level, _: _scaled(image, level).resize(image.size, Image.Resampling.BICUBIC),
-    ),
-    Distortion(
-        "down",
-        "scaling down",
-        (0.75, 0.5, 0.25),
-        "factor",
-        "Scaled down. If it is smaller than S then, the network is shown it scaled up: blurred.",
-        lambda image, level, _: _scaled(image, level),
-    ),
-    Distortion(
-        "up",
-        "scaling up",
-        (2.0,),
-        "factor",
-        "Scaled up. Scaling to S undoes it but for a slight softness.",
-        lambda image, level, _: _scaled(image, level),
-    ),
-    Distortion(
-        "blur",
-        "blur",
-        (0.5, 1.0, 2.0),
-        "sigma, pixels",
-        "Gaussian blur in the file's pixels: of sigma × S / shorter side in those that the network is shown.",
-        lambda image, level, _: image.filter(ImageFilter.GaussianBlur(level)),
-    ),
-    Distortion(
-        "noise",
-        "noise",
-        (4, 8, 16),
-        "sigma, levels of 256",
-        "Gaussian noise, independent for each pixel and colour. Scaling down to S reduces it by about S / shorter side.",
-        _noise,
-    ),
-    Distortion(
-        "crop",
-        "crop",
-        (0.9, 0.75, 0.5),
-        "share of each side",
-        "The centre alone: the network is shown less of the image, larger.",
-        _crop,
-    ),
+    Distortion("jpeg", "JPEG", (90, 75, 50, 30), "quality", "stored as JPEG, colour at half size", _encode("JPEG")),
+    Distortion("webp", "WebP", (90, 75, 50, 30), "quality", "stored as WebP", _encode("WEBP")),
+    Distortion("down_and_up", "scaling down and up", _FACTORS, "factor", _BACK, _scale_and_back),
+    Distortion("down", "scaling down", _FACTORS, "factor", "scaled down; blurred where it is then smaller than S", _scale),
+    Distortion("up", "scaling up", (2.0,), "factor", "scaled up, and down again to S", _scale),
+    Distortion("blur", "blur", (0.5, 1.0, 2.0), "sigma, pixels", "Gaussian, in the file's pixels", _blur),
+    Distortion("noise", "noise", (4, 8, 16), "sigma, levels of 256", "Gaussian, for each pixel and colour", _noise),
+    Distortion("crop", "crop", (0.9, 0.75, 0.5), "share of each side", "the centre, which is then shown larger", _crop),
     Distortion(
         "screenshot",
         "screenshot",
         (100, SCREENSHOT_QUALITY),
         "stored as",
-        f"Scaled to {SCREEN} pixels across, as a screen shows it, and stored as PNG, and as JPEG of quality "
-        f"{SCREENSHOT_QUALITY}. The screen's gamma and colours are left out.",
+        f"scaled to {SCREEN} pixels across, and stored",
         _screenshot,
         ("PNG", f"JPEG {SCREENSHOT_QUALITY}"),
     ),
@@ -168,15 +124,14 @@ _BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
 
 
 def list_versions(*, all_alike: bool = False) -> list[Version]:
-    """List the versions of an image: itself, each level of each distortion, and the image made alike.
+    """List the versions of an image: itself, each level of each distortion, and the image re-encoded alike.
 
     Args:
-        all_alike: also list each level of the image made alike.
+        all_alike: also list each level of the image re-encoded alike.
     """
-    levels = [(distortion.name, level) for distortion in DISTORTIONS for level in distortion.levels]
-    plain = [Version(NOTHING, NOTHING, None), *(Version(NOTHING, name, level) for name, level in levels)]
-    alike = [Version(ALIKE, name, level) for name, level in levels] if all_alike else []
-    return [*plain, Version(ALIKE, NOTHING, None), *alike]
+    levels = [(NOTHING, None), *((distortion.name, level) for distortion in DISTORTIONS for level in distortion.levels)]
+    alike = levels if all_alike else levels[:1]
+    return [Version(NOTHING, *level) for level in levels] + [Version(ALIKE, *level) for level in alike]
 
 
 def make_versions(image: Image.Image, *, path: str, seed: int = 0, all_alike: bool = False) -> Iterator[Image.Image]:
@@ -184,8 +139,8 @@ def make_versions(image: Image.Image, *, path: str, seed: int = 0, all_alike: bo
 
     The path and the seed determine the noise, which is the same for all levels but for its strength.
     """
-    starts = {NOTHING: bounded(image)}
-    starts[ALIKE] = make_alike(starts[NOTHING])
+    plain = bounded(image)
+    starts = {NOTHING: plain, ALIKE: reencode(plain, "JPEG", quality=ALIKE_QUALITY)}
     digest = hashlib.blake2b(f"{seed}/{path}".encode(), digest_size=8).digest()
     for version in list_versions(all_alike=all_alike):
         start = starts[version.first]

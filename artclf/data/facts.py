@@ -1,11 +1,10 @@
 """Facts of image files besides the art: size, format and JPEG settings; colour statistics and a hash of the decoded image.
 
-If these differ between the classes they are shortcuts: a classifier still sees their traces in scaled and decoded images.
+Facts that differ between the classes are shortcuts: a classifier sees their traces even in scaled images.
 """
 
 import hashlib
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from scipy.fft import dctn
 
+from artclf.data.canonical import Canonical
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, open_image, read_bytes, read_image
 from artclf.data.jpeg import estimate_quality, name_tables, subsampling
 from artclf.data.manifest import COLUMNS, Manifest
@@ -38,11 +38,10 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and JPEG's grey
 # and the cast of each colour, its mean less that of luma.
 STATISTICS = ("brightness", "contrast", "saturation", "saturation_spread", "red", "green", "blue")
 
-Canonical = Callable[[Image.Image], Image.Image]
-_Found = tuple[dict[str, Any], dict[str, Any], dict[str, float]]  # facts; statistics as stored, and in canonical form
+_CANONICAL = "canonical_"  # before the names of those of the canonical form
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FileFacts:
     """The facts of one file, from its header. The JPEG settings are None for other formats."""
 
@@ -141,7 +140,7 @@ def survey_files(
         sample: how many are read, drawn by `draw_sample`; None for all.
         seed: of the sample.
         decode: also decode the images and measure them; those whose pixels are damaged then count as unreadable.
-        canonical: brings a decoded image into the canonical form, to be measured too.
+        canonical: the form in which decoded images are measured too.
         threads: how many files at a time.
         max_pixels: an image with more counts as unreadable.
         quiet: show no progress.
@@ -150,41 +149,40 @@ def survey_files(
     if sample is not None and sample < len(table):
         table = table.iloc[draw_sample(table, sample, seed)]
 
-    def read(file: Path) -> _Found:
-        facts = asdict(read_facts(file, max_pixels=max_pixels))
-        if not decode:
-            return facts, {}, {}
-        content = read_bytes(file)
-        # the canonical form is made of the image at full size, as in training
-        image = read_image(file, max_pixels=max_pixels, content=content, shorter_side=None if canonical else SIDE)
-        measured = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
-        return facts, measured, measure(canonical(image)) if canonical else {}
+    def read(path: str) -> dict[str, Any]:
+        """A row of the survey, or only the reason why the file can't be read."""
+        file = manifest.root / path
+        try:
+            facts = asdict(read_facts(file, max_pixels=max_pixels))
+            return facts | _measure_file(file, max_pixels, canonical) if decode else facts
+        except UnreadableImage as error:
+            return {"reason": error.reason}
 
     label = "Decoding images" if decode else "Reading headers"
     bar = Console(stderr=True, quiet=quiet)  # what is printed may be piped elsewhere
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        attempts = pool.map(lambda path: _attempt(read, manifest.root / path), table["path"])
-        results = list(track(attempts, label, total=len(table), transient=True, console=bar))
-    refused = np.array([isinstance(result, str) for result in results], dtype=bool)
-    reasons = [result for result in results if isinstance(result, str)]
-    unreadable = table.loc[refused, ["path", "label"]].assign(reason=reasons).reset_index(drop=True)
-    found = [result for result in results if not isinstance(result, str)]
-    facts = pd.DataFrame([facts for facts, _, _ in found], columns=[field.name for field in fields(FileFacts)])
+        rows = list(track(pool.map(read, table["path"]), label, total=len(table), transient=True, console=bar))
+    reasons = pd.Series([row.get("reason", "") for row in rows], index=table.index, dtype=str)
+    unreadable = table[["path", "label"]].assign(reason=reasons)[reasons != ""].reset_index(drop=True)
+    names, measured = [field.name for field in fields(FileFacts)], ["sha256", "hash", *STATISTICS]
+    after = [_CANONICAL + name for name in STATISTICS]
+    found = pd.DataFrame([row for row in rows if "reason" not in row], columns=[*names, *measured, *after])
     types = {"jpeg_quality": "Int64", "quality_exact": "boolean"}  # with gaps: other formats have none
-    measured = pd.DataFrame([measured for _, measured, _ in found], columns=["sha256", "hash", *STATISTICS])
-    after = pd.DataFrame([after for _, _, after in found], columns=list(STATISTICS))
     return Survey(
         manifest,
-        table[~refused].reset_index(drop=True).join(facts.astype(types)),
+        table[reasons == ""].reset_index(drop=True).join(found[names].astype(types)),
         unreadable,
-        measured if decode else None,
-        after if decode and canonical else None,
+        found[measured] if decode else None,
+        found[after].set_axis(STATISTICS, axis=1) if decode and canonical else None,
     )
 
 
-def _attempt(read: Callable[[Path], _Found], file: Path) -> _Found | str:
-    """What is found in a file, or the reason why it can't be read."""
-    try:
-        return read(file)
-    except UnreadableImage as error:
-        return error.reason
+def _measure_file(file: Path, max_pixels: int, canonical: Canonical | None) -> dict[str, Any]:
+    """Hashes and statistics of a decoded image."""
+    content = read_bytes(file)
+    # the canonical form is made of the image at full size, as in training
+    image = read_image(file, max_pixels=max_pixels, content=content, shorter_side=None if canonical else SIDE)
+    found = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
+    if canonical:
+        found |= {_CANONICAL + name: value for name, value in measure(canonical(image)).items()}
+    return found

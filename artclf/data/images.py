@@ -111,15 +111,21 @@ def read_image(
     Raises:
         UnreadableImage: there is no such file, or it is of another format, damaged, truncated or too large.
     """
+    size = box = None
     with open_image(path, max_pixels=max_pixels, content=content) as opened:
         if isinstance(opened, TiffImageFile):
             _require_every_strip(opened)
-        smaller = _decode_smaller(opened, shorter_side) if shorter_side and isinstance(opened, JpegImageFile) else None
+        shorter = min(opened.size)
+        if isinstance(opened, JpegImageFile) and shorter_side and shorter >= 4 * shorter_side:
+            # the longer side is rounded down as torchvision's resize does
+            size = shorter_side * opened.width // shorter, shorter_side * opened.height // shorter
+            # at 1/2, 1/4 or 1/8, with at least twice the shorter side left (Pillow's `reducing_gap`). The box holds the image:
+            # 1001 pixels, halved, are 500.5 of 501 decoded ones.
+            _, box = opened.draft(None, (2 * shorter_side, 2 * shorter_side)) or (None, None)
         opened.load()
         transpose = _transpose(opened)
         image = _as_rgb(opened)
-        if smaller is not None:
-            size, box = smaller
+        if size is not None:
             image = image.resize(size, Image.Resampling[interpolation.upper()], box=box)
         if transpose is not None:
             image = image.transpose(transpose)
@@ -141,7 +147,8 @@ def open_image(
     except OSError as error:
         raise UnreadableImage.of(path, error) from error
     with file:
-        decoder = _decoder_for(path, file)
+        decoder = _decoder_for(path, file.read(16))
+        file.seek(0)
         limit = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
         try:
             # Without the file's name: with it, Pillow maps raw pixels into memory, and a file truncated by another
@@ -176,26 +183,8 @@ def reencode(image: Image.Image, kind: str, **options: int | str) -> Image.Image
         return encoded.convert("RGB")
 
 
-def _decode_smaller(
-    image: JpegImageFile, shorter_side: int
-) -> tuple[tuple[int, int], tuple[float, float, float, float]] | None:
-    """Let libjpeg decode at 1/2, 1/4 or 1/8, with at least twice the shorter side left (Pillow's `reducing_gap`).
-
-    Returns:
-        None if the image is too small for that. Else the size to scale to, its longer side rounded down as torchvision's
-        resize does, and the box of decoded pixels to scale: 1001 pixels, halved, are 500.5 of 501 decoded ones.
-    """
-    width, height = image.size
-    shorter = min(width, height)
-    drafted = image.draft(None, (2 * shorter_side, 2 * shorter_side)) if shorter >= 4 * shorter_side else None
-    if drafted is None:
-        return None
-    return (shorter_side * width // shorter, shorter_side * height // shorter), drafted[1]
-
-
-def _decoder_for(path: Path, file: IO[bytes]) -> type[ImageFile.ImageFile]:
-    start = file.read(16)
-    file.seek(0)
+def _decoder_for(path: Path, start: bytes) -> type[ImageFile.ImageFile]:
+    """The decoder for a file that starts with these bytes."""
     if not start:
         raise UnreadableImage(path, "empty file")
     for signature, decoder in _DECODERS:

@@ -52,20 +52,22 @@ def estimate_quality(image: JpegImageFile) -> tuple[int, bool]:
     Raises:
         LookupError: the file names a table that it does not hold.
     """
-    tables = [tuple(image.quantization[component[3]]) for component in image.layer]
-    luminance = tables[0]
-    if luminance in _KNOWN:
-        quality, chrominance = _KNOWN[luminance]
-        # all components share the first table in grey, RGB and CMYK; in YCCK black does
-        if all(table in {luminance, chrominance} for table in tables):
-            return quality, True
+    luminance, *others = _tables(image)
+    quality, chrominance = _KNOWN.get(luminance, (0, ()))
+    # all components share the first table in grey, RGB and CMYK; in YCCK black does
+    if quality and all(table in {luminance, chrominance} for table in others):
+        return quality, True
     return 1 + int(np.abs(_LADDER - np.array(luminance)).sum(axis=1).argmin()), False
 
 
 def name_tables(image: JpegImageFile) -> str:
     """A short name of the quantisation tables: the first eight digits of their SHA-256."""
-    tables = [list(image.quantization[component[3]]) for component in image.layer]
-    return hashlib.sha256(str(tables).encode()).hexdigest()[:8]
+    return hashlib.sha256(str([list(table) for table in _tables(image)]).encode()).hexdigest()[:8]
+
+
+def _tables(image: JpegImageFile) -> list[Table]:
+    """The quantisation table of each component."""
+    return [tuple(image.quantization[component[3]]) for component in image.layer]
 
 
 def subsampling(image: JpegImageFile) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_convert
 
 from artclf.cache.array_store import StoreError
 from artclf.config.schema import AugmentConfig, CacheConfig, DataConfig, HoldoutConfig
@@ -17,7 +17,7 @@ from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.manifest import LABELS, SHA256, Manifest
-from artclf.data.pixels import PixelStore, as_it_is, inspect_files
+from artclf.data.pixels import PixelStore, inspect_files
 from artclf.data.reader import ImageReader
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
@@ -136,16 +136,11 @@ class ArtData(LightningDataModule):
         log.warning("%s", line)
         self.fallbacks.append(line)
 
-    def counts_after(self) -> dict[str, dict[str, int]]:
-        """Training items by label after balancing: `original` and `copy`. With a sampler, the number drawn on average."""
+    def counts_after(self) -> dict[str, int]:
+        """Training items by label after balancing; with a sampler, the number drawn on average."""
         labels = self.manifest.split("train")["label"].to_numpy()[self.plan.rows]
-        kinds = np.where(self.plan.copies > 0, "copy", "original")
         weights = np.ones(len(labels)) if self.plan.weights is None else self.plan.weights
-        drawn = weights * len(labels) / weights.sum()
-        counts = pd.DataFrame({"label": labels, "kind": kinds, "drawn": drawn}).pivot_table("drawn", "label", "kind", "sum")
-        columns = ["original", "copy"]
-        table = counts.reindex(index=LABELS, columns=columns).fillna(0).round().to_numpy(dtype=int).tolist()
-        return {label: dict(zip(columns, row, strict=True)) for label, row in zip(LABELS, table, strict=True)}
+        return {label: round(len(labels) * weights[labels == label].sum() / weights.sum()) for label in LABELS}
 
     def log_summary(self) -> None:
         """Log which images there are, and what an epoch is made of."""
@@ -156,9 +151,8 @@ class ArtData(LightningDataModule):
         if self.left_out:
             line = "%(by)s %(leave)s: %(untrained)d images of train and val are left out; %(tested)d are the split %(split)s"
             log.info(line, asdict(self.left_out))
-        ai, human = (self.counts_after()[label] for label in ("ai", "human"))
         line = "balance=%s: an epoch has %d AI and %d human images (%d of them augmented copies)"
-        log.info(line, self.balance, sum(ai.values()), sum(human.values()), ai["copy"] + human["copy"])
+        log.info(line, self.balance, *self.counts_after().values(), np.count_nonzero(self.plan.copies))
 
     def dataset(self, split: str) -> ArtDataset:
         """The images of a split; those of train balanced and augmented."""
@@ -176,60 +170,50 @@ class ArtData(LightningDataModule):
         )
 
     def loader(self, split: str) -> DataLoader[Batch]:
-        """The batches of a split: (pixels uint8 [B, 3, S, S], or their features; target float32 [B], row int64 [B])."""
-        if split in self.stand_ins:
-            return self.batches(self.stand_ins[split], split, workers=0)
-        dataset = self.dataset(split)
-        return self.batches(dataset, split, self.workers(dataset))
+        """The batches of a split: (pixels uint8 [B, 3, S, S], or their features; target float32 [B], row int64 [B]).
 
-    def batches(self, dataset: Dataset[Any], split: str, workers: int) -> DataLoader[Any]:
-        """The batches of a dataset with the items of a split; those of train in the epoch's order.
-
-        Each of several processes has its share of every batch, so that a step sees the same images as on one device.
+        Those of train are in the epoch's order. Each of several processes has its share of every batch, so that a step sees
+        the same images as on one device.
 
         Raises:
             ArtclfError: the processes can't share a batch, or the split.
         """
+        if split in self.stand_ins:
+            dataset, workers = self.stand_ins[split], 0
+        else:
+            dataset = self.dataset(split)
+            ready = dataset.kept is not None and not dataset.altered(np.arange(len(dataset))).any()
+            workers = 0 if ready else self.config.num_workers
         length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"
         trainer = self.trainer
         rank, processes = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        if self.config.batch_size % processes:
+        batch_size = self.config.batch_size
+        if batch_size % processes:
+            multiple = processes * max(1, round(batch_size / processes))
             raise ArtclfError(
-                f"data.batch_size={self.config.batch_size}: can't be shared by {processes} processes; type a multiple, such as "
-                f"data.batch_size={processes * max(1, round(self.config.batch_size / processes))}"
+                f"data.batch_size={batch_size}: can't be shared by {processes} processes; type a multiple, such as "
+                f"data.batch_size={multiple}"
             )
         if length < processes:
             raise ArtclfError(
                 f"split {split}: {length} images can't be shared by {processes} processes; type fewer trainer.devices"
             )
-        sampler = EpochSampler(
-            length,
-            shuffle=training,
-            weights=self.plan.weights if training else None,
-            seed=self.seed,
-            rank=rank,
-            world_size=processes,
-        )
-        size = self.config.batch_size // processes
+        weights = self.plan.weights if training else None
+        sampler = EpochSampler(length, shuffle=training, weights=weights, seed=self.seed, rank=rank, world_size=processes)
+        size = batch_size // processes
         options: dict[str, Any] = {"persistent_workers": training, "prefetch_factor": 4} if workers else {}
         return DataLoader(
             dataset,
             batch_size=size,
             sampler=sampler,
             num_workers=workers,
-            collate_fn=as_it_is,
+            collate_fn=default_convert,  # the dataset returns whole batches
             pin_memory=bool(trainer and trainer.strategy.root_device.type == "cuda"),
             # batch normalisation can't be trained on a single image
             drop_last=training and len(sampler) > size and len(sampler) % size == 1,
             **options,
         )
-
-    def workers(self, dataset: ArtDataset) -> int:
-        """How many processes prepare a split's batches: none if all of it is cached and nothing is augmented."""
-        if dataset.kept is not None and not dataset.altered(np.arange(len(dataset))).any():
-            return 0
-        return self.config.num_workers
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The balanced training batches."""

@@ -14,14 +14,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 import torch
 from rich.progress import track
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
@@ -36,21 +36,20 @@ BATCH = 16  # images that a worker hands over at a time
 WORTH_WORKERS = 128  # for fewer images, starting processes takes longer than they save
 SETTLED = 2 * 10**9  # nanoseconds: a file changed less than this ago may change again without its times showing it
 
-T = TypeVar("T")
 Stamp = tuple[int, int, int]  # size, and the times of the last change of contents and of the file's entry, in nanoseconds
 
 
 @dataclass(frozen=True)
 class _File:
-    """What reading a file found: its hash, or the reason why it can't be read."""
+    """What reading a file found."""
 
     path: str
     stamp: Stamp | None
-    digest: bytes = b""
-    reason: str = ""
+    digest: bytes = b""  # SHA-256, if it can be read
+    reason: str = ""  # why it can't be read
 
 
-Batch = tuple[list[_File], torch.Tensor]  # and the pixels of each, uint8 [B, 3, S, S]; zero if it can't be read
+Batch = tuple[list[_File], torch.Tensor]  # and the pixels of each, uint8 [B, 3, S, S]; undefined if it can't be read
 
 
 class PixelStore:
@@ -107,19 +106,14 @@ class PixelStore:
             with self.rows.building():
                 known = self._known(paths)  # another process may have stored some meanwhile
                 missing = [path for path in paths if path not in known]
-                if missing:
-                    needed = len(missing) * self.rows.row_bytes
-                    require_room(self.folder, needed, self.max_gb)
-                    line = "decoding %d of %d images once, and keeping %.3g GB of pixels in %s (cache.pixels=false keeps none)"
-                    log.info(line, len(missing), len(paths), needed / 1e9, self.folder)
                 known |= {file.path: file for file in self._decode(missing, workers)}
         return _table([known[path] for path in paths])
 
     def _known(self, paths: Sequence[str]) -> dict[str, _File]:
-        """The files that have not changed since their pixels were stored."""
+        """The files, by path, that have not changed since their pixels were stored."""
         ledger: dict[str, tuple[list[int], str]] = {}
         if (self.folder / LEDGER).exists():
-            for line in (self.folder / LEDGER).read_text(encoding="utf-8").split("\n"):
+            for line in (self.folder / LEDGER).read_text(encoding="utf-8").splitlines():
                 with suppress(json.JSONDecodeError):  # empty, or cut off by a kill: that file is read again
                     path, stamp, digest = json.loads(line)
                     ledger[path] = stamp, digest
@@ -132,62 +126,71 @@ class PixelStore:
         return {file.path: file for file, is_stored in zip(files, stored, strict=True) if is_stored}
 
     def _decode(self, paths: list[str], workers: int) -> Iterator[_File]:
+        """Read files, store the pixels, and note in the ledger which files they came from."""
+        if not paths:
+            return
+        needed = len(paths) * self.rows.row_bytes
+        require_room(self.folder, needed, self.max_gb)
+        line = "decoding %d images once, and keeping %.3g GB of pixels in %s (cache.pixels=false keeps none)"
+        log.info(line, len(paths), needed / 1e9, self.folder)
         stored: set[bytes] = set()  # by this pass
         with (self.folder / LEDGER).open("a", encoding="utf-8", newline="\n") as ledger:
             ledger.write("\n")  # ends a line that a kill has cut off
-            for files, pixels in self._batches(paths, workers):
+            for files, pixels in _read_batches(self.root, paths, self.reader, workers):
                 now = time.time_ns()
-                new = {file.digest: i for i, file in enumerate(files) if not file.reason and file.digest not in stored}
-                stored |= new.keys()
                 for file in files:
                     if not file.reason and file.stamp and max(file.stamp[1:]) < now - SETTLED:
                         ledger.write(json.dumps([file.path, file.stamp, file.digest.hex()]) + "\n")
-                absent = self.find([*new]) < 0  # a file may have changed its times or its name alone
-                digests = [digest for digest, is_absent in zip(new, absent, strict=True) if is_absent]
-                if digests:
-                    chosen = pixels[[new[digest] for digest in digests]]
-                    self.rows.append(digests, chosen.flatten(1).numpy())
+                new = {file.digest: i for i, file in enumerate(files) if not file.reason and file.digest not in stored}
+                # a file in the store may have changed its times or its name alone
+                absent = [digest for digest, number in zip(new, self.find([*new]), strict=True) if number < 0]
+                if absent:
+                    self.rows.append(absent, pixels.flatten(1).numpy()[[new[digest] for digest in absent]])
+                stored |= new.keys()
                 yield from files
 
-    def _batches(self, paths: list[str], workers: int) -> Iterator[Batch]:
-        workers = workers if len(paths) >= WORTH_WORKERS else 0
-        loader: DataLoader[Batch] = DataLoader(
-            _Files(self.root, paths, self.reader),
-            batch_size=BATCH,
-            num_workers=workers,
-            collate_fn=as_it_is,
-            prefetch_factor=4 if workers else None,
-            generator=torch.Generator(),  # else a run that decodes would draw other random numbers than one that need not
-        )
-        batches = iter(loader)  # before the progress bar starts its thread: a process with threads should not be forked
-        yield from track(batches, "Decoding images", total=len(loader), transient=True, disable=not paths)
+
+def _read_batches(root: Path, paths: list[str], reader: ImageReader, workers: int) -> Iterator[Batch]:
+    workers = workers if len(paths) >= WORTH_WORKERS else 0
+    loader: DataLoader[Batch] = DataLoader(
+        [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)],  # type: ignore[arg-type]
+        batch_size=None,
+        collate_fn=partial(_read_files, root, reader),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # else a run that decodes would draw other random numbers than one that need not
+    )
+    batches = iter(loader)  # before the progress bar starts its thread: a process with threads should not be forked
+    yield from track(batches, "Decoding images", total=len(loader), transient=True)
 
 
-class _Files(Dataset[Batch]):
-    """Files to read, hash and decode, in whole batches."""
+def _read_files(root: Path, reader: ImageReader, paths: list[str]) -> Batch:
+    pixels = torch.empty((len(paths), 3, reader.size, reader.size), dtype=torch.uint8)
+    files = []
+    for place, path in zip(pixels, paths, strict=True):
+        file, image = _read_file(root, reader, path)
+        files.append(file)
+        if image is not None:
+            place.copy_(image)
+    return files, pixels
 
-    def __init__(self, root: Path, paths: list[str], reader: ImageReader) -> None:
-        self.root, self.paths, self.reader = root, paths, reader
 
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitems__(self, numbers: list[int]) -> Batch:
-        pixels = torch.zeros((len(numbers), 3, self.reader.size, self.reader.size), dtype=torch.uint8)
-        files = []
-        for place, number in enumerate(numbers):
-            file, image = _read_file(self.root, self.paths[number], self.reader)
-            files.append(file)
-            if image is not None:
-                pixels[place] = image
-        return files, pixels
+def _read_file(root: Path, reader: ImageReader, path: str) -> tuple[_File, torch.Tensor | None]:
+    """What is known of a file, and its pixels, uint8 [3, S, S]; None if it can't be read."""
+    stamp = _stamp(root / path)
+    try:
+        content = read_bytes(root / path)
+        pixels = reader.read(root / path, content)
+    except UnreadableImage as error:
+        return _File(path, stamp, reason=error.reason), None
+    return _File(path, stamp, hashlib.sha256(content).digest()), pixels
 
 
 def inspect_files(root: Path, paths: Sequence[str], *, max_pixels: int, threads: int) -> pd.DataFrame:
     """Read, hash and decode every file without storing anything: returns what `PixelStore.inspect` returns."""
     reader = ImageReader(32, max_pixels=max_pixels)  # the size does not matter: every file is decoded as a whole
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        found = pool.map(lambda path: _read_file(root, path, reader)[0], paths)
+        found = pool.map(lambda path: _read_file(root, reader, path)[0], paths)
         return _table(list(track(found, "Decoding images", total=len(paths), transient=True)))
 
 
@@ -203,22 +206,6 @@ def hash_files(files: Sequence[Path]) -> list[str]:
 
     with ThreadPoolExecutor() as pool:
         return list(track(pool.map(digest, files), "Comparing files", total=len(files), transient=True))
-
-
-def as_it_is(batch: T) -> T:
-    """A collate_fn for datasets whose `__getitems__` returns whole batches."""
-    return batch
-
-
-def _read_file(root: Path, path: str, reader: ImageReader) -> tuple[_File, torch.Tensor | None]:
-    """What is known of a file, and its pixels uint8 [3, S, S]; None if it can't be read."""
-    stamp = _stamp(root / path)
-    try:
-        content = read_bytes(root / path)
-        pixels = reader.read(root / path, content)
-    except UnreadableImage as error:
-        return _File(path, stamp, reason=error.reason), None
-    return _File(path, stamp, hashlib.sha256(content).digest()), pixels
 
 
 def _table(files: Sequence[_File]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ _AHEAD = 2  # batches being read while the caller works: the next one, and anoth
 
 
 @dataclass(frozen=True)
-class Squares:
+class PixelBatch:
     """A batch of images as the network is shown them."""
 
     files: list[Path]  # [B]
@@ -31,14 +31,14 @@ def read_ahead(
     batch: int,
     threads: int,
     pinned: bool = False,
-) -> Generator[Squares]:
+) -> Generator[PixelBatch]:
     """Read images in batches, in the order given. Closing the generator cancels what has not begun.
 
     Threads are as fast as processes, since Pillow and torchvision release Python's lock, and start at once. At most three
     batches of pixels are held, and one decoded image per thread.
 
     Args:
-        files: consumed as needed. If it raises, the files before are handed out first.
+        files: consumed as needed.
         read: returns the uint8 pixels of a file, or raises UnreadableImage.
         shape: of what `read` returns: (3, S, S), or (V, 3, S, S) for V versions of an image.
         batch: files in a batch B; the last one may be smaller.
@@ -46,36 +46,27 @@ def read_ahead(
         pinned: allocate pinned memory, from which a CUDA device copies faster.
     """
     remaining = iter(files)
-    waiting: deque[tuple[list[Path], torch.Tensor, list[Future[str]]]] = deque()
-    failure: Exception | None = None
+    pending: deque[tuple[list[Path], torch.Tensor, list[Future[str]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-
-    def read_into(place: torch.Tensor, file: Path) -> str:
-        try:
-            square = read(file)
-        except UnreadableImage as error:
-            return error.reason
-        place.numpy()[...] = square.numpy()  # torch's copy would start a team of threads in each of these
-        return ""
-
     try:
         while True:
-            while len(waiting) <= _AHEAD and failure is None:
-                chunk: list[Path] = []
-                try:
-                    chunk.extend(islice(remaining, batch))  # what comes before a failure is kept
-                except Exception as error:  # noqa: BLE001 (raised again below)
-                    failure = error
-                if not chunk:
-                    break
+            while len(pending) <= _AHEAD and (chunk := list(islice(remaining, batch))):
                 pixels = torch.zeros((len(chunk), *shape), dtype=torch.uint8, pin_memory=pinned)
-                places = zip(pixels, chunk, strict=True)
-                waiting.append((chunk, pixels, [pool.submit(read_into, place, file) for place, file in places]))
-            if not waiting:
-                break
-            chunk, pixels, results = waiting.popleft()
-            yield Squares(chunk, pixels, [result.result() for result in results])
-        if failure is not None:
-            raise failure
+                jobs = [pool.submit(_read_into, place, read, file) for place, file in zip(pixels, chunk, strict=True)]
+                pending.append((chunk, pixels, jobs))
+            if not pending:
+                return
+            chunk, pixels, jobs = pending.popleft()
+            yield PixelBatch(chunk, pixels, [job.result() for job in jobs])
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _read_into(place: torch.Tensor, read: Callable[[Path], torch.Tensor], file: Path) -> str:
+    """Write an image's pixels to their place; returns the reason if it can't be read."""
+    try:
+        pixels = read(file)
+    except UnreadableImage as error:
+        return error.reason
+    place.numpy()[...] = pixels.numpy()  # torch's copy would start a team of threads in each of these
+    return ""

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from PIL import Image
 
 from artclf.data.images import UnreadableImage, read_image
 
@@ -24,15 +25,20 @@ def draw_sample(table: pd.DataFrame, number: int, seed: int) -> npt.NDArray[np.i
     """
     rng = np.random.default_rng(seed)
     rows = table[["split", "label", "generator", "style"]].reset_index(drop=True).sample(frac=1, random_state=rng)
-    parts = rows.groupby(["split", "label", "generator"], sort=True).ngroup()
-    styles = rows.groupby(["split", "label", "generator", "style"], sort=True).ngroup()
-    # systematic sampling: the files of each style are laid out at equal distances from a random start
-    start = styles.map(dict(enumerate(rng.random(styles.max() + 1))))
-    place = (styles.groupby(styles).cumcount() + start) / styles.groupby(styles).transform("size")
-    parts = parts[place.sort_values(kind="stable").index]
-    turn = parts.groupby(parts).cumcount() / parts.groupby(parts).transform("size")
-    chosen = turn.sort_values(kind="stable").index[:number]
-    return np.sort(chosen.to_numpy(dtype=np.int64))
+    groups = rows.groupby(["split", "label", "generator"]).ngroup()
+    styles = rows.groupby(["split", "label", "generator", "style"]).ngroup()
+    # systematic sampling: within its group, the files of a style are placed at equal distances from a random start, and
+    # the groups' files likewise, from 0
+    start = styles.map(pd.Series(rng.random(styles.max() + 1)))
+    place_in_group = _spread(styles, start).sort_values(kind="stable")
+    place = _spread(groups[place_in_group.index]).sort_values(kind="stable")
+    return np.sort(place.index[:number].to_numpy(dtype=np.int64))
+
+
+def _spread(groups: pd.Series, start: pd.Series | int = 0) -> pd.Series:
+    """Place the members of each group at equal distances from 0 to 1, in the order given."""
+    members = groups.groupby(groups)
+    return (members.cumcount() + start) / members.transform("size")
 
 
 def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
@@ -46,7 +52,7 @@ def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFr
 
 def draw_pictures(
     root: Path, rows: pd.DataFrame, *, number: int, side: int, seed: int = 0
-) -> tuple[list[tuple[npt.NDArray[np.uint8], str]], list[tuple[str, str]]]:
+) -> tuple[list[tuple[str, Image.Image]], list[tuple[str, str]]]:
     """Draw and decode at most `number` random images, one of each style in turn.
 
     Args:
@@ -57,14 +63,14 @@ def draw_pictures(
         seed: of the sample.
 
     Returns:
-        ([H, W, 3], style) of each image, by style; and (path, reason) of those that can't be read.
+        Style and image, sorted by style; and path and reason of those that can't be read.
     """
     shuffled = rows.sample(frac=1, random_state=np.random.default_rng(seed))
     in_turn = shuffled.iloc[np.argsort(shuffled.groupby("style").cumcount().to_numpy(), kind="stable")]
-    drawn: list[tuple[npt.NDArray[np.uint8], str]] = []
+    drawn: list[tuple[str, Image.Image]] = []
     refused: list[tuple[str, str]] = []
     for path, style in zip(in_turn["path"], in_turn["style"], strict=True):
-        if len(drawn) == number or len(refused) == number:
+        if number in (len(drawn), len(refused)):
             break
         try:
             image = read_image(root / path)
@@ -72,5 +78,5 @@ def draw_pictures(
             refused.append((path, error.reason))
         else:
             image.thumbnail((side, side))
-            drawn.append((np.asarray(image), style))
-    return sorted(drawn, key=lambda image: image[1]), refused
+            drawn.append((style, image))
+    return sorted(drawn, key=lambda found: found[0]), refused

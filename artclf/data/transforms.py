@@ -24,11 +24,14 @@ def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
     if config.flip:
         steps.append(v2.RandomHorizontalFlip(config.flip))
     if config.rotation or config.zoom:
+        # padded so far that the image, turned and made smaller, still fills its square
+        angle = math.radians(min(config.rotation, 45.0))
+        side = (math.cos(angle) + math.sin(angle)) / (1 - config.zoom)
+        margin = min(math.ceil(size / 2 * (side - 1)) + 2, size - 1)
+        scale = (1 - config.zoom, 1 + config.zoom)
         steps += [
-            v2.Pad(_margin(config, size), padding_mode="reflect"),
-            v2.RandomAffine(
-                config.rotation, scale=(1 - config.zoom, 1 + config.zoom), interpolation=v2.InterpolationMode.BILINEAR
-            ),
+            v2.Pad(margin, padding_mode="reflect"),
+            v2.RandomAffine(config.rotation, scale=scale, interpolation=v2.InterpolationMode.BILINEAR),
             v2.CenterCrop(size),
         ]
     if config.color:
@@ -41,27 +44,19 @@ def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
 
 
 class RandomJPEG(nn.Module):
-    """Re-encode an image as JPEG of a random quality from `lowest` to `highest`."""
+    """Re-encode a uint8 [3, H, W] image as JPEG of a random quality from `lowest` to `highest`."""
 
     def __init__(self, lowest: int, highest: int) -> None:
         super().__init__()
         self.lowest, self.highest = lowest, highest
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """uint8 [3, H, W] → uint8 [3, H, W]."""
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:  # noqa: D102
         quality = int(torch.randint(self.lowest, self.highest + 1, ()))
         image = reencode(Image.fromarray(pixels.permute(1, 2, 0).numpy()), "JPEG", quality=quality)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
-def _margin(config: AugmentConfig, size: int) -> int:
-    """How many pixels to pad, so that the image, turned and made smaller, still fills its square."""
-    angle = math.radians(min(config.rotation, 45.0))
-    side = (math.cos(angle) + math.sin(angle)) / (1 - config.zoom)
-    return min(math.ceil(size / 2 * (side - 1)) + 2, size - 1)
-
-
-def alter(pixels: torch.Tensor, augmentation: v2.Transform, key: int) -> torch.Tensor:
+def augment_image(pixels: torch.Tensor, augmentation: v2.Transform, key: int) -> torch.Tensor:
     """Augment uint8 [3, S, S] with a random generator seeded by `key`; the global random state is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(key)

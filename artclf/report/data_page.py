@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 
 from artclf.data.facts import Survey
 from artclf.data.sampling import draw_pictures
@@ -131,9 +130,9 @@ def _samples(survey: Survey, seed: int) -> tuple[list[dict[str, Any]], list[tupl
     samples, damaged = [], []
     for name in in_order(groups):
         rows = table[groups == name]
-        pixels, bad = draw_pictures(survey.manifest.root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed)
+        images, bad = draw_pictures(survey.manifest.root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed)
         damaged += bad
-        shown = [{"picture": as_jpeg(Image.fromarray(image)), "style": style_} for image, style_ in pixels]
+        shown = [{"picture": as_jpeg(image), "style": style_} for style_, image in images]
         if shown:
             samples.append({"name": name, "label": "human" if name == "human" else "ai", "of": len(rows), "shown": shown})
     return samples, damaged

@@ -53,7 +53,7 @@ def run_facts(built: "Built", records: list[StageRecord]) -> dict[str, Any]:
             "name": data.balance,
             "augment": data.augment.name,
             "train_counts_before": _by_label(counts["train"]),
-            "train_counts_after": _by_label(data.counts_after()),
+            "train_counts_after": data.counts_after(),
         },
         "seed": config.seed,
         "precision": built.precision,

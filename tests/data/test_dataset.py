@@ -9,7 +9,7 @@ import torch
 from artclf.data.balance import Plan
 from artclf.data.dataset import ArtDataset, EpochSampler
 from artclf.data.reader import ImageReader
-from artclf.data.transforms import alter, build_augmentation
+from artclf.data.transforms import augment_image, build_augmentation
 from tests.conftest import config_of, draw
 
 
@@ -37,9 +37,10 @@ def test_items_copies_and_epochs(tmp_path: Path) -> None:
 
 
 def test_each_epoch_augments_every_image_anew(tmp_path: Path) -> None:
-    data = dataset(tmp_path, "augment.each_epoch=true")
-    assert not torch.equal(data[0][0], data[len(data)][0])
-    assert torch.equal(data[len(data)][0], dataset(tmp_path, "augment.each_epoch=true")[len(data)][0])
+    first, again = (dataset(tmp_path, "augment.each_epoch=true") for _ in range(2))
+    later = len(first)
+    assert not torch.equal(first[0][0], first[later][0])
+    assert torch.equal(first[later][0], again[later][0])
 
 
 @pytest.mark.parametrize("name", ["basic", "strong"])
@@ -49,11 +50,11 @@ def test_augmentation_is_a_function_of_its_key(name: str) -> None:
     pixels = torch.randint(256, (3, 48, 48), dtype=torch.uint8)
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = alter(pixels, augmentation, 7)
+    first = augment_image(pixels, augmentation, 7)
     assert torch.equal(torch.get_rng_state(), state)  # the run's own random numbers are untouched
     torch.manual_seed(2)
-    assert torch.equal(alter(pixels, augmentation, 7), first)
-    assert not torch.equal(alter(pixels, augmentation, 8), first)
+    assert torch.equal(augment_image(pixels, augmentation, 7), first)
+    assert not torch.equal(augment_image(pixels, augmentation, 8), first)
     assert (first.shape, first.dtype) == (pixels.shape, torch.uint8)
 
 
@@ -61,7 +62,7 @@ def test_a_rotation_leaves_no_black_corners() -> None:
     augmentation = build_augmentation(config_of("augment=basic", "augment.rotation=45", "augment.zoom=0.5").augment, 64)
     assert augmentation is not None
     white = torch.full((3, 64, 64), 255, dtype=torch.uint8)
-    assert min(int(alter(white, augmentation, key).min()) for key in range(30)) == 255
+    assert min(int(augment_image(white, augmentation, key).min()) for key in range(30)) == 255
 
 
 @pytest.mark.parametrize("option", ["", "crop=0.5", "rotation=20", "zoom=0.3", "flip=1", "color=0.5", "blur=1", "jpeg=[5,10]"])
@@ -69,7 +70,9 @@ def test_every_option_changes_the_image(option: str) -> None:
     words = [f"augment.{option}"] if option else []
     augmentation = build_augmentation(config_of("augment=none", "balance=none", *words).augment, 64)
     pixels = torch.randint(256, (3, 64, 64), dtype=torch.uint8)
-    changed = augmentation is not None and any(not torch.equal(alter(pixels, augmentation, k), pixels) for k in range(5))
+    changed = augmentation is not None and any(
+        not torch.equal(augment_image(pixels, augmentation, k), pixels) for k in range(5)
+    )
     assert changed == bool(option)
 
 
@@ -79,11 +82,9 @@ def test_training_order_is_a_function_of_seed_and_epoch() -> None:
         sampler.set_epoch(epoch)
         return list(sampler)
 
-    assert sorted(keys(3, 0)) == list(range(10))
     assert sorted(keys(3, 2)) == list(range(20, 30))
     assert keys(3, 2) == keys(3, 2)
-    assert [key - 20 for key in keys(3, 2)] != keys(3, 0)
-    assert keys(4, 0) != keys(3, 0)
+    assert [key - 20 for key in keys(3, 2)] != keys(3, 0) != keys(4, 0)
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])

@@ -79,13 +79,6 @@ def frames(file_format):
     return encode(flat("RGB", RED), file_format, save_all=True, append_images=[flat("RGB", BLUE)], lossless=True)
 
 
-def ycck():
-    """Red as Adobe stores it: inverted, and its inverse again as luma and chroma (transform 2 in the Adobe marker)."""
-    luma_chroma = Image.new("RGB", (1, 1), (0, 255, 255)).convert("YCbCr").getpixel((0, 0))
-    data = encode(flat("CMYK", tuple(255 - value for value in (*luma_chroma, 255))), "JPEG", quality=100)
-    return patch(data, data.index(b"Adobe") + 11, b"\x02")
-
-
 def webp_of_a_length_with_a_line_feed():
     files = (encode(flat("RGB", RED), "WEBP", lossless=True, exif=bytes(2 * extra)) for extra in range(1, 200))
     return next(data for data in files if data[4] == ord("\n"))
@@ -102,29 +95,20 @@ READABLE = {
     "jpeg": (encode(flat("RGB", RED), "JPEG", quality=95), RED),
     "grey jpeg": (encode(flat("L", 90), "JPEG"), (90, 90, 90)),
     "cmyk jpeg": (encode(flat("CMYK", (0, 255, 255, 0)), "JPEG"), RED),
-    "ycck jpeg": (ycck(), RED),
     "phone's mpo": (frames("MPO"), RED),
     "png": (encode(flat("RGB", BLUE), "PNG"), BLUE),
     "palette png, transparent index": (encode(flat("P", 0), "PNG", transparency=0), WHITE),
-    "grey png, transparent level": (encode(flat("L", 7), "PNG", transparency=7), WHITE),
     "rgb png, transparent colour": (encode(flat("RGB", RED), "PNG", transparency=RED), WHITE),
-    "1-bit png": (encode(flat("1", 1), "PNG"), WHITE),
     "rgba png": (encode(flat("RGBA", (0, 0, 200, 51)), "PNG"), (204, 204, 244)),
     "grey and alpha png": (encode(flat("LA", (0, 51)), "PNG"), (204, 204, 204)),
-    "16-bit grey png": (png(2, 2, 16, 0, [repeat(">H", 32896, n=2)] * 2), (128, 128, 128)),
     "16-bit grey png, transparent": (png(1, 1, 16, 0, [b"\1\2"], chunk(b"tRNS", b"\1\2")), WHITE),
     "16-bit rgb png": (png(1, 1, 16, 2, [struct.pack(">3H", 65535, 32896, 0)]), (255, 128, 0)),
-    "lossless webp, alpha": (encode(flat("RGBA", (0, 0, 200, 51)), "WEBP", lossless=True), (204, 204, 244)),
     "webp, line feed in its length": (webp_of_a_length_with_a_line_feed(), RED),
     "animated webp": (frames("WEBP"), RED),
     "animated gif": (frames("GIF"), RED),
     "transparent gif": (encode(flat("P", 3), "GIF", transparency=3), WHITE),
-    "palette bmp": (encode(flat("RGB", RED).quantize(2), "BMP"), RED),
     "tiff of pages": (frames("TIFF"), RED),
-    "alpha tiff, multiplied": (
-        tiff(repeat("4B", 0, 0, 40, 51), t258=(8, 8, 8, 8), t262=2, t277=4, t338=1),
-        (204, 204, 244),
-    ),
+    "alpha tiff, multiplied": (tiff(repeat("4B", 0, 0, 40, 51), t258=(8,) * 4, t262=2, t277=4, t338=1), (204, 204, 244)),
     "12-bit tiff": (tiff(repeat("3B", 0x80, 0x88, 0x08, n=128), t258=12), (128, 128, 128)),
     "16-bit tiff": (tiff(repeat("<H", 32896), t258=16), (128, 128, 128)),
     "16-bit tiff, big-endian": (tiff(repeat(">H", 32896), order=">", t258=16), (128, 128, 128)),
@@ -132,7 +116,6 @@ READABLE = {
     "16-bit signed tiff": (tiff(repeat("<h", 16448), t258=16, t339=SIGNED), (128, 128, 128)),
     "32-bit tiff": (tiff(repeat("<I", 0x80808080), t258=32), (128, 128, 128)),
     "float tiff, white 1": (tiff(repeat("<2f", 0.5, 0.5, n=128), t258=32, t339=FLOAT), (128, 128, 128)),
-    "float tiff, white 255": (tiff(repeat("<f", 90.0), t258=32, t339=FLOAT), (90, 90, 90)),
     "float tiff, overshoot": (tiff(repeat("<f", 1.04), t258=32, t339=FLOAT), WHITE),
     "float tiff, far below black": (tiff(repeat("<f", -3e38), t258=32, t339=FLOAT), BLACK),
     "one pixel wide": (encode(flat("RGB", RED, (1, 100_000)), "PNG"), RED),
@@ -158,19 +141,11 @@ def test_right_pixels(tmp_path, name):
 def test_every_exif_orientation_is_turned_upright(file_format):
     upright = np.zeros((32, 48, 3), np.uint8)  # red, green, blue and white: a quarter each, wider than high
     upright[:16, :24], upright[:16, 24:], upright[16:, :24], upright[16:, 24:] = RED, GREEN, BLUE, WHITE
-    # EXIF 2.32, tag 0x0112: where the stored image's row 0 and column 0 are in the upright one
-    stored = {
-        1: upright,  # top, left
-        2: upright[:, ::-1],  # top, right
-        3: upright[::-1, ::-1],  # bottom, right
-        4: upright[::-1],  # bottom, left
-        5: upright.swapaxes(0, 1),  # left, top
-        6: upright[:, ::-1].swapaxes(0, 1),  # right, top
-        7: upright[::-1, ::-1].swapaxes(0, 1),  # right, bottom
-        8: upright[::-1].swapaxes(0, 1),  # left, bottom
-    }
+    # EXIF 2.32, tag 0x0112: 1 to 4 mirror columns or rows, 5 to 8 also swap them
+    mirrored = [upright, upright[:, ::-1], upright[::-1, ::-1], upright[::-1]]
+    stored = [*mirrored, *(pixels.swapaxes(0, 1) for pixels in mirrored)]
     options = {"quality": 100, "subsampling": 0} if file_format == "JPEG" else {"lossless": True}
-    for orientation, pixels in stored.items():
+    for orientation, pixels in enumerate(stored, 1):
         exif = Image.Exif()
         exif[0x0112] = orientation
         image = read_image("x", content=encode(Image.fromarray(pixels), file_format, exif=exif, **options))
@@ -184,45 +159,30 @@ def zip_bomb():
     return encode(flat("RGB", RED), "PNG", pnginfo=text)
 
 
-def gif_frame(width, height):
-    """A GIF whose screen is 16x16 and whose only frame claims another size."""
-    data = encode(flat("P", 0), "GIF")
-    return patch(data, data.index(b",") + 5, struct.pack("<HH", width, height))
-
-
-def jpeg_size(width, height):
-    data = encode(noise(), "JPEG")
-    return patch(data, data.index(b"\xff\xc0") + 5, struct.pack(">HH", height, width))
-
-
 PNG, JPEG, GIF, BMP = (encode(noise(), file_format) for file_format in ("PNG", "JPEG", "GIF", "BMP"))
 WEBP, LZW = encode(noise(), "WEBP"), encode(noise(), "TIFF", compression="tiff_lzw")
+FLAT_GIF = encode(flat("P", 0), "GIF")
 OVER = "is over the limit of 89,478,485"
 
 # name → (file, pattern that the whole reason matches)
 UNREADABLE = {
     "empty": (b"", "empty file"),
     "postscript, which Pillow would run Ghostscript for": (b"%!PS-Adobe-3.0 EPSF-3.0\n", NOT_AN_IMAGE),
-    "one byte": (b"\xff", NOT_AN_IMAGE),
     "truncated jpeg": (JPEG[:-40], TRUNCATED),
     "truncated png": (PNG[:-40], TRUNCATED),
     "truncated gif": (GIF[:-40], TRUNCATED),
     "truncated tiff": (tiff(bytes(256), size=(16, 400)), TRUNCATED),
     "truncated webp": (WEBP[:-40], "damaged, incomplete or unsupported WEBP: .+"),
     "truncated tiff, lzw": (patch(LZW, len(LZW) // 2, bytes(len(LZW))), "damaged, incomplete or unsupported TIFF.*"),
-    "jpeg of a header": (JPEG[:30], "(truncated|damaged).*"),
     "png, wrong checksum": (patch(PNG, 29, b"\0\0\0\0"), "damaged.* PNG: .*bad header checksum.*"),
     "png, text bomb": (zip_bomb(), "damaged.* PNG: Decompressed data too large.*"),
     "png, no width": (png(0, 4, 8, 2, []), "damaged.* PNG.*"),
-    "gif, no height": (patch(gif_frame(0, 0), 8, b"\0\0"), "damaged.* GIF.*"),
-    "jpeg, no height": (jpeg_size(24, 0), "damaged.* JPEG.*"),
     "png between Pillow's warning and its error": (png(10_000, 10_000, 8, 2, [b""]), f"10000x10000 pixels {OVER}"),
-    "jpeg bomb": (jpeg_size(65_500, 65_500), f"65500x65500 pixels {OVER}"),
+    "jpeg bomb": (patch(JPEG, JPEG.index(b"\xff\xc0") + 5, struct.pack(">HH", 65_500, 65_500)), f"65500x65500 pixels {OVER}"),
     "tiff bomb": (tiff(bytes(256), size=(2**31, 2**31)), f"2147483648x2147483648 pixels {OVER}"),
     "gif bomb": (patch(GIF, 6, b"\xff\xff\xff\xff"), f"65535x65535 pixels {OVER}"),
-    "gif between the two": (gif_frame(10_000, 10_000), "over the limit of 89,478,485 pixels"),
+    "gif frame bomb": (patch(FLAT_GIF, FLAT_GIF.index(b",") + 5, b"\x10\x27\x10\x27"), "over the limit of 89,478,485 pixels"),
     "webp bomb": (patch(frames("WEBP"), 24, b"\xff\x3f\0\xff\x3f\0"), ".*over the limit of 89,478,485.*"),
-    "bmp, unknown compression": (patch(BMP, 30, b"\x09"), "damaged.* BMP: Unsupported BMP compression .9."),
     "tiff, directory beyond the end": (b"II*\0\xff\xff\xff\x7f", "damaged.* TIFF.*"),
     "tiff, strips missing": (tiff(bytes(256), size=(16, 32), t278=16), TRUNCATED),
     "tiff, five samples a pixel": (tiff(bytes(1280), t258=(8,) * 5, t277=5), "damaged.* TIFF: unknown pixel mode"),
@@ -244,20 +204,13 @@ def test_right_reason(tmp_path, name):
     assert str(caught.value) == f"{path}: {caught.value.reason}"
 
 
-def test_what_the_file_system_refuses(tmp_path, monkeypatch):
+def test_what_the_file_system_refuses(tmp_path):
     image = tmp_path / "image.png"
     image.write_bytes(PNG)
     places = {tmp_path / "gone.png": "no such file or directory", tmp_path: "is a directory", image / "in": "not a directory"}
     for path, reason in places.items():
         with pytest.raises(UnreadableImage, match=rf": {reason}$"):
             read_image(path)
-
-    def forbid(*_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("pathlib.Path.open", forbid)  # root may read whatever its mode says
-    with pytest.raises(UnreadableImage, match=r": permission denied$"):
-        read_image(image)
 
 
 @pytest.mark.parametrize("error", [IndexError("pop from empty list"), MemoryError()], ids=repr)
@@ -270,17 +223,16 @@ def test_unexpected_errors_of_pillow_become_refusals(monkeypatch, error):
         read_image("x", content=PNG)
 
 
-def test_limit_is_the_callers_or_pillows_whichever_is_lower(monkeypatch):
-    assert read_image("x", content=PNG, max_pixels=24 * 18).size == (24, 18)
-    for pillows, limit in ((10**6, 24 * 18 - 1), (400, 400)):
-        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows)
-        with pytest.raises(UnreadableImage, match=rf": 24x18 pixels is over the limit of {limit}$"):
-            read_image("x", content=PNG, max_pixels=24 * 18 - 1)
+@pytest.mark.parametrize(("pillows", "limit"), [(10**6, 24 * 18 - 1), (400, 400)])
+def test_the_limit_is_the_callers_or_pillows_whichever_is_lower(monkeypatch, pillows, limit):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows)
+    with pytest.raises(UnreadableImage, match=rf": 24x18 pixels is over the limit of {limit}$"):
+        read_image("x", content=PNG, max_pixels=24 * 18 - 1)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert read_image("x", content=PNG).size == (24, 18)
+    assert read_image("x", content=PNG, max_pixels=24 * 18).size == (24, 18)
 
 
-def test_error_survives_its_way_out_of_a_worker_process(tmp_path):
+def test_an_error_can_be_pickled(tmp_path):
     error = pickle.loads(pickle.dumps(UnreadableImage(tmp_path, "empty file")))
     assert isinstance(error, ArtclfError)
     assert (error.path, error.reason, str(error)) == (tmp_path, "empty file", f"{tmp_path}: empty file")
@@ -314,7 +266,7 @@ FUZZED = {"png": PNG, "jpeg": JPEG, "gif": GIF, "bmp": BMP, "webp": WEBP, "lzw":
 @pytest.mark.parametrize("name", FUZZED)
 def test_any_damage_gives_pixels_and_facts_or_a_refusal(tmp_path, name):
     data, rng, path, refused = FUZZED[name], random.Random(0), tmp_path / "image", 0
-    for _ in range(100):
+    for _ in range(60):
         damaged = bytearray(data[: rng.choice((len(data), len(data), rng.randrange(len(data))))])
         for _ in range(rng.randrange(1, 6)):
             at = rng.randrange(rng.choice((64, len(data))))  # damage to a header matters more
@@ -325,4 +277,4 @@ def test_any_damage_gives_pixels_and_facts_or_a_refusal(tmp_path, name):
             assert read_image(path, max_pixels=10**6).mode == "RGB"
         except UnreadableImage:
             refused += 1
-    assert 0 < refused < 100
+    assert 0 < refused < 60

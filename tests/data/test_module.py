@@ -12,16 +12,15 @@ from tests.conftest import TINY, config_of
 
 def art_data(root: Path, *words: str) -> ArtData:
     config = config_of("data=folder", f"data.root={root}", *TINY, *words)
-    return ArtData(config.data, config.augment, config.balance.name, config.seed)
+    data = ArtData(config.data, config.augment, config.balance.name, config.seed)
+    data.setup()
+    return data
 
 
 def test_batches_and_counts(pictures: Path) -> None:
     data = art_data(pictures)
-    data.setup()
     assert data.manifest.evaluated == ["test", "val", "unseen"]
     assert data.manifest.counts()["test"] == {"ai": {"alpha": 4, "beta": 4}, "human": {"human": 4}}
-    after = data.counts_after()
-    assert after["ai"]["original"] == after["human"]["original"] + after["human"]["copy"]
     pixels, target, row = next(iter(data.train_dataloader()))
     assert pixels.shape == (8, 3, 32, 32)
     assert (target.dtype, row.dtype) == (torch.float32, torch.int64)
@@ -32,11 +31,15 @@ def test_batches_and_counts(pictures: Path) -> None:
     assert rows[0] == data.manifest.split("test").index.tolist()
 
 
+@pytest.mark.parametrize(("balance", "number"), [("augment", 22), ("sampler", 16)])
+def test_counts_are_those_after_balancing(pictures: Path, balance: str, number: int) -> None:
+    """With a sampler, those drawn on average."""
+    assert art_data(pictures, f"balance={balance}").counts_after() == {"ai": number, "human": number}
+
+
 def test_the_same_seed_gives_the_same_epoch_with_or_without_workers(pictures: Path) -> None:
     def epoch(*words: str) -> torch.Tensor:
-        data = art_data(pictures, *words)
-        data.setup()
-        return torch.cat([pixels for pixels, _, _ in data.train_dataloader()])
+        return torch.cat([pixels for pixels, _, _ in art_data(pictures, *words).train_dataloader()])
 
     first = epoch()
     assert torch.equal(first, epoch("data.num_workers=2"))
@@ -53,18 +56,12 @@ def test_unreadable_files_are_listed_and_too_many_stop_the_run(pictures: Path, t
     assert listed["path"].tolist() == ["train/ai/alpha/broken.jpg", "train/human/film.mp4"]
     assert listed["reason"].notna().all()
     assert not data.manifest.table["path"].isin(listed["path"]).any()
+    data.config = data.config.model_copy(update={"max_rejected": 0.01})
     with pytest.raises(ArtclfError, match=r"2 of 54 images can't be read, more than data.max_rejected=0.01.*rejected.csv"):
-        art_data(root, "data.max_rejected=0.01").read(tmp_path)
+        data.read(tmp_path)
 
 
 def test_a_last_batch_of_one_image_is_not_trained_on(pictures: Path) -> None:
     data = art_data(pictures, "balance=none", "data.batch_size=32")
-    data.setup()
     assert len(data.manifest.split("train")) == 33
     assert [len(target) for _, target, _ in data.train_dataloader()] == [32]
-
-
-def test_sampler_counts_are_those_drawn_on_average(pictures: Path) -> None:
-    data = art_data(pictures, "balance=sampler")
-    data.setup()
-    assert data.counts_after() == {"ai": {"original": 16, "copy": 0}, "human": {"original": 16, "copy": 0}}
