@@ -70,8 +70,12 @@ class Search:
         self._report_running()  # what a search that was killed has left
 
     def _open_study(self) -> optuna.Study:
-        file, direction = self.folder / JOURNAL_FILE, {"min": "minimize", "max": "maximize"}[self.mode]
-        study = optuna.create_study(study_name=STUDY, storage=storage(file), direction=direction, load_if_exists=True)
+        study = optuna.create_study(
+            study_name=STUDY,
+            storage=storage(self.folder / JOURNAL_FILE),
+            direction="minimize" if self.mode == "min" else "maximize",
+            load_if_exists=True,
+        )
         study.set_user_attr(OPTIONS, vars(self.options))
         seed = self.options.seed + len(study.trials)  # else a continued search would draw its first trials again
         study.sampler = RandomSampler(seed)
