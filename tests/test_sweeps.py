@@ -81,7 +81,7 @@ def test_a_multirun_typed_again_runs_only_what_has_not_finished(
         return real(composed, run, *rest)
 
     sweep = tmp_path / "sweep"
-    words = ["-m", "data=folder", f"data.root={pictures}", *SMALL, "stages.head.max_epochs=1", f"hydra.sweep.dir={sweep}"]
+    words = ["-m", "data=folder", f"data.root={pictures}", *FAST, "stages.head.max_epochs=1", f"hydra.sweep.dir={sweep}"]
     with monkeypatch.context() as patched:
         patched.setattr(artclf.training.experiment, "run", run_without_luck)
         done = train(*words, "seed=0,1")
