@@ -65,11 +65,7 @@ class Bench:
     def child(self, side: str, command: Sequence[str], cache: Path | None = None, **options: Any) -> Finished:
         """Run a command in the repository, and print how long it took.
 
-        Args:
-            side: what it is, for the log's name.
-            command: what to run.
-            cache: ARTCLF_CACHE; without, one that all preparations share.
-            options: sample and until of `run_child`.
+        `side` names its log; `cache` is its ARTCLF_CACHE (None: that of all preparations); `options` are those of `run_child`.
         """
         name = f"{self.row}-{side}"
         self.made[name] = self.made.get(name, 0) + 1

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,21 +12,6 @@ from PIL import Image
 
 from benchmarks.machine import cores
 
-STYLES = (
-    *("art_nouveau", "baroque", "expressionism", "impressionism", "post_impressionism"),
-    *("realism", "renaissance", "romanticism", "surrealism", "ukiyo_e"),
-)
-SMALL = {"train": {"": 18, "AI_LD_": 6, "AI_SD_": 6}, "test": {"": 7, "AI_LD_": 2, "AI_SD_": 3}}
-"""Images in each style's folder, in the proportions of AI-ArtBench."""
-
-TRAIN = {
-    "": (5000,) * 10,
-    "AI_LD_": (4992, 4960, 5116, 5208, 4844, 5232, 5416, 5436, 5384, 5504),
-    "AI_SD_": (5384, 5052, 5304, 5388, 5360, 5248, 5060, 5455, 5364, 5308),
-}
-"""Training images by the folder's prefix, in the order of STYLES, in AI-ArtBench, version 5; each test folder has TEST."""
-TEST = 1000
-
 
 def draw(file: Path, seed: list[int], side: int, coarse: int) -> None:
     """Write a JPEG of smooth noise with `coarse` cells a side; different for each seed."""
@@ -34,18 +19,38 @@ def draw(file: Path, seed: list[int], side: int, coarse: int) -> None:
     Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR).save(file, quality=90)
 
 
-def draw_artbench(root: Path, side: int) -> int:
+def artbench_folders(root: Path, divide_by: int) -> Iterator[tuple[Path, int]]:
+    """Make the folders of AI-ArtBench, version 5: each, and its number of files / `divide_by`."""
+    from artclf.data.sources.artbench_download import expected_counts  # noqa: PLC0415 (benchmarks' own process draws nothing)
+
+    for split, counts in expected_counts().items():
+        for name, count in counts.items():
+            folder = root / "Real_AI_SD_LD_Dataset" / split / name
+            folder.mkdir(parents=True)
+            yield folder, count // divide_by
+
+
+def draw_artbench(root: Path, side: int, divide_by: int = 440) -> int:
     """Draw images of `side` pixels in AI-ArtBench's layout; AI-generated ones are a little finer. How many."""
-    count = 0
-    for split, prefixes in SMALL.items():
-        for prefix, number in prefixes.items():
-            for style in STYLES:
-                folder = root / "Real_AI_SD_LD_Dataset" / split / f"{prefix}{style}"
-                folder.mkdir(parents=True)
-                for serial in range(number):
-                    draw(folder / f"{serial:04}.jpg", [*folder.name.encode(), len(split), serial], side, 24 if prefix else 16)
-                count += number
-    return count
+    total = 0
+    for folder, count in artbench_folders(root, divide_by):
+        for serial in range(count):
+            seed = [*f"{folder.parent.name}/{folder.name}".encode(), serial]
+            draw(folder / f"{serial:04}.jpg", seed, side, 24 if folder.name.startswith("AI_") else 16)
+        total += count
+    return total
+
+
+def make_tree(root: Path, divide_by: int = 1) -> int:
+    """Make folders with AI-ArtBench's numbers of files / `divide_by`: hard links to one image in each. How many files."""
+    total = 0
+    for folder, count in artbench_folders(root, divide_by):
+        files = [folder / f"{folder.name}-{serial:06}.jpg" for serial in range(count)]
+        draw(files[0], [*folder.name.encode()], 256, 16)
+        for file in files[1:]:
+            os.link(files[0], file)
+        total += count
+    return total
 
 
 def distinct_path(serial: int) -> str:
@@ -76,21 +81,3 @@ def write_table(file: Path, counts: Mapping[str, int]) -> None:
         for serial, split in enumerate(splits):
             label, generator = ("ai", "noise") if serial % 3 else ("human", "human")
             table.writerow((distinct_path(serial), label, generator, f"style_{serial % 10}", split))
-
-
-def make_tree(root: Path, divide_by: int = 1) -> int:
-    """Make folders with AI-ArtBench's numbers of files / `divide_by`: hard links to thirty images. How many files."""
-    originals = root / ".originals"  # hidden: no source lists it
-    originals.mkdir(parents=True)
-    total = 0
-    for prefix, counts in TRAIN.items():
-        for style, number in zip(STYLES, counts, strict=True):
-            name = prefix + (style.replace("_e", "-e") if prefix and style == "ukiyo_e" else style)
-            draw(originals / f"{name}.jpg", [*name.encode()], 256, 16)
-            for split, count in (("train", number // divide_by), ("test", TEST // divide_by)):
-                folder = root / "Real_AI_SD_LD_Dataset" / split / name
-                folder.mkdir(parents=True)
-                for serial in range(count):
-                    os.link(originals / f"{name}.jpg", folder / f"{style}-{serial:06}.jpg")
-                total += count
-    return total

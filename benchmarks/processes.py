@@ -46,18 +46,15 @@ def run_child(
     sample: bool = False,
     until: Callable[[], bool] | None = None,
 ) -> Finished:
-    """Run a command to its end.
+    """Run a command in a folder, and write what it prints to a log.
 
     Args:
         command: what to run.
-        log: the file for what it prints.
+        log: the file.
         environment: added to this process's own.
         folder: in which it runs.
-        sample: read its memory twice a second.
-        until: asked every 20 ms; once it is true, the process is ended.
-
-    Raises:
-        ChildFailedError: where it ends with another code than 0, or before `until` is true.
+        sample: whether to read its memory twice a second.
+        until: asked every 20 ms; once it is true, the process is ended. Else it runs to its end.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as written:

@@ -26,12 +26,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other;
 def test_a_search_goes_on_after_trials_that_failed_or_were_stopped(train, pictures: Path, tmp_path: Path) -> None:
     """The seed's four trials: a rate that learns, one that does not, one that diverges, and the second again."""
     sweep = tmp_path / "sweep"
-    settled = [
-        "stages.head.optim.name=sgd",
-        "stages.head.max_epochs=2",
-        "augment=basic",
-        "head.dropout=0",
-    ]
+    settled = ["stages.head.optim.name=sgd", "stages.head.max_epochs=2", "augment=basic", "head.dropout=0"]
     searched = ["stages.head.optim.lr=choice(1e-2,1e-7,1e38)"]
     options = {"n_trials": 4, "seed": 35, "sampler": "random", "pruner_startup_trials": 1, "pruner_warmup_epochs": 0}
     words = ["data=folder", f"data.root={pictures}", *SMALL, *settled, *searched, f"hydra.sweep.dir={sweep}"]
@@ -63,10 +58,14 @@ def test_a_search_without_m_is_one_clear_line(train) -> None:
 
 def test_a_search_in_which_all_trials_fail_ends_with_2(train, tmp_path: Path) -> None:
     words = ["data=folder", f"data.root={tmp_path / 'nowhere'}", "hydra.sweeper.n_trials=2"]
-    done = train("-m", "sweep=optuna", *FAST, *words, f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    search = ["-m", "sweep=optuna", *FAST, *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    done = train(*search)
     assert done.code == 2
     assert done.lines("no trial finished; the reasons are in")
     assert "nowhere: does not exist" in (tmp_path / "sweep" / "sweep.html").read_text(encoding="utf-8")
+    other = train(*search, "head.dropout=0")
+    assert other.code == 2
+    assert other.lines("holds runs already, of another command")
 
 
 def test_a_multirun_typed_again_runs_only_what_has_not_finished(
@@ -82,7 +81,7 @@ def test_a_multirun_typed_again_runs_only_what_has_not_finished(
         return real(composed, run, *rest)
 
     sweep = tmp_path / "sweep"
-    words = ["-m", "data=folder", f"data.root={pictures}", *SMALL, "stages.head.max_epochs=1", f"hydra.sweep.dir={sweep}"]
+    words = ["-m", "data=folder", f"data.root={pictures}", *FAST, "stages.head.max_epochs=1", f"hydra.sweep.dir={sweep}"]
     with monkeypatch.context() as patched:
         patched.setattr(artclf.training.experiment, "run", run_without_luck)
         done = train(*words, "seed=0,1")

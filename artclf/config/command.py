@@ -11,6 +11,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from artclf.errors import ArtclfError
 
 FOLDER = ("resume", "resume.folder")  # as it is typed, and as Hydra reads it
+NO_TEXT = ("true", "false", "null", "nan", "inf")  # words that Hydra reads as something else
 SEARCH_KEYS = ("sweep", "pruning")
 
 
@@ -36,7 +37,9 @@ def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
 
 
 def quoted(value: str) -> str:
-    """A value as Hydra reads it back: in quotes, with what they would end escaped."""
+    """A value as Hydra reads it back as text: in quotes, with what they would end escaped, unless it is a plain word."""
+    if re.fullmatch(r"[A-Za-z/_][\w./-]*", value, re.ASCII) and value.lower() not in NO_TEXT:
+        return value
     return str(QuotedString(value, Quote.single).with_quotes())
 
 
@@ -47,8 +50,7 @@ def command_of(words: Iterable[str]) -> str:
 
 def resume_command(run: Path) -> str:
     """What to type, in a shell, to continue a run."""
-    plain = re.fullmatch(r"[\w./-]+", str(run), re.ASCII)  # as far as Hydra reads words without quotes
-    return command_of([f"resume={run if plain else quoted(str(run))}"])
+    return command_of([f"resume={quoted(str(run))}"])
 
 
 def concerns_search(word: str) -> bool:

@@ -1,4 +1,4 @@
-"""The end of a run that a search stopped, and the end of a multirun, whose runs are compared."""
+"""The end of a run that a search stopped, and Hydra's callback that compares the runs of a multirun."""
 
 import logging
 from pathlib import Path
@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from artclf.errors import USAGE_ERROR, ArtclfError
-from artclf.run_folder import JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, runs_of
+from artclf.run_folder import CONFIG_FILE, JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, runs_of
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +34,19 @@ class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked 
 
 
 class Comparison(Callback):
-    """A Hydra callback that writes comparison.html, its figures and its tables beside the runs of a multirun."""
+    """Keeps the runs of two commands apart, and writes comparison.html, its figures and its tables beside a multirun's runs."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
-        """Refuse a folder that holds runs of another command; the same command continues its own.
-
-        Raises:
-            SystemExit: with code 2, where it does.
-        """
+        """Exit with code 2 where the folder holds runs of another command; the same command continues its own."""
         folder = Path(config.hydra.sweep.dir)
-        if _sweeper(config) == "artclf_optuna" and (folder / JOURNAL_FILE).is_file():
-            return  # the search itself compares what was typed
-        if not (folder / "config.yaml").is_file() and not any(folder.glob("*/config.yaml")):
+        traces = [folder / CONFIG_FILE, folder / JOURNAL_FILE, *folder.glob(f"*/{CONFIG_FILE}")]
+        if not any(file.is_file() for file in traces):
             return
-        if _typed_before(folder) != OmegaConf.to_container(config.hydra.overrides.task):
+        try:
+            typed_before = OmegaConf.load(folder / MULTIRUN_FILE).hydra.overrides.task
+        except (OSError, YAMLError, OmegaConfBaseException):
+            typed_before = None
+        if typed_before != config.hydra.overrides.task:
             log.error(
                 "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to continue them, compare "
                 "them (artclf compare), or type another folder",
@@ -57,12 +56,8 @@ class Comparison(Callback):
         log.info("continuing the multirun in %s: finished runs are not run again", folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
-        """Compare the finished runs and list those that failed.
-
-        Raises:
-            SystemExit: with code 2, where a run failed, left nothing here, or the runs can't be compared.
-        """
-        if _sweeper(config).startswith("artclf_"):
+        """Compare the finished runs. Exit with code 2 where a run failed, or there is nothing that can be compared."""
+        if config.hydra.runtime.choices["hydra/sweeper"].startswith("artclf_"):
             return  # these have a page of their own
         from artclf.report.comparison_page import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
 
@@ -83,16 +78,3 @@ class Comparison(Callback):
         if failures:
             log.error("%d of %d runs failed: %s", len(failures), len(failures) + len(runs), ", ".join(sorted(failures)))
             raise SystemExit(USAGE_ERROR)
-
-
-def _sweeper(config: DictConfig) -> str:
-    """The package of the sweeper that was chosen ("artclf_optuna")."""
-    return str(config.hydra.sweeper._target_).removeprefix("hydra_plugins.").partition(".")[0]
-
-
-def _typed_before(folder: Path) -> Any:
-    """The overrides of the multirun in a folder, as Hydra wrote them down; None where it did not."""
-    try:
-        return OmegaConf.to_container(OmegaConf.load(folder / MULTIRUN_FILE).hydra.overrides.task)
-    except (OSError, YAMLError, OmegaConfBaseException):
-        return None

@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
+import pandas as pd
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from artclf.config.command import command_of, quoted
 from artclf.config.schema import Config
@@ -25,7 +23,7 @@ from artclf.run_folder import outcome_of
 log = logging.getLogger(__name__)
 
 _LONGEST = 80  # letters of a folder's name
-_NO_TEXT = ("true", "false", "null", "nan", "inf")  # what Hydra reads as something else
+_PRINTED = {"found": "recall", "human called AI": "false_positive_rate", "balanced": "balanced_accuracy"}
 
 
 def leave_each_out(
@@ -48,68 +46,53 @@ def leave_each_out(
     assert config.holdout is not None
     by = config.holdout.by
     names, aside = to_leave_out(read_source(config.data).table, by)
-    folders = {name: folder / inside for name, inside in folder_names(names).items()}
-    launch([job_words(words, name, run) for name, run in folders.items()], 0)
-    finished: dict[str, Path] = {}
-    failed: dict[str, str] = {}
-    for name, run in folders.items():
-        outcome = outcome_of(run)
-        if outcome.state == "finished":
-            finished[name] = run
-        elif NO_TEST_IMAGES in outcome.reason:
-            aside[name] = f"it {NO_TEST_IMAGES}"
-        else:
-            failed[name] = outcome.reason
+    runs = {name: folder / inside for name, inside in folder_names(names).items()}
+    launch([job_words(words, name, run) for name, run in runs.items()], 0)
+    outcomes = {name: outcome_of(run) for name, run in runs.items()}
+    finished = {name: runs[name] for name, outcome in outcomes.items() if outcome.state == "finished"}
+    failed = {name: outcome.reason for name, outcome in outcomes.items() if name not in finished}
+    untested = [name for name, reason in failed.items() if NO_TEST_IMAGES in reason]
+    aside |= {name: failed.pop(name) for name in untested}
     for name, reason in aside.items():
         log.warning("%s %s is not left out: %s", by, name, reason)
     holdout = read_holdout(finished, by, command_of(words), failed, aside)
     write_holdout(folder, holdout)
     if failed:
         again = command_of([*words, f"hydra.run.dir={quoted(str(folder))}"])
-        log.error("%d of %d runs failed: %s; to try them again: %s", len(failed), len(folders), ", ".join(failed), again)
+        log.error("%d of %d runs failed: %s; to try them again: %s", len(failed), len(runs), ", ".join(failed), again)
     return holdout
 
 
 def print_holdout(holdout: Holdout, folder: Path) -> None:
-    """Print a row for each generator or style, and where the page is."""
-    title = f"images of each {holdout.by} by a network not trained on it (in brackets: by those that were)"
-    table = Table(title=title, box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column(holdout.by, overflow="fold")
-    for column in ("AI", "found", "human\ncalled AI", "balanced", "AUROC"):
-        table.add_column(column, justify="right", no_wrap=True)
+    """Print what runs found of what they were not trained on, and where the page is."""
+    rows = {}
     for result in holdout.results:
-        cells = []
-        for name in ("recall", "false_positive_rate", "balanced_accuracy", "auroc"):
-            text = fmt.score if name == "auroc" else fmt.share
-            seen = f" ({text(result.seen.estimates[name].value)})" if result.seen else ""
-            cells.append(f"{text(result.unseen.estimates[name].value)}{seen}")
-        table.add_row(escape(result.leave), fmt.count(result.unseen.ai), *cells)
-    lines = [f"run folders: {folder}", f"page:        {folder / 'holdout.html'}"]
+        estimates = result.unseen.estimates
+        shares = {column: fmt.share(estimates[figure].value) for column, figure in _PRINTED.items()}
+        rows[result.leave] = {"AI": result.unseen.ai, **shares, "AUROC": fmt.score(estimates["auroc"].value)}
+    lines = [
+        f"images of each {holdout.by}, by a network that was not trained on it:",
+        pd.DataFrame.from_dict(rows, orient="index").to_string(),
+        f"run folders: {folder}",
+        f"page:        {folder / 'holdout.html'}",
+    ]
     if any(metrics["data"]["source"] == "demo" for metrics in holdout.metrics.values()):
         lines.insert(0, "Demo images are drawn by artclf itself: these scores say nothing about art.")
-    console = Console()
-    console.print(table)
-    for line in lines:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    Console().print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:
     """Return a folder's name for each: letters, digits, dots and dashes, and no two that differ in case alone."""
     folders: dict[str, str] = {}
-    taken: set[str] = set()
     for name in names:
-        plain = re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST] or "unnamed"
-        folder, number = plain, 1
-        while folder.casefold() in taken:
-            number += 1
-            folder = f"{plain}_{number}"
-        taken.add(folder.casefold())
+        folder = re.sub(r"[^\w.-]+", "_", name).strip("._")[:_LONGEST] or "unnamed"
+        while folder.casefold() in map(str.casefold, folders.values()):
+            folder += "_"
         folders[name] = folder
     return folders
 
 
 def job_words(words: Sequence[str], name: str, run: Path) -> list[str]:
     """The overrides of the job that leaves one out."""
-    plain = re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) and name.lower() not in _NO_TEXT
-    leave = f"holdout.leave={name if plain else quoted(name)}"
-    return [*words, leave, f"hydra.sweep.dir={quoted(str(run.parent))}", f"hydra.sweep.subdir={quoted(run.name)}"]
+    own = {"holdout.leave": name, "hydra.sweep.dir": str(run.parent), "hydra.sweep.subdir": run.name}
+    return [*words, *(f"{key}={quoted(value)}" for key, value in own.items())]

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from artclf.errors import ArtclfError
 
+CHOICES = {"sampler": ("tpe", "random"), "pruner": ("median", "none")}
+LOWEST = {"n_trials": 1, "n_jobs": 1, "pruner_startup_trials": 1}  # 0 for the others
+
 
 @dataclass
 class Options:
@@ -19,18 +22,12 @@ class Options:
     pruner_warmup_epochs: int
 
     def check(self) -> None:
-        """Refuse values that are not allowed.
-
-        Raises:
-            ArtclfError: with a line for each of them.
-        """
-        lowest = {"n_trials": 1, "n_jobs": 1, "pruner_startup_trials": 1}
-        allowed = {"sampler": ("tpe", "random"), "pruner": ("median", "none")}
+        """Raise an ArtclfError with a line for each value that is not allowed."""
         lines = []
         for key, value in vars(self).items():
-            if key in allowed and value not in allowed[key]:
-                lines.append(f"hydra.sweeper.{key}: got {value!r}; allowed: {', '.join(allowed[key])}")
-            elif key not in allowed and value < lowest.get(key, 0):
-                lines.append(f"hydra.sweeper.{key}: got {value}; allowed: a whole number from {lowest.get(key, 0)} on")
+            if key in CHOICES and value not in CHOICES[key]:
+                lines.append(f"hydra.sweeper.{key}: got {value!r}; allowed: {', '.join(CHOICES[key])}")
+            elif key not in CHOICES and value < LOWEST.get(key, 0):
+                lines.append(f"hydra.sweeper.{key}: got {value}; allowed: a whole number from {LOWEST.get(key, 0)} on")
         if lines:
             raise ArtclfError("\n".join(lines))

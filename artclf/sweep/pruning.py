@@ -3,11 +3,11 @@
 import math
 import warnings
 from pathlib import Path
-from typing import Any
 
 import optuna
 from lightning.pytorch import Callback, LightningModule, Trainer
 from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import MedianPruner
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
@@ -16,6 +16,7 @@ from artclf.errors import ArtclfError
 from artclf.sweep.callbacks import Pruned
 
 STUDY = "artclf"
+OPTIONS = "options"  # the study's attribute that holds the options of the search
 
 
 def storage(file: Path) -> JournalStorage:
@@ -28,32 +29,21 @@ def storage(file: Path) -> JournalStorage:
         return JournalStorage(JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file))))
 
 
-def make_pruner(options: dict[str, Any]) -> optuna.pruners.BasePruner:
-    """Return the pruner by what `study.user_attrs["pruner"]` holds."""
-    if options["name"] == "none":
-        return optuna.pruners.NopPruner()
-    return optuna.pruners.MedianPruner(
-        n_startup_trials=options["startup_trials"],
-        n_warmup_steps=options["warmup_epochs"] + 1,  # optuna prunes from this step on, and epochs count from 1
-    )
-
-
-def open_trial(file: Path, trial: int) -> optuna.Trial:
-    """Open a running trial, by its id in the journal, from the process that trains it.
-
-    Raises:
-        ArtclfError: where there is no such journal, or no such trial in it.
-    """
+def open_trial(config: PruningConfig) -> optuna.Trial:
+    """Open a running trial from the process that trains it. ArtclfError where there is no such journal or trial."""
+    file = Path(config.storage)
     if not file.is_file():
         raise ArtclfError(
             f"pruning.storage={file}: there is no such file here; a sweep's folder must be seen by all its machines"
         )
     try:
         study = optuna.load_study(study_name=STUDY, storage=storage(file), sampler=optuna.samplers.RandomSampler())
-        study.pruner = make_pruner(study.user_attrs["pruner"])
-        return optuna.Trial(study, trial)
+        options = study.user_attrs[OPTIONS]
+        # Optuna prunes from the step n_warmup_steps on, and epochs count from 1
+        study.pruner = MedianPruner(options["pruner_startup_trials"], n_warmup_steps=options["pruner_warmup_epochs"] + 1)
+        return optuna.Trial(study, config.trial)
     except KeyError as error:
-        raise ArtclfError(f"pruning.trial={trial}: {file} holds no such trial") from error
+        raise ArtclfError(f"pruning.trial={config.trial}: {file} holds no such trial") from error
 
 
 class Pruning(Callback):
@@ -62,8 +52,8 @@ class Pruning(Callback):
     `Pruned` is raised only when the fit has ended, so that its last epoch is written down.
     """
 
-    def __init__(self, trial: optuna.Trial, metric: str, epochs_before: int) -> None:
-        self.trial = trial
+    def __init__(self, config: PruningConfig, metric: str, epochs_before: int) -> None:
+        self.trial = open_trial(config)
         self.metric = metric
         self.epochs_before = epochs_before  # of earlier stages
         self.stopped: Pruned | None = None
@@ -84,12 +74,3 @@ class Pruning(Callback):
         """Raise `Pruned` where the trial was stopped."""
         if self.stopped is not None:
             raise self.stopped
-
-
-def pruning_callback(config: PruningConfig, metric: str, epochs_before: int) -> Pruning:
-    """The callback of one stage's fit.
-
-    Raises:
-        ArtclfError: where the journal is not there.
-    """
-    return Pruning(open_trial(Path(config.storage), config.trial), metric, epochs_before)

@@ -3,50 +3,55 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
+import pandas as pd
 from hydra.core.override_parser.types import Override
-from optuna.trial import TrialState
+from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.samplers import RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState
 
 from artclf.config.command import command_of, concerns_search, quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.report.figures.sweep import Sweep, Trial
+from artclf.report.figures.sweep import Outcome, Sweep, Trial
 from artclf.report.sweep_page import write_sweep
-from artclf.run_folder import ERROR_FILE, JOURNAL_FILE
+from artclf.run_folder import (
+    CONFIG_FILE,
+    EPOCHS_FILE,
+    ERROR_FILE,
+    JOURNAL_FILE,
+    PRUNED_FILE,
+    outcome_of,
+    read_json,
+    read_metrics,
+    read_table,
+)
 from artclf.sweep.options import Options
-from artclf.sweep.outcome import importance, read_outcome
-from artclf.sweep.pruning import STUDY, make_pruner, storage
+from artclf.sweep.pruning import OPTIONS, STUDY, storage
 
 log = logging.getLogger(__name__)
 
 Launch = Callable[[list[list[str]], int], Any]  # runs jobs: the overrides of each, and the number of the first
 Compose = Callable[[list[str]], Any]  # composes the configuration of one job; raises where it can't be
+TEST_FIGURES = ("balanced_accuracy", "auroc", "false_positive_rate")
+_FEWEST = 8  # finished trials; with fewer, the importance of settings would be noise
 
 
 class Search:
     """A new search in a folder, or the continuation of the one that it holds. The run of trial 7 is in its subfolder 7.
 
-    Args:
-        folder: the sweep's.
-        searched: the overrides that are searched, from `search_space`.
-        settled: those that are the same for all trials.
-        metric: the monitored metric ("val/loss").
-        mode: whether the lowest or the highest is best.
-        options: how to search.
-
-    Raises:
-        ArtclfError: for options that are not allowed, and where the folder holds another search.
+    `searched` and `fixed` come from `search_space`; `metric` is the monitored one ("val/loss"), whose lowest or highest value
+    (`mode`) is best. ArtclfError for options that are not allowed.
     """
 
     def __init__(
         self,
         folder: Path,
         searched: Sequence[Override],
-        settled: Sequence[Override],
+        fixed: Sequence[Override],
         *,
         metric: str,
         mode: Literal["min", "max"],
@@ -55,53 +60,29 @@ class Search:
         options.check()
         self.folder = folder
         self.settings = [setting(override) for override in searched]
-        self.settled = [str(override.input_line) for override in settled]
-        self.of_runs = [word for word in self.settled if not concerns_search(word)]
+        self.fixed = [str(override.input_line) for override in fixed]
         self.metric = metric
         self.mode = mode
         self.options = options
         folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # its lines about each trial are logged here
-        self.study = self._open()
-        self._close_running()
+        self.study = self._open_study()
+        self._report_running()  # what a search that was killed has left
 
-    def _open(self) -> optuna.Study:
+    def _open_study(self) -> optuna.Study:
         study = optuna.create_study(
             study_name=STUDY,
             storage=storage(self.folder / JOURNAL_FILE),
             direction="minimize" if self.mode == "min" else "maximize",
             load_if_exists=True,
         )
-        asked = {
-            "space": {found.key: found.text for found in self.settings},
-            "settled": self.of_runs,
-            "metric": self.metric,
-        }
-        if study.user_attrs.get("asked", asked) != asked:
-            raise ArtclfError(
-                f"hydra.sweep.dir={self.folder}: holds a search of other settings; type what was typed there, or another folder"
-            )
-        options = self.options
-        pruner = {
-            "name": options.pruner,
-            "startup_trials": options.pruner_startup_trials,
-            "warmup_epochs": options.pruner_warmup_epochs,
-        }
-        study.set_user_attr("asked", asked)
-        study.set_user_attr("pruner", pruner)
-        study.pruner = make_pruner(pruner)
-        seed = options.seed + len(study.trials)  # else a continued search would draw its first trials again
-        study.sampler = (
-            optuna.samplers.TPESampler(seed=seed, n_startup_trials=options.startup_trials, constant_liar=options.n_jobs > 1)
-            if options.sampler == "tpe"
-            else optuna.samplers.RandomSampler(seed=seed)
-        )
+        study.set_user_attr(OPTIONS, vars(self.options))
+        seed = self.options.seed + len(study.trials)  # else a continued search would draw its first trials again
+        study.sampler = RandomSampler(seed)
+        if self.options.sampler == "tpe":
+            liar = self.options.n_jobs > 1  # trials at the same time are drawn apart
+            study.sampler = TPESampler(seed=seed, n_startup_trials=self.options.startup_trials, constant_liar=liar)
         return study
-
-    def _close_running(self) -> None:
-        """Report the trials that were running when the search was stopped."""
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._report(trial.number)
 
     def run(self, launch: Launch, compose: Compose) -> bool:
         """Search until all trials are done, and write the sweep's page, also where the search is interrupted.
@@ -118,51 +99,43 @@ class Search:
                 self._run_batch(min(left, self.options.n_jobs), launch, compose)
         finally:
             if self.study.trials:
-                self._close_running()
+                self._report_running()
                 write_sweep(self.folder, self._sweep(time.perf_counter() - began))
         return any(trial.state == TrialState.COMPLETE for trial in self.study.trials)
 
     def _run_batch(self, size: int, launch: Launch, compose: Compose) -> None:
         """Ask for trials, run those that can be composed, and report the outcomes."""
-        trials = [self.study.ask() for _ in range(size)]
-        jobs: list[tuple[int, list[str]]] = []
-        for trial in trials:
-            words = self._overrides(trial)
+        jobs: dict[int, list[str]] = {}
+        for trial in [self.study.ask() for _ in range(size)]:
+            overrides = self._overrides(trial)
             try:
-                compose(words)
+                compose(overrides)
             except Exception as error:  # noqa: BLE001 (whatever Hydra raises: the trial failed, and its folder says why)
                 self._fail(trial.number, f"these settings can't be composed: {str(error).splitlines()[0]}")
             else:
-                jobs.append((trial.number, words))
-        # a launcher counts up from the first number: trials are launched in groups without gaps
-        for _, group in groupby(enumerate(jobs), key=lambda item: item[1][0] - item[0]):
-            self._launch([job for _, job in group], launch)
-        for trial in trials:
-            self._report(trial.number)
-
-    def _launch(self, jobs: list[tuple[int, list[str]]], launch: Launch) -> None:
-        numbers = [number for number, _ in jobs]
+                jobs[trial.number] = overrides
         try:
-            launch([words for _, words in jobs], numbers[0])
+            if jobs:
+                launch(list(jobs.values()), min(jobs))
         except Exception as error:  # a worker that died, a SLURM job over its time: not all of the jobs need have failed
             reason = f"the launcher stopped: {' '.join(f'{type(error).__name__}: {error}'.split())}"
-            began = any((self._run_folder(number) / "config.yaml").is_file() for number in numbers)
-            for number in numbers:
-                if not read_outcome(self._run_folder(number), self.metric).ended:
+            for number in jobs:
+                if outcome_of(self._run_folder(number)).state == "unfinished":
                     self._fail(number, reason)
-            if not began:
+            if not any((self._run_folder(number) / CONFIG_FILE).is_file() for number in jobs):
                 raise ArtclfError(reason) from error
             log.exception("the launcher stopped; the sweep goes on")
+        self._report_running()
 
     def _run_folder(self, number: int) -> Path:
         return self.folder / str(number)
 
     def _overrides(self, trial: optuna.Trial) -> list[str]:
-        """The overrides of a trial: the settled ones, the drawn ones, and the search's own."""
+        """The overrides of a trial: the fixed ones, the drawn ones, and the search's own."""
         drawn = {found.key: found.draw(trial) for found in self.settings}
         trial.set_user_attr("words", drawn)
-        words = [*self.settled, *(f"{key}={word}" for key, word in drawn.items())]
-        words += [f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir='{trial.number}'"]
+        words = [*self.fixed, *(f"{key}={word}" for key, word in drawn.items())]
+        words += [f"hydra.sweep.dir={quoted(str(self.folder))}", f"hydra.sweep.subdir={quoted(str(trial.number))}"]
         if self.options.pruner != "none":
             words.append(f"pruning={{storage:{quoted(str(self.folder / JOURNAL_FILE))},trial:{trial._trial_id}}}")
         return words
@@ -170,29 +143,29 @@ class Search:
     def _fail(self, number: int, reason: str) -> None:
         folder = self._run_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / ERROR_FILE).exists():
-            (folder / ERROR_FILE).write_text(reason, encoding="utf-8")
+        (folder / ERROR_FILE).write_text(reason, encoding="utf-8")
 
-    def _report(self, number: int) -> None:
-        """Report a trial's outcome to Optuna."""
-        outcome = read_outcome(self._run_folder(number), self.metric)
-        if outcome.state == "finished":
-            self.study.tell(number, outcome.value)
-            log.info("trial %d: %s %.4g, the best so far %.4g", number, self.metric, outcome.value, self.study.best_value)
-            return
-        pruned = outcome.state == "pruned" and self.study.trials[number].intermediate_values
-        self.study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
-        log.info("trial %d %s: %s", number, outcome.state, outcome.reason)
+    def _report_running(self) -> None:
+        """Report to Optuna what became of the trials that it takes to be running."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            outcome = read_outcome(self._run_folder(trial.number), self.metric)
+            if outcome.state == "finished":
+                self.study.tell(trial.number, outcome.value)
+                best = self.study.best_value
+                log.info("trial %d: %s %.4g, the best so far %.4g", trial.number, self.metric, outcome.value, best)
+            else:
+                self.study.tell(trial.number, state=TrialState.PRUNED if outcome.state == "pruned" else TrialState.FAIL)
+                log.info("trial %d %s: %s", trial.number, outcome.state, outcome.reason)
 
     def _sweep(self, seconds: float) -> Sweep:
+        """What the sweep's page shows."""
         trials = []
         for trial in self.study.trials:
             outcome = read_outcome(self._run_folder(trial.number), self.metric)
             trials.append(Trial(number=trial.number, words=trial.user_attrs.get("words", {}), **vars(outcome)))
         finished = [trial for trial in trials if trial.state == "finished"]
-        sign = 1 if self.mode == "min" else -1
-        best = min(finished, key=lambda trial: sign * (trial.value or 0.0), default=None)
-        shares, why_not = importance(self.study)
+        best = {"min": min, "max": max}[self.mode](finished, key=lambda trial: trial.value or 0.0, default=None)
+        of_runs = [word for word in self.fixed if not concerns_search(word)]
         return Sweep(
             metric=self.metric,
             mode=self.mode,
@@ -200,11 +173,47 @@ class Search:
             space={found.key: found.text for found in self.settings},
             numbers={found.key: (found.low, found.high, found.log) for found in self.settings if not found.words},
             choices={found.key: found.words for found in self.settings if found.words},
-            settled=self.of_runs,
+            settled=of_runs,
             best=best,
-            command=command_of([*self.of_runs, *(f"{key}={word}" for key, word in best.words.items())]) if best else None,
-            importance=shares,
-            importance_missing=why_not,
+            command=command_of([*of_runs, *(f"{key}={word}" for key, word in best.words.items())]) if best else None,
+            importance=importance(self.study),
             asked=self.options.n_trials,
             seconds=seconds,
         )
+
+
+def read_outcome(run: Path, metric: str) -> Outcome:
+    """Read what the run of a trial left in its folder; `metric` is the monitored one ("val/loss")."""
+    table = read_table(run / EPOCHS_FILE, numbers=("seconds",))
+    epochs = 0 if table is None else len(table)
+    ended = outcome_of(run)
+    if ended.state == "pruned":
+        pruned = read_json(run / PRUNED_FILE, "search again")
+        return Outcome("pruned", pruned["value"], epochs, pruned["seconds"], ended.reason)
+    if ended.state == "finished":
+        metrics = read_metrics(run)
+        test = {key: metrics["splits"]["test"].get(key) for key in TEST_FIGURES}
+        return Outcome("finished", metrics["best"][metric], epochs, metrics.get("seconds"), test=test)
+    reason = ended.reason if ended.state == "failed" else "it did not end: it was interrupted, or its process was"
+    return Outcome("failed", None, epochs, None if table is None else round(float(table["seconds"].sum()), 2), reason)
+
+
+def importance(study: optuna.Study) -> dict[str, float]:
+    """Share of the differences between finished trials that each setting explains, by itself and with the others.
+
+    Functional ANOVA on a random forest (Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
+    Importance", ICML 2014), as Optuna computes it. The forest is given the trials' ranks: a single trial that nearly diverged
+    would otherwise explain everything.
+
+    Returns:
+        Key → share, the largest first; they add up to 1. Nothing where too few trials finished, or all are equally good.
+    """
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    ranks = pd.Series({trial.number: trial.value for trial in finished}, dtype=float).rank()
+    if len(finished) < _FEWEST or ranks.nunique() == 1:
+        return {}
+
+    def rank(trial: FrozenTrial) -> float:
+        return float(ranks[trial.number])
+
+    return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), target=rank))

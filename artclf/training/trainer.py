@@ -168,9 +168,9 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         epochs = EpochTable(folder / EPOCHS_FILE, stage, earlier=names[: names.index(stage)])
         callbacks.append(epochs)
         if config.pruning:
-            from artclf.sweep.pruning import pruning_callback  # noqa: PLC0415 (needs the extra `sweep`)
+            from artclf.sweep.pruning import Pruning  # noqa: PLC0415 (needs the extra `sweep`)
 
-            callbacks.append(pruning_callback(config.pruning, config.monitor.metric, epochs.epochs_before))
+            callbacks.append(Pruning(config.pruning, config.monitor.metric, epochs.epochs_before))
     if not loggers:  # LearningRateMonitor refuses to be without one; metrics.csv has the learning rate
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     return Trainer(

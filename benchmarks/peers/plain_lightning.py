@@ -26,9 +26,10 @@ from benchmarks.peers.images import MEAN, STD, Item, build, read_splits
 
 RATES = {"head": (1e-3, "cosine"), "last10": (1e-5, "constant"), "all": (1e-4, "cosine")}  # as in artclf's configuration
 WORKERS, BATCH = 2, 32
+Batch = tuple[torch.Tensor, torch.Tensor]  # images float32 [B, 3, S, S], targets [B]
 
 
-class Images(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class Images(Dataset[Batch]):
     """Normalised images float32 [3, S, S] and their targets []."""
 
     def __init__(self, items: list[Item], size: int) -> None:
@@ -42,7 +43,7 @@ class Images(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, index: int) -> Batch:
         item = self.items[index]
         with Image.open(item.file) as image:
             return (self.augmented if item.copy else self.plain)(image.convert("RGB")), torch.tensor(item.target)
@@ -70,19 +71,19 @@ class Classifier(LightningModule):
         self.body.eval()
         self.trained[0].train()
 
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> torch.Tensor:  # noqa: ARG002
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
         """The loss of a batch."""
         return self._step("train", batch, {"accuracy": self.train_accuracy})
 
-    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Loss, accuracy and AUROC."""
         self._step("val", batch, {"accuracy": self.accuracy, "auroc": self.auroc})
 
-    def test_step(self, batch: tuple[torch.Tensor, torch.Tensor], batch_idx: int) -> None:  # noqa: ARG002
+    def test_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """The same on the test images."""
         self._step("test", batch, {"accuracy": self.accuracy, "auroc": self.auroc})
 
-    def _step(self, split: str, batch: tuple[torch.Tensor, torch.Tensor], metrics: dict[str, Any]) -> torch.Tensor:
+    def _step(self, split: str, batch: Batch, metrics: dict[str, Any]) -> torch.Tensor:
         logit = self.head(self.body(batch[0])).squeeze(1)
         loss = nn.functional.binary_cross_entropy_with_logits(logit, batch[1])
         for metric in metrics.values():

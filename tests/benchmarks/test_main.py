@@ -139,6 +139,6 @@ def test_a_process_is_timed_and_ended_with_all_that_it_started(tmp_path: Path) -
 
 @pytest.mark.skipif(not PROC.exists(), reason="memory is sampled from /proc")
 def test_the_memory_of_a_process_and_its_children_is_sampled(tmp_path: Path) -> None:
-    allocate = "import sys, time; mine = b'x' * (60 << 20); time.sleep(2)"
+    allocate = "import sys, time; mine = b'x' * (60 << 20); time.sleep(1.2)"
     code = f"import subprocess, sys, time; mine = b'x' * (60 << 20); subprocess.run([sys.executable, '-c', {allocate!r}])"
     assert 120 << 20 <= python(code, tmp_path / "a.log", sample=True).memory <= 190 << 20

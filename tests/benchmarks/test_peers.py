@@ -1,4 +1,5 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
 from benchmarks.first_step import EpochClock, FirstStep
 from benchmarks.peers.images import Item, balanced, read_splits
-from benchmarks.pictures import TEST, TRAIN, draw_distinct, make_tree, write_table
+from benchmarks.pictures import draw_artbench, draw_distinct, make_tree, write_table
 
 
 def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None:
@@ -26,12 +27,12 @@ def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None
     assert items[1].file == Path("root/000/000001.jpg")
 
 
-def test_the_tree_is_laid_out_as_ai_artbench_is(tmp_path: Path) -> None:
-    assert sum(sum(numbers) + TEST * len(numbers) for numbers in TRAIN.values()) == 185_015
-    files = make_tree(tmp_path / "tree", divide_by=1000)
-    manifest = read_ai_artbench(tmp_path / "tree")
-    assert len(manifest.table) == files == sum(n // 1000 for numbers in TRAIN.values() for n in numbers) + 30
-    assert manifest.table["style"].nunique() == 10
+@pytest.mark.parametrize("make", [lambda root: draw_artbench(root, 16, 1000), lambda root: make_tree(root, 1000)])
+def test_trees_are_laid_out_as_ai_artbench_is(make: Callable[[Path], int], tmp_path: Path) -> None:
+    assert make(tmp_path) == 177
+    table = read_ai_artbench(tmp_path).table
+    assert len(table) == 177
+    assert table["style"].nunique() == 10
 
 
 def test_copies_of_the_smaller_class_make_both_equal() -> None:

@@ -24,7 +24,6 @@ def made_up(trials: list[Trial], **changes: Any) -> Sweep:
         "best": best,
         "command": "python train.py data=folder lr=0.001 'a b'" if best else None,
         "importance": {"lr": 0.8, "head": 0.2},
-        "importance_missing": "",
         "asked": len(trials),
         "seconds": 100.0,
     }
@@ -68,7 +67,7 @@ def test_page_table_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_search_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
-    sweep = made_up([trial(0, reason="no GPU"), trial(1, reason="no GPU")], importance={}, importance_missing="too few")
+    sweep = made_up([trial(0, reason="no GPU"), trial(1, reason="no GPU")], importance={})
     write_sweep(tmp_path, sweep)
     page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert "No trial finished" in page
@@ -78,11 +77,10 @@ def test_a_search_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_search_of_one_trial_can_be_drawn(tmp_path: Path) -> None:
-    sweep = made_up([trial(0, 0.5)], importance={}, importance_missing="1 trial finished: too few", asked=20)
+    sweep = made_up([trial(0, 0.5)], importance={}, asked=20)
     write_sweep(tmp_path, sweep)
     page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert "interrupted before its 20 trials were done" in page
-    assert "No importance of settings: 1 trial finished: too few." in page
     assert (tmp_path / "sweep_settings.png").is_file()
     assert not (tmp_path / "sweep_importance.png").exists()
 

@@ -13,7 +13,7 @@ from artclf.config.schema import PruningConfig
 from artclf.errors import ArtclfError
 from artclf.run_folder import JOURNAL_FILE
 from artclf.sweep.callbacks import Pruned
-from artclf.sweep.pruning import STUDY, pruning_callback, storage
+from artclf.sweep.pruning import OPTIONS, STUDY, Pruning, storage
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning on how few batches and workers these fits have
 
@@ -40,7 +40,7 @@ class Scripted(lightning.LightningModule):
 def study(tmp_path: Path) -> optuna.Study:
     """Two finished trials: 0.5, 0.4, 0.3 and 0.6, 0.5, 0.4."""
     study = optuna.create_study(study_name=STUDY, storage=storage(tmp_path / JOURNAL_FILE))
-    study.set_user_attr("pruner", {"name": "median", "startup_trials": 2, "warmup_epochs": 1})
+    study.set_user_attr(OPTIONS, {"pruner_startup_trials": 2, "pruner_warmup_epochs": 1})
     for first in (0.5, 0.6):
         trial = study.ask()
         for epoch in range(3):
@@ -52,7 +52,7 @@ def study(tmp_path: Path) -> optuna.Study:
 def fit(study: optuna.Study, tmp_path: Path, losses: list[float], before: int = 0) -> dict[int, float]:
     """Fit a new trial; returns what it reported."""
     trial = study.ask()
-    callback = pruning_callback(PruningConfig(storage=str(tmp_path / JOURNAL_FILE), trial=trial._trial_id), "val/loss", before)
+    callback = Pruning(PruningConfig(storage=str(tmp_path / JOURNAL_FILE), trial=trial._trial_id), "val/loss", before)
     loader = DataLoader(TensorDataset(torch.zeros(1)))
     trainer = Trainer(
         max_epochs=len(losses),
@@ -86,7 +86,7 @@ def test_a_bad_trial_is_stopped_after_its_epoch_but_not_its_first(study: optuna.
 
 
 def test_nothing_is_stopped_before_enough_trials_have_finished(study: optuna.Study, tmp_path: Path) -> None:
-    study.set_user_attr("pruner", {"name": "median", "startup_trials": 3, "warmup_epochs": 1})
+    study.set_user_attr(OPTIONS, {"pruner_startup_trials": 3, "pruner_warmup_epochs": 1})
     assert len(fit(study, tmp_path, [0.9, 0.8, 0.7])) == 3
 
 
@@ -100,4 +100,4 @@ def test_a_missing_journal_or_trial_is_named(study: optuna.Study, tmp_path: Path
         (JOURNAL_FILE, 77, r"pruning\.trial=77: .* holds no such trial"),
     ):
         with pytest.raises(ArtclfError, match=message):
-            pruning_callback(PruningConfig(storage=str(tmp_path / file), trial=number), "val/loss", 0)
+            Pruning(PruningConfig(storage=str(tmp_path / file), trial=number), "val/loss", 0)

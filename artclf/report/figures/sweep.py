@@ -26,7 +26,6 @@ class Outcome:
     seconds: float | None
     reason: str = ""  # why it was pruned, or failed
     test: dict[str, float | None] = field(default_factory=dict)  # figures of the test split, by which nothing is chosen
-    ended: bool = True  # whether the run itself recorded how it ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +49,7 @@ class Sweep:
     settled: list[str]  # overrides that are the same for all trials
     best: Trial | None
     command: str | None  # runs the best settings again
-    importance: dict[str, float]  # key → share of the differences that it explains, the largest first
-    importance_missing: str  # why there is none
+    importance: dict[str, float]  # key → share of the differences that it explains, the largest first; empty: too few trials
     asked: int  # how many trials there were to be
     seconds: float
 
