@@ -11,8 +11,8 @@ from artclf.data.canonical import Canonical
 from artclf.data.facts import DEFAULT_SAMPLE, Survey, survey_files
 from artclf.errors import ArtclfError
 from artclf.inference.audit import audit_images
-from artclf.report.data_page import AUDIT_FILE, audit_in_words, describe, headline, how_it_was_done, write_dataset
-from artclf.report.figures.data import count_pictures
+from artclf.report.data_page import AUDIT_FILE, audit_in_words, describe, how_it_was_done, write_dataset
+from artclf.report.figures.data import count_images
 from artclf.report.terminal import screen, table
 from artclf.run_folder import as_json, write_text
 
@@ -67,8 +67,9 @@ def audit_data(
 
 def _print(survey: Survey, found: dict[str, Any] | None, warning: str, seed: int, page: Path) -> None:
     terminal = screen()
-    terminal.print(table(headline(survey), ("split", "label", "generator", "images"), _counts(survey), text=(0, 1, 2)))
-    lines = [describe(survey, seed)[1]]
+    title, _, read = describe(survey, seed)
+    terminal.print(table(title, ("split", "label", "generator", "images"), _counts(survey), text=(0, 1, 2)))
+    lines = [read]
     if found is None:
         lines.append(warning)
     else:
@@ -82,7 +83,7 @@ def _print(survey: Survey, found: dict[str, Any] | None, warning: str, seed: int
 
 
 def _counts(survey: Survey) -> Iterator[tuple[str, ...]]:
-    counts = count_pictures(survey.manifest.table)
+    counts = count_images(survey.manifest.table)
     for split in counts.columns.drop("together"):
         held = counts.loc[counts[split] > 0, split].reset_index(name="number")
         for label, generator, number in held.itertuples(index=False):

@@ -100,7 +100,7 @@ def _table(comparison: Comparison, *, wide: bool) -> Table:
         ][: len(figures)]
 
     return table(
-        f"the same {fmt.plural(len(comparison.runs[0].paths), 'test image')}",
+        f"the same {fmt.plural(len(comparison.runs[0].images), 'test image')}",
         [*texts, *figures],
         [[*(row[name] for name in texts), *cells(row)] for row in rows.to_dict("records")],
         text=range(len(texts)),

@@ -13,8 +13,8 @@ from artclf.cli.console import name_unreadable
 from artclf.inference.evaluate import EvaluateOptions, evaluate
 from artclf.inference.finished_run import FinishedRun, Selection, find_run, own_images, select_images
 from artclf.model.checkpoint import read_decision_rule
+from artclf.report.robustness import describe_robustness, read_robustness
 from artclf.report.terminal import screen, splits_table
-from artclf.report.text import describe_robustness, read_robustness
 
 
 def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | None, options: EvaluateOptions) -> int:

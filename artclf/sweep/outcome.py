@@ -8,7 +8,7 @@ import pandas as pd
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
-from artclf.report.figures.sweep import Outcome
+from artclf.report.sweep_page import Outcome
 from artclf.run_folder import PRUNED_FILE, outcome_of, read_json, read_metrics
 
 _FEWEST = 8  # finished trials; with fewer, the shares of settings would be noise
@@ -34,7 +34,7 @@ def read_outcome(folder: Path, metric: str) -> Outcome:
     return Outcome("finished", value, epochs, seconds, test={key: metrics["splits"]["test"].get(key) for key in TEST_FIGURES})
 
 
-def importance(study: optuna.Study) -> tuple[dict[str, float], str]:
+def importance(study: optuna.Study) -> dict[str, float]:
     """Share of the differences between finished trials that each setting explains, by itself and with the others.
 
     Functional ANOVA on a random forest (Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
@@ -42,16 +42,14 @@ def importance(study: optuna.Study) -> tuple[dict[str, float], str]:
     would otherwise explain everything.
 
     Returns:
-        Key → share, the largest first (they add up to 1), and an empty text; or nothing, and why not.
+        Key → share, the largest first (they add up to 1); nothing where there are too few trials, or all have the same figure.
     """
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if len(finished) < _FEWEST:
-        return {}, f"{len(finished)} trials finished, and at least {_FEWEST} are needed"
-    if len({trial.value for trial in finished}) == 1:
-        return {}, "all finished trials have the same figure"
+    if len(finished) < _FEWEST or len({trial.value for trial in finished}) == 1:
+        return {}
     ranks = pd.Series({trial.number: trial.value for trial in finished}).rank()
 
     def rank(trial: FrozenTrial) -> float:
         return float(ranks[trial.number])
 
-    return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), target=rank)), ""
+    return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), target=rank))

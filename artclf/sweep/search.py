@@ -14,8 +14,7 @@ from optuna.trial import TrialState
 from artclf.config.command import command_of, concerns_search, quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.report.figures.sweep import Sweep, Trial
-from artclf.report.sweep_page import write_sweep
+from artclf.report.sweep_page import Sweep, Trial, write_sweep
 from artclf.run_folder import ERROR_FILE, JOURNAL_FILE
 from artclf.sweep.options import Options
 from artclf.sweep.outcome import importance, read_outcome
@@ -192,19 +191,15 @@ class Search:
         finished = [trial for trial in trials if trial.state == "finished"]
         sign = 1 if self.mode == "min" else -1
         best = min(finished, key=lambda trial: sign * (trial.value or 0.0), default=None)
-        shares, why_not = importance(self.study)
         return Sweep(
             metric=self.metric,
             mode=self.mode,
             trials=trials,
-            space={found.key: found.text for found in self.settings},
-            numbers={found.key: (found.low, found.high, found.log) for found in self.settings if not found.words},
-            choices={found.key: found.words for found in self.settings if found.words},
+            settings=self.settings,
             settled=self.of_runs,
             best=best,
             command=command_of([*self.of_runs, *(f"{key}={word}" for key, word in best.words.items())]) if best else None,
-            importance=shares,
-            importance_missing=why_not,
+            importance=importance(self.study),
             asked=self.options.n_trials,
             seconds=seconds,
         )

@@ -14,7 +14,6 @@ from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
-from artclf.report.finished_runs import FinishedRun
 
 STYLES = ("baroque", "realism", "ukiyo_e")
 
@@ -30,7 +29,7 @@ def painting(seed: int, size: int = 48) -> np.ndarray:
 
 
 def predictions(seed: int = 0, generators: tuple[str, ...] = ("latent_diffusion", "stable_diffusion")) -> pd.DataFrame:
-    """Made-up predictions.csv: 118 test, 60 val and 40 unseen pictures, the last by AI alone."""
+    """Made-up predictions.csv: 118 test, 60 val and 40 unseen images, the last by AI alone."""
     rng = np.random.default_rng(seed)
     rows = []
     for split, humans, ais, names in (
@@ -166,7 +165,7 @@ def make_history() -> Callable[..., pd.DataFrame]:
 
 @pytest.fixture
 def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
-    """Runs on the same test pictures, the later the better: each (overrides, seed)."""
+    """Runs on the same test images, the later the better: each (overrides, seed)."""
 
     def make(*specs: tuple[str, int]) -> list[Path]:
         runs = []
@@ -176,18 +175,5 @@ def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
             table["p_ai"] = 1 / (1 + np.exp(-(logit + 1.2 * number - 3)))
             runs.append(write_run(tmp_path / str(number), predicted=table, overrides=overrides, seed=seed))
         return runs
-
-    return make
-
-
-@pytest.fixture
-def judge() -> Callable[..., FinishedRun]:
-    """A run that is right on these of the pictures: [N] verdicts, the first `humans` of the pictures by people."""
-
-    def make(name: str, right: np.ndarray, humans: int) -> FinishedRun:
-        is_ai = np.arange(len(right)) >= humans
-        p_ai = np.where(is_ai == right, 0.9, 0.1)
-        paths = np.array([f"{i:04d}.png" for i in range(len(right))], dtype=object)
-        return FinishedRun(name, Path(name), {}, None, paths, is_ai, p_ai, paths)
 
     return make

@@ -5,10 +5,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artclf.report.figures.sweep import Sweep, Trial, plot_trials
-from artclf.report.sweep_page import write_sweep
+from artclf.config.space import Setting
+from artclf.report.sweep_page import Sweep, Trial, plot_trials, write_sweep
 
-SPACE = {"lr": "tag(log, interval(1e-5, 1e-2))", "head": "choice(mlp, linear)", "dropout": "interval(0, 0.7)"}
+SETTINGS = [
+    Setting("lr", "tag(log, interval(1e-5, 1e-2))", low=1e-5, high=1e-2, log=True),
+    Setting("head", "choice(mlp, linear)", words=("mlp", "linear")),
+    Setting("dropout", "interval(0, 0.7)", high=0.7),
+]
 
 
 def made_up(trials: list[Trial], **changes: Any) -> Sweep:
@@ -17,14 +21,11 @@ def made_up(trials: list[Trial], **changes: Any) -> Sweep:
         "metric": "val/loss",
         "mode": "min",
         "trials": trials,
-        "space": SPACE,
-        "numbers": {"lr": (1e-5, 1e-2, True), "dropout": (0.0, 0.7, False)},
-        "choices": {"head": ("mlp", "linear")},
+        "settings": SETTINGS,
         "settled": ["data=folder"],
         "best": best,
         "command": "python train.py data=folder lr=0.001 'a b'" if best else None,
         "importance": {"lr": 0.8, "head": 0.2},
-        "importance_missing": "",
         "asked": len(trials),
         "seconds": 100.0,
     }
@@ -68,7 +69,7 @@ def test_page_table_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_search_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
-    sweep = made_up([trial(0, reason="no GPU"), trial(1, reason="no GPU")], importance={}, importance_missing="too few")
+    sweep = made_up([trial(0, reason="no GPU"), trial(1, reason="no GPU")], importance={})
     write_sweep(tmp_path, sweep)
     page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert "No trial finished" in page
@@ -78,11 +79,10 @@ def test_a_search_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_search_of_one_trial_can_be_drawn(tmp_path: Path) -> None:
-    sweep = made_up([trial(0, 0.5)], importance={}, importance_missing="1 trial finished: too few", asked=20)
+    sweep = made_up([trial(0, 0.5)], importance={}, asked=20)
     write_sweep(tmp_path, sweep)
     page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert "interrupted before its 20 trials were done" in page
-    assert "No importance of settings: 1 trial finished: too few." in page
     assert (tmp_path / "sweep_settings.png").is_file()
     assert not (tmp_path / "sweep_importance.png").exists()
 

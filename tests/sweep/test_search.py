@@ -201,13 +201,12 @@ def test_importance_names_what_the_figure_depends_on() -> None:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study.optimize(figure, n_trials=7)
-    assert importance(study) == ({}, "7 trials finished, and at least 8 are needed")
+    assert importance(study) == {}  # too few trials
     study.optimize(figure, n_trials=20)
-    shares, why = importance(study)
+    shares = importance(study)
     assert next(iter(shares)) == "lr"
     assert shares["lr"] > 0.8
     assert sum(shares.values()) == pytest.approx(1.0)
-    assert why == ""
     same = optuna.create_study()
     same.optimize(lambda trial: 1.0 + 0.0 * trial.suggest_float("lr", 0.0, 1.0), n_trials=9)
-    assert importance(same) == ({}, "all finished trials have the same figure")
+    assert importance(same) == {}
