@@ -47,19 +47,17 @@ class Comparison:
 
     @property
     def table(self) -> pd.DataFrame:
-        """What comparison.csv holds: the runs that failed come last."""
+        """What comparison.csv holds: the best balanced accuracy first, runs that failed last.
+
+        `differs` are the overrides that not all runs share, the seed aside; the figures are of the test images.
+        """
         failed = [{"run": name, "status": f"failed: {reason}"} for name, reason in self.failed.items()]
         table = pd.DataFrame([*self.rows.to_dict("records"), *failed], columns=_COLUMNS)
         return table.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
 def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> Comparison:
-    """Compare finished runs, without writing anything.
-
-    Args:
-        folder: where the comparison is to go; links to the runs start there.
-        runs: folders of finished runs, all tested on the same images.
-        failed: name → reason of runs that did not finish. They are listed, not compared.
+    """Compare finished runs for a page in a folder, without writing it; `failed` runs (name → reason) are listed.
 
     Raises:
         ArtclfError: where no run finished, one of them cannot be read, or their test images differ.
@@ -109,12 +107,7 @@ def _row(run: FinishedRun, shared: set[str], folder: Path) -> dict[str, Any]:
 
 
 def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Compare finished runs and write the comparison into a folder; arguments and errors as for `compare_runs`.
-
-    Returns:
-        What comparison.csv holds, the best balanced accuracy first. `differs` are the overrides that not all runs share, the
-        seed aside; the figures are of the test images at the threshold 0.5; status is "finished" or "failed: reason".
-    """
+    """`compare_runs` and `write`; returns what comparison.csv holds."""
     comparison = compare_runs(folder, runs, failed)
     write(folder, comparison)
     return comparison.table

@@ -32,13 +32,7 @@ def write_dataset(
 ) -> tuple[Path, Survey, str]:
     """Write dataset.html, figures/, facts.csv and, where there are such files, unreadable.csv.
 
-    Args:
-        folder: made where it is missing; the audit.json in it, if there is one, has a section of the page.
-        survey: of the data set.
-        name: of the data set, for the title.
-        seed: of the samples that are shown, and of the survey's.
-        demo: whether a program drew the images.
-        command: that wrote the page.
+    An audit.json in the folder has a section of the page. `seed` is that of the survey, `command` the one that wrote the page.
 
     Returns:
         The page's path; the survey, in which samples whose pixels turned out to be damaged count as unreadable; and which
@@ -108,14 +102,9 @@ def _with_damaged(survey: Survey, damaged: Sequence[tuple[str, str]]) -> Survey:
 
 
 def audit_section(folder: Path, test: Json | None = None) -> dict[str, Any] | None:
-    """Draw an audit's figure, and prepare what section_audit.html shows; None where nothing was audited.
+    """Prepare what section_audit.html shows of a folder's audit.json, and draw its figure; None where nothing was audited.
 
-    Args:
-        folder: holds audit.json; figures/audit.png is drawn where there is something to draw.
-        test: a trained network's figures on test images, as in metrics.json; None where there is none.
-
-    Raises:
-        ArtclfError: where audit.json is no JSON.
+    `test` are a trained network's figures on test images, as in metrics.json. ArtclfError where audit.json is no JSON.
     """
     found = read_json(folder / AUDIT_FILE, "delete it, and the page goes without it")
     if found is None:
@@ -125,7 +114,7 @@ def audit_section(folder: Path, test: Json | None = None) -> dict[str, Any] | No
         **found,
         "sentences": audit_in_words(found),
         "how": how_it_was_done(found),
-        "free": free_auroc(found),
+        "free": shortcut_auroc(found),
         "figures": {} if found["unjudged"] else save_figures(folder / "figures", {"audit": _plot_audit(found, test or {})}),
     }
 
@@ -151,10 +140,10 @@ def _plot_audit(found: Json, test: Json) -> Figure:
 
 def audit_in_words(found: Json) -> list[str]:
     """What the audit found."""
-    return lines("audit.txt", found=found, free=free_auroc(found), level=LEVEL, met=MET)
+    return lines("audit.txt", found=found, free=shortcut_auroc(found), level=LEVEL, met=MET)
 
 
-def free_auroc(found: Json) -> float | None:
+def shortcut_auroc(found: Json) -> float | None:
     """The AUROC that is reached without a look at the art, by file facts or image statistics; None where that is chance."""
     seen = found["canonical_pixel_statistics"] if found.get("canonical") else None
     parts = [seen] if seen else [found["file_facts"], found["pixel_statistics"]]

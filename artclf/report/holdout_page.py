@@ -122,7 +122,7 @@ def plot_holdout(results: Sequence[HoldoutResult], by: str) -> Figure:
                 (seen, style.INK, "trained on it", True),
             )
         ]
-    title = f"The same images, by networks that were trained on their {by}, and by those that were not"
+    title = f"The same images, by networks trained and not trained on their {by}"
     return plot_intervals(title, [result.leave for result in results], panels)
 
 

@@ -69,12 +69,7 @@ class Sweep:
 
 
 def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
-    """Write sweep.csv, sweep.html and its figures into the sweep's folder, and print the outcome.
-
-    Returns:
-        What sweep.csv holds, a trial a row, in order: trial, state, the monitored figure, epochs, seconds, a column for each
-        setting, the figures of the test split (their names begin with test_), reason.
-    """
+    """Write sweep.csv, sweep.html and its figures into a folder, print the outcome, and return what sweep.csv holds."""
     table = _table(sweep)
     table.to_csv(folder / "sweep.csv", index=False)
     figures = {}
@@ -110,6 +105,7 @@ def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
 
 
 def _table(sweep: Sweep) -> pd.DataFrame:
+    """What sweep.csv holds, a trial a row; the figures of the test split begin with test_."""
     rows = [
         {
             "trial": trial.number,
@@ -157,7 +153,7 @@ def plot_importance(sweep: Sweep) -> Figure:
     axes.bar_label(bars, labels=[fmt.share(share) for share in shares.values()], padding=4)
     axes.invert_yaxis()
     axes.margins(x=0.15)
-    axes.grid(axis="x")
+    axes.grid(visible=False)
     style.percent(axes.xaxis)
     return figure
 
@@ -175,7 +171,7 @@ def plot_settings(sweep: Sweep) -> Figure:
         else:
             places = {number: float(word) for number, word in drawn.items()}
             room = 0.06 * (found.high - found.low) or 0.5
-            limits = (found.low / 1.1, found.high * 1.1) if found.log else (found.low - room, found.high + room)
+            limits = (found.low / 1.3, found.high * 1.3) if found.log else (found.low - room, found.high + room)
             if found.log:
                 style.log_scale(axes.xaxis)
         _scatter(axes, sweep, places)

@@ -88,7 +88,6 @@ def write_run(
         {"name": "head", "unfreeze": 0, "trainable_parameters": 2049, "epochs": 6, "best_epoch": 5, "seconds": 30.0},
         {"name": "last10", "unfreeze": 10, "trainable_parameters": 4464641, "epochs": 5, "best_epoch": 10, "seconds": 45.5},
     ]
-    train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
         "splits": splits,
         **decision_metrics(table, fitted),
@@ -100,13 +99,7 @@ def write_run(
             "root": str(folder / "art") if images else "data/art",
             "image_size": 224,
             "manifest_sha256": "5f" * 32,
-            "counts": {
-                "train": train,
-                "val": {"human": {"human": 30}, "ai": {"latent_diffusion": 15, "stable_diffusion": 15}},
-                "test": {"human": {"human": 40}, "ai": {"latent_diffusion": 39, "stable_diffusion": 39}},
-                "unseen": {"ai": {"new_one": 40}},
-            },
-            "rejected": 2,
+            "counts": {"train": {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}},
             "duplicates": {"groups": 3, "files": 7, "removed": 4},
         },
         "balance": {
@@ -134,7 +127,7 @@ def write_run(
     layers = [(f"layer{i // 4}.{i // 2 % 2}.conv{i % 2}", "Conv2d", 1000 * (i + 1), "") for i in range(4, 18)]
     layers += [("layer4.1.conv2", "Conv2d", 40000, "last10"), ("head", "Linear", 2049, "head")]
     pd.DataFrame(layers, columns=["name", "kind", "parameters", "stage"]).to_csv(folder / "layers.csv", index=False)
-    (folder / "rejected.csv").write_text("path,reason\na.png,truncated\nb.png,no picture\n", encoding="utf-8")
+    (folder / "rejected.csv").write_text("path,reason\na.png,truncated\nb.png,no image\n", encoding="utf-8")
     for number, path in enumerate(table["path"] if images else ()):
         file = folder / "art" / path
         file.parent.mkdir(parents=True, exist_ok=True)

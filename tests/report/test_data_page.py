@@ -13,7 +13,7 @@ from artclf.data.facts import Survey, survey_files
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit
-from artclf.report.data_page import audit_in_words, audit_section, free_auroc, write_dataset
+from artclf.report.data_page import audit_in_words, audit_section, shortcut_auroc, write_dataset
 from artclf.report.run_page import write_report
 from tests.evaluation.audited import pictures
 from tests.report.conftest import painting, write_run
@@ -138,7 +138,7 @@ def test_an_audit_without_findings_says_so() -> None:
     lines = audit_in_words(equal)
     assert "No shortcut was found: compare a network with guessing, an AUROC of 0.50." in lines
     assert lines[-1] == "No duplicates were found, exact or near."
-    assert free_auroc(equal) is None
+    assert shortcut_auroc(equal) is None
     assert sum("which may be chance" in line for line in lines) == 2  # sixty images do not show that there is nothing
 
 
@@ -154,8 +154,8 @@ def test_what_the_canonical_form_removes_is_no_warning(unequal: dict, tmp_path: 
     assert "What removes JPEG quality: data.canonical=true" in text
     assert "What helps against" not in text
     after = {**unequal["pixel_statistics"], "auroc": 0.61, "notable": True}
-    assert free_auroc({**unequal, "canonical_pixel_statistics": after, "canonical": True}) == 0.61
-    assert free_auroc({**unequal, "canonical_pixel_statistics": after}) == 1.0
+    assert shortcut_auroc({**unequal, "canonical_pixel_statistics": after, "canonical": True}) == 0.61
+    assert shortcut_auroc({**unequal, "canonical_pixel_statistics": after}) == 1.0
 
 
 def test_a_run_that_was_audited_has_the_section_in_its_page(unequal: dict, tmp_path: Path) -> None:

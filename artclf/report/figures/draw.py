@@ -36,12 +36,7 @@ def plot_intervals(
 ) -> Figure:
     """Plot estimates with their 95% intervals (a forest plot): a panel for each quantity, the first of `names` on top.
 
-    Args:
-        title: of the figure.
-        names: of the rows.
-        panels: quantity → its series.
-        reference: where a line is drawn: what chance, or no difference, would give.
-        sharex: whether all panels have one scale.
+    A line is drawn at `reference`: what chance, or no difference, would give.
     """
     figure = style.paper(style.WIDE, 1.5 + 0.36 * max(len(names), 2), title)
     grid = figure.subplots(1, len(panels), sharex=sharex, sharey=True, squeeze=False)[0]

@@ -21,11 +21,11 @@ _MOST_BLOCKS = 28
 
 
 def plot_curves(history: pd.DataFrame, stages: Sequence[Mapping[str, Any]], quantity: str) -> Figure:
-    """Plot training and validation accuracy or loss by epoch, stage by stage.
+    """Plot training and validation accuracy or loss (`quantity`) by epoch.
 
     Args:
-        history: metrics.csv, by epoch (from 1 on, through all stages): ``stage``, ``train/…``, ``val/…``.
-        stages: each stage's record, in order: ``name``, ``unfreeze``, ``layers`` and ``best_epoch``.
+        history: metrics.csv, by epoch (from 1 on, through all stages).
+        stages: each stage's record in metrics.json, in order.
         quantity: "accuracy" or "loss".
     """
     figure = style.paper(style.NARROW, 3.9, f"{quantity.capitalize()} by epoch")
@@ -50,12 +50,7 @@ def plot_curves(history: pd.DataFrame, stages: Sequence[Mapping[str, Any]], quan
 
 
 def plot_network(layers: pd.DataFrame, title: str) -> Figure:
-    """Plot the parameters of each block, coloured by the first stage that trains them; what is frozen is grey.
-
-    Args:
-        layers: layers.csv, in the order of execution, the head last: ``name``, ``parameters``, ``stage`` ("": always frozen).
-        title: of the figure.
-    """
+    """Plot the parameters of each block by layers.csv, coloured by the first stage that trains them; what is frozen is grey."""
     blocks = blocks_of(layers["name"])
     table = layers.pivot_table("parameters", blocks, "stage", aggfunc="sum", fill_value=0).loc[blocks.unique()]
     trained = [stage for stage in dict.fromkeys(reversed(layers["stage"])) if stage]  # the head is trained first
