@@ -108,13 +108,13 @@ def _draw(run: Path, metrics: Mapping[str, Any], tested: pd.DataFrame, robustnes
 
 def _with_thumbnails(
     run: Path, metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[dict[Any, Any]]]:
     """The rows of tables, each with its "thumbnail", or with the reason why there is none."""
     root = Path(metrics.get("data", {}).get("root") or ".")
     config = run / "config.yaml"
     settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
     max_pixels = settings.get("data", {}).get("max_pixels") or DEFAULT_MAX_PIXELS
-    shown: dict[str, list[dict[str, Any]]] = {}
+    shown: dict[str, list[dict[Any, Any]]] = {}
     for name, table in tables.items():
         shown[name] = table.to_dict("records")
         for row in shown[name]:

@@ -196,8 +196,9 @@ def _scatter(axes: Axes, sweep: Sweep, places: dict[int, float]) -> None:
     for trials, look in ((sweep.ended("finished"), done), (sweep.ended("pruned"), early), (best, ring)):
         shown = [trial for trial in trials if trial.number in places]
         if shown:
-            axes.plot([places[trial.number] for trial in shown], [trial.value for trial in shown], ls="", **look)
-    values = [trial.value for trial in sweep.trials if trial.value is not None]
-    if sweep.metric == "val/loss" and min(values) > 0 and max(values) / min(values) > _SPREAD:
+            values = np.array([trial.value for trial in shown], dtype=float)
+            axes.plot([places[trial.number] for trial in shown], values, ls="", **look)
+    losses = [trial.value for trial in sweep.trials if trial.value is not None]
+    if sweep.metric == "val/loss" and min(losses) > 0 and max(losses) / min(losses) > _SPREAD:
         style.log_scale(axes.yaxis)
     axes.margins(y=0.14)
