@@ -12,8 +12,8 @@ from artclf.inference.evaluate import EvaluateOptions, evaluate
 from artclf.inference.finished_run import FinishedRun, find_run
 from artclf.inference.selection import Selection, own_images, select_images
 from artclf.model.checkpoint import read_decision_rule
+from artclf.report.robustness import describe_robustness, read_robustness
 from artclf.report.terminal import screen, splits_table
-from artclf.report.text import describe_robustness, read_robustness
 
 
 def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | None, options: EvaluateOptions) -> int:

@@ -12,20 +12,20 @@ from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD
+from artclf.evaluation.intervals import estimate_metrics
 from artclf.evaluation.significance import FIGURES, Classifier, compare_with_best
 from artclf.report import style
-from artclf.report.figures.forest import Series, plot_forest
-from artclf.report.figures.runs import plot_losses, plot_rocs, plot_runs
-from artclf.report.figures.scores import plot_confusions
+from artclf.report.figures.draw import Series, draw_by_epoch, draw_roc, plot_intervals
+from artclf.report.figures.run import plot_confusions
 from artclf.report.finished_runs import FinishedRun, read_history, read_runs
-from artclf.report.render import embed, lines, render
-from artclf.run_folder import as_json
+from artclf.report.render import lines, save_figures, write_page
+from artclf.run_folder import as_json, write_text
 
 SHOWN = 20  # runs that the figures show, and whose differences get intervals
 _PANELS = {
     "balanced_accuracy": "balanced accuracy",
     "accuracy": "accuracy",
-    "auroc": "AUROC (hundredths)",
+    "auroc": "AUROC",
     "false_positive_rate": "human called AI",
     "false_negative_rate": "AI missed",
 }
@@ -46,19 +46,17 @@ class Comparison:
 
     @property
     def table(self) -> pd.DataFrame:
-        """What comparison.csv holds: the runs that failed come last."""
+        """What comparison.csv holds: the best balanced accuracy first, runs that failed last.
+
+        `differs` are the overrides that not all runs share, the seed aside; the figures are of the test images.
+        """
         failed = [{"run": name, "status": f"failed: {reason}"} for name, reason in self.failed.items()]
         table = pd.DataFrame([*self.rows.to_dict("records"), *failed], columns=_COLUMNS)
         return table.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
 def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> Comparison:
-    """Compare finished runs, without writing anything.
-
-    Args:
-        folder: where the comparison is to go; names and links of the runs start there.
-        runs: folders of finished runs, all tested on the same images.
-        failed: name → reason of runs that did not finish. They are listed, not compared.
+    """Compare finished runs for a page in a folder, without writing it; `failed` runs (name → reason) are listed.
 
     Raises:
         ArtclfError: where no run finished, one of them cannot be read, or their test images differ.
@@ -67,7 +65,7 @@ def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] |
     if not runs:
         reasons = "".join(f"\n{name}: {reason}" for name, reason in failed.items())
         raise ArtclfError(f"{folder}: no run finished, so there is nothing to compare{reasons}")
-    finished = read_runs(runs, folder)
+    finished = read_runs(runs)
     shared = set.intersection(*(set(run.overrides or ()) for run in finished))
     rows = pd.DataFrame([_row(run, shared, folder) for run in finished])
     rows = rows.astype(dict.fromkeys([*FIGURES, *_COUNTS, "seconds"], float))
@@ -78,7 +76,7 @@ def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] |
     accuracy = rows.groupby("setting")["accuracy"]
     spread = (accuracy.max() - accuracy.min())[accuracy.size() > 1]
     roots = list(dict.fromkeys(run.root for run in finished if run.root))
-    verified = all((run.sha256 != "").all() for run in finished)
+    verified = all((run.images["sha256"] != "").all() for run in finished)
     context = {
         **tests,
         "rows": rows.to_dict("records"),
@@ -108,12 +106,7 @@ def _row(run: FinishedRun, shared: set[str], folder: Path) -> dict[str, Any]:
 
 
 def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Compare finished runs and write the comparison into a folder; arguments and errors as for `compare_runs`.
-
-    Returns:
-        What comparison.csv holds, the best balanced accuracy first. `differs` are the overrides that not all runs share, the
-        seed aside; the figures are of the test images at the threshold 0.5; status is "finished" or "failed: reason".
-    """
+    """`compare_runs` and `write`; returns what comparison.csv holds."""
     comparison = compare_runs(folder, runs, failed)
     write(folder, comparison)
     return comparison.table
@@ -135,42 +128,60 @@ def write(folder: Path, comparison: Comparison) -> None:
         "standings": comparison.standings,
         "cautions": comparison.cautions,
     }
-    (folder / "comparison.json").write_text(as_json(content), encoding="utf-8")
-    embedded = {}
-    for name, figure in _draw(comparison).items():
-        file = folder / ("comparison.png" if name == "overview" else f"comparison_{name}.png")
-        embedded[name] = embed(style.save(figure, file))
-    page = render(
+    write_text(folder / "comparison.json", as_json(content))
+    write_page(
+        folder / "comparison.html",
         "comparison.html",
         **{**content, "runs": comparison.rows.to_dict("records")},
         folder=folder.resolve().name,
         images=images,
-        figures=embedded,
+        figures=save_figures(folder, _draw(comparison)),
         names=FIGURES,
         shown=SHOWN,
         settings=_settings(comparison.rows),
     )
-    (folder / "comparison.html").write_text(page, encoding="utf-8")
+
+
+def _settings(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Mean and standard deviation (n - 1) of each setting; nothing where no setting was run with more than one seed."""
+    settings = rows.groupby("setting", sort=False)
+    if not (settings.size() > 1).any():
+        return []
+    return [
+        {
+            "differs": of_one["differs"].iloc[0],
+            "runs": len(of_one),
+            "mean": of_one[[*FIGURES]].mean(),
+            "std": of_one[[*FIGURES]].std(),
+        }
+        for _, of_one in settings
+    ]
 
 
 def _draw(comparison: Comparison) -> dict[str, Figure]:
     """The figures, of the best runs where there are many."""
     runs = comparison.runs[:SHOWN]
-    histories = {run.name: read_history(run.folder) for run in runs}
-    accuracies = {
-        name: history.set_index("epoch")["val/accuracy"].dropna()
-        for name, history in histories.items()
-        if "val/accuracy" in history.columns
-    }
-    figures = {"overview": plot_runs(comparison.rows.head(SHOWN), accuracies)}
+    figures = {"comparison": _plot_overview(runs)}
     if comparison.tests["pairs"]:
-        figures["differences"] = _plot_differences(comparison.tests["pairs"])
-    figures["confusion"] = plot_confusions([(run.name, run.figures["confusion"]) for run in runs])
+        figures["comparison_differences"] = _plot_differences(comparison.tests["pairs"])
+    figures["comparison_confusion"] = plot_confusions({run.name: run.figures["confusion"] for run in runs})
     if runs[0].is_ai.any() and not runs[0].is_ai.all():
-        figures["roc"] = plot_rocs(runs)
-    if any({"train/loss", "val/loss"} & set(history.columns) for history in histories.values()):
-        figures["loss"] = plot_losses(histories, [run.name for run in runs])
+        figures["comparison_roc"] = _plot_rocs(runs)
+    histories = {run.name: read_history(run.folder) for run in runs}
+    if any(len(history) for history in histories.values()):
+        figures["comparison_loss"] = plot_histories(histories)
     return figures
+
+
+def _plot_overview(runs: Sequence[FinishedRun]) -> Figure:
+    """Plot the figures of each run with 95% intervals."""
+    estimates = [estimate_metrics(run.is_ai, run.p_ai, THRESHOLD) for run in runs]
+    panels = {}
+    for name in ("balanced_accuracy", "accuracy", "false_positive_rate"):
+        rows = [(one[name].value, one[name].low, one[name].high) for one in estimates]
+        panels[_PANELS[name]] = [Series(rows, style.run_colours(len(runs)))]
+    title = "Runs on the same test images, the best first, with 95% intervals"
+    return plot_intervals(title, [run.name for run in runs], panels, sharex=False)
 
 
 def _plot_differences(pairs: Sequence[Mapping[str, Any]]) -> Figure:
@@ -182,20 +193,34 @@ def _plot_differences(pairs: Sequence[Mapping[str, Any]]) -> Figure:
         estimates = pd.DataFrame([pair["differences"][name] for pair in drawn], dtype=float) * 100
         panels[title] = [Series(list(estimates.itertuples(index=False, name=None)), colours)]
     title = f"Run {style.short(drawn[0]['first'])} minus each other run, in points, with 95% intervals"
-    return plot_forest(title, [pair["second"] for pair in drawn], panels, reference=0)
+    return plot_intervals(title, [pair["second"] for pair in drawn], panels, reference=0)
 
 
-def _settings(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean and standard deviation (n - 1) of each setting; nothing where no setting was run with more than one seed."""
-    settings = rows.groupby("setting", sort=False)
-    if not (settings.size() > 1).any():
-        return []
-    return [
-        {
-            "differs": of_setting["differs"].iloc[0],
-            "runs": len(of_setting),
-            "mean": of_setting[list(FIGURES)].mean(),
-            "std": of_setting[list(FIGURES)].std(),
-        }
-        for _, of_setting in settings
-    ]
+def _plot_rocs(runs: Sequence[FinishedRun]) -> Figure:
+    """Plot the ROC curve of each run, and beside it the corner of few false accusations; dots at the threshold 0.5."""
+    figure = style.paper(style.WIDE, 4.6, "Every threshold: AI images found against human images called AI")
+    whole, corner = figure.subplots(1, 2)
+    for row, (run, colour) in enumerate(zip(runs, style.run_colours(len(runs)), strict=True)):
+        label = style.short(run.name) if row < len(style.RUNS) else "_"
+        for axes in (whole, corner):
+            draw_roc(axes, run.is_ai, run.p_ai, colour, label)
+    whole.legend(title="AUROC", loc="lower right")
+    corner.set(xlim=(-0.002, 0.102), title="at most 10% of the human images called AI")
+    return figure
+
+
+def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """Plot accuracy and loss by epoch of several runs, the best first: run → metrics.csv by epoch."""
+    figure = style.paper(style.WIDE, 4.2, "Training by epoch")
+    accuracy, training, validation = figure.subplots(1, 3)
+    validation.sharey(training)
+    colours = dict(zip(histories, style.run_colours(len(histories)), strict=True))
+    for axes, title, column in (
+        (accuracy, "validation accuracy", "val/accuracy"),
+        (training, "training loss", "train/loss"),
+        (validation, "validation loss", "val/loss"),
+    ):
+        draw_by_epoch(axes, {name: table[column].dropna() for name, table in histories.items() if column in table}, colours)
+        axes.set_title(title)
+    style.percent(accuracy.yaxis)
+    return figure

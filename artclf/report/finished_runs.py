@@ -1,14 +1,13 @@
 """Finished runs, read to be compared: tested on the same images, or refused with what differs."""
 
+import os
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
 import pandas as pd
 
 from artclf.data.manifest import SHA256
@@ -28,62 +27,61 @@ class FinishedRun:
     name: str  # short, and no other run's
     folder: Path
     metrics: Mapping[str, Any]  # metrics.json
-    overrides: tuple[str, ...] | None  # of its command, without the seed and Hydra's own; None where there is no command
-    paths: npt.NDArray[Any]  # [N], the test images, sorted, relative to the data's root
-    is_ai: Booleans  # [N]
-    p_ai: Floats  # [N]
-    sha256: npt.NDArray[Any]  # [N], of the files; "" where the run has not recorded it
+    images: pd.DataFrame  # the test images, by path: is_ai, p_ai, and sha256 of the file ("" where it was not recorded)
+
+    @property
+    def overrides(self) -> tuple[str, ...] | None:
+        """The overrides of its command, without the seed and Hydra's own; None where there is no command."""
+        command = self.metrics.get("command")
+        if command is None:
+            return None
+        words = [word for word in shlex.split(str(command)) if "=" in word or word.startswith("~")]
+        return tuple(word for word in words if not word.startswith(("-", "hydra", "seed=")))
 
     @property
     def root(self) -> str:
         """The folder that the images were read from, "" where it was not recorded."""
         return str((self.metrics.get("data") or {}).get("root") or "")
 
+    @property
+    def is_ai(self) -> Booleans:
+        """The truth of each test image, [N]."""
+        return self.images["is_ai"].to_numpy(dtype=bool)
+
+    @property
+    def p_ai(self) -> Floats:
+        """The score of each test image, [N]."""
+        return self.images["p_ai"].to_numpy(dtype=float)
+
     @cached_property
     def figures(self) -> dict[str, Any]:
         """The figures of the test images, computed from predictions.csv at the threshold 0.5."""
         return binary_metrics(self.is_ai, self.p_ai)
 
-    @property
-    def images(self) -> pd.DataFrame:
-        """The test images: path, is_ai, sha256."""
-        return pd.DataFrame({"path": self.paths, "is_ai": self.is_ai, SHA256: self.sha256})
 
-
-def read_runs(runs: Sequence[Path], folder: Path) -> list[FinishedRun]:
-    """Read finished runs that are to be compared.
-
-    Args:
-        runs: their folders.
-        folder: where the comparison goes; runs below it are named by their path from there.
+def read_runs(folders: Sequence[Path]) -> list[FinishedRun]:
+    """Read finished runs that are to be compared, named by their paths from the folder that holds all of them.
 
     Raises:
         ArtclfError: where a run has not finished or has no predictions of test images, and where the runs were tested on
             different images: by path, by label, or by the SHA-256 of the files where the runs recorded it.
     """
-    read = [_read(run, name) for run, name in zip(runs, _names(runs, folder), strict=True)]
-    keys = [(tuple(run.paths), run.is_ai.tobytes()) for run in read]
-    usual = read[keys.index(Counter(keys).most_common(1)[0][0])]  # the test images that most runs have
-    lines = [f"{run.folder} against {usual.folder}: {differs}" for run in read if (differs := _what_differs(run, usual))]
+    whole = [folder.resolve() for folder in folders]
+    above = os.path.commonpath([folder.parent for folder in whole])
+    runs = [
+        FinishedRun(place.relative_to(above).as_posix(), folder, read_metrics(folder), _images(folder))
+        for folder, place in zip(folders, whole, strict=True)
+    ]
+    tested = pd.Series([tuple(run.images["is_ai"].items()) for run in runs])
+    usual = runs[tested[tested == tested.mode()[0]].index[0]]  # the test images that most runs have
+    lines = [f"{run.folder} against {usual.folder}: {differs}" for run in runs if (differs := _what_differs(run, usual))]
     if lines:
         raise ArtclfError("\n".join(["these runs were tested on different images, so they can't be compared:", *lines]))
-    return read
+    return runs
 
 
-def _names(runs: Sequence[Path], folder: Path) -> list[str]:
-    """The runs' paths from the comparison's folder where all lie below it; else the shortest distinct ends of their paths."""
-    folder, whole = folder.resolve(), [run.resolve() for run in runs]
-    if all(run.is_relative_to(folder) and run != folder for run in whole):
-        return [run.relative_to(folder).as_posix() for run in whole]
-    for parts in range(1, max(len(run.parts) for run in whole)):
-        names = [Path(*run.parts[-parts:]).as_posix() for run in whole]
-        if len(set(names)) == len(names):
-            return names
-    return [str(run) for run in whole]
-
-
-def _read(run: Path, name: str) -> FinishedRun:
-    metrics = read_metrics(run)
+def _images(run: Path) -> pd.DataFrame:
+    """The test images of a run, as `FinishedRun` holds them."""
     file = run / "predictions.csv"
     predictions = read_table(file, text=("path", "label", "split"), numbers=("p_ai",))
     if predictions is None:
@@ -98,48 +96,26 @@ def _read(run: Path, name: str) -> FinishedRun:
             f"{file}: {row['path']}: got the label {row['label']!r} and the p_ai {row['p_ai']:g}; a label is ai or human, p_ai "
             "lies in 0..1, and each image stands there once"
         )
-    command = metrics.get("command")
-    return FinishedRun(
-        name,
-        run,
-        metrics,
-        None if command is None else _overrides(str(command)),
-        test["path"].to_numpy(dtype=object),
-        (test["label"] == "ai").to_numpy(dtype=bool),
-        test["p_ai"].to_numpy(dtype=float),
-        _hashes(run, test["path"]),
-    )
-
-
-def _hashes(run: Path, paths: pd.Series) -> npt.NDArray[Any]:
-    """The SHA-256 of each file by the run's manifest.csv, "" where it has none."""
+    images = pd.DataFrame({"is_ai": test["label"] == "ai", "p_ai": test["p_ai"]}).set_index(test["path"])
     manifest = read_table(run / "manifest.csv", text=("path",))
-    if manifest is None or SHA256 not in manifest.columns:
-        return paths.map(lambda _: "").to_numpy(dtype=object)
-    known = manifest.drop_duplicates("path").set_index("path")[SHA256]
-    return paths.map(known).fillna("").to_numpy(dtype=object)
-
-
-def _overrides(command: str) -> tuple[str, ...]:
-    """The overrides of a command, without the seed and Hydra's own."""
-    words = [word for word in shlex.split(command) if "=" in word or word.startswith("~")]
-    return tuple(word for word in words if not word.startswith(("-", "hydra", "seed=")))
+    known = {} if manifest is None or SHA256 not in manifest else manifest.set_index("path")[SHA256].to_dict()
+    return images.assign(**{SHA256: [known.get(path, "") for path in images.index]})
 
 
 def _what_differs(run: FinishedRun, usual: FinishedRun) -> str:
     """How a run's test images differ from another's, with the first paths of each kind; "" where they do not."""
-    both = run.images.merge(usual.images, on="path", how="outer", suffixes=("", "_usual"), indicator=True)
-    shared = both["_merge"] == "both"
+    both = run.images.merge(usual.images, "outer", left_index=True, right_index=True, suffixes=("", "_usual"))
+    more, fewer = both["is_ai_usual"].isna(), both["is_ai"].isna()
     hashed = (both[SHA256] != "") & (both[f"{SHA256}_usual"] != "")
     kinds = {
-        "more": both["_merge"] == "left_only",
-        "fewer": both["_merge"] == "right_only",
-        "with another label": shared & (both["is_ai"] != both["is_ai_usual"]),
-        "with other content": shared & hashed & (both[SHA256] != both[f"{SHA256}_usual"]),
+        "more": more,
+        "fewer": fewer,
+        "with another label": ~more & ~fewer & (both["is_ai"] != both["is_ai_usual"]),
+        "with other content": ~more & ~fewer & hashed & (both[SHA256] != both[f"{SHA256}_usual"]),
     }
     parts = []
     for what, differs in kinds.items():
-        paths = list(both.loc[differs, "path"])
+        paths = list(both.index[differs])
         if paths:
             named = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
             parts.append(f"{fmt.plural(len(paths), 'image')} {what} ({named})")
@@ -147,9 +123,6 @@ def _what_differs(run: FinishedRun, usual: FinishedRun) -> str:
 
 
 def read_history(run: Path) -> pd.DataFrame:
-    """Read a run's metrics.csv, an epoch a row; empty where there is none."""
-    table = read_table(run / "metrics.csv")
-    if table is None:
-        return pd.DataFrame()
-    numbers = read_table(run / "metrics.csv", numbers=tuple({"epoch", *table.columns} - {"stage"}))
-    return pd.DataFrame() if numbers is None else numbers
+    """Read a run's metrics.csv, by epoch; empty where there is none."""
+    file = run / "metrics.csv"
+    return pd.read_csv(file, dtype={"stage": str}).set_index("epoch") if file.is_file() else pd.DataFrame()

@@ -7,18 +7,16 @@ from typing import Any
 
 from jinja2 import Undefined
 
-NOT_RECORDED = "–"
-
 
 def missing(value: Any) -> bool:
     """Whether a figure was not recorded, or is undefined (null or NaN)."""
     return value is None or isinstance(value, Undefined) or (isinstance(value, float) and math.isnan(value))
 
 
-def _or_dash(write: Callable[[Any], str]) -> Callable[[Any], str]:
+def _or_dash(write: Callable[..., str]) -> Callable[..., str]:
     @wraps(write)
-    def written(value: Any) -> str:
-        return NOT_RECORDED if missing(value) else write(value)
+    def written(value: Any, **options: Any) -> str:
+        return "–" if missing(value) else write(value, **options)
 
     return written
 
@@ -42,15 +40,11 @@ def score(value: Any) -> str:
     return f"{value:.3f}"
 
 
+@_or_dash
 def points(difference: Any, *, signed: bool = True) -> str:
-    """A difference of shares in percentage points: 0.0412 → "+4.1", -0.0031 → "−0.31"."""
-    if missing(difference):
-        return NOT_RECORDED
-    digits = 2 if 0 < abs(difference) < 0.00995 else 1
-    text = f"{abs(difference) * 100:.{digits}f}"
-    if not float(text):  # zero has no sign
-        return text
-    return f"−{text}" if difference < 0 else f"+{text}" if signed else text
+    """A difference of shares in percentage points: 0.0412 → "+4.1", -0.0031 → "−0.3"."""
+    text = f"{100 * difference:+.1f}".replace("-", "−")
+    return text if signed else text[1:]
 
 
 @_or_dash
@@ -61,18 +55,12 @@ def p_value(p: Any) -> str:
 
 def share_range(bounds: Any) -> str:
     """[0.8312, 0.9403] → "83.1–94.0%"; "" where there is none."""
-    if missing(bounds) or any(missing(bound) for bound in bounds):
-        return ""
-    low, high = bounds
-    return f"{100 * low:.1f}–{100 * high:.1f}%"
+    return "" if missing(bounds) or any(map(missing, bounds)) else f"{100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}%"
 
 
 def score_range(bounds: Any) -> str:
     """[0.9312, 0.9803] → "0.931–0.980"; "" where there is none."""
-    if missing(bounds) or any(missing(bound) for bound in bounds):
-        return ""
-    low, high = bounds
-    return f"{low:.3f}–{high:.3f}"
+    return "" if missing(bounds) or any(map(missing, bounds)) else f"{bounds[0]:.3f}–{bounds[1]:.3f}"
 
 
 @_or_dash
@@ -87,12 +75,10 @@ def size(number: Any) -> str:
 @_or_dash
 def duration(seconds: Any) -> str:
     """4233 → "1 h 10 min"; 75 → "1 min 15 s"; 2.53 → "2.5 s"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes >= 60:
         return f"{minutes // 60:,} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def unfrozen(stage: Mapping[str, Any]) -> str:
@@ -100,19 +86,23 @@ def unfrozen(stage: Mapping[str, Any]) -> str:
     setting = stage.get("unfreeze")
     if setting == "auto" and stage.get("layers") is not None:
         setting = "all" if stage["layers"] else 0
-    names = {"None": NOT_RECORDED, "all": "all layers", "last_block": "last block", "0": "head alone", "1": "last layer"}
+    names = {"None": "–", "all": "all layers", "last_block": "last block", "0": "head alone", "1": "last layer"}
     text = str(setting)
     return names.get(text, f"last {text} layers" if text.isdigit() else text)
-
-
-def listed(names: list[str]) -> str:
-    """["a", "b", "c"] → "a, b and c"."""
-    if not names:
-        return "none"
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
     """(1, "image") → "1 image"; (3, "image") → "3 images"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def guessing(metrics: Mapping[str, Any]) -> str | None:
+    """Say that a network is no better than chance on its test images, by metrics.json; None where it is, or is not known."""
+    test = metrics.get("splits", {}).get("test", {})
+    bounds = test.get("intervals", {}).get("balanced_accuracy")
+    if bounds is None or bounds[0] > 0.5:
+        return None
+    return (
+        f"No better than guessing: the balanced accuracy on the {plural(test['n'], 'test image')} is "
+        f"{share(test['balanced_accuracy'])} (95% interval {share_range(bounds)}), and guessing gives 50%"
+    )

@@ -13,13 +13,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import THRESHOLD
-from artclf.evaluation.holdout import FIGURES, Figures, HoldoutResult, HoldoutRun, holdout_results
+from artclf.evaluation.holdout import FIGURES, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
 from artclf.report import style
-from artclf.report.figures.forest import Series, plot_forest
-from artclf.report.render import embed, lines, render
-from artclf.run_folder import HOLDOUT_FILE, as_json, read_metrics, read_table
+from artclf.report.figures.draw import Series, plot_intervals
+from artclf.report.render import lines, save_figures, write_page
+from artclf.run_folder import HOLDOUT_FILE, as_json, read_metrics, read_table, write_text
 
 _PANELS = {
     "recall": "AI images found",
@@ -60,8 +59,12 @@ def read_holdout(
         raise ArtclfError(f"+holdout={by}: no run finished, so there is nothing to report{reasons}")
     metrics = {name: read_metrics(run) for name, run in runs.items()}
     results = holdout_results([_read(name, run, metrics[name]) for name, run in runs.items()], by)
-    lowest_first = sorted(results, key=lambda result: (_recall(result), result.leave))
-    return Holdout(by, tuple(lowest_first), dict(runs), metrics, command, failed, aside)
+
+    def recall(result: HoldoutResult) -> float:
+        value = result.unseen.estimates["recall"].value
+        return math.inf if value is None else value
+
+    return Holdout(by, tuple(sorted(results, key=recall)), dict(runs), metrics, command, failed, aside)
 
 
 def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
@@ -72,45 +75,37 @@ def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
     return HoldoutRun(name, predictions, left_out["split"])
 
 
-def _recall(result: HoldoutResult) -> float:
-    recall = result.unseen.estimates["recall"].value
-    return math.inf if recall is None else recall
-
-
 def write_holdout(folder: Path, holdout: Holdout) -> None:
     """Write holdout.html, holdout.csv, holdout.json and holdout.png into a folder; links to the runs start there."""
     pd.DataFrame(_rows(holdout.results)).to_csv(folder / "holdout.csv", index=False)
     demo = any((metrics.get("data") or {}).get("source") == "demo" for metrics in holdout.metrics.values())
     sentences = lines("holdout.txt", holdout=holdout, demo=demo)
-    page = render(
+    reports = {name: run / "report.html" for name, run in holdout.runs.items()}
+    write_page(
+        folder / "holdout.html",
         "holdout.html",
         folder=folder.resolve().name,
         holdout=holdout,
         sentences=sentences,
         demo=demo,
         fallbacks=dict.fromkeys(line for metrics in holdout.metrics.values() for line in metrics.get("fallbacks") or []),
-        figure=embed(style.save(plot_holdout(holdout.results, holdout.by), folder / "holdout.png")),
-        links={
-            name: quote(os.path.relpath(run / "report.html", folder))
-            for name, run in holdout.runs.items()
-            if (run / "report.html").is_file()
-        },
+        figures=save_figures(folder, {"holdout": plot_holdout(holdout.results, holdout.by)}),
+        links={name: quote(os.path.relpath(report, folder)) for name, report in reports.items() if report.is_file()},
         names=FIGURES,
         threshold=THRESHOLD,
         fewest=min(result.unseen.human for result in holdout.results),
         resume=f"python train.py {shlex.quote(f'resume={folder}')}",
     )
-    (folder / "holdout.html").write_text(page, encoding="utf-8")
     content = {
         "by": holdout.by,
         "threshold": THRESHOLD,
         "command": holdout.command,
-        "left_out": [{"run": holdout.runs[result.leave].name, **_to_json(result)} for result in holdout.results],
+        "left_out": [{"run": holdout.runs[result.leave].name, **asdict(result)} for result in holdout.results],
         "failed": dict(holdout.failed),
         "aside": dict(holdout.aside),
         "sentences": sentences,
     }
-    (folder / HOLDOUT_FILE).write_text(as_json(content), encoding="utf-8")
+    write_text(folder / HOLDOUT_FILE, as_json(content))
 
 
 def plot_holdout(results: Sequence[HoldoutResult], by: str) -> Figure:
@@ -126,8 +121,8 @@ def plot_holdout(results: Sequence[HoldoutResult], by: str) -> Figure:
                 (seen, style.INK, "trained on it", True),
             )
         ]
-    title = f"The same images, by networks that were trained on their {by}, and by those that were not"
-    return plot_forest(title, [result.leave for result in results], panels)
+    title = f"The same images, by networks trained and not trained on their {by}"
+    return plot_intervals(title, [result.leave for result in results], panels)
 
 
 def _rows(results: Sequence[HoldoutResult]) -> Iterator[dict[str, Any]]:
@@ -141,22 +136,3 @@ def _rows(results: Sequence[HoldoutResult]) -> Iterator[dict[str, Any]]:
             for name, estimate in figures.estimates.items():
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
             yield row
-
-
-def _to_json(result: HoldoutResult) -> dict[str, Any]:
-    def plain(figures: Figures | None) -> dict[str, Any] | None:
-        if figures is None:
-            return None
-        estimates = {name: asdict(estimate) for name, estimate in figures.estimates.items()}
-        return {"ai": figures.ai, "human": figures.human, **estimates}
-
-    return {
-        "name": result.leave,
-        "unseen": plain(result.unseen),
-        "seen": plain(result.seen),
-        "seen_by": result.seen_by,
-        "others": plain(result.others),
-        "lost": {
-            name: {"difference": change.value, "low": change.low, "high": change.high} for name, change in result.lost.items()
-        },
-    }

@@ -1,6 +1,7 @@
 """HTML and text from the templates of this folder. In HTML, everything that comes from a run is escaped."""
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -8,28 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
-from PIL import Image, UnidentifiedImageError
+from matplotlib.figure import Figure
+from PIL import Image
 
 from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
-from artclf.errors import ArtclfError
 from artclf.report import format as fmt
 from artclf.report import style
+from artclf.run_folder import write_text
 
 THUMBNAIL = 200  # pixels of the longer side
 _FILTERS = (
     *(fmt.count, fmt.share, fmt.score, fmt.points, fmt.p_value, fmt.share_range, fmt.score_range),
-    *(fmt.size, fmt.duration, fmt.unfrozen, fmt.listed, fmt.plural),
+    *(fmt.size, fmt.duration, fmt.unfrozen, fmt.plural),
 )
 
 
-def render(template: str, **context: Any) -> str:
-    """Fill in a template. A key that a run did not record is shown as a dash, never an error."""
-    return _environment().get_template(template).render(context)
+def write_page(path: Path, template: str, **context: Any) -> Path:
+    """Fill in an HTML template and write the page. A key that a run did not record is shown as a dash, never an error."""
+    write_text(path, _environment().get_template(template).render(context))
+    return path
 
 
 def lines(template: str, **context: Any) -> list[str]:
     """Fill in a text template, for pages and the terminal alike: a sentence a line, nothing escaped."""
-    return [line for line in render(template, **context).split("\n") if line.strip()]
+    return [line for line in _environment().get_template(template).render(context).split("\n") if line.strip()]
 
 
 @cache
@@ -50,33 +53,27 @@ def _environment() -> Environment:
 class EmbeddedImage:
     """An image as part of a page."""
 
-    data: str  # base64 of the file
+    uri: str  # "data:image/png;base64,…"
     width: int
     height: int
-    kind: str  # "png" or "jpeg"
 
 
-def embed(path: Path) -> EmbeddedImage | None:
-    """Read a PNG file to put into a page; None where there is no such file.
+def save_figures(folder: Path, figures: Mapping[str, Figure]) -> dict[str, EmbeddedImage]:
+    """Write figures as NAME.png into a folder, and return them to put into a page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png")
+    return {name: embed(folder / f"{name}.png") for name in figures}
 
-    Raises:
-        ArtclfError: where the file is no PNG image.
-    """
-    if not path.is_file():
-        return None
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return _embedded(path.read_bytes(), image, "png")
-    except UnidentifiedImageError as error:
-        raise ArtclfError(f"{path}: is no PNG image; delete it, and the page goes without it") from error
+
+def embed(path: Path) -> EmbeddedImage:
+    """Read a PNG file to put into a page."""
+    with Image.open(path, formats=["PNG"]) as image:
+        return _embedded(path.read_bytes(), "png", image)
 
 
 def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedImage:
-    """Read an image file and scale it down to a JPEG for a page.
-
-    Raises:
-        UnreadableImage: where it can't be read.
-    """
+    """Read an image file and scale it down to a JPEG for a page. UnreadableImage where it can't be read."""
     image = read_image(file, max_pixels=max_pixels)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     return as_jpeg(image)
@@ -86,8 +83,8 @@ def as_jpeg(image: Image.Image) -> EmbeddedImage:
     """An image as a JPEG for a page."""
     encoded = BytesIO()
     image.save(encoded, format="JPEG", quality=80)
-    return _embedded(encoded.getvalue(), image, "jpeg")
+    return _embedded(encoded.getvalue(), "jpeg", image)
 
 
-def _embedded(content: bytes, image: Image.Image, kind: str) -> EmbeddedImage:
-    return EmbeddedImage(base64.b64encode(content).decode("ascii"), image.width, image.height, kind)
+def _embedded(content: bytes, kind: str, image: Image.Image) -> EmbeddedImage:
+    return EmbeddedImage(f"data:image/{kind};base64,{base64.b64encode(content).decode()}", image.width, image.height)

@@ -13,23 +13,22 @@ from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.groups import COLUMNS, worst_group
 from artclf.evaluation.robustness import Robustness
-from artclf.report import style
 from artclf.report.data_page import audit_section
-from artclf.report.figures.data import count_pictures
-from artclf.report.figures.network import plot_network
-from artclf.report.figures.robustness import plot_alone, plot_rates
-from artclf.report.figures.scores import plot_confusions, plot_reliability, plot_roc_pr, plot_scores
-from artclf.report.figures.training import plot_curves
+from artclf.report.figures.data import count_images
+from artclf.report.figures.run import plot_confusions, plot_curves, plot_network, plot_reliability, plot_roc_pr, plot_scores
 from artclf.report.finished_runs import read_history
-from artclf.report.render import embed, render, thumbnail
-from artclf.report.text import describe_robustness, guessing, list_levels, read_robustness
-from artclf.run_folder import read_json, read_metrics, read_table, write_text
+from artclf.report.format import guessing
+from artclf.report.render import embed, save_figures, thumbnail, write_page
+from artclf.report.robustness import describe_robustness, list_levels, plot_auroc, plot_rates, read_robustness
+from artclf.run_folder import read_json, read_metrics, read_table
 
-_MOST_REJECTED = 20
 _MOST_MISTAKES = 6  # of each kind
 _MOST_SAMPLES = 12  # of each class
-_MOST_GROUPS = 40  # rows of a table of groups
-_MOST_PAIRS = 150  # of a generator and a style
+_TABLES = {  # of groups.csv: how many rows are shown at most, and which kinds of groups
+    "pairs": (150, ("human_by_style", "generator_by_style")),
+    "generators": (40, ("human", "generator")),
+    "styles": (40, ("style",)),
+}
 _IMAGE = ("path", "label", "generator", "style", "split")
 
 
@@ -42,34 +41,33 @@ def write_report(run: Path) -> Path:
         ArtclfError: where metrics.json is missing, or one of the files is not what a run writes.
     """
     metrics = read_metrics(run)
-    recorded = metrics.get("splits") or {}
+    recorded = metrics.get("splits", {})
     splits = {name: recorded[name] for name in sorted(recorded, key=lambda name: (name == "val", name != "test", name))}
-    test = splits.get("test") or {}
     predictions = _table(run / "predictions.csv", _IMAGE, ("p_ai",))
     tested = predictions[predictions["split"] == "test"]
     manifest = _table(run / "manifest.csv", _IMAGE)
-    rejected = _table(run / "rejected.csv", ("path", "reason"))
     robustness = read_robustness(run)
-    for name, figure in _draw(run, metrics, tested, robustness).items():
-        style.save(figure, run / "figures" / f"{name}.png")
+    figures = save_figures(run / "figures", _draw(run, metrics, tested, robustness))
+    if (copies := run / "figures" / "copies.png").is_file():  # which training has drawn
+        figures["copies"] = embed(copies)
     mistakes = _mistakes(tested)
     shown = {
         "mistakes": mistakes.groupby("label").head(_MOST_MISTAKES),
         "human": _samples(manifest, "human"),
         "ai": _samples(manifest, "ai"),
     }
-    page = render(
+    return write_page(
+        run / "report.html",
         "page.html",
         name=run.resolve().name,
         metrics=metrics,
         splits=splits,
         guessing=guessing(metrics),
-        audit=audit_section(run, _auroc(test)),
+        audit=audit_section(run, splits.get("test")),
         robustness=_robustness(run, robustness),
-        figures={file.stem: embed(file) for file in sorted((run / "figures").glob("*.png"))},
-        counts=count_pictures(manifest) if len(manifest) else None,
-        rejected=rejected.head(_MOST_REJECTED).to_dict("records"),
-        rejected_number=len(rejected),
+        figures=figures,
+        counts=count_images(manifest) if len(manifest) else None,
+        rejected=_table(run / "rejected.csv", ("path", "reason")),
         groups=_groups(run, [name for name in splits if name != "val"]),
         threshold=THRESHOLD,
         tested=len(tested),
@@ -77,9 +75,6 @@ def write_report(run: Path) -> Path:
         images=_with_thumbnails(run, metrics, shown),
         files={file.name for file in run.iterdir()},
     )
-    path = run / "report.html"
-    write_text(path, page)
-    return path
 
 
 def _table(file: Path, text: tuple[str, ...], numbers: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -97,44 +92,37 @@ def _draw(run: Path, metrics: Mapping[str, Any], tested: pd.DataFrame, robustnes
     layers = _table(run / "layers.csv", ("name", "stage"), ("parameters",))
     if len(layers):
         figures["network"] = plot_network(layers, f"{metrics['model']['name']}: parameters, and the stage that trains them")
-    test = (metrics.get("splits") or {}).get("test")
-    if test and len(tested):
-        is_ai = (tested["label"] == "ai").to_numpy(dtype=bool)
-        figures["confusion"] = plot_confusions([("test images", test["confusion"])])
+    if len(tested):
+        figures["confusion"] = plot_confusions({"test images": metrics["splits"]["test"]["confusion"]})
         figures["scores"] = plot_scores(tested)
-        if is_ai.any() and not is_ai.all():  # the curves need both classes
-            figures["roc_pr"] = plot_roc_pr(is_ai, tested["p_ai"].to_numpy(dtype=float))
-        if "calibrated" in tested.columns:
+        if tested["label"].nunique() == 2:  # the curves need both classes
+            figures["roc_pr"] = plot_roc_pr(tested)
+        if "calibrated" in tested:
             figures["reliability"] = plot_reliability(tested)
     if robustness is not None:
         figures["robustness"] = plot_rates(robustness)
         if robustness.human and robustness.ai:
-            figures["robustness_alone"] = plot_alone(robustness)
+            figures["robustness_alone"] = plot_auroc(robustness)
     return figures
-
-
-def _auroc(test: Mapping[str, Any]) -> tuple[float, float, float] | None:
-    """The AUROC on test images, and the bounds of its interval."""
-    bounds = (test.get("intervals") or {}).get("auroc")
-    return None if bounds is None else (test["auroc"], bounds[0], bounds[1])
 
 
 def _with_thumbnails(
     run: Path, metrics: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]
-) -> dict[str, list[dict[str, Any]]]:
-    """The rows of tables, each with its "picture", or with the reason why there is none."""
-    root = Path((metrics.get("data") or {}).get("root") or ".")
+) -> dict[str, list[dict[Any, Any]]]:
+    """The rows of tables, each with its "thumbnail", or with the reason why there is none."""
+    root = Path(metrics.get("data", {}).get("root") or ".")
     config = run / "config.yaml"
-    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else None
-    max_pixels = ((settings or {}).get("data") or {}).get("max_pixels") or DEFAULT_MAX_PIXELS
-
-    def with_thumbnail(row: dict[Any, Any]) -> dict[str, Any]:
-        try:
-            return {**row, "picture": thumbnail(root / row["path"], max_pixels)}
-        except UnreadableImage as error:
-            return {**row, "picture": None, "reason": error.reason}
-
-    return {name: [with_thumbnail(row) for row in table.to_dict("records")] for name, table in tables.items()}
+    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    max_pixels = settings.get("data", {}).get("max_pixels") or DEFAULT_MAX_PIXELS
+    shown: dict[str, list[dict[Any, Any]]] = {}
+    for name, table in tables.items():
+        shown[name] = table.to_dict("records")
+        for row in shown[name]:
+            try:
+                row["thumbnail"] = thumbnail(root / row["path"], max_pixels)
+            except UnreadableImage as error:
+                row["reason"] = error.reason
+    return shown
 
 
 def _mistakes(tested: pd.DataFrame) -> pd.DataFrame:
@@ -152,32 +140,18 @@ def _samples(manifest: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
-    """What groups.csv holds of each of these splits: the worst groups, and the rows of the tables."""
+    """What groups.csv holds of each of these splits: the worst groups, and the rows of the tables, the largest groups first."""
     text = ("split", "group", "generator", "style", "too_small")
     table = _table(run / "groups.csv", text, tuple(name for name in COLUMNS if name not in text))
     table = table.assign(n=table["n_ai"] + table["n_human"], too_small=table["too_small"] == "True")
     parts = []
     for split in splits:
-        rows = table[table["split"] == split]
-        grid: dict[str, dict[str, Any]] = {}
-        for row in _largest(rows, _MOST_PAIRS, "human_by_style", "generator_by_style"):
-            grid.setdefault(row["generator"], {})[row["style"]] = row
-        parts.append(
-            {
-                "split": split,
-                "worst": {label: worst_group(table, label, split) for label in ("human", "ai") if rows[f"n_{label}"].any()},
-                "grid": grid,
-                "generators": _largest(rows, _MOST_GROUPS, "human", "generator"),
-                "styles": _largest(rows, _MOST_GROUPS, "style"),
-            }
-        )
-    return [part for part in parts if part["generators"]]
-
-
-def _largest(rows: pd.DataFrame, most: int, *kinds: str) -> list[dict[Any, Any]]:
-    """The largest groups of some kinds, in the order of the table."""
-    of_kinds = rows[rows["group"].isin(kinds)]
-    return of_kinds.loc[of_kinds["n"].astype(float).nlargest(most).index.sort_values()].to_dict("records")
+        rows = table[table["split"] == split].sort_values("n", ascending=False, kind="stable")
+        tables = {name: rows[rows["group"].isin(kinds)].head(most).to_dict("records") for name, (most, kinds) in _TABLES.items()}
+        worst = {label: worst_group(table, label, split) for label in ("human", "ai") if rows[f"n_{label}"].any()}
+        if tables["generators"]:
+            parts.append({"split": split, "worst": worst, **tables})
+    return parts
 
 
 def _robustness(run: Path, found: Robustness | None) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.style
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
 from matplotlib.colors import to_hex, to_rgb
@@ -21,8 +22,7 @@ COLOURS = {"ai": AI, "human": HUMAN}
 INK = "#24272C"
 MUTED = "#686E78"
 PAPER = "#FFFFFF"
-FROZEN = "#D9DBDF"
-FROZEN_HATCH = "#BFC3CA"
+GREY = "#BFC3CA"
 STAGES = ("#2F8061", "#D6A02C", "#76519A", "#8A8F3C", "#3E8A99")
 RUNS = ("#1B1F24", "#2F8061", "#D6A02C", "#76519A", "#3E8A99", "#A8656F")
 RING: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markeredgewidth": 2, "zorder": 4}  # around the best
@@ -67,29 +67,22 @@ def log_scale(axis: XAxis | YAxis) -> None:
 
 def shade(colour: str, strength: float) -> str:
     """Mix a colour with white: strength 1 is the colour itself, 0 white."""
-    red, green, blue = (1 - (1 - part) * strength for part in to_rgb(colour))
+    red, green, blue = 1 - strength * (1 - np.array(to_rgb(colour)))
     return to_hex((red, green, blue))
 
 
 def run_colours(number: int) -> list[str]:
     """A colour for each run, the best first; from the seventh on grey, since the eye could not tell more colours apart."""
-    return [*RUNS, *[FROZEN_HATCH] * (number - len(RUNS))][:number]
+    return [*RUNS, *[GREY] * (number - len(RUNS))][:number]
 
 
 def short(text: str, limit: int = 24) -> str:
     """Shorten a name in its middle, and replace letters that the font lacks."""
     if len(text) > limit:
         text = f"{text[: limit // 2]}…{text[len(text) - limit + limit // 2 + 1 :]}"
-    return "".join(letter if ord(letter) in _glyphs() or letter == "\n" else "□" for letter in text)
+    return "".join(letter if ord(letter) in _glyphs() else "□" for letter in text)
 
 
 @cache
 def _glyphs() -> frozenset[int]:
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
-
-
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, in a folder that is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    return path

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from artclf.report import format as fmt
-from artclf.report.text import guessing
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -30,12 +29,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
     made = Table(title=title, title_justify="left")
     left = set(text)
     for place, heading in enumerate(columns):
-        made.add_column(
-            heading,
-            justify="left" if place in left else "right",
-            overflow="fold" if place in left else "ellipsis",
-            no_wrap=place not in left,
-        )
+        if place in left:
+            made.add_column(heading, overflow="fold")
+        else:
+            made.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         made.add_row(*map(Text, row))  # a name in square brackets is no markup
     return made
@@ -48,5 +45,5 @@ def splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
         for name, split in metrics["splits"].items()
     ]
     made = table(title, ("split", "images", *FIGURES.values()), rows)
-    made.caption = guessing(metrics)
+    made.caption = fmt.guessing(metrics)
     return made

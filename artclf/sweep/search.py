@@ -16,8 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from artclf.config.command import command_of, concerns_search, quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.report.figures.sweep import Outcome, Sweep, Trial
-from artclf.report.sweep_page import write_sweep
+from artclf.report.sweep_page import Outcome, Sweep, Trial, write_sweep
 from artclf.run_folder import (
     CONFIG_FILE,
     EPOCHS_FILE,
@@ -170,9 +169,7 @@ class Search:
             metric=self.metric,
             mode=self.mode,
             trials=trials,
-            space={found.key: found.text for found in self.settings},
-            numbers={found.key: (found.low, found.high, found.log) for found in self.settings if not found.words},
-            choices={found.key: found.words for found in self.settings if found.words},
+            settings=self.settings,
             settled=of_runs,
             best=best,
             command=command_of([*of_runs, *(f"{key}={word}" for key, word in best.words.items())]) if best else None,

@@ -20,7 +20,7 @@ from artclf.evaluation.decision import DecisionRule
 from artclf.inference.assess import AssessOptions, assess, environment, versions, write_results
 from artclf.model.checkpoint import write_decision_rule
 from artclf.model.features import FeatureCache
-from artclf.report.text import guessing
+from artclf.report.format import guessing
 from artclf.run_folder import PROGRESS_FILE
 from artclf.runtime import is_main_process
 from artclf.training.build import Built, build, mistakes

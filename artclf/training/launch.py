@@ -203,7 +203,7 @@ def _load() -> None:
 
 
 def _print_results(metrics: dict[str, Any], folder: Path) -> None:
-    from artclf.report.terminal import splits_table  # noqa: PLC0415 (loads scikit-learn)
+    from artclf.report.terminal import splits_table  # noqa: PLC0415 (loads rich)
 
     console = Console()
     console.print(splits_table(f"{metrics['model']['name']}, weights: {metrics['model']['weights']}", metrics))

@@ -66,7 +66,7 @@ def test_a_multirun_stands_for_its_runs_and_failures_are_named(draw_run: Callabl
     done = artclf("compare", tmp_path / "sweep", again, draw_run("y", 2, "model=b"), "--to", tmp_path / "to")
     assert done.exit_code == 0, done.output
     table = pd.read_csv(tmp_path / "to" / "comparison.csv", dtype={"run": str})
-    assert list(table["run"]) == ["y", "0", "1", "sweep/2"]
+    assert list(table["run"]) == ["y", "sweep/0", "sweep/1", "sweep/2"]
     assert "failed: sweep/2: no GPU" in done.stdout
 
 

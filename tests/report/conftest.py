@@ -14,7 +14,6 @@ from artclf.evaluation.conformal import decision_metrics, fit_to_validation
 from artclf.evaluation.decision import with_verdicts
 from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
-from artclf.report.finished_runs import FinishedRun
 
 STYLES = ("baroque", "realism", "ukiyo_e")
 
@@ -30,7 +29,7 @@ def painting(seed: int, size: int = 48) -> np.ndarray:
 
 
 def predictions(seed: int = 0, generators: tuple[str, ...] = ("latent_diffusion", "stable_diffusion")) -> pd.DataFrame:
-    """Made-up predictions.csv: 118 test, 60 val and 40 unseen pictures, the last by AI alone."""
+    """Made-up predictions.csv: 118 test, 60 val and 40 unseen images, the last by AI alone."""
     rng = np.random.default_rng(seed)
     rows = []
     for split, humans, ais, names in (
@@ -89,7 +88,6 @@ def write_run(
         {"name": "head", "unfreeze": 0, "trainable_parameters": 2049, "epochs": 6, "best_epoch": 5, "seconds": 30.0},
         {"name": "last10", "unfreeze": 10, "trainable_parameters": 4464641, "epochs": 5, "best_epoch": 10, "seconds": 45.5},
     ]
-    train = {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}
     metrics: dict[str, Any] = {
         "splits": splits,
         **decision_metrics(table, fitted),
@@ -101,13 +99,7 @@ def write_run(
             "root": str(folder / "art") if images else "data/art",
             "image_size": 224,
             "manifest_sha256": "5f" * 32,
-            "counts": {
-                "train": train,
-                "val": {"human": {"human": 30}, "ai": {"latent_diffusion": 15, "stable_diffusion": 15}},
-                "test": {"human": {"human": 40}, "ai": {"latent_diffusion": 39, "stable_diffusion": 39}},
-                "unseen": {"ai": {"new_one": 40}},
-            },
-            "rejected": 2,
+            "counts": {"train": {"human": {"human": 50000}, "ai": {"latent_diffusion": 52092, "stable_diffusion": 52923}}},
             "duplicates": {"groups": 3, "files": 7, "removed": 4},
         },
         "balance": {
@@ -135,7 +127,7 @@ def write_run(
     layers = [(f"layer{i // 4}.{i // 2 % 2}.conv{i % 2}", "Conv2d", 1000 * (i + 1), "") for i in range(4, 18)]
     layers += [("layer4.1.conv2", "Conv2d", 40000, "last10"), ("head", "Linear", 2049, "head")]
     pd.DataFrame(layers, columns=["name", "kind", "parameters", "stage"]).to_csv(folder / "layers.csv", index=False)
-    (folder / "rejected.csv").write_text("path,reason\na.png,truncated\nb.png,no picture\n", encoding="utf-8")
+    (folder / "rejected.csv").write_text("path,reason\na.png,truncated\nb.png,no image\n", encoding="utf-8")
     for number, path in enumerate(table["path"] if images else ()):
         file = folder / "art" / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +158,7 @@ def make_history() -> Callable[..., pd.DataFrame]:
 
 @pytest.fixture
 def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
-    """Runs on the same test pictures, the later the better: each (overrides, seed)."""
+    """Runs on the same test images, the later the better: each (overrides, seed)."""
 
     def make(*specs: tuple[str, int]) -> list[Path]:
         runs = []
@@ -176,18 +168,5 @@ def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
             table["p_ai"] = 1 / (1 + np.exp(-(logit + 1.2 * number - 3)))
             runs.append(write_run(tmp_path / str(number), predicted=table, overrides=overrides, seed=seed))
         return runs
-
-    return make
-
-
-@pytest.fixture
-def judge() -> Callable[..., FinishedRun]:
-    """A run that is right on these of the pictures: [N] verdicts, the first `humans` of the pictures by people."""
-
-    def make(name: str, right: np.ndarray, humans: int) -> FinishedRun:
-        is_ai = np.arange(len(right)) >= humans
-        p_ai = np.where(is_ai == right, 0.9, 0.1)
-        paths = np.array([f"{i:04d}.png" for i in range(len(right))], dtype=object)
-        return FinishedRun(name, Path(name), {}, None, paths, is_ai, p_ai, paths)
 
     return make

@@ -1,4 +1,4 @@
-"""Pages opened in a real browser, where there is one: no error, no missing picture, nothing from the network, no overflow."""
+"""Pages opened in a real browser, where there is one: no error, no missing image, nothing from the network, no overflow."""
 
 import json
 import shutil
@@ -21,12 +21,12 @@ console.error = (...words) => errors.push(words.join(" "));
 </script>"""
 TELL = """<script>
 addEventListener("load", () => {
-  const root = document.documentElement, pictures = [...document.images];
+  const root = document.documentElement, images = [...document.images];
   parent.postMessage(JSON.stringify({
     errors: errors,
-    pictures: pictures.length,
-    missing: pictures.filter(picture => !picture.complete || !picture.naturalWidth).map(picture => picture.alt),
-    unnamed: pictures.filter(picture => !picture.alt).length,
+    images: images.length,
+    missing: images.filter(image => !image.complete || !image.naturalWidth).map(image => image.alt),
+    unnamed: images.filter(image => !image.alt).length,
     fetched: performance.getEntriesByType("resource").map(entry => entry.name).filter(name => !name.startsWith("data:")),
     overflow: root.scrollWidth - root.clientWidth,
   }), "*");
@@ -55,5 +55,5 @@ def opened(page: Path, width: int, folder: Path) -> dict[str, object]:
 def test_a_browser_finds_nothing_wrong(full_run: Path, tmp_path: Path, width: int) -> None:
     page = write_report(full_run)
     found = opened(page, width, tmp_path)
-    assert found["pictures"] == page.read_text(encoding="utf-8").count("<img ") > 5
+    assert found["images"] == page.read_text(encoding="utf-8").count("<img ") > 5
     assert found == {**found, "errors": [], "missing": [], "unnamed": 0, "fetched": [], "overflow": 0}

@@ -7,7 +7,6 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 from scipy.stats import binomtest
 
 from artclf.errors import ArtclfError
@@ -34,10 +33,8 @@ def test_page_tables_and_figures(make_runs, tmp_path):
     assert list(table.columns) == COLUMNS.split()
     assert list(table["run"]) == ["2", "1", "0", "3", "4"]  # the best first
     assert list(table["differs"][:3]) == ["model=c", "model=b", "model=a"]
-    assert list(table["status"][:3]) == ["finished"] * 3
-    assert list(table["status"][3:]) == ["failed: CUDA out of <b>memory</b>", "failed: two\nlines"]
+    assert list(table["status"]) == ["finished"] * 3 + ["failed: CUDA out of <b>memory</b>", "failed: two\nlines"]
     assert list(table["false_positives"][:3]) == [round(rate * 40) for rate in table["false_positive_rate"][:3]]
-    assert list(table["false_negatives"][:3]) == [round(rate * 78) for rate in table["false_negative_rate"][:3]]
     written = pd.read_csv(tmp_path / "comparison.csv", dtype={"run": str, "seed": str})
     pd.testing.assert_frame_equal(written, table, check_dtype=False)
 
@@ -45,33 +42,28 @@ def test_page_tables_and_figures(make_runs, tmp_path):
     names = ["comparison.png", *(f"comparison_{name}.png" for name in ("differences", "confusion", "roc", "loss"))]
     embedded = re.findall(r'<img src="data:image/png;base64,([^"]*)"', page)
     assert [base64.b64decode(data) for data in embedded] == [(tmp_path / name).read_bytes() for name in names]
-    for name in names:
-        Image.open(tmp_path / name).load()
     assert re.findall(r'href="([^"]*)"', page) == ["1/report.html"]  # only that run has one
-    assert "3 runs on the same 118 test images" in page
-    assert "Run 2 (model=c) has the best balanced accuracy" in page
-    assert "2 runs failed" in page
-    assert "3: CUDA out of &lt;b&gt;memory&lt;/b&gt;" in page
+    for expected in (
+        "3 runs on the same 118 test images",
+        "Run 2 (model=c) has the best balanced accuracy",
+        "2 runs failed",
+        "3: CUDA out of &lt;b&gt;memory&lt;/b&gt;",
+    ):
+        assert expected in page
     assert "Settings, over seeds" not in page
     assert "<script" not in page
-    check_json(json_of(tmp_path), table.iloc[:3])
 
-
-def check_json(content, table):
+    content = json_of(tmp_path)
     assert content["test_pictures"] == {"n": 118, "ai": 78, "human": 40}
-    assert content["failed"] == {"3": "CUDA out of <b>memory</b>", "4": "two\nlines"}
-    assert [run["run"] for run in content["runs"]] == list(table["run"])
+    assert [run["run"] for run in content["runs"]] == ["2", "1", "0"]
     assert [(pair["first"], pair["second"]) for pair in content["pairs"]] == [("2", "1"), ("2", "0")]
     assert content["method"]["tests"] == 3  # of 1 and 0 too
     figures = table.set_index("run")
     for pair in content["pairs"]:
         only_first, only_second = pair["only_first_right"], pair["only_second_right"]
         assert pair["p"] == pytest.approx(binomtest(only_first, only_first + only_second).pvalue)
-        assert pair["p"] <= pair["p_corrected"] <= 1
         for name, interval in pair["differences"].items():
-            gap = figures.loc[pair["first"], name] - figures.loc[pair["second"], name]
-            assert interval["low"] <= interval["difference"] <= interval["high"]
-            assert interval["difference"] == pytest.approx(gap)
+            assert interval["difference"] == pytest.approx(figures.loc[pair["first"], name] - figures.loc[pair["second"], name])
 
 
 def test_seeds_of_a_setting_are_averaged_and_not_ranked(make_runs, tmp_path):
@@ -86,52 +78,40 @@ def test_seeds_of_a_setting_are_averaged_and_not_ranked(make_runs, tmp_path):
     assert "seeds of one setting differ by up to" in page
     alike = compare_runs(tmp_path, [tmp_path / "1", tmp_path / "3"])
     assert alike.standings[0].startswith("All 2 runs have the same setting and differ in the seed: balanced accuracy")
-    assert len(alike.standings) == 2
 
 
-def bare_run(folder, wrong=(), setting=None, seed=0, humans=500, total=1000):
-    """A run that is wrong on the images from the first number to the second; the first images are human."""
+def bare_run(folder, wrong, humans=500):
+    """A run of 1,000 images that is wrong on those from the first number to the second; the first images are human."""
     folder.mkdir()
-    is_ai = np.arange(total) >= humans
+    is_ai = np.arange(1000) >= humans
     p_ai = is_ai * 0.8 + 0.1
     p_ai[slice(*wrong)] = 1 - p_ai[slice(*wrong)]
     labels = np.where(is_ai, "ai", "human")
-    table = pd.DataFrame({"path": [f"{i:04}.png" for i in range(total)], "label": labels, "split": "test", "p_ai": p_ai})
+    table = pd.DataFrame({"path": [f"{i:04}.png" for i in range(1000)], "label": labels, "split": "test", "p_ai": p_ai})
     table.to_csv(folder / "predictions.csv", index=False)
-    command = f"python train.py model={setting or folder.name} seed={seed}"
-    (folder / "metrics.json").write_text(json.dumps({"seed": seed, "command": command}))
+    (folder / "metrics.json").write_text(json.dumps({"seed": 0, "command": f"python train.py model={folder.name} seed=0"}))
     return folder
 
 
-def described(folder, *runs):
-    comparison = compare_runs(folder / "to", runs)
-    return " ".join(comparison.standings), " ".join(comparison.cautions)
-
-
-def test_what_two_runs_show(tmp_path):
-    a, b, c = bare_run(tmp_path / "a", (0, 20)), bare_run(tmp_path / "b", (400, 500)), bare_run(tmp_path / "c", (480, 503))
-    text, caution = described(tmp_path, a, b)
-    assert "Run a (model=a) has the best balanced accuracy: 98.0%; it calls 4.0% of the human images AI." in text
-    assert "Run a is right more often than run b, by more than chance explains (McNemar's exact test: p ≤ 0.001)." in text
-    assert "these 1,000 images and these trained weights" in caution
-    assert "several seeds of each setting would show more" in caution
-    text, _ = described(tmp_path, a, c)
-    assert "Between run a and run c the difference could be chance (McNemar's exact test: p ≥ 0.761)." in text
-    # of 43 images, 15 and 28 are not told apart (p = 0.066), 14 and 29 are (p = 0.032)
-    assert "With 1,000 images, accuracies that differ by less than 1.5 points can't be told apart." in text
-    few = [bare_run(tmp_path / name, wrong, humans=2, total=4) for name, wrong in (("x", (0, 0)), ("y", (3, 4)))]
-    assert "4 images can't show a difference between any two runs." in described(tmp_path, *few)[0]
-
-
-def test_what_many_runs_show(tmp_path):
+def test_what_is_beyond_chance_is_described(tmp_path):
     wrong = {"a": (0, 20), "b": (480, 503), "c": (300, 400), "d": (600, 720)}
-    text, caution = described(tmp_path, *[bare_run(tmp_path / name, where) for name, where in wrong.items()])
-    assert "Run d calls the fewest human images AI: 0.0%, at a balanced accuracy of 88.0%." in text
-    assert "than runs c, d, by more than chance explains (McNemar's exact test, Holm-corrected for 6 pairs: p ≤ 0.001)" in text
-    assert "Between run a and run b the difference could be chance" in text
-    assert "Run a was chosen as the best of 4 on these very images" in caution
+    runs = [bare_run(tmp_path / name, where) for name, where in wrong.items()]
+    two, four = compare_runs(tmp_path, runs[:2]), compare_runs(tmp_path, runs)
+    assert two.standings == [
+        "Run a (model=a) has the best balanced accuracy: 98.0%; it calls 4.0% of the human images AI.",
+        # of 43 images, 15 and 28 are not told apart (p = 0.066), 14 and 29 are (p = 0.032)
+        "Between run a and run b the difference could be chance (McNemar's exact test: p ≥ 0.761). With 1,000 images, a "
+        "difference in accuracy shows from 1.5 points on.",
+    ]
+    assert "these 1,000 images and these trained weights" in two.cautions[0]
+    _, gentle, ahead, chance = four.standings
+    assert gentle == "Run d calls the fewest human images AI: 0.0%, at a balanced accuracy of 88.0%."
+    assert "than runs c, d, by more than chance explains (McNemar's exact test, Holm-corrected for 6 pairs: p ≤ 0.001)" in ahead
+    assert chance.startswith("Between run a and run b the difference could be chance")
+    assert four.cautions[1].startswith("Run a was chosen as the best of 4 on these very images")
     uneven = [bare_run(tmp_path / name, where, humans=100) for name, where in (("A", (100, 220)), ("B", (0, 60)))]
-    assert "Run A is right less often than run B, by more than chance explains" in described(tmp_path, *uneven)[0]
+    behind = compare_runs(tmp_path, uneven).standings[1]
+    assert behind.startswith("Run A is right less often than run B, by more than chance explains")
 
 
 def test_one_run_is_enough_even_without_curves_or_metrics(make_runs, tmp_path):
@@ -141,16 +121,9 @@ def test_one_run_is_enough_even_without_curves_or_metrics(make_runs, tmp_path):
     table = write_comparison(tmp_path, [run], {"1": "stopped"})
     assert len(table) == 2
     assert table[["parameters", "seconds"]].isna().all(axis=None)
-    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
-        "comparison.png",
-        "comparison_confusion.png",
-        "comparison_roc.png",
-    ]
+    assert {path.stem for path in tmp_path.glob("*.png")} == {"comparison", "comparison_confusion", "comparison_roc"}
     assert "Is the difference real?" not in page_of(tmp_path)
-    content = json_of(tmp_path)
-    assert (content["pairs"], content["cautions"]) == ([], [])
-    (sentence,) = content["standings"]
-    assert sentence.startswith("Run 0: balanced accuracy ")
+    assert json_of(tmp_path)["pairs"] == []
 
 
 def test_what_can_not_be_compared_leaves_nothing_behind(make_runs, tmp_path):
@@ -164,7 +137,7 @@ def test_what_can_not_be_compared_leaves_nothing_behind(make_runs, tmp_path):
     assert not (tmp_path / "to").exists()
 
 
-def test_a_run_and_its_copy_elsewhere_are_not_told_apart(make_runs, tmp_path):
+def test_a_run_and_its_copy_elsewhere_do_not_differ(make_runs, tmp_path):
     (run,) = make_runs(("model=a", 0))
     copy = tmp_path / "elsewhere" / "a b#1%?<i>"
     shutil.copytree(run, copy)
@@ -186,25 +159,17 @@ def test_a_run_and_its_copy_elsewhere_are_not_told_apart(make_runs, tmp_path):
     assert "<folder>" not in page
 
 
-def test_of_very_many_runs_the_best_are_drawn(make_runs, tmp_path, monkeypatch):
+def test_of_many_runs_the_best_are_drawn_and_one_class_alone_has_no_auroc(make_runs, tmp_path, monkeypatch):
     monkeypatch.setattr("artclf.report.comparison_page.SHOWN", 2)
-    table = write_comparison(tmp_path, make_runs(("model=a", 0), ("model=b", 0), ("model=c", 0)))
-    assert len(table) == 3
-    assert "the 2 best of 3 runs" in page_of(tmp_path).lower()
-    first, second = json_of(tmp_path)["pairs"]
-    assert first["differences"]
-    assert not second["differences"]
-    assert second["p"] < 1
-
-
-def test_a_test_set_of_one_class_is_compared_as_far_as_it_goes(make_runs, tmp_path):
-    runs = make_runs(("model=a", 0), ("model=b", 0))
+    runs = make_runs(("model=a", 0), ("model=b", 0), ("model=c", 0))
     for run in runs:
         table = pd.read_csv(run / "predictions.csv")
         table[(table["split"] == "test") & (table["label"] == "ai")].to_csv(run / "predictions.csv", index=False)
     table = write_comparison(tmp_path, runs)
-    assert table["accuracy"].is_monotonic_decreasing
+    assert len(table) == 3
     assert table["auroc"].isna().all()
     assert not (tmp_path / "comparison_roc.png").exists()
-    (pair,) = json_of(tmp_path)["pairs"]
-    assert pair["differences"]["auroc"] == {"difference": None, "low": None, "high": None}
+    assert "the 2 best of 3 runs" in page_of(tmp_path)
+    first, second = json_of(tmp_path)["pairs"]
+    assert first["differences"]["auroc"] == {"difference": None, "low": None, "high": None}
+    assert not second["differences"]

@@ -2,7 +2,6 @@ import base64
 import json
 import re
 import shutil
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from artclf.data.facts import Survey, survey_files
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit
-from artclf.report.data_page import audit_in_words, audit_section, free_auroc, write_dataset
+from artclf.report.data_page import audit_in_words, audit_section, shortcut_auroc, write_dataset
 from artclf.report.run_page import write_report
 from tests.evaluation.audited import pictures
 from tests.report.conftest import painting, write_run
@@ -42,23 +41,17 @@ def test_one_page_with_every_figure_in_it(tmp_path: Path) -> None:
     embedded = re.findall(r'<img src="data:image/(png|jpeg);base64,([^"]*)"', page)
     files = [tmp_path / "page" / "figures" / f"{name}.png" for name in ("classes", "files")]
     assert [base64.b64decode(data) for kind, data in embedded if kind == "png"] == [file.read_bytes() for file in files]
-    thumbnails = [base64.b64decode(data) for kind, data in embedded if kind == "jpeg"]
-    assert len(thumbnails) == 12 + 10 + 10  # of 20 human images, and of each generator's 10
-    for data in thumbnails:
-        Image.open(BytesIO(data)).load()
-    assert "<script" not in page
-    assert "my &lt;art&gt;" in page
-    assert "<art>" not in page
-    assert "<d>" not in page
-    assert "40 images, 20 human and 20 AI" in page
-    assert "AI images by ld (10), s&lt;d&gt; (10); 2 styles, 2 splits." in page
-    assert "The headers of all 40 files were read; 0 of them can&#39;t be read." in page
-    assert 'class="box" id="shortcuts"' in page
-    assert re.search(r"These facts alone separate human images from AI images.*JPEG quality \(1", page)
-    assert "JPEG quality 95 (100%) for human images and 75 (100%) for AI images" in page
-    assert re.search(
-        r"human</span></th><td class=\"n\">20</td><td>64×64 \(100%\)</td><td>1.00</td><td>[0-9.]+</td><td>JP", page
-    )
+    assert sum(kind == "jpeg" for kind, _ in embedded) == 12 + 10 + 10  # of 20 human images, and of each generator's 10
+    for unescaped in ("<script", "<art>", "<d>"):
+        assert unescaped not in page
+    for expected in (
+        "my &lt;art&gt;: 40 images, 20 human and 20 AI",
+        "AI images by ld (10), s&lt;d&gt; (10); 2 styles, 2 splits.",
+        "The headers of all 40 files were read; 0 of them can&#39;t be read.",
+        'class="box" id="shortcuts"',
+    ):
+        assert expected in page
+    assert re.search(r"These facts alone separate.*JPEG quality \(1.000; human images 95 \(100%\), AI images 75 \(100%\)", page)
     facts = pd.read_csv(tmp_path / "page" / "facts.csv")
     assert facts["path"].tolist() == survey.manifest.table["path"].tolist()
     assert set(facts["jpeg_quality"]) == {75, 95}
@@ -90,23 +83,16 @@ def test_unreadable_files_are_listed_and_a_second_look_leaves_nothing_of_the_fir
         "human/a<b.jpg": "empty file",
         "ai/1.jpg": "truncated: the file ends before the image does",
     }
+    for path in (art / "ai").iterdir():
+        path.write_bytes(path.read_bytes()[:-300])
+    _, survey = written(art, tmp_path, sample=2)
+    assert survey.looked_at == 2 + 3  # damage outside of the sample of headers counts as opened too
     shutil.rmtree(art / "ai")
     (art / "human" / "a<b.jpg").unlink()
     page, _ = written(art, tmp_path)
     assert not (tmp_path / "unreadable.csv").exists()
     assert "3 images, 3 human and 0 AI" in page
-    assert "All files read have the label human, so there is nothing to compare" in page
-
-
-def test_damage_outside_the_sample_of_headers_counts_as_opened_too(tmp_path: Path) -> None:
-    put(tmp_path / "art", "human", range(3))
-    put(tmp_path / "art", "ai", range(3))
-    for path in (tmp_path / "art" / "ai").iterdir():
-        path.write_bytes(path.read_bytes()[:-300])
-    page, survey = written(tmp_path / "art", tmp_path, sample=2)
-    assert len(survey.unreadable) == 3
-    assert survey.looked_at == 4  # the two of the sample, and two more
-    assert "The headers of 4 of the 6 files were read, a random sample (seed 0)" in page
+    assert "Too few files of one class could be read" in page
 
 
 def test_nothing_readable_still_gives_a_page(tmp_path: Path) -> None:
@@ -114,7 +100,6 @@ def test_nothing_readable_still_gives_a_page(tmp_path: Path) -> None:
         (tmp_path / "art" / label).mkdir(parents=True)
         (tmp_path / "art" / label / "a.png").write_bytes(b"")
     page, survey = written(tmp_path / "art", tmp_path)
-    assert "Not one file could be read" in page
     assert "No image could be decoded" in page
     assert len(survey.unreadable) == 2
 
@@ -134,37 +119,28 @@ def unequal() -> dict:
     return audit(table)
 
 
-@pytest.fixture(scope="module")
-def equal() -> dict:
-    return audit(pictures(60))
-
-
 def test_an_audit_describes_what_how_bad_and_what_helps(unequal: dict) -> None:
     text = "\n".join(audit_in_words(unequal))
-    assert "Compare a network that learns from these images with an AUROC of 1.00, not with 0.50." in text
-    assert (
-        "JPEG quality (severe): alone AUROC 1.000 (95% interval 0.963 to 1.000); human images 95 (100%), AI images 75" in text
-    )
-    assert "Colour saturation (moderate)" in text
-    assert "EXIF (none for this network)" in text
-    assert "Near duplicates across splits (moderate): 1 image outside of train (1.0%) have a copy in train" in text
-    assert "The same in all files: format, colour mode." in text
+    for expected in (
+        "Compare a network that learns from these images with an AUROC of 1.00, not with 0.50.",
+        "JPEG quality (severe): alone AUROC 1.000 (95% interval 0.963 to 1.000); human images 95 (100%), AI images 75",
+        "Colour saturation (moderate)",
+        "EXIF (none for this network)",
+        "Near duplicates across splits (moderate): 1 image outside of train (1.0%) have a copy in train",
+        "The same in all files: format, colour mode.",
+    ):
+        assert expected in text
     assert text.count("What helps against") == 4
     assert "JPEG quality: data.canonical=true encodes all images at one quality (data.canonical_quality=75 at most)." in text
 
 
-def test_an_audit_without_findings_says_so(equal: dict) -> None:
+def test_an_audit_without_findings_says_so() -> None:
+    equal = audit(pictures(60))
     lines = audit_in_words(equal)
     assert "No shortcut was found: compare a network with guessing, an AUROC of 0.50." in lines
     assert lines[-1] == "No duplicates were found, exact or near."
-    assert free_auroc(equal) is None
+    assert shortcut_auroc(equal) is None
     assert sum("which may be chance" in line for line in lines) == 2  # sixty images do not show that there is nothing
-    size = {**equal["file_facts"]["top"][0], "fact": "size", "p": 0.001, "severity": "none", "constant": False}
-    sure = audit_in_words({**equal, "drawn_of": 600, "file_facts": {**equal["file_facts"], "p": 0.001, "top": [size]}})
-    assert "hardly more than guessing" in sure[0]
-    assert "Differences too small to matter: size." in sure
-    assert not any("may be chance: " in line for line in sure)
-    assert sure[-1].startswith("Copies are found only if both are in the sample of 60 of 600 images")
 
 
 def test_what_the_canonical_form_removes_is_no_warning(unequal: dict, tmp_path: Path) -> None:
@@ -178,10 +154,9 @@ def test_what_the_canonical_form_removes_is_no_warning(unequal: dict, tmp_path: 
     assert "JPEG quality (met by the canonical form): alone AUROC 1.000" in text
     assert "What removes JPEG quality: data.canonical=true" in text
     assert "What helps against" not in text
-    assert "Canonical images show no shortcut in brightness, contrast or colour" in text
     after = {**unequal["pixel_statistics"], "auroc": 0.61, "notable": True}
-    assert free_auroc({**unequal, "canonical_pixel_statistics": after, "canonical": True}) == 0.61
-    assert free_auroc({**unequal, "canonical_pixel_statistics": after}) == 1.0
+    assert shortcut_auroc({**unequal, "canonical_pixel_statistics": after, "canonical": True}) == 0.61
+    assert shortcut_auroc({**unequal, "canonical_pixel_statistics": after}) == 1.0
 
 
 def test_a_run_that_was_audited_has_the_section_in_its_page(unequal: dict, tmp_path: Path) -> None:
@@ -189,11 +164,9 @@ def test_a_run_that_was_audited_has_the_section_in_its_page(unequal: dict, tmp_p
     assert audit_section(run) is None
     (run / "audit.json").write_text(json.dumps(unequal))
     page = write_report(run).read_text(encoding="utf-8")
-    assert 'href="#audit"' in page
-    assert "Colour saturation (moderate)" in page
-    assert "AUROC of facts that are known without a look at the art" in page
-    assert "reaches no network" in page
-    assert "0.jpg<br>1.jpg" in page
+    for expected in ('href="#audit"', "Colour saturation (moderate)", "reaches no network", "0.jpg<br>1.jpg"):
+        assert expected in page
+    assert (run / "figures" / "audit.png").is_file()
     (run / "audit.json").write_text("{")
     with pytest.raises(ArtclfError, match=r"audit\.json: is no JSON"):
         audit_section(run)

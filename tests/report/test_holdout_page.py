@@ -59,9 +59,9 @@ def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Pat
     assert "find 100.0% of the same images (mean of 1): leaving it out changes recall by −75.0 points (−" in cost
     assert limits.startswith("This does not show how well a further generator would be found")
     assert few == "With 20 AI images, chance may have put <b>eta first."
-    assert [one["name"] for one in content["left_out"]] == ["<b>eta", "alpha"]  # the lowest recall first
-    assert content["left_out"][0]["unseen"]["recall"]["value"] == 0.25
-    assert content["left_out"][0]["lost"]["recall"]["difference"] == pytest.approx(-0.75)
+    assert [one["leave"] for one in content["left_out"]] == ["<b>eta", "alpha"]  # the lowest recall first
+    assert content["left_out"][0]["unseen"]["estimates"]["recall"]["value"] == 0.25
+    assert content["left_out"][0]["lost"]["recall"]["value"] == pytest.approx(-0.75)
     assert content["failed"] == {"gamma": "it <failed>"}
     table = pd.read_csv(tmp_path / "holdout.csv")
     assert table[table["images"] == "unseen"]["recall"].tolist() == [0.25, 0.95]

@@ -5,10 +5,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artclf.report.figures.sweep import Sweep, Trial, plot_trials
-from artclf.report.sweep_page import write_sweep
+from artclf.config.space import Setting
+from artclf.report.sweep_page import Sweep, Trial, plot_trials, write_sweep
 
-SPACE = {"lr": "tag(log, interval(1e-5, 1e-2))", "head": "choice(mlp, linear)", "dropout": "interval(0, 0.7)"}
+SETTINGS = [
+    Setting("lr", "tag(log, interval(1e-5, 1e-2))", low=1e-5, high=1e-2, log=True),
+    Setting("head", "choice(mlp, linear)", words=("mlp", "linear")),
+    Setting("dropout", "interval(0, 0.7)", high=0.7),
+]
 
 
 def made_up(trials: list[Trial], **changes: Any) -> Sweep:
@@ -17,9 +21,7 @@ def made_up(trials: list[Trial], **changes: Any) -> Sweep:
         "metric": "val/loss",
         "mode": "min",
         "trials": trials,
-        "space": SPACE,
-        "numbers": {"lr": (1e-5, 1e-2, True), "dropout": (0.0, 0.7, False)},
-        "choices": {"head": ("mlp", "linear")},
+        "settings": SETTINGS,
         "settled": ["data=folder"],
         "best": best,
         "command": "python train.py data=folder lr=0.001 'a b'" if best else None,

@@ -1,5 +1,7 @@
 """The images of a data set by class, generator, split and style, and how their files are stored: tables and figures."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,6 +9,7 @@ from matplotlib.figure import Figure
 from artclf.evaluation.shortcuts import bytes_per_pixel
 from artclf.report import format as fmt
 from artclf.report import style
+from artclf.report.figures.draw import draw_stacked_bars
 
 
 def top(names: pd.Series, most: int) -> pd.Series:
@@ -18,15 +21,14 @@ def top(names: pd.Series, most: int) -> pd.Series:
 
 
 def groups_of(table: pd.DataFrame, most: int = 10) -> pd.Series:
-    """Name the group of each row: "human", or a generator; the smallest generators are taken together."""
-    is_ai = table["label"] == "ai"
-    generators = table.loc[is_ai, "generator"].replace("human", "human (a generator)")
-    return top(generators, most - 1).reindex(table.index, fill_value="human")
+    """Name the group of each row: "human", or a generator; the smallest generators are taken together.
 
-
-def in_order(groups: pd.Series) -> list[str]:
-    """Names of groups: human first, then by size."""
-    return sorted(groups.value_counts().index, key=lambda name: name != "human")
+    The result is categorical: human comes first, then the largest.
+    """
+    generators = table.loc[table["label"] == "ai", "generator"].replace("human", "human (a generator)")
+    groups = top(generators, most - 1).reindex(table.index, fill_value="human")
+    names = sorted(groups.value_counts().index, key=lambda name: name != "human")
+    return groups.astype(pd.CategoricalDtype(names))
 
 
 def splits_of(table: pd.DataFrame) -> list[str]:
@@ -35,7 +37,7 @@ def splits_of(table: pd.DataFrame) -> list[str]:
     return sorted(table["split"].unique(), key=lambda name: (order.get(name, 3), name))
 
 
-def count_pictures(table: pd.DataFrame) -> pd.DataFrame:
+def count_images(table: pd.DataFrame) -> pd.DataFrame:
     """Count images by label and generator (rows, human first) and by split (columns, and their sum)."""
     counts = pd.crosstab([table["label"], table["generator"]], table["split"])[splits_of(table)]
     counts["together"] = counts.sum(axis=1)
@@ -44,15 +46,15 @@ def count_pictures(table: pd.DataFrame) -> pd.DataFrame:
 
 def count_styles(table: pd.DataFrame, most: int = 24) -> pd.DataFrame:
     """Count images by style (rows) and group (columns)."""
-    groups = groups_of(table)
-    return pd.crosstab(top(table["style"], most), groups)[in_order(groups)]
+    return pd.crosstab(top(table["style"], most), groups_of(table))
 
 
-def _colours(groups: list[str]) -> dict[str, str]:
+def _colours(groups: pd.Series) -> dict[str, str]:
     """Human is blue; generators are tints of orange, from full to light."""
-    ai = [name for name in groups if name != "human"]
+    ai = [name for name in groups.cat.categories if name != "human"]
     tints = [style.shade(style.AI, strength) for strength in np.linspace(1.0, 0.38, max(len(ai), 2))]
-    return {"human": style.HUMAN, **dict(zip(ai, tints, strict=False))}
+    colours = {"human": style.HUMAN, **dict(zip(ai, tints, strict=False))}
+    return {name: colours[name] for name in groups.cat.categories}
 
 
 def plot_classes(table: pd.DataFrame) -> Figure:
@@ -60,20 +62,17 @@ def plot_classes(table: pd.DataFrame) -> Figure:
     groups = groups_of(table)
     counts = pd.crosstab([table["split"], table["label"]], groups)
     bars = [(split, label) for split in splits_of(table) for label in ("human", "ai") if (split, label) in counts.index]
-    counts = counts.loc[bars]
+    counts = counts.loc[bars].set_axis([f"{style.short(split) or 'no split given'}: {label}" for split, label in bars])
+    looks: dict[str, dict[str, Any]] = {
+        name: {"color": colour, "edgecolor": style.PAPER, "label": style.short(name)}
+        for name, colour in _colours(groups).items()
+    }
     figure = style.paper(style.WIDE, 1.6 + 0.36 * len(bars), "Images in each split, by class and generator")
     axes = figure.subplots()
-    left = np.zeros(len(bars))
-    colours = _colours(in_order(groups))
-    for name in in_order(groups):
-        label = style.short(name)
-        axes.barh(range(len(bars)), counts[name], left=left, color=colours[name], edgecolor=style.PAPER, label=label)
-        left += counts[name].to_numpy()
-    axes.bar_label(axes.containers[-1], [fmt.count(number) for number in left], padding=5)  # type: ignore[arg-type]
-    axes.set_yticks(range(len(bars)), [f"{style.short(split) or 'no split given'}: {label}" for split, label in bars])
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    axes.set_xlim(0, 1.1 * max(left))
+    draw_stacked_bars(axes, counts, looks)
+    totals = counts.sum(axis=1)
+    axes.bar_label(axes.containers[-1], [fmt.count(number) for number in totals], padding=5)  # type: ignore[arg-type]
+    axes.set_xlim(0, 1.1 * totals.max())
     figure.legend(loc="outside lower left", ncols=4)
     return figure
 
@@ -81,24 +80,23 @@ def plot_classes(table: pd.DataFrame) -> Figure:
 def plot_files(facts: pd.DataFrame) -> Figure:
     """Plot side, JPEG quality and bytes per pixel of each group's files as box plots; `facts` are a survey's."""
     groups = groups_of(facts)
-    names = in_order(groups)
-    colours = _colours(names)
+    colours = _colours(groups)
     panels = {
         "side in pixels (√ width × height)": (facts["width"] * facts["height"]).astype(float) ** 0.5,
         "JPEG quality": pd.to_numeric(facts["jpeg_quality"].astype(object), errors="coerce"),
         "bytes per pixel": bytes_per_pixel(facts),
     }
-    figure = style.paper(style.WIDE, 1.4 + 0.4 * max(len(names), 2), "How the files are stored, by class and generator")
+    figure = style.paper(style.WIDE, 1.4 + 0.4 * max(len(colours), 2), "How the files are stored, by class and generator")
     grid = figure.subplots(1, len(panels), sharey=True)
     for axes, (title, values) in zip(grid, panels.items(), strict=True):
-        parts = [values[groups == name].dropna().to_numpy(dtype=float) for name in names]
+        parts = [values[groups == name].dropna().to_numpy(dtype=float) for name in colours]
         boxes = axes.boxplot(parts, orientation="horizontal", widths=0.6, whis=(0, 100), patch_artist=True)
-        for box, name in zip(boxes["boxes"], names, strict=True):
-            box.set(facecolor=colours[name], edgecolor=style.INK)
+        for box, colour in zip(boxes["boxes"], colours.values(), strict=True):
+            box.set(facecolor=colour, edgecolor=style.INK)
         axes.set_title(title)
         if title != "JPEG quality" and values.min() > 0:
             style.log_scale(axes.xaxis)
         axes.grid(axis="x")
-    grid[0].set_yticks(range(1, len(names) + 1), [style.short(name) for name in names])
+    grid[0].set_yticks(range(1, len(colours) + 1), [style.short(name) for name in colours])
     grid[0].invert_yaxis()
     return figure

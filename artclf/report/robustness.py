@@ -1,0 +1,87 @@
+"""What robustness.json says: in sentences, as rows of a table, and as figures."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from artclf.data.distortions import ALIKE, ALIKE_QUALITY, DISTORTIONS, NOTHING
+from artclf.errors import ArtclfError
+from artclf.evaluation.intervals import Estimate
+from artclf.evaluation.robustness import Altered, Robustness, from_json
+from artclf.report import style
+from artclf.report.render import lines
+from artclf.run_folder import read_json
+
+
+def read_robustness(folder: Path) -> Robustness | None:
+    """Read robustness.json; None where there is none. ArtclfError where it is something else."""
+    file = folder / "robustness.json"
+    content = read_json(file, "evaluate again")
+    try:
+        return None if content is None else from_json(content)
+    except (LookupError, TypeError) as error:
+        raise ArtclfError(f"{file}: is not what an evaluation writes ({error}); evaluate again") from error
+
+
+def list_levels(found: Robustness, first: str = NOTHING) -> list[dict[str, Any]]:
+    """List the levels of all alterations, each with its name ("JPEG 30") and what is found beyond chance."""
+    titles = {distortion.name: distortion for distortion in DISTORTIONS}
+    rows = []
+    for level in found.levels:
+        if level.first != first:
+            continue
+        name = f"JPEG {ALIKE_QUALITY}" if first == ALIKE else "unaltered"
+        if level.level is not None:
+            distortion = titles[level.distortion]
+            name = f"{distortion.title} {distortion.named(level.level)}"
+        bias = [f"bias to {'AI' if level.biased == 'ai' else 'human'}"] if level.biased else []
+        findings = ["fragility"] * bool(level.fragile) + bias + ["threshold"] * bool(level.shifted)
+        rows.append({"level": level, "name": name, "findings": findings})
+    return rows
+
+
+def describe_robustness(found: Robustness) -> list[str]:
+    """Describe the largest loss, the most false accusations, what is bias or fragility, and what re-encoding alike changes."""
+    return lines("robustness.txt", found=found, levels=list_levels(found), alike_first=list_levels(found, ALIKE))
+
+
+def plot_rates(found: Robustness) -> Figure:
+    """Plot the shares of AI images found and of human images called AI, a panel for each distortion."""
+    rates: dict[str, tuple[str, Callable[[Altered], Estimate]]] = {}
+    if found.ai:
+        rates["AI images found"] = style.AI, lambda level: level.recall
+    if found.human:
+        rates["human images called AI"] = style.HUMAN, lambda level: level.false_positive_rate
+    return _plot_levels(found, rates, f"Altered images called AI (threshold {found.threshold:.3g})")
+
+
+def plot_auroc(found: Robustness) -> Figure:
+    """Plot AUROC with all images altered, and with those of one class alone, a panel for each distortion."""
+    aurocs: dict[str, tuple[str, Callable[[Altered], Estimate]]] = {
+        "all altered": (style.INK, lambda level: level.auroc["both"]),
+        "AI images alone": (style.AI, lambda level: level.auroc["ai"]),
+        "human images alone": (style.HUMAN, lambda level: level.auroc["human"]),
+    }
+    return _plot_levels(found, aurocs, "AUROC, with all images altered, or those of one class alone")
+
+
+def _plot_levels(found: Robustness, figures: dict[str, tuple[str, Callable[[Altered], Estimate]]], title: str) -> Figure:
+    """Plot figures (label → colour, estimate) with 95% intervals over the levels, a panel for each distortion."""
+    distortions = [distortion for distortion in DISTORTIONS if found.of(distortion.name)]
+    figure, panels = style.panels(len(distortions), 3, title, height=2.4, sharey=True)
+    for axes, distortion in zip(panels, distortions, strict=True):
+        for first, look, note in ((NOTHING, "o-", ""), (ALIKE, "x:", f", all JPEG {ALIKE_QUALITY} first")):
+            levels = found.of(distortion.name, first)
+            for label, (colour, estimate_of) in figures.items() if levels else ():
+                estimates = [estimate_of(level) for level in (*found.of(NOTHING, first), *levels)]
+                values, lows, highs = np.array([(one.value, one.low, one.high) for one in estimates], dtype=float).T
+                axes.plot(values, look, color=colour, markersize=4, label=label + note)
+                if first == NOTHING:
+                    axes.fill_between(range(len(values)), lows, highs, color=colour, alpha=0.1, linewidth=0)
+        axes.set_title(f"{distortion.title} ({distortion.unit})")
+        axes.set_xticks(range(1 + len(distortion.levels)), ["none", *map(distortion.named, distortion.levels)])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    return figure
