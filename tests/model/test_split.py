@@ -77,12 +77,6 @@ def test_the_parts_are_the_whole(library: str, name: str, depth: int, place: str
     assert assert_whole(body, list_layers(body), depth, 64).place == place
 
 
-def test_a_frozen_body_gives_features() -> None:
-    body = build_backbone("timm", "test_byobnet").body.eval()
-    parts = split(body, list_layers(body), 0, 32)
-    assert torch.equal(parts.tail(parts.frozen(images(2, 32))), body(images(2, 32)))
-
-
 class Dropping(nn.Module):
     """Functional dropout, at a place of one's choice; with a block in which it may be frozen."""
 
@@ -176,9 +170,10 @@ def test_only_rows_of_images_are_cached() -> None:
     assert places["mix"] == "stem"
 
 
-def test_the_parts_go_where_the_body_goes() -> None:
+@pytest.mark.parametrize("depth", [0, 4])
+def test_the_parts_follow_the_body_to_another_dtype_and_its_new_buffers(depth: int) -> None:
     body = Rows()
-    parts = split(body, list_layers(body), 4, 16)
+    parts = split(body, list_layers(body), depth, 16)
     body.double().eval()
     with torch.no_grad():
         body.offset += 1
@@ -186,31 +181,29 @@ def test_the_parts_go_where_the_body_goes() -> None:
         assert torch.equal(parts.tail(parts.frozen(x)), body(x))
 
 
-class Traced(nn.Module):
-    """A symbol is no tensor, so a trace takes the wrong branch without an error."""
-
+class Small(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.last = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
+
+
+class Traced(Small):
+    """A symbol is no tensor, so a trace takes the wrong branch without an error."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x).mean((2, 3))
         return self.last(x * 2 if isinstance(x, torch.Tensor) else x)
 
 
-class Mixing(nn.Module):
+class Mixing(Small):
     """Each image's features depend on those of the others."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem, self.last = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 8)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x).mean((2, 3))
         return self.last(x - x.mean(0))
 
 
-class Untraceable(Traced):
+class Untraceable(Small):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(self.stem(x).mean((2, 3))) if x.sum() > 0 else self.stem(x).mean((2, 3))
 
