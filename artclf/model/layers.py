@@ -10,7 +10,7 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -48,13 +48,13 @@ class Layers:
         return self.layers[len(self) - depth :]
 
     def resolve(self, unfreeze: int | str, *, key: str, pretrained: bool, last_block: str) -> int:
-        """Return how many layers, counted from the end, a setting unfreezes.
+        """Return how many layers, counted from the end, a setting unfreezes. ArtclfError where the setting is invalid.
 
         Args:
-            unfreeze: a number, "all", "last_block", or "auto" (0 on pretrained weights, all on random ones).
+            unfreeze: a number, "all", "last_block", or "auto" (0 with pretrained weights, all with random ones).
             key: the setting's name, for messages.
             pretrained: whether the body has pretrained weights.
-            last_block: name of the module with which the last block begins.
+            last_block: name of the last block's first module.
         """
         match unfreeze:
             case "all":
@@ -81,24 +81,24 @@ def list_layers(body: nn.Module) -> Layers:
             names = trace(body)
     except Exception as error:  # noqa: BLE001 (tracing runs the body's own code on symbols: anything can be raised)
         log.info("The graph of this backbone can't be traced (%s); its layers are its modules", error)
+        modules = {name: module for name, module in body.named_modules() if name and list(module.parameters(recurse=False))}
         return Layers(
             tuple(
                 Layer(name, type(module).__name__, tuple(f"{name}.{own}" for own, _ in module.named_parameters(recurse=False)))
-                for name, module in body.named_modules()
-                if name and list(module.parameters(recurse=False))
+                for name, module in modules.items()
             )
         )
-    layers: list[tuple[Layer, fx.Node]] = []
-    seen: set[str] = set()
+    layers: dict[fx.Node, Layer] = {}
+    used: set[str] = set()
     for node, name in names.items():
         if node.op not in ("placeholder", "output"):
-            kind, uses = _describe(node, body)
-            layers.append((Layer(name, kind, tuple(p for p in uses if p not in seen)), node))
-            seen.update(uses)
-    with_parameters = {name.split(".")[0] for name, _ in body.named_parameters()}
-    while layers and layers[-1][0].name.split(".")[0] not in with_parameters:  # the final pooling and what is after it
-        layers.pop()
-    return Layers(tuple(layer for layer, _ in layers), tuple(node for _, node in layers))
+            kind, parameters = _describe(node, body)
+            layers[node] = Layer(name, kind, tuple(p for p in parameters if p not in used))
+            used.update(parameters)
+    children = {name.split(".")[0] for name, _ in body.named_parameters()}
+    while layers and layers[next(reversed(layers))].name.split(".")[0] not in children:  # the final pooling and what follows
+        layers.popitem()
+    return Layers(tuple(layers.values()), tuple(layers))
 
 
 def set_depth(body: nn.Module, layers: Layers, depth: int) -> None:
@@ -121,19 +121,19 @@ def frozen_state(body: nn.Module, layers: Layers, depth: int) -> dict[str, torch
     """The parameters and buffers of a body that do not change while its last `depth` layers train, by name."""
     if depth == len(layers):
         return {}
-    parameters = {name for layer in layers.trained(depth) for name in layer.parameters}
-    modules = [layer.name for layer in layers.trained(depth)]
+    trained = layers.trained(depth)
+    parameters = {name for layer in trained for name in layer.parameters}
     return {
         name: tensor
         for name, tensor in body.state_dict().items()
-        if name not in parameters and not any(_within(name, module) for module in modules)
+        if name not in parameters and not any(_within(name, layer.name) for layer in trained)
     }
 
 
-def digest(state: Mapping[str, torch.Tensor]) -> str:
-    """The SHA-256 of tensors and their names."""
+def frozen_digest(body: nn.Module, layers: Layers, depth: int) -> str:
+    """The SHA-256 of `frozen_state`."""
     sha = hashlib.sha256()
-    for name, tensor in state.items():
+    for name, tensor in frozen_state(body, layers, depth).items():
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
     return sha.hexdigest()
@@ -146,7 +146,7 @@ def modes_kept(body: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        body.eval()  # timm's attentions drop at this call what they keep for eval mode: a trace leaves symbols there
+        body.eval()  # timm's attentions drop at this call what they cache for eval mode, where a trace leaves symbols
         for module, training in before:
             module.training = training
 
@@ -162,10 +162,9 @@ def evaluating(body: nn.Module) -> Iterator[None]:
 def trace(body: nn.Module) -> dict[fx.Node, str]:
     """Trace a body in its current modes: the nodes in the order in which they run, each with its name.
 
-    Only the first argument of its forward is a variable; the others have their defaults. The body's own code runs on symbols
-    and may raise any exception.
+    Only the first argument of its forward is a variable; the others have their defaults.
     """
-    optional = {
+    defaults = {
         name: argument.default
         for name, argument in list(inspect.signature(body.forward).parameters.items())[1:]
         if argument.default is not inspect.Parameter.empty
@@ -173,8 +172,8 @@ def trace(body: nn.Module) -> dict[fx.Node, str]:
     tracer = _tracer()
     with modes_kept(body), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fx would assert at every call that the defaults are kept, and warns where it can't
-        graph = tracer.trace(body, concrete_args=optional)
-    images = next(iter(graph.nodes))
+        graph = tracer.trace(body, concrete_args=defaults)
+    images, *_ = graph.nodes
     unused = [node for node in graph.nodes if node.op == "placeholder" and node is not images]
     for node in unused:  # and the assertions on them
         unused += [user for user in node.users if user not in unused]
@@ -184,7 +183,7 @@ def trace(body: nn.Module) -> dict[fx.Node, str]:
 
 
 def _tracer() -> NodePathTracer:
-    """torchvision's tracer, with timm's declarations where timm is loaded."""
+    """torchvision's tracer, with what timm declares untraceable where timm is loaded."""
     leaves = [kind for _, kind in inspect.getmembers(torchvision.ops, inspect.isclass) if issubclass(kind, nn.Module)]
     functions = []
     if timm_models := sys.modules.get("timm.models"):

@@ -1,7 +1,7 @@
 """A body in two parts: a frozen one, whose output can be kept for every image, and a tail with all that trains.
 
-It is cut at the last place of its graph before what trains where only one tensor is alive, with the images as its rows: in
-a residual network, at the input of a block. The parts are then compared with the whole body.
+The cut is the last layer before what trains whose output is all that later layers need of the images, one row per image:
+in a residual network, the input of a block. The parts are then compared with the whole body.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from artclf.model.layers import Layers, evaluating, modes_kept, set_depth, set_modes, trace
 
-TRIED_ON = 64  # pixels a side of the images on which a cut is tried first
-IMAGES = 7  # in the batch that shows which tensors have the images as their rows
-CLOSE = 1e-4  # of a tensor's largest value: the same operations on the same batch
-ALIKE = 1e-2  # of a tensor's largest value: the same images in other batches, for which a GPU may take other algorithms
-ROUNDING = 1e-6  # of the largest gradient: one that is 0 but for rounding, as a bias's before batch normalisation
+CHECK_SIZE = 64  # pixels a side of the images on which a cut is checked first
+BATCH = 7  # images in the batch that shows which outputs have one row per image
+SAME_BATCH = 1e-4  # tolerance, of a tensor's largest value, for the same operations on the same batch
+OTHER_BATCH = 1e-2  # for the same images in other batches, for which a GPU may choose other algorithms
+ROUNDING = 1e-6  # of the largest gradient: some are 0 but for rounding, such as a bias's before batch normalisation
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Split:
 
 
 def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
-    """Cut a body before its last `depth` layers, or earlier.
+    """Cut a body (images [B, 3, size, size] → features [B, D]) before its last `depth` layers, or earlier.
 
     `tail(frozen(images))` equals `body(images)`, gradients included, in eval mode and in the modes of `set_modes`; that is
     checked on a few random images.
 
     Args:
-        body: images [B, 3, S, S] → features [B, D].
+        body: the body.
         layers: from `list_layers(body)`.
         depth: number of layers that train, 0 to len(layers) - 1.
-        size: S.
+        size: height and width of the images.
 
     Raises:
-        ValueError: if there is no such place, or the parts differ from the whole.
+        ValueError: if there is no place to cut, or the parts differ from the whole.
     """
     if depth == 0:
         return Split(body, "features", body, lambda features: features)
@@ -62,10 +62,10 @@ def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
         set_depth(copied, layers, depth)
         parts = _parts(copied, place, *graphs)
         try:  # on small images, which is quicker; not all bodies take them
-            _check(parts, min(size, TRIED_ON))
+            _check(parts, min(size, CHECK_SIZE))
         except Exception:  # noqa: BLE001 (the size alone may be the reason: then this check passes)
             _check(parts, size)
-    except Exception as error:  # the body's own code runs, in ways that it was not written for
+    except Exception as error:  # the body's own code runs on symbols and may raise anything
         raise ValueError(f"this backbone can't be cut before its last {depth} layers: {error}") from error
     return _parts(body, place, *graphs)
 
@@ -73,7 +73,7 @@ def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
 def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
     """The parts as functions that take modules, parameters and buffers from the body itself whenever they run.
 
-    A GraphModule of its own would keep the buffers that the body had, on the device where it was.
+    A GraphModule would keep the buffers that the body had, on the device where it was.
     """
     first, tail_in_eval, tail_in_train = (partial(type(fx.GraphModule(body, graph)).forward, body) for graph in graphs)
 
@@ -88,69 +88,65 @@ def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> tuple[str, f
     """Name of the place, and graphs of the frozen part and of the tail in eval and in train mode.
 
     There are two tails since a graph keeps the mode of functional dropout that it was traced in. Before what trains, both
-    graphs are taken to be the same; where they are not, `_check` finds the parts to differ from the whole.
+    graphs are assumed to be equal; where they are not, `_check` finds that the parts differ from the whole.
     """
-    graph = layers.nodes[0].graph
+    nodes = list(layers.nodes[0].graph.nodes)
     with modes_kept(body):
         set_modes(body, layers, depth)
-        nodes, other = list(graph.nodes), list(trace(body))
-    limit = nodes.index(layers.nodes[len(layers) - depth])
-    rows, of_images = _rows_of_images(body, graph, size), _made_of_images(nodes)
-    last_use = [max(_last_use(graph, i) for graph in (nodes, other)) for i in range(limit)]
-    for place in range(limit, 1, -1):
-        alive = [i for i in range(place) if nodes[i] in of_images and last_use[i] >= place]
-        if len(alive) == 1 and nodes[alive[0]] in rows and nodes[alive[0]].op != "placeholder":
+        nodes_in_train = list(trace(body))
+    one_row_per_image = _nodes_with_rows(body, layers.nodes[0].graph, size)
+    first_trained = nodes.index(layers.nodes[len(layers) - depth])
+    for cut in range(first_trained - 1, 0, -1):
+        if nodes[cut] in one_row_per_image and not (_is_bypassed(nodes, cut) or _is_bypassed(nodes_in_train, cut)):
             break
     else:
-        raise ValueError("no earlier place where one tensor alone is alive, with the images as its rows")
-    [cut] = alive
+        raise ValueError("no earlier layer whose output is all that later ones need, with one row per image")
     first, copied = fx.Graph(), dict[fx.Node, fx.Node]()
-    for node in nodes[:place]:
+    for node in nodes[: cut + 1]:
         copied[node] = first.node_copy(node, copied.__getitem__)
     first.output(copied[nodes[cut]])
-    name = layers.layers[layers.nodes.index(nodes[cut])].name
-    return name, first, _tail(nodes, place, cut), _tail(other, place, cut)
+    place = layers.layers[layers.nodes.index(nodes[cut])].name
+    return place, first, _tail(nodes, cut), _tail(nodes_in_train, cut)
 
 
-def _rows_of_images(body: nn.Module, graph: fx.Graph, size: int) -> set[fx.Node]:
-    """The nodes that give a tensor with the images as its rows, found by running the graph without computing anything."""
-    rows = set[fx.Node]()
+def _nodes_with_rows(body: nn.Module, graph: fx.Graph, size: int) -> set[fx.Node]:
+    """The nodes that output a tensor with one row per image, found by running the graph without computing anything."""
+    found = set[fx.Node]()
 
     class Shapes(fx.Interpreter):
         def run_node(self, n: fx.Node) -> object:
             value = super().run_node(n)
-            if isinstance(value, torch.Tensor) and value.shape[:1] == (IMAGES,):
-                rows.add(n)
+            if isinstance(value, torch.Tensor) and value.shape[:1] == (BATCH,):
+                found.add(n)
             return value
 
     with evaluating(body), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        Shapes(body, graph=graph).run(mode.from_tensor(_draw(body, IMAGES, size)))
-    return rows
+        Shapes(body, graph=graph).run(mode.from_tensor(_random_images(body, BATCH, size)))
+    return found
 
 
-def _made_of_images(nodes: Sequence[fx.Node]) -> set[fx.Node]:
-    made = set[fx.Node]()
-    for node in nodes:
-        if node.op == "placeholder" or not made.isdisjoint(node.all_input_nodes):
-            made.add(node)
-    return made
-
-
-def _last_use(nodes: Sequence[fx.Node], i: int) -> int:
-    return max((nodes.index(user) for user in nodes[i].users), default=i)
-
-
-def _tail(nodes: Sequence[fx.Node], place: int, cut: int) -> fx.Graph:
-    """The graph behind a place. What is not made of images is computed again there."""
-    graph, of_images = fx.Graph(), _made_of_images(nodes)
-    copied = {nodes[cut]: graph.placeholder("outputs")}
+def _is_bypassed(nodes: Sequence[fx.Node], cut: int) -> bool:
+    """Whether a node behind a cut depends on the images (the first node) in another way than through the cut."""
+    dependent = {nodes[0]}
     for i, node in enumerate(nodes):
-        if i >= place or node not in of_images:
-            copied[node] = graph.node_copy(node, copied.__getitem__)
-    for node in reversed(nodes[:place]):
-        if node in copied and node is not nodes[cut] and not copied[node].users:
-            graph.erase_node(copied[node])
-    return graph
+        if i != cut and not dependent.isdisjoint(node.all_input_nodes):
+            if i > cut:
+                return True
+            dependent.add(node)
+    return False
+
+
+def _tail(nodes: Sequence[fx.Node], cut: int) -> fx.Graph:
+    """The graph behind a cut. What does not depend on images, such as a weight made of weights, is computed again there."""
+    tail = fx.Graph()
+    copied = {nodes[cut]: tail.placeholder("outputs")}
+    for node in nodes:
+        if node not in copied:
+            copied[node] = tail.node_copy(node, copied.__getitem__)
+    for node in reversed(nodes[:cut]):
+        if not copied[node].users:
+            tail.erase_node(copied[node])
+    return tail
 
 
 def _check(parts: Split, size: int) -> None:
@@ -158,20 +154,20 @@ def _check(parts: Split, size: int) -> None:
 
     The body's running statistics change.
     """
-    body, images = parts.body, _draw(parts.body, 3, size)
-    differs = "the parts give something else than the whole"
+    body, images = parts.body, _random_images(parts.body, 3, size)
+    differs = "the parts differ from the whole"
     with torch.no_grad(), evaluating(body):
         outputs = parts.frozen(images)
         alone = torch.cat([parts.frozen(images[:1]), parts.frozen(images[1:])])
-        _compare(alone, outputs, f"what {parts.place} gives for an image depends on the other images", ALIKE)
-        _compare(parts.tail(outputs), body.forward(images), f"features: {differs}")
+        _assert_close(alone, outputs, f"the output of {parts.place} for an image depends on the other images", OTHER_BATCH)
+        _assert_close(parts.tail(outputs), body.forward(images), f"features: {differs}")
         outputs = parts.frozen(images)
     features, gradients = _train_step(body, body.forward, images)
-    got, got_gradients = _train_step(body, parts.tail, outputs)
-    _compare(got, features, f"features in train mode: {differs}")
+    split_features, split_gradients = _train_step(body, parts.tail, outputs)
+    _assert_close(split_features, features, f"features in train mode: {differs}")
     rounding = ROUNDING * max((float(gradient.abs().max()) for gradient in gradients), default=0.0)
-    for a, b in zip(got_gradients, gradients, strict=True):
-        _compare(a, b, f"gradients: {differs}", rounding=rounding)
+    for split_gradient, gradient in zip(split_gradients, gradients, strict=True):
+        _assert_close(split_gradient, gradient, f"gradients: {differs}", rounding=rounding)
 
 
 def _train_step(
@@ -187,12 +183,14 @@ def _train_step(
     return features.detach(), gradients
 
 
-def _draw(body: nn.Module, batch: int, size: int) -> torch.Tensor:
+def _random_images(body: nn.Module, batch: int, size: int) -> torch.Tensor:
     """Random images [batch, 3, size, size] on the body's device; the global generators are left alone."""
     example = next(body.parameters())
     images = torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
     return images.to(example.device, example.dtype)
 
 
-def _compare(got: torch.Tensor, wanted: torch.Tensor, problem: str, tolerance: float = CLOSE, rounding: float = 0.0) -> None:
-    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()) + rounding, msg=problem)
+def _assert_close(
+    got: torch.Tensor, wanted: torch.Tensor, message: str, tolerance: float = SAME_BATCH, rounding: float = 0.0
+) -> None:
+    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * float(wanted.abs().max()) + rounding, msg=message)

@@ -14,7 +14,7 @@ from artclf.config.check import part_mistakes, schema_mistakes, validate
 from artclf.config.schema import Config
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
-from artclf.model.backbones import Backbone, build_backbone, load_weights
+from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.classifier import ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
@@ -113,11 +113,10 @@ def mistakes(composed: DictConfig, run: Path | None = None, *, here: bool = True
 def _load_backbone(config: Config, progress: Progress) -> Backbone:
     """The backbone with its weights; for a run that continues, with those it began with."""
     library, name = config.model.library, config.model.name
-    body = build_backbone(library, name)
     if progress.weights is None:
-        return load_weights(body, library, name, config.model.weights)
+        return build_backbone(library, name, config.model.weights)
     weights = "none" if progress.weights == "random" else progress.weights
-    return replace(load_weights(body, library, name, weights), fallback=progress.fallback)
+    return replace(build_backbone(library, name, weights), fallback=progress.fallback)
 
 
 def _build_model(config: Config, backbone: Backbone, data: ArtData) -> ArtClassifier:

@@ -26,22 +26,15 @@ def stage(unfreeze: int = 0, **optim: Any) -> StageConfig:
     return StageConfig(unfreeze=unfreeze, max_epochs=1, patience=None, optim=settings, schedule="constant")
 
 
-def test_pixels_are_scaled_and_normalised_as_the_weights_want() -> None:
+def test_pixels_are_scaled_and_normalised_and_a_positive_logit_means_ai() -> None:
     model = classifier(mean=[0.1, 0.2, 0.3], std=[0.5, 0.6, 0.7])
-    seen: list[torch.Tensor] = []
-    model.body.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    model.eval()(torch.full((1, 3, 32, 32), 255, dtype=torch.uint8))
     expected = torch.tensor([(1 - 0.1) / 0.5, (1 - 0.2) / 0.6, (1 - 0.3) / 0.7])
-    torch.testing.assert_close(seen[0][0, :, 0, 0], expected)
-
-
-def test_a_positive_logit_means_ai() -> None:
-    """A step on AI images, whose target is 1, raises their p_ai."""
-    model, pixels = classifier(), torch.randint(256, (3, 3, 32, 32), dtype=torch.uint8)
+    torch.testing.assert_close(model.normalised(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8))[0, :, 0, 0], expected)
+    pixels = torch.randint(256, (3, 3, 32, 32), dtype=torch.uint8)
     model.begin(stage(name="sgd", lr=0.1), depth=0)
     before = model.eval().p_ai(pixels)
     torch.testing.assert_close(before, torch.sigmoid(model(pixels)).detach())
-    model.loss(model(pixels), torch.ones(3)).backward()
+    model.loss(model(pixels), torch.ones(3)).backward()  # a step on AI images, whose target is 1, raises their p_ai
     model.configure_optimizers().step()
     assert (model.p_ai(pixels) > before).all()
 
@@ -80,7 +73,7 @@ def test_frozen_means_frozen_through_a_training_epoch() -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.body.state_dict().items())
 
 
-def test_a_stages_checkpoint_holds_what_trains_and_fits_no_other_frozen_weights() -> None:
+def test_a_stages_checkpoint_holds_what_trains_and_needs_the_same_frozen_weights() -> None:
     model = classifier()
     model.begin(stage(), depth=0)
     whole = model.state_dict()

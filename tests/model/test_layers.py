@@ -26,8 +26,13 @@ def test_every_parameter_belongs_to_one_layer_and_the_last_block_is_known(librar
     assert not layers.layers[len(layers) - depth - 1].name.startswith(block)
 
 
-def test_resolve_understands_words_and_numbers() -> None:
-    layers = list_layers(build_backbone("torchvision", "resnet50").body)
+@pytest.fixture(scope="module")
+def resnet50() -> nn.Module:
+    return build_backbone("torchvision", "resnet50").body
+
+
+def test_how_many_layers_a_setting_unfreezes(resnet50: nn.Module) -> None:
+    layers = list_layers(resnet50)
     for unfreeze, pretrained, depth in (("auto", True, 0), ("auto", False, 172), ("all", True, 172), (25, True, 25)):
         assert layers.resolve(unfreeze, key="k", pretrained=pretrained, last_block="") == depth
     with pytest.raises(ArtclfError, match=r"stages.x.unfreeze: got 173; allowed: 0 to 172"):
@@ -36,8 +41,8 @@ def test_resolve_understands_words_and_numbers() -> None:
         layers.resolve("last_block", key="k", pretrained=True, last_block="nowhere")
 
 
-def test_the_last_ten_layers_of_resnet50_are_layer4_2_and_they_alone_move() -> None:
-    body = build_backbone("torchvision", "resnet50").body
+def test_the_last_ten_layers_of_resnet50_are_layer4_2_and_they_alone_change(resnet50: nn.Module) -> None:
+    body = resnet50
     layers = list_layers(body)
     last = layers.trained(10)
     assert [layer.name.removeprefix("layer4.2.") for layer in last] == (

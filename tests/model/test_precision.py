@@ -24,7 +24,7 @@ def test_auto_is_what_the_device_computes_in(
     assert resolve_precision(setting, accelerator) == expected
 
 
-def test_torch_is_asked_by_names_that_exist() -> None:
+def test_the_queries_of_torch_for_bf16_exist() -> None:
     names = [name for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported") if hasattr(torch.cpu, name)]
     assert names, "torch.cpu has renamed its queries for bf16: find the new names in precision.py"
     assert precision.cpu_has_bf16() == any(getattr(torch.cpu, name)() for name in names)
@@ -34,11 +34,3 @@ def test_torch_is_asked_by_names_that_exist() -> None:
 def test_autocast_computes_in_the_dtype_of_a_precision(precision: str, dtype: torch.dtype | None) -> None:
     with torch.inference_mode(), autocast(precision, "cpu"):
         assert torch.nn.Linear(8, 1)(torch.randn(2, 8)).dtype == (dtype or torch.float32)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_computes_in_what_auto_is() -> None:
-    precision = resolve_precision("auto", "gpu")
-    with autocast(precision, "cuda"):
-        assert torch.nn.Linear(8, 1).cuda()(torch.randn(2, 8, device="cuda")).dtype == PRECISIONS[precision]
