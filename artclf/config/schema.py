@@ -83,22 +83,20 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _source_is_complete(self) -> Self:
-        if self.source == "folder" and not self.root:
-            raise ValueError("data=folder needs data.root=FOLDER")
-        if self.source == "csv" and not self.csv:
-            raise ValueError("data=csv needs data.csv=FILE")
-        if self.source == "demo" and self.demo is None:
-            raise ValueError("data=demo needs its data.demo section (seed, train_per_folder, test_per_folder)")
-        if self.source == "ai_artbench" and not self.root and kaggle_ai_artbench() is None:
-            raise ValueError(
-                "data=ai_artbench needs data.root=FOLDER, or its download, which is not (or not wholly) in "
-                f"{kaggle_cache()}: type artclf data fetch ai_artbench"
-            )
+        download = f"its download, which is not (or not wholly) in {kaggle_cache()}: type artclf data fetch ai_artbench"
+        has, needs = {
+            "demo": (self.demo, "its data.demo section (seed, train_per_folder, test_per_folder)"),
+            "folder": (self.root, "data.root=FOLDER"),
+            "csv": (self.csv, "data.csv=FILE"),
+            "ai_artbench": (self.root or kaggle_ai_artbench(), f"data.root=FOLDER, or {download}"),
+        }[self.source]
+        if not has:
+            raise ValueError(f"data={self.source} needs {needs}")
         return self
 
 
 class BalanceConfig(Section):
-    """What is done about unequal classes."""
+    """How unequal classes are balanced."""
 
     name: Literal["augment", "sampler", "pos_weight", "undersample", "none"]
 

@@ -5,7 +5,6 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,19 @@ from omegaconf import DictConfig
 from torch._dynamo.exc import TorchDynamoException
 
 from artclf.data.canonical import Canonical
+from artclf.data.manifest import COLUMNS
 from artclf.errors import ArtclfError
 from artclf.evaluation.conformal import fit_to_validation
-from artclf.evaluation.decision import DecisionRule
-from artclf.inference.assess import AssessOptions, assess, environment, versions, write_results
+from artclf.evaluation.decision import as_stored
+from artclf.inference.assess import AssessOptions, assess, environment, write_results
 from artclf.model.checkpoint import write_decision_rule
 from artclf.model.features import FeatureCache
 from artclf.report.text import guessing
-from artclf.run_folder import PROGRESS_FILE
+from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE
 from artclf.runtime import is_main_process
-from artclf.training.build import Built, build, mistakes
-from artclf.training.record import draw_copies, run_facts, tested_predictions, write_layers
-from artclf.training.resume import Progress, StageRecord, open_run_folder
+from artclf.training.build import Built, build
+from artclf.training.record import draw_copies, run_facts, write_layers
+from artclf.training.resume import StageRecord, open_run_folder
 from artclf.training.stages import best_record, fit_stages
 from artclf.training.trainer import make_trainer
 
@@ -57,72 +57,54 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         ArtclfError: where something is wrong that the user can fix.
         KeyboardInterrupt: where the user stopped it.
     """
-    began = time.perf_counter()
+    started = time.perf_counter()
     for message in IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message)
     # 1. open the run folder
-    config, progress = open_run_folder(folder, composed, command, mistakes)
-    began -= progress.seconds
+    config, progress = open_run_folder(folder, composed, command)
+    started -= progress.seconds  # spent before an interruption
     # 2. build
-    built = build(config, progress, folder if is_main_process() else None)
-    fallbacks = [*fallbacks, *built.fallbacks, *progress.changes(built.data.manifest.sha256, versions(), folder)]
-    progress = _with_parts(progress, built)
-    with closing(FeatureCache(built.model, built.data, config.cache)) as features, _compiler_errors():
+    built = build(config, progress, folder)
+    model, data = built.model, built.data
+    with closing(FeatureCache(model, data, config.cache)) as features, _compiler_errors():
         # 3. train the stages
-        records = fit_stages(built, folder, progress, features, began)
+        records = fit_stages(built, folder, features, started)
         # 4. test the best weights
         trainer = _test(built, folder, records, features)
-    # 5. fit the decision rule
-    predictions = tested_predictions(built.model, built.data)
+    rows, p_ai = model.tested()
+    predictions = data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
     device = trainer.strategy.root_device
     facts = {
         **run_facts(built, records),
         **environment(device),
         "command": progress.command,
         "resumed": progress.resumed,
-        "fallbacks": [*fallbacks, *built.data.fallbacks],
+        "fallbacks": [*fallbacks, *built.fallbacks, *data.fallbacks],
     }
     if not is_main_process():
         return facts
-    built.model.to(device).eval()
+    # 5. fit the decision rule
     rule = fit_to_validation(predictions, **config.calibration.model_dump())
+    for line in rule.shortfalls():
+        log.warning("%s", line)
+    # 6. assess
     options = AssessOptions(
         images=config.audit.pictures,
         canonical=Canonical.described(config.data),
         threads=max(2, config.data.num_workers),
         max_pixels=config.data.max_pixels,
     )
-    metrics = assess(folder, built.model, built.data.manifest, predictions, rule, facts, options)
-    _save_rule(folder, rule)
-    write_layers(folder / "layers.csv", built.model, records)
+    metrics = assess(folder, model.to(device).eval(), data.manifest, predictions, rule, facts, options)
+    if (best := folder / CHECKPOINTS / "best.ckpt").is_file():
+        write_decision_rule(best, rule)
+    write_layers(folder / "layers.csv", model, records)
     if config.report:
-        draw_copies(folder / "figures" / "copies.png", built.data)
+        draw_copies(folder / "figures" / "copies.png", data)
     if (line := guessing(metrics)) is not None:
         log.warning("%s", line)
-    write_results(folder, metrics, began, report=config.report)
+    write_results(folder, metrics, started, report=config.report)
     (folder / PROGRESS_FILE).unlink()
     return metrics
-
-
-def _save_rule(folder: Path, rule: DecisionRule) -> None:
-    """Save the decision rule with the best weights, if the run keeps any, and say what it can't guarantee."""
-    for line in rule.shortfalls():
-        log.warning("%s", line)
-    checkpoint = folder / "checkpoints" / "best.ckpt"
-    if checkpoint.is_file():
-        write_decision_rule(checkpoint, rule)
-
-
-def _with_parts(progress: Progress, built: Built) -> Progress:
-    """The progress with what a later process needs to build the same parts."""
-    return replace(
-        progress,
-        weights=built.backbone.weights,
-        fallback=built.backbone.fallback,
-        precision=built.precision,
-        manifest_sha256=built.data.manifest.sha256,
-        versions=progress.versions or versions(),
-    )
 
 
 def _test(built: Built, folder: Path, records: list[StageRecord], features: FeatureCache) -> Trainer:

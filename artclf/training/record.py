@@ -1,35 +1,25 @@
-"""What a training run leaves besides what every assessment does: where its figures come from, its layers, augmented copies."""
+"""What a training run leaves besides its assessment: how it was trained and on what, its layers, augmented copies."""
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
 
-from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
-from artclf.evaluation.decision import as_stored
 from artclf.inference.assess import model_facts
 from artclf.model.classifier import ArtClassifier
+from artclf.training.build import Built
 from artclf.training.resume import StageRecord
 from artclf.training.stages import best_record
-
-if TYPE_CHECKING:
-    from artclf.training.build import Built
 
 COPIES = 5  # augmented copies of one image
 
 
-def tested_predictions(model: ArtClassifier, data: ArtData) -> pd.DataFrame:
-    """The manifest's columns and p_ai, a row for each image of the last test, from every process."""
-    rows, p_ai = model.tested()
-    return data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
-
-
-def run_facts(built: "Built", records: list[StageRecord]) -> dict[str, Any]:
+def run_facts(built: Built, records: list[StageRecord]) -> dict[str, Any]:
     """What metrics.json says of how the model was trained, and on what."""
     config, data = built.config, built.data
     best = best_record(records, config.monitor.mode)
