@@ -107,8 +107,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     _write_layers(folder / "layers.csv", model, records)
     if config.report:
         draw_copies(folder / "figures" / "copies.png", data)
-    if (line := guessing(metrics)) is not None:
-        log.warning("%s", line)
+    if (warning := guessing(metrics)) is not None:
+        log.warning("%s", warning)
     write_results(folder, metrics, started, report=config.report)
     (folder / PROGRESS_FILE).unlink()
     return metrics

@@ -122,7 +122,6 @@ def launch(composed: DictConfig) -> float | None:
     """
     end_with_parent()
     _load()
-
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN

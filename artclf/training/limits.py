@@ -35,12 +35,6 @@ def size_mistakes(config: Config) -> Iterator[str]:
     workers = max(FEWEST_WORKERS, WORKERS_PER_CORE * cores())
     if data.num_workers > workers:
         yield f"data.num_workers={data.num_workers}: allowed on this machine: up to {workers}"
-    image = 3 * data.image_size**2 * 9  # bytes as they are decoded, and twice in 32 bits as the network is given them
-    if image * data.batch_size > memory():
-        yield (
-            f"data.batch_size={data.batch_size} data.image_size={data.image_size}: the images of a step alone take "
-            f"{_gb(image * data.batch_size)}; {_largest_batch(memory(), image)}"
-        )
     if data.source == "demo" and data.demo is not None:
         demo = data.demo
         needed = len(FOLDERS) * (demo.train_per_folder + demo.test_per_folder) * demo.size**2  # about a byte a pixel, as PNG
@@ -79,9 +73,11 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     all_outputs, largest = output_sizes(backbone.body, size)
     image = (all_outputs if all_train else 2 * largest) * (4 if precision == "32-true" else 2)
     if (needed := fixed + batch * image) > available:
+        most = (available - fixed) // image
+        allowed = f"allowed at this size: data.batch_size={most} at most" if most else "type a smaller data.image_size"
         raise ArtclfError(
             f"data.batch_size={config.data.batch_size} data.image_size={size}: with {config.model.name} a step takes at least "
-            f"{_gb(needed)}; {_largest_batch(available, image, fixed)}"
+            f"{_gb(needed)}; this machine has {_gb(available)}; {allowed}"
         )
 
 
@@ -110,11 +106,3 @@ def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
 
 def _gb(size: float) -> str:
     return f"{size / 1e9:,.3g} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"
-
-
-def _largest_batch(available: int, image: int, fixed: int = 0) -> str:
-    """How much memory this machine has, and the largest batch that fits."""
-    largest = (available - fixed) // image
-    if largest < 1:
-        return f"this machine has {_gb(available)}: not enough for one image; type a smaller data.image_size"
-    return f"this machine has {_gb(available)}; allowed at this size: data.batch_size={largest} at most"

@@ -26,7 +26,6 @@ from tests.conftest import REPOSITORY, TINY, config_of
             f"trainer.devices=1000: allowed on this machine: up to {cores()}, one for each CPU core",
         ),
         (["data.num_workers=5000"], f"data.num_workers=5000: allowed on this machine: up to {max(8, 4 * cores())}"),
-        (["data.batch_size=1000000000"], f"take 248,832 GB; this machine has {memory() / 1e9:,.3g} GB;"),
         (["data.demo.train_per_folder=1000000000"], "6 folders of 1000000000 + 40 images take about 55,296 GB, and "),
     ],
 )
@@ -39,6 +38,10 @@ def test_a_size_is_refused_with_what_there_is(words: list[str], reported: str) -
     ("words", "reported"),
     [
         (["head.hidden=1000000000"], "a network of 1,283,004,"),
+        (
+            ["data.batch_size=1000000000"],
+            f"takes at least .* GB; this machine has {memory() / 1e9:,.3g} GB; allowed at this size:",
+        ),
         (["data.image_size=2048", f"data.batch_size={memory() // 2**27}"], "with efficientnet_b0 a step takes at least"),
     ],
 )
