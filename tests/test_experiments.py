@@ -33,7 +33,7 @@ def test_they_are_what_the_seed_study_and_others_did() -> None:
     for model in ("resnet50", "efficientnet_b0"):
         probe = config_of(f"experiment=probe_{model}", ROOT)
         assert (probe.model.name, probe.head.name, list(probe.stages)) == (model, "linear", ["head"])
-        assert not probe.augment.alters
+        assert probe.augment.name == "none"
     (stage,) = config_of("experiment=efficientnet_b0_all", ROOT).stages.values()
     assert (stage.unfreeze, stage.max_epochs, stage.schedule) == ("all", 12, "onecycle")
 

@@ -146,13 +146,24 @@ def _weight_fallbacks(config: Config, backbone: Backbone, depths: dict[str, int]
 
 
 def _resolve_stages(config: Config, depths: dict[str, int], *, pretrained: bool) -> Config:
-    """The configuration with each stage's `auto` replaced; the first stage that trains random weights gets its own recipe."""
+    """The configuration with each stage's `auto` replaced, except that of `unfreeze`.
+
+    The first stage that trains random weights gets a learning rate that warms up and falls until the last epoch, which early
+    stopping would cut short.
+    """
     stages, deepest = {}, 0
     for name, stage in config.stages.items():
         from_scratch = not pretrained and depths[name] > deepest
         deepest = max(deepest, depths[name])
-        stages[name] = stage.resolved(from_scratch=from_scratch)
-        if from_scratch and stages[name] != stage:
-            settings = (name, stages[name].schedule, stages[name].max_epochs, stages[name].patience)
-            log.info("stage %s trains random weights, with its own recipe: schedule=%s max_epochs=%s patience=%s", *settings)
+        max_epochs = (8 if from_scratch else 10) if stage.max_epochs == "auto" else stage.max_epochs
+        recipe = {
+            "schedule": "onecycle" if from_scratch else "cosine",
+            "max_epochs": max_epochs,
+            "patience": max_epochs if from_scratch else None,
+        }
+        changed = {key: value for key, value in recipe.items() if getattr(stage, key) == "auto"}
+        stages[name] = new = stage.model_copy(update=changed)
+        if from_scratch and changed:
+            settings = f"schedule={new.schedule} max_epochs={new.max_epochs} patience={new.patience}"
+            log.info("stage %s trains random weights, with its own recipe: %s", name, settings)
     return config.model_copy(update={"stages": stages})
