@@ -35,7 +35,7 @@ class StageRecord:
     """The outcome of a stage."""
 
     name: str
-    unfreeze: int | str  # as the configuration said
+    unfreeze: int | str  # as the configuration has it
     layers: int  # of the body that trained
     trainable_parameters: int  # the head's included
     epochs: int
@@ -153,10 +153,11 @@ def require_unfinished(run: Path) -> None:
     if not (run / CONFIG_FILE).is_file():
         if not (jobs := [file.parent for file in sorted(run.glob(f"*/{CONFIG_FILE}"))]):
             raise ArtclfError(f"resume={run}: is no run folder: it holds no config.yaml")
-        unfinished = [str(job) for job in jobs if outcome_of(job).state in ("failed", "unfinished")]
+        unfinished = ", ".join(str(job) for job in jobs if outcome_of(job).state in ("failed", "unfinished"))
+        which = f"not finished: {unfinished}" if unfinished else "all its runs have finished"
         raise ArtclfError(
             f"resume={run}: is the folder of a multirun: type its command again with hydra.sweep.dir={run}, or resume= and the "
-            f"folder of one of its runs; not finished: {', '.join(unfinished) or 'none'}"
+            f"folder of one of its runs; {which}"
         )
     state = outcome_of(run).state
     if state == "pruned":
