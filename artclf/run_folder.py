@@ -1,4 +1,4 @@
-"""What a run folder holds: the names of its files, how they are written and read, and what became of a run."""
+"""What a run folder holds: the names of its files, how they are written and read, and the outcome of its run."""
 
 import json
 import logging
@@ -54,12 +54,9 @@ def read_json(file: Path, remedy: str) -> Any:
 
 
 def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> "pd.DataFrame | None":
-    """Read a run's CSV file; None where there is no such file or nothing in it.
+    """Read a run's CSV file; None where there is no such file or nothing in it. ArtclfError where a column is missing or wrong.
 
     Text stays text (a generator called NA is no gap); an empty cell among numbers is NaN.
-
-    Raises:
-        ArtclfError: where a column is missing, or one of numbers holds something else.
     """
     import pandas as pd  # noqa: PLC0415 (`python train.py --help` stays quick)
 
@@ -106,11 +103,7 @@ def put_in_place(new: Path, file: Path) -> None:
 def run_lock(run: Path) -> Iterator[list[str]]:
     """Keep other processes out of a run folder; of several processes of one run, the first one locks it.
 
-    Yields:
-        A line for metrics.json where the file system has no locks; else nothing.
-
-    Raises:
-        ArtclfError: where another process is using the folder.
+    Yields a line for metrics.json where the file system has no locks. ArtclfError where another process is using the folder.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 (loads asyncio)
 
@@ -136,7 +129,7 @@ def run_lock(run: Path) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run."""
+    """How a run ended, if it did."""
 
     state: Literal["finished", "failed", "pruned", "unfinished"]  # unfinished: not begun, running, or interrupted
     reason: str = ""  # why it has not finished
@@ -148,7 +141,7 @@ def is_finished(run: Path) -> bool:
 
 
 def outcome_of(run: Path) -> Outcome:
-    """What became of a run, by the files in its folder."""
+    """The outcome of a run, by the files in its folder."""
     if (run / ERROR_FILE).is_file():
         return Outcome("failed", (run / ERROR_FILE).read_text(encoding="utf-8").strip())
     if (run / PRUNED_FILE).is_file():
@@ -159,10 +152,7 @@ def outcome_of(run: Path) -> Outcome:
 
 
 def runs_of(multirun: Path) -> tuple[list[Path], dict[str, str]]:
-    """Return the folders of a multirun's finished runs, by number, and name → reason of those that failed or have not finished.
-
-    Runs that a search has stopped are neither.
-    """
+    """Return the folders of a multirun's finished runs, by number, and name → reason of others; pruned runs are neither."""
     folders = {file.parent for name in (CONFIG_FILE, METRICS_FILE, ERROR_FILE) for file in multirun.glob(f"*/{name}")}
     ordered = sorted(folders, key=lambda run: (int(run.name) if run.name.isdigit() else 0, run.name))
     outcomes = {run: outcome_of(run) for run in ordered}

@@ -1,4 +1,4 @@
-"""What a process sets up for itself: memory, threads, the garbage collector, log lines, and its end."""
+"""How a process uses memory, threads and the garbage collector, how it formats log lines, and when it ends."""
 
 import ctypes
 import gc
@@ -26,10 +26,9 @@ MALLOC_TUNABLES = ("glibc.malloc.mmap_", "glibc.malloc.trim_", "glibc.malloc.top
 
 @contextmanager
 def garbage_left_alone() -> Iterator[None]:
-    """Turn the garbage collector off during imports, and exempt what they loaded for good.
+    """Turn the garbage collector off during imports, and exempt what they load from it: a fifth of the import time.
 
-    It would go through half a million objects of torch and lightning several times, a fifth of the import time, and again in
-    every run. Nothing is done where torch is loaded already: the caller's own garbage would be exempted too.
+    Nothing is done where torch is loaded already: the caller's own garbage would be exempted too.
     """
     if "torch" in sys.modules:
         yield
@@ -43,23 +42,18 @@ def garbage_left_alone() -> Iterator[None]:
 
 
 def wait_asleep() -> None:
-    """Let waiting OpenMP threads sleep soon instead of spinning. Call it before torch is loaded.
+    """Let waiting OpenMP threads sleep soon instead of spinning, unless the user has chosen. Call it before torch is loaded.
 
-    On 2 cores beside one busy process, a network computes 1.4 times as fast; alone, as fast as before. What the user has
-    chosen (OMP_WAIT_POLICY, GOMP_SPINCOUNT) stays.
+    On 2 cores beside one busy process, a network computes 1.4 times as fast; alone, as fast as before.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def keep_freed_memory() -> bool:
-    """Let malloc keep freed memory for reuse. Call it early: earlier blocks are not affected.
+    """Let malloc keep freed memory for reuse, and return whether it does. Call it early: earlier blocks are not affected.
 
-    The process then stays at its peak, apart from single blocks of more than a gigabyte. Nothing is done without glibc, under
-    another allocator (LD_PRELOAD), and where the user has chosen thresholds (MALLOC_…, GLIBC_TUNABLES).
-
-    Returns:
-        Whether freed memory is kept now.
+    Nothing is done without glibc, under another allocator (LD_PRELOAD), and where the user has chosen thresholds.
     """
     chosen = (
         any(name in os.environ for name in MALLOC_VARIABLES)
@@ -108,10 +102,10 @@ def is_main_process() -> bool:
 
 @cache
 def end_with_parent() -> None:
-    """End this process when the one that started it ends, in whatever way; the first process of all is only noted.
+    """End this process when the one that started it ends; the first process of all is only noted.
 
-    Otherwise a process of a run on several devices would wait half an hour for the others, with all its memory, and a worker
-    of a multirun would train on.
+    Otherwise a process of a run on several devices would wait half an hour for the others, and a worker of a multirun would
+    train on.
     """
     parent, first = os.getppid(), os.environ.get(PARENT)
     os.environ[PARENT] = str(os.getpid())

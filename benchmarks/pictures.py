@@ -21,13 +21,12 @@ def draw(file: Path, seed: list[int], side: int, coarse: int) -> None:
 
 def artbench_folders(root: Path, divide_by: int) -> Iterator[tuple[Path, int]]:
     """Make the folders of AI-ArtBench, version 5: each, and its number of files / `divide_by`."""
-    from artclf.data.sources.artbench_download import expected_counts  # noqa: PLC0415 (benchmarks' own process draws nothing)
+    from artclf.data.sources.artbench_download import VERSION_5  # noqa: PLC0415 (benchmarks' own process draws nothing)
 
-    for split, counts in expected_counts().items():
-        for name, count in counts.items():
-            folder = root / "Real_AI_SD_LD_Dataset" / split / name
-            folder.mkdir(parents=True)
-            yield folder, count // divide_by
+    for name, count in VERSION_5.items():
+        folder = root / "Real_AI_SD_LD_Dataset" / name
+        folder.mkdir(parents=True)
+        yield folder, count // divide_by
 
 
 def draw_artbench(root: Path, side: int, divide_by: int = 440) -> int:

@@ -152,35 +152,35 @@ def test_a_run_killed_at_eleven_moments_ends_as_if_it_had_not_been(pictures: Pat
     assert not list(run.rglob("*.new"))
 
 
-def test_a_run_that_has_been_moved_continues_from_another_folder(pictures: Path, undisturbed: Path, tmp_path: Path) -> None:
-    words = [*WORDS, f"data.root={os.path.relpath(pictures, tmp_path)}", f"hydra.run.dir={tmp_path / 'there'}"]
-    train_apart(words, tmp_path, (STEP, 7, "before"))
+def test_a_moved_run_continues_with_the_images_that_it_began_with(
+    pictures: Path, undisturbed: Path, tmp_path: Path, train: Callable[..., Outcome]
+) -> None:
+    images = Path(shutil.copytree(pictures, tmp_path / "images"))
+    train_apart([*WORDS, "data.root=images", f"hydra.run.dir={tmp_path / 'there'}"], tmp_path, (STEP, 7, "before"))
     here = tmp_path / "it's here, now=1"
     (tmp_path / "there").rename(here)
     (tmp_path / "link, a=2").symlink_to(here)  # Lightning keeps real paths
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    train_apart([f"resume='{tmp_path / 'link, a=2'}'"], elsewhere)
-    assert "it continues from" in (elsewhere / "printed.txt").read_text()
-    assert_same(here, undisturbed)
+    resume = f"resume='{tmp_path / 'link, a=2'}'"
 
-
-def test_images_that_have_changed_are_refused(tmp_path: Path, train: Callable[..., Outcome]) -> None:
-    for label in ("ai", "human"):
-        for number in range(6):
-            draw(tmp_path / "data" / label / f"{number}.png", label, number)
-    train_apart([*WORDS, f"data.root={tmp_path / 'data'}", f"hydra.run.dir={tmp_path / 'run'}"], tmp_path, (STEP, 2, "before"))
-    draw(tmp_path / "data" / "ai" / "new.png", "ai", 77)
-    done = train(f"resume={tmp_path / 'run'}")
+    draw(images / "train" / "ai" / "new.png", "ai", 77)
+    done = train(resume)
     assert done.code == 2
     assert len(done.lines("error: ")) == len(done.lines("lists the images with which this run began")) == 1
+    (images / "train" / "ai" / "new.png").unlink()
+    train_apart([resume], elsewhere)
+    assert "it continues from" in (elsewhere / "printed.txt").read_text()
+    metrics = json.loads((here / "metrics.json").read_text())
+    assert metrics["resumed"] == 1  # the refused attempt did not begin
+    assert_same(here, undisturbed)
 
 
 def test_what_can_not_continue_is_refused_in_one_line(undisturbed: Path, tmp_path: Path, train: Callable[..., Outcome]) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "multirun" / "0").mkdir(parents=True)
     (tmp_path / "multirun" / "0" / "config.yaml").touch()
-    for words, said in (
+    for words, reported in (
         ([f"resume={undisturbed}"], "this run has finished; its results are in"),
         ([f"resume={tmp_path / 'nowhere'}"], "there is no such folder"),
         ([f"resume={tmp_path / 'empty'}"], "holds no config.yaml"),
@@ -194,7 +194,7 @@ def test_what_can_not_continue_is_refused_in_one_line(undisturbed: Path, tmp_pat
         assert done.code == 2
         (line,) = done.printed.splitlines()
         assert line.startswith("error: ")
-        assert said in line
+        assert reported in line
 
 
 @pytest.mark.slow

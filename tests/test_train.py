@@ -135,16 +135,10 @@ def test_predict_repeats_the_test_from_a_copied_checkpoint(finished: Path, pictu
     assert [row[2] for row in rows] == predictions["verdict"].tolist()
 
 
-def test_the_same_command_gives_the_same_predictions(finished: Path, pictures: Path, train, tmp_path: Path) -> None:
-    words = ["data=folder", f"data.root={pictures}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
-    assert train(*words, f"hydra.run.dir={tmp_path / 'again'}").code == 0
-    assert (tmp_path / "again" / "predictions.csv").read_text() == (finished / "predictions.csv").read_text()
-
-
-@pytest.mark.parametrize("words", [["monitor.metric=val/accuracy", "monitor.mode=max"], ["callbacks=none"]])
-def test_diverging_training_ends_the_run_whatever_is_monitored(train, pictures: Path, tmp_path: Path, words: list[str]) -> None:
-    words = [*words, "stages.head.max_epochs=2", "stages.head.optim.name=sgd", "stages.head.optim.lr=1e30"]
-    done = train("data=folder", f"data.root={pictures}", *FAST, *words, f"hydra.run.dir={tmp_path / 'run'}")
+def test_diverging_training_ends_the_run_whatever_is_monitored(train, pictures: Path, tmp_path: Path) -> None:
+    words = ["monitor.metric=val/accuracy", "monitor.mode=max", "stages.head.optim.name=sgd", "stages.head.optim.lr=1e30"]
+    words += ["stages.head.max_epochs=2", f"hydra.run.dir={tmp_path / 'run'}"]
+    done = train("data=folder", f"data.root={pictures}", *FAST, *words)
     assert done.code == 2
     (line,) = done.lines("error: ")
     assert "training diverged; type a smaller stages.head.optim.lr than 1e+30" in line
@@ -168,15 +162,6 @@ def test_a_metric_without_a_value_is_empty_and_can_not_be_monitored(train, pictu
     assert metrics["splits"]["val"]["auroc"] is None
     assert done.lines(f"warning: {metrics['fallbacks'][-1]}")  # validation is too small for the target rate
     assert "artclf calibrate RUN" in metrics["fallbacks"][-1]
-
-
-def test_gradients_are_clipped_in_bf16(train, pictures: Path, tmp_path: Path) -> None:
-    words = ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1e-9", "callbacks=none", "head=linear"]
-    words += ["stages.head.optim.name=sgd", "stages.head.max_epochs=2", f"hydra.run.dir={tmp_path / 'run'}"]
-    done = train("data=folder", f"data.root={pictures}", *FAST, *words)
-    assert done.code == 0, done.printed
-    losses = pd.read_csv(tmp_path / "run" / "metrics.csv")["val/loss"]
-    assert losses.iloc[0] == pytest.approx(losses.iloc[1], abs=1e-6)  # such gradients move nothing
 
 
 def test_a_folder_that_holds_another_run_is_refused(finished: Path, pictures: Path, train) -> None:
@@ -218,12 +203,14 @@ def test_random_weights_train_all_layers_until_they_separate_the_classes(
     assert metrics["splits"]["test"]["accuracy"] >= 0.95
 
 
-def test_a_frozen_random_backbone_is_warned_of(train, pictures: Path, tmp_path: Path) -> None:
+def test_a_network_that_learns_nothing_is_warned_of(train, pictures: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    words = ["stages.head.max_epochs=2", "callbacks=none", "balance=sampler", "loss=focal", "head=linear"]
-    words += ["stages.head.optim.lr=1e-12", "report=true", f"hydra.run.dir={folder}"]
-    done = train("data=folder", f"data.root={pictures}", *FAST, *words)
+    words = ["stages.head.max_epochs=2", "callbacks=none", "balance=sampler", "loss=focal", "head=linear", "report=true"]
+    words += ["trainer.precision=bf16-mixed", "trainer.gradient_clip_val=1e-9", "stages.head.optim.name=sgd"]
+    done = train("data=folder", f"data.root={pictures}", *FAST, *words, f"hydra.run.dir={folder}")
     assert done.code == 0, done.printed
+    losses = pd.read_csv(folder / "metrics.csv")["val/loss"]
+    assert losses.iloc[0] == pytest.approx(losses.iloc[1], abs=1e-6)  # such gradients move nothing
     assert done.lines("a frozen random backbone learns nothing")
     assert done.lines("warning: No better than guessing")
     assert "No better than guessing" in (folder / "report.html").read_text(encoding="utf-8")
@@ -247,18 +234,19 @@ def foreign_weights(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "made", "said"),
+    ("words", "made", "reported"),
     [
         (["data=folder"], lambda path: f"data.root={path}/nowhere", "nowhere: does not exist"),
         (["data=folder"], unreadable, "2 of 4 "),
         ([], foreign_weights, "does not fit efficientnet_lite0"),
         (["stages.head.unfreeze=999"], None, "stages.head.unfreeze: got 999; allowed: 0 to 148"),
+        (["data.num_workers=5000"], None, "data.num_workers=5000: allowed on this machine: up to "),
         (["trainer.precison=32-true"], None, "trainer.precison: unknown key; did you mean trainer.precision?"),
         (["trainer=gpu"], None, "trainer.accelerator=gpu: there is no GPU"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_exit_code_2(
-    train, tmp_path: Path, words: list[str], made, said: str, monkeypatch: pytest.MonkeyPatch
+    train, tmp_path: Path, words: list[str], made, reported: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     given = [*words, made(tmp_path)] if made else words
@@ -266,14 +254,12 @@ def test_a_mistake_is_one_clear_line_and_exit_code_2(
     done = train(*SMALL, *few, *given, f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 2, done.printed
     (error,) = done.lines("error: ")
-    assert said in error
+    assert reported in error
     assert "Traceback" not in done.printed
     assert not (tmp_path / "run" / "metrics.json").exists()
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_continue(
-    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ctrl_c_stops_cleanly(train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["data=folder", f"data.root={pictures}", *FAST, "stages.head.max_epochs=2", f"hydra.run.dir={tmp_path / 'run'}"]
     step = ArtClassifier.training_step
 
@@ -303,15 +289,6 @@ def test_help_names_the_main_options(train) -> None:
     assert done.code == 0
     for word in ("+finetune=last10", "data=csv", "model=resnet50,efficientnet_b0", "stages.head.optim.lr", "artclf predict"):
         assert word in done.printed
-
-
-def test_the_demo_runs(train, tmp_path: Path) -> None:
-    words = ["data.demo.train_per_folder=4", "data.demo.test_per_folder=2", "stages.head.max_epochs=1", "callbacks=none"]
-    done = train(*FAST, *words, f"hydra.run.dir={tmp_path / 'run'}")
-    assert done.code == 0, done.printed
-    assert done.lines("these scores say nothing about art")
-    by_generator = metrics_of(tmp_path / "run")["splits"]["test"]["by_generator"]
-    assert set(by_generator) == {"human", "nearest_conv", "transposed_conv"}
 
 
 @pytest.mark.slow

@@ -1,1 +1,1 @@
-"""What a run is told: its schema, its checks and its search space."""
+"""The configuration of a run: its schema, its checks and its search space."""

@@ -29,12 +29,14 @@ from artclf.errors import ArtclfError, nearest
 from artclf.runtime import cores
 
 APPENDED = ("finetune", "holdout")  # groups that are not in the defaults list
-APPENDING = (  # what Hydra says about them → what to type
-    (r"Multiple values for (\w+)\.", "the experiment has one already; replace it, without the plus: {0}=NAME"),
-    (r"Could not override '(\w+)'\. No match", "the experiment has none; it is appended, with a plus: +{0}=NAME"),
-)
 MOST_RUNS = 10_000  # of a multirun: Hydra makes the list of all of them first
-LAUNCHERS = {"joblib": "joblib", "ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}  # → the extra
+NEEDED = {  # (group, choice) → the module that it needs, and the extra that brings it
+    ("sweep", "optuna"): ("optuna", "sweep"),
+    ("hydra/launcher", "joblib"): ("hydra_plugins.hydra_joblib_launcher", "joblib"),
+    ("hydra/launcher", "ray"): ("hydra_plugins.hydra_ray_launcher", "ray"),
+    ("hydra/launcher", "submitit_local"): ("hydra_plugins.hydra_submitit_launcher", "slurm"),
+    ("hydra/launcher", "submitit_slurm"): ("hydra_plugins.hydra_submitit_launcher", "slurm"),
+}
 ONE_DEVICE = {"strategy": "auto", "devices": 1, "num_nodes": 1}
 MISSING = {  # what to type for a section that is missing a key
     "stages": " (a stage comes whole: from conf/stages, or +finetune={1})",
@@ -54,49 +56,121 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
     """
     with initialize_config_dir(str(conf), version_base="1.3", job_name="train"):
         try:
-            parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-            for word in words:
-                parser.parse_override(word)  # its own message is clearer than that about all of them
-            typed = parser.parse_overrides(words)
-            chosen = {o.key_or_group: str(o.value()) for o in reversed(typed) if not o.is_delete()}
-            searched, settled = search_space(_configured_space(chosen, typed), typed)
-            lines = [*_sweep_mistakes(chosen, typed, words, multirun=multirun), *_setting_mistakes(searched)]
+            typed = _parse(words)
+            chosen = {override.key_or_group: str(override.value()) for override in typed if not override.is_delete()}
+            swept, fixed = search_space(_configured_space(chosen, typed), typed)
+            lines = [*_sweep_mistakes(chosen, typed, words, multirun=multirun)]
         except (HydraException, OmegaConfBaseException, ArtclfError) as error:
             return [_reason(error)]
+        values: list[tuple[Override, list[str]]] = [(o, [o.get_value_element_as_str()]) for o in fixed]
+        for override in swept:
+            try:
+                values.append((override, setting(override).ends))
+            except ArtclfError as error:
+                lines.append(str(error))
         if lines:
             return lines
-        overrides = [*settled, *searched]
-        lines = [line for override in overrides for line in _group_mistakes(override, replaces="experiment" in chosen)]
-        if not multirun:
-            again = f"several values need a multirun: python train.py -m {' '.join(words)}"
-            lines = lines or [f"{override.input_line}: {again}" for override in searched]
+        lines = [line for override, own in values for line in _group_mistakes(override, own, chosen)]
+        if swept and not multirun and not lines:
+            named = ", ".join(str(override.input_line) for override in swept)
+            lines = [f"{named}: several values need a multirun: python train.py -m {' '.join(words)}"]
         if lines:
             return lines
 
         def check_job(job: DictConfig) -> list[str]:
-            found = [*check(job), *_device_mistakes(job, searched, multirun=multirun)]
-            return found + _search_mistakes(job, searched) if chosen.get("sweep") == "optuna" else found
+            found = [*check(job), *_job_mistakes(job, swept, multirun=multirun)]
+            if chosen.get("sweep") == "optuna":
+                found += space_mistakes(swept, str(job.monitor.metric))
+                if not (job.get("callbacks") or {}).get("best"):
+                    found.append(
+                        "callbacks.best: sweep=optuna needs it, which keeps the best weights, as callbacks=default does"
+                    )
+            return found
 
-        return _job_mistakes(overrides, check_job)
+        return _check_jobs(values, check_job)
 
 
-def _job_mistakes(overrides: Sequence[Override], check: Callable[[DictConfig], list[str]]) -> list[str]:
+def leaves_each_out(job: DictConfig) -> bool:
+    """Whether +holdout trains a run for each generator or style, since holdout.leave names none."""
+    holdout = job.get("holdout")
+    return isinstance(holdout, DictConfig) and "by" in holdout and holdout.get("leave") is None
+
+
+def _parse(words: list[str]) -> list[Override]:
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    for word in words:
+        parser.parse_override(word)  # its own message is clearer than that about all of them
+    return parser.parse_overrides(words)
+
+
+def _configured_space(chosen: Mapping[str, str], typed: Sequence[Override]) -> Mapping[str, str]:
+    """The search space of the configuration: key → what it may be."""
+    if chosen.get("sweep") != "optuna":
+        return {}
+    words = ["sweep=optuna", *(str(o.input_line) for o in typed if o.key_or_group.startswith("hydra.sweeper."))]
+    return dict(compose("train", overrides=words, return_hydra_config=True).hydra.sweeper.params)
+
+
+def _sweep_mistakes(chosen: Mapping[str, str], typed: Sequence[Override], words: list[str], *, multirun: bool) -> Iterator[str]:
+    """What a sweep lacks: a package, the flag -m, a search for its intervals, or a bearable number of runs and processes."""
+    for (group, name), (module, extra) in NEEDED.items():
+        if chosen.get(group) == name and find_spec(module) is None:
+            yield f'{group}={name} is not installed; type pip install -e ".[{extra}]"'
+    jobs = chosen.get("hydra.launcher.n_jobs", "")
+    if chosen.get("hydra/launcher") == "joblib" and jobs.isdigit() and int(jobs) > cores():
+        yield f"hydra.launcher.n_jobs={jobs}: allowed on this machine: up to {cores()}, one for each CPU core, or -1 for all"
+    if chosen.get("sweep") == "optuna":
+        if not multirun:
+            yield f"sweep=optuna needs a multirun: python train.py -m {' '.join(words)}"
+    elif multirun:
+        swept = [override for override in typed if override.is_sweep_override()]
+        for interval in [override for override in swept if override.is_interval_sweep()]:
+            yield f"{interval.input_line}: an interval needs a search: add sweep=optuna, or type values (0.1,0.2)"
+        lists = [override for override in swept if not override.is_interval_sweep()]
+        if (runs := math.prod(map(count_values, lists))) > MOST_RUNS:
+            named = " ".join(str(override.input_line) for override in lists)
+            yield f"{named}: a multirun of {runs:,} runs; allowed: up to {MOST_RUNS:,}"
+
+
+def _group_mistakes(override: Override, values: list[str], chosen: Mapping[str, str]) -> list[str]:
+    """What is wrong with the choice for a group; an experiment may have appended what is chosen anew."""
+    group, word, value = override.key_or_group, override.input_line, override.value()
+    options = [] if override.is_delete() or override.is_hydra_override() else _options(override)
+    if not options:
+        return []
+    if group in APPENDED and not override.is_add() and "experiment" not in chosen:
+        return [f"{word}: {group} is appended, with a plus: +{word}"]
+    if group not in APPENDED and override.is_add():
+        return [f"{word}: {group} has a choice already; change it without the plus"]
+    if group == "holdout" and isinstance(value, list):
+        return [f"{word}: one at a time is left out: +holdout={' or +holdout='.join(options)}"]
+    names = list(map(str, value)) if isinstance(value, list) else values
+    allowed = ", ".join(options)
+    return [f"{group}: got {name!r}; allowed: {allowed}{nearest(name, options)}" for name in names if name not in options]
+
+
+def _options(override: Override) -> list[str]:
+    """The choices of an override's group; none where it is a key."""
+    names = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
+    return [name for name in names if not name.startswith("_")]
+
+
+def _check_jobs(values: list[tuple[Override, list[str]]], check: Callable[[DictConfig], list[str]]) -> list[str]:
     """Check as many configurations as the longest list has values: the first of each list, the second of each, and so on."""
-    values = [setting(o).ends if o.is_sweep_override() else [o.get_value_element_as_str()] for o in overrides]
     found: dict[str, None] = {}  # a dict, because it keeps the order
     refused: dict[str, None] = {}  # reported where nothing else is wrong: a new key may only lack its plus
-    for number in range(max(map(len, values), default=1)):
-        chosen = [(o, options[min(number, len(options) - 1)]) for o, options in zip(overrides, values, strict=True)]
+    for number in range(max((len(own) for _, own in values), default=1)):
+        chosen = [(override, own[min(number, len(own) - 1)]) for override, own in values]
         try:
             try:
                 job = _compose([o.input_line if o.is_delete() else f"{o.get_key_element()}={v}" for o, v in chosen])
             except (HydraException, OmegaConfBaseException) as error:
                 refused[_reason(error)] = None
-                job = _compose([_admitted(o, v) for o, v in chosen])
+                job = _compose([_admitted(override, value) for override, value in chosen])
         except (HydraException, OmegaConfBaseException) as error:
             found[_reason(error)] = None
-            continue
-        found.update(dict.fromkeys(check(job)))
+        else:
+            found.update(dict.fromkeys(check(job)))
     return list(found or refused)
 
 
@@ -117,114 +191,37 @@ def _admitted(override: Override, value: str) -> str:
     return f"{key}={value}" if override.is_hydra_override() or _options(override) else f"++{key.lstrip('+')}={value}"
 
 
-def _configured_space(chosen: Mapping[str, str], typed: Sequence[Override]) -> Mapping[str, str]:
-    """The search space of the configuration: key → what it may be."""
-    if chosen.get("sweep") != "optuna":
-        return {}
-    words = ["sweep=optuna", *(str(o.input_line) for o in typed if o.key_or_group.startswith("hydra.sweeper."))]
-    return dict(compose("train", overrides=words, return_hydra_config=True).hydra.sweeper.params)
-
-
-def _sweep_mistakes(chosen: Mapping[str, str], typed: Sequence[Override], words: list[str], *, multirun: bool) -> list[str]:
-    """What is wrong with how a sweep is asked for: without -m, without the package, without a search where it needs one."""
-    lines = []
-    launcher, jobs = chosen.get("hydra/launcher"), chosen.get("hydra.launcher.n_jobs", "")
-    if launcher == "joblib" and jobs.isdigit() and int(jobs) > cores():
-        lines.append(
-            f"hydra.launcher.n_jobs={jobs}: this machine has {cores()} CPU cores; allowed: up to {cores()}, or -1 for all"
-        )
-    if launcher in LAUNCHERS and find_spec(f"hydra_plugins.hydra_{launcher.split('_')[0]}_launcher") is None:
-        lines.append(f'hydra/launcher={launcher} is not installed; type pip install -e ".[{LAUNCHERS[launcher]}]"')
-    if chosen.get("sweep") == "optuna":
-        if not multirun:
-            lines.append(f"sweep=optuna needs a multirun: python train.py -m {' '.join(words)}")
-        if find_spec("optuna") is None:
-            lines.append('sweep=optuna is not installed; type pip install -e ".[sweep]"')
-    elif multirun:
-        intervals = [o.input_line for o in typed if o.is_interval_sweep()]
-        lines += [f"{i}: an interval needs a search: add sweep=optuna, or type values (0.1,0.2)" for i in intervals]
-        swept = [o for o in typed if o.is_sweep_override() and not o.is_interval_sweep()]
-        if (runs := math.prod(map(count_values, swept))) > MOST_RUNS:
-            named = " ".join(str(o.input_line) for o in swept)
-            lines.append(f"{named}: a multirun of {runs:,} runs; allowed: up to {MOST_RUNS:,}")
-    return lines
-
-
-def _setting_mistakes(searched: Sequence[Override]) -> list[str]:
-    lines = []
-    for override in searched:
-        try:
-            setting(override)
-        except ArtclfError as error:
-            lines.append(str(error))
-    return lines
-
-
-def _options(override: Override) -> list[str]:
-    """The choices of an override's group; none where it is a key."""
-    names = GlobalHydra.instance().config_loader().get_group_options(override.key_or_group)
-    return [name for name in names if not name.startswith("_")]
-
-
-def _group_mistakes(override: Override, *, replaces: bool) -> list[str]:
-    """What is wrong with the choice for a group; `replaces`: whether an experiment may have appended what is chosen anew."""
-    group = override.key_or_group
-    options = [] if override.is_delete() or override.is_hydra_override() else _options(override)
-    if not options:
-        return []
-    if group in APPENDED and not override.is_add() and not replaces:
-        return [f"{override.input_line}: {group} is appended, with a plus: +{override.input_line}"]
-    if group not in APPENDED and override.is_add():
-        return [f"{override.input_line}: {group} has a choice already; change it without the plus"]
-    value = override.value()
-    if group == "holdout" and isinstance(value, list):
-        return [f"{override.input_line}: one at a time is left out: +holdout={' or +holdout='.join(options)}"]
-    values = setting(override).ends if override.is_sweep_override() else map(str, value if isinstance(value, list) else [value])
-    allowed = ", ".join(options)
-    return [f"{group}: got {value!r}; allowed: {allowed}{nearest(value, options)}" for value in values if value not in options]
-
-
 def _reason(error: Exception) -> str:
     """One line of Hydra's: what is wrong, with the cause that "Error merging override" hides, or what to type instead."""
     first, *more = str(error).splitlines()
-    for pattern, advice in APPENDING:
-        found = re.match(pattern, first)
-        if found and found[1] in APPENDED:
-            return f"{found[1]}: {advice.format(found[1])}"
+    appended = "|".join(APPENDED)
+    if group := re.match(rf"Multiple values for ({appended})\.", first):
+        return f"{group[1]}: the experiment has one already; replace it, without the plus: {group[1]}=NAME"
+    if group := re.match(rf"Could not override '({appended})'\. No match", first):
+        return f"{group[1]}: the experiment has none; it is appended, with a plus: +{group[1]}=NAME"
     if first.startswith("Error merging override") and error.__cause__:
         return f"{first}: {str(error.__cause__).splitlines()[0]}"
     return f"{first} {next((line for line in more if line.startswith('To append')), '')}".strip()
 
 
-def _search_mistakes(job: DictConfig, searched: Sequence[Override]) -> list[str]:
-    lines = space_mistakes(searched, str(job.monitor.metric))
-    if not (job.get("callbacks") or {}).get("best"):
-        lines.append("callbacks.best: sweep=optuna needs it, which keeps the best weights, as callbacks=default does")
-    return lines
-
-
-def _device_mistakes(job: DictConfig, searched: Sequence[Override], *, multirun: bool) -> list[str]:
+def _job_mistakes(job: DictConfig, swept: Sequence[Override], *, multirun: bool) -> Iterator[str]:
     """What does not go together: +holdout, a sweep, and several devices for one run."""
-    lines = []
-    trainer, holdout = job.get("trainer") or {}, job.get("holdout")
-    each = isinstance(holdout, DictConfig) and "by" in holdout and holdout.get("leave") is None
-    if each and searched:
-        lines.append(
-            f"+holdout={holdout.by} trains a run for each {holdout.by}, so nothing else can be swept; to sweep with one "
-            f"{holdout.by} left out in all runs: holdout.leave=NAME"
+    each = leaves_each_out(job)
+    if each and swept:
+        yield (
+            f"+holdout={job.holdout.by} trains a run for each {job.holdout.by}, so nothing else can be swept; to sweep with "
+            f"one {job.holdout.by} left out in all runs: holdout.leave=NAME"
         )
-    elif any(override.key_or_group.split(".")[0] == "holdout" for override in searched):
-        lines.append(
-            "holdout can't be swept: runs are compared on the same images; without holdout.leave each is left out once"
-        )
+    elif any(override.key_or_group.split(".")[0] == "holdout" for override in swept):
+        yield "holdout can't be swept: runs are compared on the same images; without holdout.leave each is left out once"
+    trainer = job.get("trainer") or {}
     several = [f"trainer.{key}={trainer[key]}" for key, one in ONE_DEVICE.items() if trainer.get(key, one) != one]
     if several and (each or multirun):
-        lines.append(
+        yield (
             f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "
-            f"type the runs one by one{' with holdout.leave=NAME' if each else ' without -m'}, or sweep with one device for "
-            "each run: trainer=gpu (docs/sweeps.md: several such runs at once)"
+            "type the runs one by one, without -m (with +holdout: each with its holdout.leave=NAME), or sweep with one device "
+            "for each run: trainer=gpu (docs/sweeps.md: several such runs at once)"
         )
-    return lines
 
 
 def schema_mistakes(composed: DictConfig) -> list[str]:
@@ -248,14 +245,14 @@ def validate(composed: DictConfig) -> Config:
     return Config.model_validate(OmegaConf.to_container(composed, resolve=True))
 
 
-def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, type], given: set[str]) -> list[str]:
+def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, type], given: str) -> list[str]:
     """Return a line for every mistake in a head or a loss.
 
     Args:
         group: the key of the part in the configuration ("head").
         part: its name and its options.
         classes: the classes by name; an option is an argument of the constructor.
-        given: arguments that the code fills in and a configuration can't.
+        given: the argument that the code fills in and a configuration can't.
     """
     name = part["name"]
     if name not in classes:
@@ -263,7 +260,7 @@ def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, typ
     arguments: dict[str, Any] = {
         argument: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
         for argument, parameter in inspect.signature(classes[name]).parameters.items()
-        if argument not in given
+        if argument != given
     }
     schema = create_model("Options", __base__=Section, name=(str, ...), **arguments)
     try:

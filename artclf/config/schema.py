@@ -83,22 +83,20 @@ class DataConfig(Section):
 
     @model_validator(mode="after")
     def _source_is_complete(self) -> Self:
-        if self.source == "folder" and not self.root:
-            raise ValueError("data=folder needs data.root=FOLDER")
-        if self.source == "csv" and not self.csv:
-            raise ValueError("data=csv needs data.csv=FILE")
-        if self.source == "demo" and self.demo is None:
-            raise ValueError("data=demo needs its data.demo section (seed, train_per_folder, test_per_folder)")
-        if self.source == "ai_artbench" and not self.root and kaggle_ai_artbench() is None:
-            raise ValueError(
-                "data=ai_artbench needs data.root=FOLDER, or its download, which is not (or not wholly) in "
-                f"{kaggle_cache()}: type artclf data fetch ai_artbench"
-            )
+        download = f"its download, which is not (or not wholly) in {kaggle_cache()}: type artclf data fetch ai_artbench"
+        has, needs = {
+            "demo": (self.demo, "its data.demo section (seed, train_per_folder, test_per_folder)"),
+            "folder": (self.root, "data.root=FOLDER"),
+            "csv": (self.csv, "data.csv=FILE"),
+            "ai_artbench": (self.root or kaggle_ai_artbench(), f"data.root=FOLDER, or {download}"),
+        }[self.source]
+        if not has:
+            raise ValueError(f"data={self.source} needs {needs}")
         return self
 
 
 class BalanceConfig(Section):
-    """What is done about unequal classes."""
+    """How unequal classes are balanced."""
 
     name: Literal["augment", "sampler", "pos_weight", "undersample", "none"]
 
@@ -115,11 +113,6 @@ class AugmentConfig(Section):
     blur: Probability
     jpeg: Annotated[list[Quality], Field(min_length=2, max_length=2)] | None
     each_epoch: bool
-
-    @property
-    def alters(self) -> bool:
-        """Whether anything is augmented at all."""
-        return self.jpeg is not None or any((self.crop, self.rotation, self.zoom, self.flip, self.color, self.blur))
 
     @field_validator("jpeg")
     @classmethod
@@ -176,20 +169,6 @@ class StageConfig(Section):
     patience: Annotated[int | str, _number_or(1, "auto")] | None
     optim: OptimConfig
     schedule: Literal["auto", "constant", "cosine", "onecycle"]
-
-    def resolved(self, *, from_scratch: bool) -> "StageConfig":
-        """Return the stage with `auto` replaced, except that of `unfreeze`.
-
-        Layers trained from random weights get a learning rate that warms up and falls until the last epoch, which early
-        stopping would cut short.
-        """
-        max_epochs = (8 if from_scratch else 10) if self.max_epochs == "auto" else self.max_epochs
-        automatic = {
-            "max_epochs": max_epochs,
-            "schedule": "onecycle" if from_scratch else "cosine",
-            "patience": max_epochs if from_scratch else None,
-        }
-        return self.model_copy(update={key: value for key, value in automatic.items() if getattr(self, key) == "auto"})
 
 
 class TrainerConfig(Section):
@@ -297,7 +276,9 @@ class Config(Section):
     def _parts_fit(self) -> Self:
         if taken := {"best", "last"} & self.stages.keys():
             raise ValueError(f"stages.{taken.pop()}: best.ckpt and last.ckpt have a meaning of their own; rename the stage")
-        if self.balance.name == "augment" and not self.augment.alters:
+        own = self.augment
+        augmented = own.jpeg or any((own.crop, own.rotation, own.zoom, own.flip, own.color, own.blur))
+        if self.balance.name == "augment" and not augmented:
             raise ValueError(
                 "balance=augment makes augmented copies, and augment=none changes nothing: choose augment=basic or strong, "
                 "or balance=sampler, pos_weight, undersample or none"

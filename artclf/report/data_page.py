@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
 
 from artclf.data.facts import Survey
 from artclf.data.sampling import draw_pictures
@@ -85,9 +84,9 @@ def _samples(survey: Survey, seed: int) -> tuple[list[dict[str, Any]], list[tupl
     table, root = survey.manifest.table, survey.manifest.root
     samples, damaged = [], []
     for name, rows in table.groupby(groups_of(table, _GROUPS_SHOWN), observed=True):
-        pixels, bad = draw_pictures(root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed)
+        images, bad = draw_pictures(root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed)
         damaged += bad
-        shown = [{"thumbnail": as_jpeg(Image.fromarray(image)), "style": look} for image, look in pixels]
+        shown = [{"thumbnail": as_jpeg(image), "style": look} for look, image in images]
         if shown:
             samples.append({"name": name, "label": rows["label"].iloc[0], "of": len(rows), "shown": shown})
     return samples, damaged

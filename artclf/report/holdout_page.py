@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.errors import ArtclfError
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
 from artclf.report import style

@@ -147,7 +147,9 @@ def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
     parts = []
     for split in splits:
         rows = table[table["split"] == split].sort_values("n", ascending=False, kind="stable")
-        tables = {name: rows[rows["group"].isin(kinds)].head(most).to_dict("records") for name, (most, kinds) in _TABLES.items()}
+        tables = {
+            name: rows[rows["group"].isin(kinds)].head(most).to_dict("records") for name, (most, kinds) in _TABLES.items()
+        }
         worst = {label: worst_group(table, label, split) for label in ("human", "ai") if rows[f"n_{label}"].any()}
         if tables["generators"]:
             parts.append({"split": split, "worst": worst, **tables})

@@ -1,4 +1,4 @@
-"""metrics.csv: an epoch a row, over all stages."""
+"""metrics.csv: a row for each epoch, over all stages."""
 
 import math
 import time
@@ -41,7 +41,7 @@ class EpochTable(Callback):
     @property
     def epochs_before(self) -> int:
         """How many epochs earlier stages took."""
-        return len(self._before())
+        return len(self._rows_before())
 
     @property
     def seconds(self) -> float:
@@ -59,12 +59,8 @@ class EpochTable(Callback):
         self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        """Add the epoch's metrics, of training and of validation, and write the file.
-
-        Raises:
-            ArtclfError: where a loss is not finite: training has diverged, whatever is monitored.
-        """
-        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name in COLUMNS}
+        """Add the epoch's metrics and write the file. ArtclfError where a loss is not finite: training has diverged."""
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name in METRICS}
         row = {
             "stage": self.stage,
             "epoch": self.epochs_before + len(self.rows) + 1,
@@ -91,8 +87,8 @@ class EpochTable(Callback):
         self.stopped = bool(state_dict["stopped"])
         self._write()
 
-    def _before(self) -> list[dict[Any, Any]]:
-        """The rows of the stages before this one, as text: they are written again as they stand."""
+    def _rows_before(self) -> list[dict[Any, Any]]:
+        """The rows of earlier stages, as text: they are written again as they are."""
         if not self.file.exists():
             return []
         table = pd.read_csv(self.file, dtype=str, keep_default_na=False)
@@ -100,5 +96,5 @@ class EpochTable(Callback):
 
     @rank_zero_only
     def _write(self) -> None:
-        table = pd.DataFrame([*self._before(), *self.rows], columns=COLUMNS)
+        table = pd.DataFrame([*self._rows_before(), *self.rows], columns=COLUMNS)
         write_text(self.file, table.to_csv(index=False, lineterminator="\n"))

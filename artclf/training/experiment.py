@@ -5,32 +5,39 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+import torch
 from lightning.pytorch import Trainer
 from omegaconf import DictConfig
+from PIL import Image
 from torch._dynamo.exc import TorchDynamoException
 
 from artclf.data.canonical import Canonical
+from artclf.data.manifest import COLUMNS
+from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
 from artclf.evaluation.conformal import fit_to_validation
-from artclf.evaluation.decision import DecisionRule
-from artclf.inference.assess import AssessOptions, assess, environment, versions, write_results
+from artclf.evaluation.decision import as_stored
+from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
 from artclf.model.checkpoint import write_decision_rule
+from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
 from artclf.report.format import guessing
-from artclf.run_folder import PROGRESS_FILE
+from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE
 from artclf.runtime import is_main_process
-from artclf.training.build import Built, build, mistakes
-from artclf.training.record import draw_copies, run_facts, tested_predictions, write_layers
-from artclf.training.resume import Progress, StageRecord, open_run_folder
+from artclf.training.build import Built, build
+from artclf.training.resume import StageRecord, open_run_folder
 from artclf.training.stages import best_record, fit_stages
 from artclf.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
+COPIES = 5  # augmented copies of one image, for the report
 IGNORED_WARNINGS = (  # of Lightning, about what is intended here
     ".*does not have many workers.*",  # data.num_workers says how many
     ".*smaller than the logging interval.*",  # metrics are logged by epoch
@@ -57,72 +64,54 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         ArtclfError: where something is wrong that the user can fix.
         KeyboardInterrupt: where the user stopped it.
     """
-    began = time.perf_counter()
+    started = time.perf_counter()
     for message in IGNORED_WARNINGS:
         warnings.filterwarnings("ignore", message)
     # 1. open the run folder
-    config, progress = open_run_folder(folder, composed, command, mistakes)
-    began -= progress.seconds
+    config, progress = open_run_folder(folder, composed, command)
+    started -= progress.seconds  # spent before an interruption
     # 2. build
-    built = build(config, progress, folder if is_main_process() else None)
-    fallbacks = [*fallbacks, *built.fallbacks, *progress.changes(built.data.manifest.sha256, versions(), folder)]
-    progress = _with_parts(progress, built)
-    with closing(FeatureCache(built.model, built.data, config.cache)) as features, _compiler_errors():
+    built = build(config, progress, folder)
+    model, data = built.model, built.data
+    with closing(FeatureCache(model, data, config.cache)) as features, _compiler_errors():
         # 3. train the stages
-        records = fit_stages(built, folder, progress, features, began)
+        records = fit_stages(built, folder, features, started)
         # 4. test the best weights
         trainer = _test(built, folder, records, features)
-    # 5. fit the decision rule
-    predictions = tested_predictions(built.model, built.data)
+    rows, p_ai = model.tested()
+    predictions = data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
     device = trainer.strategy.root_device
     facts = {
-        **run_facts(built, records),
+        **_run_facts(built, records),
         **environment(device),
         "command": progress.command,
         "resumed": progress.resumed,
-        "fallbacks": [*fallbacks, *built.data.fallbacks],
+        "fallbacks": [*fallbacks, *built.fallbacks, *data.fallbacks],
     }
     if not is_main_process():
         return facts
-    built.model.to(device).eval()
+    # 5. fit the decision rule
     rule = fit_to_validation(predictions, **config.calibration.model_dump())
+    for line in rule.shortfalls():
+        log.warning("%s", line)
+    # 6. assess
     options = AssessOptions(
         images=config.audit.pictures,
         canonical=Canonical.described(config.data),
         threads=max(2, config.data.num_workers),
         max_pixels=config.data.max_pixels,
     )
-    metrics = assess(folder, built.model, built.data.manifest, predictions, rule, facts, options)
-    _save_rule(folder, rule)
-    write_layers(folder / "layers.csv", built.model, records)
+    metrics = assess(folder, model.to(device).eval(), data.manifest, predictions, rule, facts, options)
+    if (best := folder / CHECKPOINTS / "best.ckpt").is_file():
+        write_decision_rule(best, rule)
+    _write_layers(folder / "layers.csv", model, records)
     if config.report:
-        draw_copies(folder / "figures" / "copies.png", built.data)
-    if (line := guessing(metrics)) is not None:
-        log.warning("%s", line)
-    write_results(folder, metrics, began, report=config.report)
+        draw_copies(folder / "figures" / "copies.png", data)
+    if (warning := guessing(metrics)) is not None:
+        log.warning("%s", warning)
+    write_results(folder, metrics, started, report=config.report)
     (folder / PROGRESS_FILE).unlink()
     return metrics
-
-
-def _save_rule(folder: Path, rule: DecisionRule) -> None:
-    """Save the decision rule with the best weights, if the run keeps any, and say what it can't guarantee."""
-    for line in rule.shortfalls():
-        log.warning("%s", line)
-    checkpoint = folder / "checkpoints" / "best.ckpt"
-    if checkpoint.is_file():
-        write_decision_rule(checkpoint, rule)
-
-
-def _with_parts(progress: Progress, built: Built) -> Progress:
-    """The progress with what a later process needs to build the same parts."""
-    return replace(
-        progress,
-        weights=built.backbone.weights,
-        fallback=built.backbone.fallback,
-        precision=built.precision,
-        manifest_sha256=built.data.manifest.sha256,
-        versions=progress.versions or versions(),
-    )
 
 
 def _test(built: Built, folder: Path, records: list[StageRecord], features: FeatureCache) -> Trainer:
@@ -141,3 +130,67 @@ def _compiler_errors() -> Iterator[None]:
     except TorchDynamoException as error:
         reason = str(error).strip().splitlines()[0]
         raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
+
+
+def _run_facts(built: Built, records: list[StageRecord]) -> dict[str, Any]:
+    """What metrics.json says of how the model was trained, and on what."""
+    config, data = built.config, built.data
+    best = best_record(records, config.monitor.mode)
+    counts = data.manifest.counts()
+    return {
+        "stages": [asdict(record) for record in records],
+        "best": {"stage": best.name, "epoch": best.best_epoch, config.monitor.metric: best.score},
+        "model": model_facts(built.model),
+        "data": {
+            "source": data.config.source,
+            "root": str(data.manifest.root),
+            "image_size": data.config.image_size,
+            "canonical": data.canonical.to_json() if data.canonical else None,
+            "manifest_sha256": data.manifest.sha256,
+            "counts": counts,
+            "rejected": len(data.rejected),
+            "duplicates": asdict(data.duplicates),
+            "left_out": asdict(data.left_out) if data.left_out else None,
+        },
+        "balance": {
+            "name": data.balance,
+            "augment": data.augment.name,
+            "train_counts_before": _by_label(counts["train"]),
+            "train_counts_after": _by_label(data.counts_after()),
+        },
+        "seed": config.seed,
+        "precision": built.precision,
+    }
+
+
+def _by_label(counts: dict[str, dict[str, int]]) -> dict[str, int]:
+    return {label: sum(parts.values()) for label, parts in counts.items()}
+
+
+def _write_layers(file: Path, model: ArtClassifier, records: list[StageRecord]) -> None:
+    """Write layers.csv: name, kind, parameters, and the first stage that trains the layer ("": none); the head comes last."""
+    sizes = {name: parameter.numel() for name, parameter in model.body.named_parameters()}
+    total = len(model.layers)
+    rows = []
+    for number, layer in enumerate(model.layers.layers):
+        stage = next((record.name for record in records if number >= total - record.layers), "")
+        rows.append((layer.name, layer.kind, sum(sizes[name] for name in layer.parameters), stage))
+    head = sum(parameter.numel() for parameter in model.head.parameters())
+    rows.append(("head", type(model.head).__name__, head, records[0].name))
+    pd.DataFrame(rows, columns=["name", "kind", "parameters", "stage"]).to_csv(file, index=False)
+
+
+def draw_copies(file: Path, data: ArtData) -> None:
+    """Draw a training image beside augmented copies of it, if training augments any."""
+    dataset = data.dataset("train")
+    copied = np.flatnonzero(dataset.copies)
+    if dataset.augmentation is None or not (len(copied) or dataset.each_epoch):
+        return
+    if len(copied):
+        row = int(dataset.rows[copied[np.argmax(dataset.copies[copied])]])
+        drawn = [(copy, 0) for copy in range(1, COPIES + 1)]
+    else:
+        row, drawn = 0, [(0, epoch) for epoch in range(COPIES)]
+    strip = torch.cat([dataset.picture(row), *(dataset.picture(row, copy, epoch) for copy, epoch in drawn)], dim=2)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(strip.permute(1, 2, 0).numpy()).save(file)

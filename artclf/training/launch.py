@@ -22,7 +22,7 @@ from artclf.sweep.callbacks import Pruned
 
 log = logging.getLogger(__name__)
 
-MULTIRUN_FLAGS = ("-m", "--multirun")
+MULTIRUN_FLAGS = {"-m", "--multirun"}
 REMOTE_LAUNCHERS = ("hydra/launcher=submitit_slurm", "hydra/launcher=ray")  # whose runs may be on other machines
 
 
@@ -41,47 +41,47 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     """
     end_with_parent()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would report every sweep
-    words = [re.sub(r"^resume=", "resume.folder=", word) for word in words]
-    flags = [word for word in words if word.startswith("-")]
+    try:
+        return _checked([re.sub(r"^resume=", "resume.folder=", word) for word in words], conf)
+    except ArtclfError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
+        raise SystemExit(USAGE_ERROR) from error
+
+
+def _checked(words: list[str], conf: Path) -> list[str]:
+    flags = {word for word in words if word.startswith("-")}
     overrides = [word for word in words if not word.startswith("-")]
     multirun = bool(flags)
-    if any(flag not in MULTIRUN_FLAGS for flag in flags):
+    if flags - MULTIRUN_FLAGS:
         if any(word.startswith("resume.") for word in words):
-            _refuse(["resume=FOLDER is typed alone, without options"])
+            raise ArtclfError("resume=FOLDER is typed alone, without options")
         return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
     _load()
-    from artclf.config.check import override_mistakes  # noqa: PLC0415 (loads pydantic; --help has no need of it)
-    from artclf.training.build import mistakes  # noqa: PLC0415 (loads torch and lightning)
+    from artclf.config.check import leaves_each_out, override_mistakes  # noqa: PLC0415 (loads pydantic; --help needs none)
+    from artclf.training.check import mistakes  # noqa: PLC0415 (loads torch and lightning)
     from artclf.training.resume import require_unfinished  # noqa: PLC0415 (so does this)
 
     here = not any(word.startswith(REMOTE_LAUNCHERS) for word in overrides)
-    jobs: list[DictConfig] = []
+    each = False  # whether there is a run for each generator or style
 
     def check(job: DictConfig) -> list[str]:
-        jobs.append(job)
-        return mistakes(job, here=here)
+        nonlocal each
+        each = leaves_each_out(job)
+        return [*mistakes(job, here=here), *_process_mistakes(overrides, each=each)]
 
-    if lines := _process_mistakes(overrides) or override_mistakes(overrides, conf, check, multirun=multirun):
-        _refuse(lines)
-    try:
-        run = resumed_folder(overrides, multirun=multirun)
-        if run is not None:
-            if "LOCAL_RANK" not in os.environ and any(word.startswith("hydra.run.dir=") for word in overrides):
-                raise ArtclfError(f"resume={run}: the run continues in that folder; leave hydra.run.dir out")
-            require_unfinished(run)
-            return [*words, f"hydra.run.dir={quoted(str(run))}"]
-    except ArtclfError as error:
-        _refuse([str(error)])
-    return _with_sweeper(words, jobs[0], multirun=multirun)
+    if lines := override_mistakes(overrides, conf, check, multirun=multirun):
+        raise ArtclfError("\n".join(lines))
+    run = resumed_folder(overrides, multirun=multirun)
+    if run is not None:
+        if "LOCAL_RANK" not in os.environ and any(word.startswith("hydra.run.dir=") for word in overrides):
+            raise ArtclfError(f"resume={run}: the run continues in that folder; leave hydra.run.dir out")
+        require_unfinished(run)
+        return [*words, f"hydra.run.dir={quoted(str(run))}"]
+    return _with_holdout_sweeper(words, multirun=multirun) if each else words
 
 
-def _refuse(lines: list[str]) -> None:
-    for line in lines:
-        print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
-    raise SystemExit(USAGE_ERROR)
-
-
-def _process_mistakes(overrides: list[str]) -> list[str]:
+def _process_mistakes(overrides: list[str], *, each: bool) -> list[str]:
     """What is wrong where torchrun or srun started several processes at once."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment  # noqa: PLC0415 (loads torch)
     from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
@@ -91,17 +91,18 @@ def _process_mistakes(overrides: list[str]) -> list[str]:
         processes = int(os.environ["WORLD_SIZE"])
     elif SLURMEnvironment.detect():
         processes = int(os.environ["SLURM_NTASKS"])
-    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
-        return [f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"]
-    if processes > 1 and any("holdout=" in w for w in overrides) and not any(w.startswith("holdout.leave=") for w in overrides):
-        return ["+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one"]
-    return []
+    if processes == 1:
+        return []
+    lines = []
+    if not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
+        lines.append(f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER")
+    if each:
+        lines.append("+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one")
+    return lines
 
 
-def _with_sweeper(words: list[str], job: DictConfig, *, multirun: bool) -> list[str]:
-    """Let +holdout without a name be a multirun of artclf_holdout; the run folder is then that of all its jobs."""
-    if job.get("holdout") is None or job.holdout.leave is not None:
-        return words
+def _with_holdout_sweeper(words: list[str], *, multirun: bool) -> list[str]:
+    """Make a run for each generator or style a multirun, in the folder of the single run that was typed."""
     words = [*words, "hydra/sweeper=artclf_holdout"]
     if multirun:
         return words
@@ -121,28 +122,15 @@ def launch(composed: DictConfig) -> float | None:
     """
     end_with_parent()
     _load()
-    from artclf.training.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
-
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     multirun = hydra.mode == RunMode.MULTIRUN
-    command = command_of(word for word in hydra.overrides.task if not concerns_search(word))
     if Path(hydra.runtime.cwd).is_dir():
         os.chdir(hydra.runtime.cwd)  # a cluster's workers start elsewhere, and relative paths mean where they were typed
     _reduce_logging()
     started = time.perf_counter()
     try:
-        with run_lock(folder) as fallbacks:
-            metrics = _previous_metrics(composed, folder) if multirun else None
-            finished = metrics is not None
-            metrics = metrics or run(composed, folder, command, fallbacks)
-    except ArtclfError as error:
-        for line in str(error).splitlines():
-            log.error("%s", line)
-        if not multirun:
-            raise SystemExit(USAGE_ERROR) from error
-        (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
-        return None
+        metrics = _run(composed, folder, multirun=multirun)
     except Pruned as stop:
         log.info("%s", stop)
         if is_main_process():
@@ -151,6 +139,13 @@ def launch(composed: DictConfig) -> float | None:
     except KeyboardInterrupt as error:
         log.warning("interrupted; to continue after the last finished epoch: %s", resume_command(folder))
         raise SystemExit(INTERRUPTED) from error
+    except ArtclfError as error:
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        if not multirun:
+            raise SystemExit(USAGE_ERROR) from error
+        (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
+        return None
     except Exception as error:
         if not multirun:
             raise
@@ -159,9 +154,35 @@ def launch(composed: DictConfig) -> float | None:
         return None
     if is_main_process():
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of an earlier attempt
-        if not finished:
-            _print_results(metrics, folder)
     return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+
+
+def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any]:
+    """The metrics of a run. A job of a multirun that has finished is not run again; one that has not, continues."""
+    from artclf.training.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
+
+    command = command_of(word for word in HydraConfig.get().overrides.task if not concerns_search(word))
+    with run_lock(folder) as fallbacks:
+        if multirun and (folder / CONFIG_FILE).is_file():
+            _require_same_settings(composed, folder)
+            if is_finished(folder):
+                log.info("the run in %s has finished", folder)
+                return read_metrics(folder)
+            composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
+        metrics = run(composed, folder, command, fallbacks)
+    if is_main_process():
+        _print_results(metrics, folder)
+    return metrics
+
+
+def _require_same_settings(composed: DictConfig, folder: Path) -> None:
+    from artclf.config.check import validate  # noqa: PLC0415 (loads pydantic)
+    from artclf.training.resume import read_config  # noqa: PLC0415 (loads torch)
+
+    if read_config(folder) != OmegaConf.create(validate(composed).model_dump(by_alias=True)):
+        raise ArtclfError(
+            f"{folder}: holds a run with other settings; {resume_command(folder)}, or type another hydra.sweep.dir"
+        )
 
 
 def _reduce_logging() -> None:
@@ -169,28 +190,6 @@ def _reduce_logging() -> None:
     quiet = ["lightning.pytorch", "lightning.fabric", "matplotlib", "httpx"]
     for name in quiet if is_main_process() else [*quiet, ""]:  # "" is the root logger
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _previous_metrics(composed: DictConfig, folder: Path) -> dict[str, Any] | None:
-    """Return the metrics of a job of a multirun that finished before; let one that has not finished continue.
-
-    Raises:
-        ArtclfError: where the folder holds a run with other settings.
-    """
-    from artclf.config.check import validate  # noqa: PLC0415 (loads pydantic)
-    from artclf.training.resume import read_config  # noqa: PLC0415 (loads torch)
-
-    if not (folder / CONFIG_FILE).is_file():
-        return None
-    if read_config(folder) != OmegaConf.create(validate(composed).model_dump(by_alias=True)):
-        raise ArtclfError(
-            f"{folder}: holds a run with other settings; {resume_command(folder)}, or type another hydra.sweep.dir"
-        )
-    if is_finished(folder):
-        log.info("the run in %s has finished", folder)
-        return read_metrics(folder)
-    composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
-    return None
 
 
 @cache

@@ -17,7 +17,6 @@ from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone
 from artclf.model.heads import HEADS
 from artclf.model.layers import evaluating
-from artclf.report.format import plural
 from artclf.runtime import cores, memory
 
 WORKERS_PER_CORE = 4
@@ -32,17 +31,10 @@ def size_mistakes(config: Config) -> Iterator[str]:
         gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
         available, what = (gpus, "GPU") if gpus else (cores(), "CPU core")
         if trainer.devices > available:
-            has = plural(available, what)
-            yield f"trainer.devices={trainer.devices}: this machine has {has}; allowed: up to {available}"
+            yield f"trainer.devices={trainer.devices}: allowed on this machine: up to {available}, one for each {what}"
     workers = max(FEWEST_WORKERS, WORKERS_PER_CORE * cores())
     if data.num_workers > workers:
-        yield f"data.num_workers={data.num_workers}: this machine has {plural(cores(), 'CPU core')}; allowed: up to {workers}"
-    image = 3 * data.image_size**2 * 9  # bytes as they are decoded, and twice in 32 bits as the network is given them
-    if image * data.batch_size > memory():
-        yield (
-            f"data.batch_size={data.batch_size} data.image_size={data.image_size}: the images of a step alone take "
-            f"{_gb(image * data.batch_size)}; {_largest_batch(memory(), image)}"
-        )
+        yield f"data.num_workers={data.num_workers}: allowed on this machine: up to {workers}"
     if data.source == "demo" and data.demo is not None:
         demo = data.demo
         needed = len(FOLDERS) * (demo.train_per_folder + demo.test_per_folder) * demo.size**2  # about a byte a pixel, as PNG
@@ -56,27 +48,23 @@ def size_mistakes(config: Config) -> Iterator[str]:
 
 
 def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
-    """Refuse a network, a batch or images that do not fit into the memory of the device that trains.
+    """Refuse a network or a batch that does not fit into the memory of the device that trains, with an ArtclfError.
 
-    A lower bound is counted: parameters with their gradients and moments, and of each image the outputs of all layers where
-    all train, else of the largest. The layers are run without data, on torch's meta device.
-
-    Raises:
-        ArtclfError: with what would be needed, and what there is.
+    A lower bound is counted: parameters with their gradients and moments, and for each image the outputs of all layers where
+    all train, else of the largest.
     """
     with torch.device("meta"):
         head = HEADS[config.head.name](features=backbone.features, **config.head.options)
     random = backbone.weights == "random"
     all_train = any(stage.unfreeze == "all" or (stage.unfreeze == "auto" and random) for stage in config.stages.values())
-    parameters = sum(parameter.numel() for parameter in backbone.body.parameters())
-    in_head = sum(parameter.numel() for parameter in head.parameters())
-    fixed = TRAINED_BYTES * in_head + (TRAINED_BYTES if all_train else 4) * parameters
+    in_body, in_head = (sum(parameter.numel() for parameter in part.parameters()) for part in (backbone.body, head))
+    fixed = TRAINED_BYTES * in_head + (TRAINED_BYTES if all_train else 4) * in_body
     gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     available = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
     if fixed > available:
         chosen = " ".join(f"head.{name}={value}" for name, value in config.head.options.items())
         raise ArtclfError(
-            f"{chosen}: a network of {in_head + parameters:,} parameters takes {_gb(fixed)} while it trains; this machine has "
+            f"{chosen}: a network of {in_head + in_body:,} parameters takes {_gb(fixed)} while it trains; this machine has "
             f"{_gb(available)}; type a smaller head"
         )
     size, batch = config.data.image_size, config.data.batch_size
@@ -85,14 +73,16 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     all_outputs, largest = output_sizes(backbone.body, size)
     image = (all_outputs if all_train else 2 * largest) * (4 if precision == "32-true" else 2)
     if (needed := fixed + batch * image) > available:
+        most = (available - fixed) // image
+        allowed = f"allowed at this size: data.batch_size={most} at most" if most else "type a smaller data.image_size"
         raise ArtclfError(
             f"data.batch_size={config.data.batch_size} data.image_size={size}: with {config.model.name} a step takes at least "
-            f"{_gb(needed)}; {_largest_batch(available, image, fixed)}"
+            f"{_gb(needed)}; this machine has {_gb(available)}; {allowed}"
         )
 
 
 def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
-    """Count the numbers that a body's layers output for one image [1, 3, size, size].
+    """Count the numbers that a body's layers output for one image [1, 3, size, size], on torch's meta device.
 
     Returns:
         Of all layers together, and of the largest one. In-place outputs are not counted.
@@ -116,11 +106,3 @@ def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
 
 def _gb(size: float) -> str:
     return f"{size / 1e9:,.3g} GB" if size < 1e12 else f"{size / 1e9:,.0f} GB"
-
-
-def _largest_batch(available: int, image: int, fixed: int = 0) -> str:
-    """How much memory this machine has, and the largest batch that fits."""
-    largest = (available - fixed) // image
-    if largest < 1:
-        return f"this machine has {_gb(available)}: not enough for one image; type a smaller data.image_size"
-    return f"this machine has {_gb(available)}; allowed at this size: data.batch_size={largest} at most"

@@ -1,11 +1,9 @@
 """How far a run has come: what it needs to continue after an interruption as if there had been none."""
 
-import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,8 +13,19 @@ from artclf.config.check import validate
 from artclf.config.command import resume_command
 from artclf.config.schema import Config
 from artclf.errors import ArtclfError
-from artclf.run_folder import CONFIG_FILE, MANIFEST_FILE, METRICS_FILE, PROGRESS_FILE, outcome_of, write_text
+from artclf.run_folder import (
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    METRICS_FILE,
+    PROGRESS_FILE,
+    as_json,
+    is_finished,
+    outcome_of,
+    read_json,
+    write_text,
+)
 from artclf.runtime import is_main_process
+from artclf.training.check import mistakes
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +35,7 @@ class StageRecord:
     """The outcome of a stage."""
 
     name: str
-    unfreeze: int | str  # as the configuration said
+    unfreeze: int | str  # as the configuration has it
     layers: int  # of the body that trained
     trainable_parameters: int  # the head's included
     epochs: int
@@ -52,7 +61,7 @@ class Progress:
 
     def save(self, run: Path) -> None:
         """Write progress.json into the run folder."""
-        write_text(run / PROGRESS_FILE, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        write_text(run / PROGRESS_FILE, as_json(asdict(self)))
 
     def next_attempt(self) -> "Progress":
         """The progress that another attempt starts with; finished stages whose weights nobody kept are forgotten."""
@@ -60,54 +69,39 @@ class Progress:
         return replace(self, stages=self.stages[:kept], resumed=self.resumed + 1)
 
     def changes(self, manifest_sha256: str, versions: dict[str, str], run: Path) -> list[str]:
-        """Return a line, which is also logged, where package versions have changed since the run began.
-
-        Raises:
-            ArtclfError: where the images have changed.
-        """
+        """Return a line where package versions have changed since the run began; ArtclfError where the images have."""
         if self.manifest_sha256 not in (None, manifest_sha256):
             raise ArtclfError(
                 f"{run / MANIFEST_FILE}: lists the images with which this run began, and they have changed; put them back, or "
                 "begin a new run"
             )
         changed = [f"{name} {old} → {versions.get(name)}" for name, old in self.versions.items() if versions.get(name) != old]
-        if not changed:
-            return []
-        line = f"continued with other package versions than it began with: {', '.join(changed)}"
-        log.warning("%s", line)
-        return [line]
+        return [f"continued with other package versions than it began with: {', '.join(changed)}"] if changed else []
 
     @classmethod
     def load(cls, run: Path, names: Sequence[str]) -> "Progress | None":
-        """Read progress.json, given the names of the run's stages; None where there is none.
-
-        Raises:
-            ArtclfError: where the file is of another version, or of other stages.
-        """
-        file = run / PROGRESS_FILE
-        if not file.exists():
+        """Read progress.json; None where there is none. ArtclfError where it is not of this version, or not of these stages."""
+        file, remedy = run / PROGRESS_FILE, "begin the run anew"
+        content = read_json(file, remedy)
+        if content is None:
             return None
         try:
-            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             stages = [StageRecord(**record) for record in content.pop("stages")]
             for record, name in zip(stages, names[: len(stages)], strict=True):
                 if record.name != name or record.checkpoint not in (None, f"{name}.ckpt"):
                     raise ValueError(f"stage {record.name}, {record.checkpoint}")
             return cls(**content, stages=stages)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ArtclfError(f"{file}: was not written by this version of artclf; begin the run anew") from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ArtclfError(f"{file}: was not written by this version of artclf; {remedy}") from error
 
 
-def open_run_folder(
-    folder: Path, composed: DictConfig, command: str, mistakes: Callable[[DictConfig, Path | None], list[str]]
-) -> tuple[Config, Progress]:
+def open_run_folder(folder: Path, composed: DictConfig, command: str) -> tuple[Config, Progress]:
     """Make a run folder, or open that of a run to continue.
 
     Args:
         folder: the run folder.
         composed: what Hydra composed; its `resume` says which of the two.
         command: the command line.
-        mistakes: checks a configuration; one that a run folder holds, with that folder.
 
     Returns:
         What is to run (for a run that continues, its own config.yaml), and how far it has come.
@@ -130,8 +124,7 @@ def open_run_folder(
     progress = Progress(command)
     if is_main_process():
         if (folder / CONFIG_FILE).exists():
-            unfinished = outcome_of(folder).state != "finished"
-            also = f", which has not finished; {resume_command(folder)} continues it" if unfinished else ""
+            also = "" if is_finished(folder) else f", which has not finished; {resume_command(folder)} continues it"
             raise ArtclfError(
                 f"hydra.run.dir={folder}: holds another run already{also}; choose another folder, or remove that one"
             )
@@ -142,11 +135,7 @@ def open_run_folder(
 
 
 def read_config(folder: Path) -> DictConfig:
-    """Read a run's config.yaml, in which all is resolved.
-
-    Raises:
-        ArtclfError: where it is no mapping, or holds an interpolation, which could read environment variables.
-    """
+    """Read a run's config.yaml. ArtclfError where it holds an interpolation, which could read environment variables."""
     file = folder / CONFIG_FILE
     try:
         kept = OmegaConf.load(file)
@@ -158,25 +147,20 @@ def read_config(folder: Path) -> DictConfig:
 
 
 def require_unfinished(run: Path) -> None:
-    """Check that a folder holds a run that can continue.
-
-    Raises:
-        ArtclfError: where there is no such run, or it has finished, or it is a multirun's folder.
-    """
+    """Check that a folder holds a run that can continue; else raise an ArtclfError that says what the folder is."""
     if not run.is_dir():
         raise ArtclfError(f"resume={run}: there is no such folder; type resume=RUN_FOLDER, the folder of a run")
     if not (run / CONFIG_FILE).is_file():
-        inside = [file.parent for file in sorted(run.glob(f"*/{CONFIG_FILE}"))]
-        if not inside:
+        if not (jobs := [file.parent for file in sorted(run.glob(f"*/{CONFIG_FILE}"))]):
             raise ArtclfError(f"resume={run}: is no run folder: it holds no config.yaml")
-        open_runs = ", ".join(str(job) for job in inside if outcome_of(job).state in ("failed", "unfinished"))
-        which = f"not finished: {open_runs}" if open_runs else "all its runs have finished"
+        unfinished = ", ".join(str(job) for job in jobs if outcome_of(job).state in ("failed", "unfinished"))
+        which = f"not finished: {unfinished}" if unfinished else "all its runs have finished"
         raise ArtclfError(
             f"resume={run}: is the folder of a multirun: type its command again with hydra.sweep.dir={run}, or resume= and the "
             f"folder of one of its runs; {which}"
         )
-    outcome = outcome_of(run)
-    if outcome.state == "pruned":
+    state = outcome_of(run).state
+    if state == "pruned":
         raise ArtclfError(f"resume={run}: a search has stopped this run as hopeless; it can't continue")
-    if outcome.state == "finished":
+    if state == "finished":
         raise ArtclfError(f"resume={run}: this run has finished; its results are in {run / METRICS_FILE}")

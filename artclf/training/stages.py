@@ -5,11 +5,11 @@ import os
 import shutil
 import time
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerStatus
@@ -18,23 +18,24 @@ from lightning.pytorch.utilities import rank_zero_only
 from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
-from artclf.run_folder import CHECKPOINTS
+from artclf.run_folder import CHECKPOINTS, beside
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
 from artclf.training.epochs import EpochTable
-from artclf.training.resume import Progress, StageRecord
+from artclf.training.resume import StageRecord
 from artclf.training.trainer import make_trainer
 
 log = logging.getLogger(__name__)
 
 
-def fit_stages(built: Built, folder: Path, progress: Progress, features: FeatureCache, started: float) -> list[StageRecord]:
+def fit_stages(built: Built, folder: Path, features: FeatureCache, started: float) -> list[StageRecord]:
     """Fit the stages that are not finished, and leave the best weights of all in the model and in best.ckpt.
+
+    Where the run continues, its next stage starts from last.ckpt. progress.json is written at the end of each stage.
 
     Args:
         built: the parts of the run.
-        folder: the run folder; progress.json is written at the end of each stage.
-        progress: the finished stages; where the run continues, the next stage starts from last.ckpt.
+        folder: the run folder.
         features: computes the outputs of a stage's frozen layers once, where that is possible.
         started: when the run began, by `time.perf_counter`.
 
@@ -42,7 +43,7 @@ def fit_stages(built: Built, folder: Path, progress: Progress, features: Feature
         ArtclfError: where training diverges.
         KeyboardInterrupt: where a user stopped it.
     """
-    config, model, mode = built.config, built.model, built.config.monitor.mode
+    config, progress, model, mode = built.config, built.progress, built.model, built.config.monitor.mode
     checkpoints = folder / CHECKPOINTS
     depths = list(built.depths.values())
     records = list(progress.stages)
@@ -79,9 +80,9 @@ def fit_stages(built: Built, folder: Path, progress: Progress, features: Feature
 
 def best_record(records: list[StageRecord], mode: str) -> StageRecord:
     """The stage whose weights are tested: the best by the monitored metric, or the last where no weights were kept."""
-    scores = [record.score for record in records if record.score is not None]
-    best = min(scores, default=None) if mode == "min" else max(scores, default=None)
-    return next((record for record in records if scores and record.score == best), records[-1])
+    scored = [record for record in records if record.score is not None]
+    choose = min if mode == "min" else max
+    return choose(scored, key=attrgetter("score"), default=records[-1])
 
 
 def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
@@ -91,7 +92,7 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
     else's.
     """
     file = checkpoints / "last.ckpt"
-    content = torch.load(file, map_location="cpu", weights_only=True) if file.exists() else {"callbacks": {}}
+    content = read_checkpoint(file) if file.exists() else {"callbacks": {}}
     callbacks: dict[str, dict[str, Any]] = content["callbacks"]
     if callbacks.get("EpochTable", {}).get("stage") != stage:
         log.info("it starts with its first epoch: there is no last.ckpt of it")
@@ -103,10 +104,12 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
 
     changed = False
     for state in (state for state in callbacks.values() if "best_k_models" in state):
-        paths = {key: inside(state[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")}
-        models = {inside(path): score for path, score in state["best_k_models"].items()}
-        moved = {**state, **paths, "dirpath": here, "best_k_models": models}
-        changed |= any(moved[key] != state[key] for key in (*paths, "dirpath")) or [*models] != [*state["best_k_models"]]
+        moved: dict[str, Any] = {
+            key: inside(state[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")
+        }
+        moved["dirpath"] = here
+        moved["best_k_models"] = {inside(path): score for path, score in state["best_k_models"].items()}
+        changed |= any(state[key] != value for key, value in moved.items())
         state.update(moved)
     if changed and is_main_process():
         CheckpointFiles().save_checkpoint(content, file)
@@ -172,9 +175,9 @@ def _complete_checkpoints(keepers: list[ModelCheckpoint], model: ArtClassifier) 
 @rank_zero_only
 def _link_or_copy(source: Path, target: Path) -> None:
     """Let `target` be the same file as `source` (a hard link; a copy where the file system has none)."""
-    beside = target.with_suffix(".new")
+    new = beside(target)
     try:
-        os.link(source, beside)
+        os.link(source, new)
     except OSError:
-        shutil.copyfile(source, beside)
-    beside.replace(target)
+        shutil.copyfile(source, new)
+    new.replace(target)

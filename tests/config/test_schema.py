@@ -2,7 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from artclf.config.check import schema_mistakes
-from artclf.training.build import mistakes
+from artclf.training.check import mistakes
 from tests.conftest import CONF, composed
 
 
@@ -37,7 +37,7 @@ def test_all_mistakes_are_reported_at_once_with_the_nearest_name() -> None:
         "image_size": (96, "unknown key; did you mean data.image_size?"),
     }
     found = wrong({key: value for key, (value, _) in lines.items()})
-    assert sorted(found) == sorted(f"{key}: {said}" for key, (_, said) in lines.items())
+    assert sorted(found) == sorted(f"{key}: {reported}" for key, (_, reported) in lines.items())
 
 
 MORE = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint"}
@@ -45,7 +45,7 @@ STAGE = dict(composed().stages.head)
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reported"),
     [
         ({"data.batch_size": 0}, "data.batch_size: got 0"),
         ({"data.batch_size": True}, "data.batch_size: got True"),
@@ -56,8 +56,8 @@ STAGE = dict(composed().stages.head)
         ({"head.name": "mpl"}, "head.name: got 'mpl'; allowed: linear, mlp; did you mean mlp?"),
         ({"augment.jpeg": [90, 40]}, "augment.jpeg: the lowest quality comes first"),
         ({"model.name": None}, "model.name: got None"),
-        ({"callbacks.best.monitor": "val/auroc"}, "callbacks.best.monitor: got val/auroc; only monitor.metric"),
-        ({"callbacks.best.save_top_k": 3}, "callbacks.best.save_top_k: can't be changed: best.ckpt has one meaning"),
+        ({"callbacks.best.monitor": "val/auroc"}, "callbacks.best.monitor: can't be changed: best.ckpt is the best by monitor"),
+        ({"callbacks.best.save_top_k": 3}, "callbacks.best.save_top_k: can't be changed"),
         ({"callbacks.best.dirpath": "x"}, "callbacks.best.dirpath: checkpoints are kept in the run folder"),
         ({"callbacks.last.monitor": "val/loss"}, "callbacks.last.monitor: can't be changed"),
         ({"callbacks.last._target_": "lightning.pytorch.callbacks.Timer"}, "callbacks.last._target_: got lightning"),
@@ -71,19 +71,19 @@ STAGE = dict(composed().stages.head)
         ({"callbacks.more": {**MORE, "_partial_": True}}, "callbacks.more._partial_: only callbacks.more itself is built"),
     ],
 )
-def test_a_wrong_value_is_named(changes: dict[str, object], said: str) -> None:
+def test_a_wrong_value_is_named(changes: dict[str, object], reported: str) -> None:
     (line,) = wrong(changes)
-    assert line.startswith(said)
+    assert line.startswith(reported)
 
 
 def test_more_checkpoints_are_further_callbacks() -> None:
     options = {"monitor": "val/auroc", "mode": "max", "save_top_k": 3, "filename": "{epoch}"}
     assert not wrong({"callbacks.more": {**MORE, **options}})
-    assert not wrong({"callbacks.best.save_top_k": 1, "callbacks.best.monitor": "val/loss", "callbacks.best.verbose": True})
+    assert not wrong({"callbacks.best.save_top_k": 1, "callbacks.best.verbose": True})
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "reported"),
     [
         (["augment=none"], "balance=augment makes augmented copies"),
         (["data=csv"], "data=csv needs data.csv=FILE"),
@@ -94,6 +94,6 @@ def test_more_checkpoints_are_further_callbacks() -> None:
         (["resume.trust=true"], "resume=FOLDER resume.trust=true"),
     ],
 )
-def test_impossible_combinations_are_refused(words: list[str], said: str) -> None:
+def test_impossible_combinations_are_refused(words: list[str], reported: str) -> None:
     (line,) = schema_mistakes(composed(*words))
-    assert said in line
+    assert reported in line
