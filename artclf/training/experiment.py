@@ -155,16 +155,12 @@ def _run_facts(built: Built, records: list[StageRecord]) -> dict[str, Any]:
         "balance": {
             "name": data.balance,
             "augment": data.augment.name,
-            "train_counts_before": _by_label(counts["train"]),
-            "train_counts_after": _by_label(data.counts_after()),
+            "train_counts_before": {label: sum(parts.values()) for label, parts in counts["train"].items()},
+            "train_counts_after": data.counts_after(),
         },
         "seed": config.seed,
         "precision": built.precision,
     }
-
-
-def _by_label(counts: dict[str, dict[str, int]]) -> dict[str, int]:
-    return {label: sum(parts.values()) for label, parts in counts.items()}
 
 
 def _write_layers(file: Path, model: ArtClassifier, records: list[StageRecord]) -> None:
