@@ -41,7 +41,7 @@ MOMENTS = {
     "in the second stage's second epoch": (STEP, 7, "after"),
     "while the last checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
     "in the test": ("artclf.model.classifier:ArtClassifier.test_step", 2, "before"),
-    "while the report is being written": ("artclf.inference.assess:write_results", 1, "before"),
+    "while the report is being written": ("artclf.training.experiment:write_results", 1, "before"),
 }
 
 
