@@ -172,7 +172,7 @@ class Bench:
         """train.py's words for ResNet-50 on the images, without its stages, and without the audit, which no peer makes."""
         return [
             *("data=ai_artbench", f"data.root={quoted(self.data)}", f"data.image_size={self.image_size}"),
-            *("model=resnet50", f"model.weights={quoted(self.weights)}", "callbacks.early_stopping=null", "audit.pictures=0"),
+            *("model=resnet50", f"model.weights={quoted(self.weights)}", "callbacks.early_stopping=null", "audit.images=0"),
         ]
 
     def two_stages(self, epochs: int | None = None) -> list[str]:

@@ -29,7 +29,7 @@ GPUS = None if GPUS == "all" else GPUS
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 REPOSITORY = Path(__file__).parents[1]
 CONF = REPOSITORY / "conf"
-TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "report=false", "audit.pictures=0"]
+TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "report=false", "audit.images=0"]
 TINY += ["calibration.false_positive_rate=0.5", "calibration.false_negative_rate=0.5"]  # what few validation pictures promise
 FAST = [*TINY, "model=timm", "model.name=test_byobnet", "model.weights=none", "stages.head.unfreeze=0", "trainer=cpu"]
 """A frozen random network of 0.1 million weights, where it does not matter what is learned: a run of a second."""

@@ -35,7 +35,7 @@ def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "finished"
     root = os.path.relpath(pictures, folder.parent)  # config.yaml gets the absolute path
     words = ["data=folder", f"data.root={root}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
-    words += ["report=true", "audit.pictures=100"]
+    words += ["report=true", "audit.images=100"]
     command = [sys.executable, str(REPOSITORY / "train.py"), *words, f"hydra.run.dir={folder}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder.parent, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

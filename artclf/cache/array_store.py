@@ -40,7 +40,7 @@ class StoreError(Exception):
 
 
 class RowStore:
-    """Rows in a folder of the cache, which is made if it is missing, or in memory where `folder` is None.
+    """Rows in a folder of the cache, which is made if it is missing.
 
     Args:
         folder: the store's.
@@ -51,7 +51,7 @@ class RowStore:
         StoreError: if the folder can't be made.
     """
 
-    def __init__(self, folder: Path | None, row_bytes: int, about: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, row_bytes: int, about: dict[str, Any]) -> None:
         self.folder, self.row_bytes = folder, row_bytes
         self._index: dict[bytes, int] = {}
         self._segments: list[Bytes] = []
@@ -60,8 +60,6 @@ class RowStore:
         self._read = 0  # bytes since pages were given back
         self._pending: list[tuple[Sequence[bytes], Bytes]] = []  # appended, not written yet
         self._last_commit = 0.0
-        if folder is None:
-            return
         with _store_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             if (folder / ABOUT).exists():
@@ -70,7 +68,7 @@ class RowStore:
                 with _locked(folder):
                     content = {**about, "row_bytes": row_bytes, "made": time.strftime("%Y-%m-%d")}
                     write_text(folder / ABOUT, json.dumps(content, indent=2) + "\n")
-            self._map_new(folder)
+            self._map_new()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -110,53 +108,47 @@ class RowStore:
         The rows are found after it, also where an exception ends it. Only a StoreError (the disk is full, say) removes them:
         a full disk would stop the run itself.
         """
-        if self.folder is None:
-            yield
-            return
         with _store_errors(self.folder), _locked(self.folder):
-            self._map_new(self.folder)
+            self._map_new()
             before = set(self.folder.glob("*.npy"))
             self._last_commit = time.monotonic()
             try:
                 try:
                     yield
                 finally:
-                    self._commit(self.folder)
+                    self._commit()
             except (OSError, StoreError):
                 for file in set(self.folder.glob("*.npy*")) - before:
                     file.unlink()
                 raise
             finally:
                 self._pending = []
-                self._map_new(self.folder)
+                self._map_new()
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
         """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`; the rows must not change afterwards."""
-        if self.folder is None:
-            self._add(keys, rows.copy())
-        elif keys:
+        if keys:
             self._pending.append((keys, rows))
             large = sum(part.nbytes for _, part in self._pending) > COMMIT_BYTES
             if large or time.monotonic() - self._last_commit > COMMIT_SECONDS:
-                self._commit(self.folder)
+                self._commit()
 
     def remove(self) -> None:
         """Remove the folder; rows that are mapped stay readable in this process."""
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _commit(self, folder: Path) -> None:
+    def _commit(self) -> None:
         """Write the pending rows as a segment."""
         pending, self._pending, self._last_commit = self._pending, [], time.monotonic()
         if pending:
             keys = np.frombuffer(b"".join(key for keys, _ in pending for key in keys), dtype=np.uint8)
-            name = f"{len(list(folder.glob(f'*{KEYS}'))):04}"
-            _write(folder / f"{name}{ROWS}", np.concatenate([rows for _, rows in pending]))
-            _write(folder / f"{name}{KEYS}", keys.reshape(-1, KEY_BYTES))
+            name = f"{len(list(self.folder.glob(f'*{KEYS}'))):04}"
+            _write(self.folder / f"{name}{ROWS}", [rows for _, rows in pending])
+            _write(self.folder / f"{name}{KEYS}", [keys.reshape(-1, KEY_BYTES)])
 
-    def _map_new(self, folder: Path) -> None:
+    def _map_new(self) -> None:
         """Map the segments that are not mapped yet."""
-        for file in sorted(folder.glob(f"*{KEYS}")):
+        for file in sorted(self.folder.glob(f"*{KEYS}")):
             if file.name in self._mapped:
                 continue
             try:
@@ -179,10 +171,8 @@ class RowStore:
                 mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def require_room(folder: Path | None, needed: int, max_gb: float | None) -> None:
-    """Raise StoreError unless a store's folder (None: memory) has room for `needed` bytes: half of what is free, or max_gb."""
-    if folder is None:
-        return
+def require_room(folder: Path, needed: int, max_gb: float | None) -> None:
+    """Raise StoreError unless a store's folder has room for `needed` bytes: half of what is free, or max_gb."""
     free = shutil.disk_usage(folder).free
     if max_gb is None and needed > free / 2:
         raise StoreError(
@@ -209,11 +199,13 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _write(file: Path, array: Bytes) -> None:
-    """Write a .npy file and put it in place. np.save would lose the error's number where the disk is full."""
+def _write(file: Path, parts: Sequence[Bytes]) -> None:
+    """Write arrays [N, B] as one .npy file and put it in place; np.save would lose the error's number on a full disk."""
+    shape = (sum(len(part) for part in parts), parts[0].shape[1])
     with beside(file).open("wb") as out:
-        np.lib.format.write_array_header_1_0(out, np.lib.format.header_data_from_array_1_0(array))
-        out.write(array.data)
+        np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for part in parts:
+            out.write(part.data)
     put_in_place(beside(file), file)
 
 

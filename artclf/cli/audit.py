@@ -10,7 +10,7 @@ from artclf.data.facts import DEFAULT_SAMPLE, survey_files
 from artclf.data.manifest import HUMAN, Manifest
 from artclf.errors import ArtclfError
 from artclf.inference.audit import audit_survey
-from artclf.report.data_page import AUDIT_FILE, audit_in_words, describe, how_it_was_done, write_dataset
+from artclf.report.data_page import AUDIT_FILE, describe, describe_audit, describe_audit_method, write_dataset
 from artclf.report.terminal import screen, table
 from artclf.run_folder import as_json, write_text
 
@@ -43,7 +43,7 @@ def audit_data(
     terminal = screen()
     title, _, read = describe(survey, seed)
     terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
-    lines = [warning] if found is None else [how_it_was_done(found), *audit_in_words(found)]
+    lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
     for line in [read, *lines]:
         terminal.print(line, markup=False)
     name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")

@@ -197,7 +197,7 @@ class CacheConfig(Section):
 class AuditConfig(Section):
     """How many images, a random sample, are audited, and scored in both forms; 0: none."""
 
-    pictures: NotNegative = 1000
+    images: NotNegative = 1000
 
 
 class CalibrationConfig(Section):

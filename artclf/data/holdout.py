@@ -28,7 +28,7 @@ class LeftOut:
     tested: int
 
 
-def to_leave_out(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str]]:
+def holdout_names(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str]]:
     """List the generators (or styles) of the training split, which can be left out in turn.
 
     Args:

@@ -67,7 +67,7 @@ class ArtData(LightningDataModule):
         self.left_out: LeftOut | None = None
         self.store: PixelStore | None = None  # of the cached pixels
         self.fallbacks: list[str] = []  # what is done differently than asked, a line each; also logged
-        self.stand_ins: dict[str, Dataset[Any]] = {}  # by split: the same items with features in place of pixels
+        self.feature_data: dict[str, Dataset[Any]] = {}  # by split: the same items with features in place of pixels
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 (the same for all of Lightning's stages)
         """Read the images, once."""
@@ -178,8 +178,8 @@ class ArtData(LightningDataModule):
         Raises:
             ArtclfError: the processes can't share a batch, or the split.
         """
-        if split in self.stand_ins:
-            dataset, workers = self.stand_ins[split], 0
+        if split in self.feature_data:
+            dataset, workers = self.feature_data[split], 0
         else:
             dataset = self.dataset(split)
             ready = dataset.kept is not None and not dataset.altered(np.arange(len(dataset))).any()

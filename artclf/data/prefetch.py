@@ -23,7 +23,7 @@ class PixelBatch:
     reasons: list[str]  # [B] why not; "" if it can
 
 
-def read_ahead(
+def read_batches(
     files: Iterable[Path],
     read: Callable[[Path], torch.Tensor],
     shape: tuple[int, ...],

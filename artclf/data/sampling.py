@@ -41,7 +41,7 @@ def _spread(groups: pd.Series, start: pd.Series | int = 0) -> pd.Series:
     return (members.cumcount() + start) / members.transform("size")
 
 
-def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
+def sample_test_images(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFrame:
     """Draw at most `sample` test images with `draw_sample`: equally many of both classes, as far as there are."""
     tested = table[table["split"] == "test"]
     human, ai = tested[tested["label"] == "human"], tested[tested["label"] == "ai"]
@@ -50,7 +50,7 @@ def draw_test_pictures(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFr
     return pd.concat([rows.iloc[draw_sample(rows, number, seed)] for rows, number in parts if number] or [tested])
 
 
-def draw_pictures(
+def sample_images(
     root: Path, rows: pd.DataFrame, *, number: int, side: int, seed: int = 0
 ) -> tuple[list[tuple[str, Image.Image]], list[tuple[str, str]]]:
     """Draw and decode at most `number` random images, one of each style in turn.

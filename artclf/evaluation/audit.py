@@ -110,6 +110,8 @@ def describe_generators(table: pd.DataFrame) -> list[dict[str, Any]]:
     Args:
         table: as `audit`'s; the columns of `STATISTICS` may be missing.
     """
+    if table.empty:
+        return []
     exact, sampled = table["quality_exact"].fillna(True).astype(bool), table["subsampling"].notna()
     quality = table["jpeg_quality"].astype("string").fillna("no JPEG")
     text = {

@@ -17,7 +17,7 @@ from artclf.data.canonical import Canonical
 from artclf.data.facts import survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
-from artclf.data.sampling import draw_test_pictures
+from artclf.data.sampling import sample_test_images
 from artclf.evaluation.conformal import decision_metrics
 from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
 from artclf.evaluation.groups import group_metrics
@@ -39,7 +39,7 @@ PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pil
 class AssessOptions:
     """How a finished model is assessed beyond its scores."""
 
-    images: int = AuditConfig().pictures  # at most so many are audited, and compared in canonical form; 0: none
+    images: int = AuditConfig().images  # at most so many are audited, and compared in canonical form; 0: none
     canonical: Canonical | None = None  # the form of the comparison; None: the model's own, or the default for its size
     threads: int = 2
     max_pixels: int = DEFAULT_MAX_PIXELS
@@ -84,7 +84,7 @@ def assess(
         survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, quiet=True, **limits)
         found = audit_survey(survey, canonical=form if model.canonical else None)
         write_text(folder / AUDIT_FILE, as_json(found))
-        tested = draw_test_pictures(predictions, options.images, facts["seed"])
+        tested = sample_test_images(predictions, options.images, facts["seed"])
         metrics["canonical_comparison"] = compare_canonical(model, manifest.root, tested, form, facts["precision"])
     return metrics
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from artclf.data.manifest import COLUMNS
-from artclf.data.sampling import draw_test_pictures
+from artclf.data.sampling import sample_test_images
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD, default_rule
 from artclf.evaluation.robustness import measure_robustness
@@ -86,7 +86,7 @@ def _score_distorted(
     model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, options: EvaluateOptions
 ) -> tuple[pd.DataFrame, list[str]]:
     """Scores of a sample of the test images in all versions, and notes on those that have none."""
-    root, sample = selection.manifest.root, draw_test_pictures(predictions, options.sample, options.seed)
+    root, sample = selection.manifest.root, sample_test_images(predictions, options.sample, options.seed)
     scores, failed = score_distorted(model, root, sample, precision, seed=options.seed, all_alike=options.all_alike)
     if scores.empty:
         raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from artclf.data.sources.walk import pictures as images_below
+from artclf.data.sources.walk import image_files
 from artclf.evaluation.decision import DecisionRule, default_rule
 from artclf.inference.finished_run import find_run, load_model
 from artclf.inference.score import score
@@ -36,7 +36,7 @@ def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") ->
             "artclf calibrate RUN --images FOLDER sets them",
             finished.checkpoint,
         )
-    files = (file for path in paths for file in (images_below(path) if path.is_dir() else [path]))
+    files = (file for path in paths for file in (image_files(path) if path.is_dir() else [path]))
     yield from predict_files(model, files, precision, rule)
 
 

@@ -15,7 +15,7 @@ from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import UnreadableImage, read_image
 from artclf.data.manifest import COLUMNS
-from artclf.data.prefetch import read_ahead
+from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
 from artclf.evaluation.decision import as_stored
 from artclf.evaluation.types import Floats
@@ -50,7 +50,7 @@ def score(
         B files; p_ai [B, V], from 0 (surely human) to 1, NaN where a file can't be read; and B reasons why, "" where it can.
     """
     device, size = model.device, int(model.hparams["image_size"])
-    batches = read_ahead(
+    batches = read_batches(
         files,
         read or reader(model, model.canonical).read,
         (versions, 3, size, size),

@@ -161,7 +161,7 @@ class FeatureCache:
 
     def release(self) -> None:
         """Let the data give pixels again."""
-        self.data.stand_ins.clear()
+        self.data.feature_data.clear()
         self.model.tail = None
 
     def close(self) -> None:
@@ -174,7 +174,7 @@ class FeatureCache:
         return self.config.prefix and depth < len(self.model.layers)
 
     def _stand_in(self, features: Features, splits: Sequence[str]) -> None:
-        self.data.stand_ins.update({name: FeatureData(*self._items(name), features) for name in splits})
+        self.data.feature_data.update({name: FeatureData(*self._items(name), features) for name in splits})
         self.model.tail = features.parts.tail
 
     # ---- stores

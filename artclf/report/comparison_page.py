@@ -17,7 +17,7 @@ from artclf.evaluation.significance import FIGURES, Classifier, compare_with_bes
 from artclf.report import style
 from artclf.report.figures.draw import Series, draw_by_epoch, draw_roc, plot_intervals
 from artclf.report.figures.run import plot_confusions
-from artclf.report.finished_runs import FinishedRun, read_history, read_runs
+from artclf.report.finished_runs import ComparedRun, read_history, read_runs
 from artclf.report.render import lines, save_figures, write_page
 from artclf.run_folder import as_json, write_text
 
@@ -37,7 +37,7 @@ _COLUMNS = ["run", "differs", "seed", *FIGURES, *_COUNTS, "seconds", "status"]  
 class Comparison:
     """Finished runs on the same test images."""
 
-    runs: tuple[FinishedRun, ...]  # the best balanced accuracy first
+    runs: tuple[ComparedRun, ...]  # the best balanced accuracy first
     rows: pd.DataFrame  # a row for each run, in that order: the columns of comparison.csv, `setting` and `link`
     tests: Mapping[str, Any]  # pairs and method, as `compare_with_best` returns them
     failed: Mapping[str, str]  # name → reason of runs that did not finish
@@ -87,7 +87,7 @@ def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] |
     return Comparison(best_first, rows.reset_index(drop=True), tests, failed, standings, cautions)
 
 
-def _row(run: FinishedRun, shared: set[str], folder: Path) -> dict[str, Any]:
+def _row(run: ComparedRun, shared: set[str], folder: Path) -> dict[str, Any]:
     report = run.folder / "report.html"
     confusion = run.figures["confusion"]
     return {
@@ -173,7 +173,7 @@ def _draw(comparison: Comparison) -> dict[str, Figure]:
     return figures
 
 
-def _plot_overview(runs: Sequence[FinishedRun]) -> Figure:
+def _plot_overview(runs: Sequence[ComparedRun]) -> Figure:
     """Plot the figures of each run with 95% intervals."""
     estimates = [estimate_metrics(run.is_ai, run.p_ai, THRESHOLD) for run in runs]
     panels = {}
@@ -196,7 +196,7 @@ def _plot_differences(pairs: Sequence[Mapping[str, Any]]) -> Figure:
     return plot_intervals(title, [pair["second"] for pair in drawn], panels, reference=0)
 
 
-def _plot_rocs(runs: Sequence[FinishedRun]) -> Figure:
+def _plot_rocs(runs: Sequence[ComparedRun]) -> Figure:
     """Plot the ROC curve of each run, and beside it the corner of few false accusations; dots at the threshold 0.5."""
     figure = style.paper(style.WIDE, 4.6, "Every threshold: AI images found against human images called AI")
     whole, corner = figure.subplots(1, 2)

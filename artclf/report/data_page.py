@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.data.facts import Survey
-from artclf.data.sampling import draw_pictures
+from artclf.data.sampling import sample_images
 from artclf.evaluation.audit import MET, describe_generators
 from artclf.evaluation.shortcuts import find_shortcuts
 from artclf.evaluation.significance import LEVEL
@@ -84,7 +84,7 @@ def _samples(survey: Survey, seed: int) -> tuple[list[dict[str, Any]], list[tupl
     table, root = survey.manifest.table, survey.manifest.root
     samples, damaged = [], []
     for name, rows in table.groupby(groups_of(table, _GROUPS_SHOWN), observed=True):
-        images, bad = draw_pictures(root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed)
+        images, bad = sample_images(root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed)
         damaged += bad
         shown = [{"thumbnail": as_jpeg(image), "style": look} for look, image in images]
         if shown:
@@ -113,8 +113,8 @@ def audit_section(folder: Path, test: Json | None = None) -> dict[str, Any] | No
     (folder / "figures" / "audit.png").unlink(missing_ok=True)  # of an earlier audit
     return {
         **found,
-        "sentences": audit_in_words(found),
-        "how": how_it_was_done(found),
+        "sentences": describe_audit(found),
+        "how": describe_audit_method(found),
         "free": shortcut_auroc(found),
         "figures": {} if found["not_compared"] else save_figures(folder / "figures", {"audit": _plot_audit(found, test or {})}),
     }
@@ -139,7 +139,7 @@ def _plot_audit(found: Json, test: Json) -> Figure:
     return plot_intervals(title, names, {"AUROC": [series]}, reference=0.5)
 
 
-def audit_in_words(found: Json) -> list[str]:
+def describe_audit(found: Json) -> list[str]:
     """What the audit found."""
     return lines("audit.txt", found=found, free=shortcut_auroc(found), level=LEVEL, met=MET)
 
@@ -151,6 +151,6 @@ def shortcut_auroc(found: Json) -> float | None:
     return max((part["auroc"] for part in parts if part and part["notable"]), default=None)
 
 
-def how_it_was_done(found: Json) -> str:
+def describe_audit_method(found: Json) -> str:
     """Which images were compared, and how."""
     return " ".join(lines("audit_method.txt", found=found))

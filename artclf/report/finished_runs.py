@@ -21,7 +21,7 @@ _NAMED = 3  # images that a refusal names of each kind
 
 
 @dataclass(frozen=True)
-class FinishedRun:
+class ComparedRun:
     """A finished run and its scores of the test images."""
 
     name: str  # short, and no other run's
@@ -59,7 +59,7 @@ class FinishedRun:
         return binary_metrics(self.is_ai, self.p_ai)
 
 
-def read_runs(folders: Sequence[Path]) -> list[FinishedRun]:
+def read_runs(folders: Sequence[Path]) -> list[ComparedRun]:
     """Read finished runs that are to be compared, named by their paths from the folder that holds all of them.
 
     Raises:
@@ -69,7 +69,7 @@ def read_runs(folders: Sequence[Path]) -> list[FinishedRun]:
     whole = [folder.resolve() for folder in folders]
     above = os.path.commonpath([folder.parent for folder in whole])
     runs = [
-        FinishedRun(place.relative_to(above).as_posix(), folder, read_metrics(folder), _images(folder))
+        ComparedRun(place.relative_to(above).as_posix(), folder, read_metrics(folder), _images(folder))
         for folder, place in zip(folders, whole, strict=True)
     ]
     tested = pd.Series([tuple(run.images["is_ai"].items()) for run in runs])
@@ -81,7 +81,7 @@ def read_runs(folders: Sequence[Path]) -> list[FinishedRun]:
 
 
 def _images(run: Path) -> pd.DataFrame:
-    """The test images of a run, as `FinishedRun` holds them."""
+    """The test images of a run, as `ComparedRun` holds them."""
     file = run / "predictions.csv"
     predictions = read_table(file, text=("path", "label", "split"), numbers=("p_ai",))
     if predictions is None:
@@ -102,7 +102,7 @@ def _images(run: Path) -> pd.DataFrame:
     return images.assign(**{SHA256: [known.get(path, "") for path in images.index]})
 
 
-def _what_differs(run: FinishedRun, usual: FinishedRun) -> str:
+def _what_differs(run: ComparedRun, usual: ComparedRun) -> str:
     """How a run's test images differ from another's, with the first paths of each kind; "" where they do not."""
     both = run.images.merge(usual.images, "outer", left_index=True, right_index=True, suffixes=("", "_usual"))
     more, fewer = both["is_ai_usual"].isna(), both["is_ai"].isna()

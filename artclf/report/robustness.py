@@ -22,8 +22,9 @@ def read_robustness(folder: Path) -> Robustness | None:
     content = read_json(file, "evaluate again")
     try:
         return None if content is None else from_json(content)
-    except (LookupError, TypeError) as error:
-        raise ArtclfError(f"{file}: is not what an evaluation writes ({error}); evaluate again") from error
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise ArtclfError(f"{file}: is not what an evaluation writes ({reason}); evaluate again") from error
 
 
 def list_levels(found: Robustness, first: str = NOTHING) -> list[dict[str, Any]]:

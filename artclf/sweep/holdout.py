@@ -14,7 +14,7 @@ from rich.console import Console
 
 from artclf.config.command import command_of, quoted
 from artclf.config.schema import Config
-from artclf.data.holdout import NO_TEST_IMAGES, to_leave_out
+from artclf.data.holdout import NO_TEST_IMAGES, holdout_names
 from artclf.data.sources import read_source
 from artclf.report import format as fmt
 from artclf.report.holdout_page import Holdout, read_holdout, write_holdout
@@ -45,7 +45,7 @@ def leave_each_out(
     """
     assert config.holdout is not None
     by = config.holdout.by
-    names, aside = to_leave_out(read_source(config.data).table, by)
+    names, aside = holdout_names(read_source(config.data).table, by)
     runs = {name: folder / inside for name, inside in folder_names(names).items()}
     launch([job_words(words, name, run) for name, run in runs.items()], 0)
     outcomes = {name: outcome_of(run) for name, run in runs.items()}

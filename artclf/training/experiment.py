@@ -96,7 +96,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         log.warning("%s", line)
     # 6. assess
     options = AssessOptions(
-        images=config.audit.pictures,
+        images=config.audit.images,
         canonical=Canonical.described(config.data),
         threads=max(2, config.data.num_workers),
         max_pixels=config.data.max_pixels,

@@ -7,7 +7,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from artclf.data.canonical import Canonical
-from artclf.data.demo.draw import STYLES, draw_picture
+from artclf.data.demo.draw import STYLES, draw_image
 from artclf.data.facts import STATISTICS, FileFacts, measure, perceptual_hash, read_facts, survey_files
 from artclf.data.images import UnreadableImage, read_image, reencode
 from artclf.data.manifest import Manifest
@@ -99,7 +99,7 @@ def test_copies_have_nearly_the_same_hash_and_other_images_do_not() -> None:
     def bits(one: Image.Image, other: Image.Image) -> int:
         return (int(perceptual_hash(one), 16) ^ int(perceptual_hash(other), 16)).bit_count()
 
-    images = [Image.fromarray(draw_picture(style, np.random.default_rng(seed), 96)) for seed, style in enumerate(STYLES)]
+    images = [Image.fromarray(draw_image(style, np.random.default_rng(seed), 96)) for seed, style in enumerate(STYLES)]
     assert min(bits(one, other) for number, one in enumerate(images) for other in images[:number]) > 4
     for image in images[:4]:
         half = image.resize((48, 48), Image.Resampling.BICUBIC)

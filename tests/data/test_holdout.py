@@ -3,7 +3,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from artclf.data.holdout import LeftOut, check_leave, hold_out, to_leave_out
+from artclf.data.holdout import LeftOut, check_leave, hold_out, holdout_names
 from artclf.data.manifest import COLUMNS
 from artclf.errors import ArtclfError
 
@@ -100,10 +100,10 @@ def test_each_generator_or_style_of_the_training_split_is_left_out_in_turn() -> 
     as_typed = TWO.replace({"split": {"train": "Training", "test": "testing"}})
     uncut = TWO[TWO["split"] == "train"].assign(split="")
     for table in (TWO, as_typed, uncut):
-        assert to_leave_out(table, "generator") == (["alpha", "beta"], {})  # gamma is in no training split
-    assert to_leave_out(TWO, "style") == (["plain", "rough"], {})
+        assert holdout_names(table, "generator") == (["alpha", "beta"], {})  # gamma is in no training split
+    assert holdout_names(TWO, "style") == (["plain", "rough"], {})
     more = table_of(("ai", "unknown", "plain", "train", 2), ("ai", "new", "plain", "train", 2))
-    assert to_leave_out(pd.concat([TWO, more], ignore_index=True), "generator") == (
+    assert holdout_names(pd.concat([TWO, more], ignore_index=True), "generator") == (
         ["alpha", "beta"],
         {"unknown": "the data does not name the generator of these images", "new": "it has no test images"},
     )
@@ -112,4 +112,4 @@ def test_each_generator_or_style_of_the_training_split_is_left_out_in_turn() -> 
 def test_a_single_generator_can_not_be_left_out() -> None:
     one = TWO[TWO["generator"] != "beta"]
     with pytest.raises(ArtclfError, match=r"one generator only \(alpha\), and without it no AI images would be left"):
-        to_leave_out(one, "generator")
+        holdout_names(one, "generator")

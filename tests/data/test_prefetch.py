@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from artclf.data.prefetch import read_ahead
+from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
 from artclf.errors import ArtclfError
 from tests.conftest import draw
@@ -40,14 +40,14 @@ def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path]) 
             second.set()
         return torch.stack([square, 255 - square])  # two versions of each
 
-    batches = list(read_ahead(files, read, (2, *SHAPE), batch=4, threads=3))
+    batches = list(read_batches(files, read, (2, *SHAPE), batch=4, threads=3))
     assert [tuple(batch.pixels.shape) for batch in batches] == [(n, 2, *SHAPE) for n in (4, 4, 3)]
     assert [file for batch in batches for file in batch.files] == files
     reasons = [reason for batch in batches for reason in batch.reasons]
     assert [reason[:12] for reason in reasons] == [""] * 4 + ["not an image"] + [""] * 6
     expected = [torch.zeros(SHAPE) if reason else 255 - READ(file) for file, reason in zip(files, reasons, strict=True)]
     assert torch.equal(torch.cat([batch.pixels for batch in batches])[:, 1], torch.stack(expected))
-    assert list(read_ahead([], READ, SHAPE, batch=4, threads=2)) == []
+    assert list(read_batches([], READ, SHAPE, batch=4, threads=2)) == []
 
 
 def test_files_are_taken_as_needed(files: list[Path]) -> None:
@@ -58,7 +58,7 @@ def test_files_are_taken_as_needed(files: list[Path]) -> None:
             taken.append(number)
             yield files[number % 4]
 
-    batches = read_ahead(endless(), READ, SHAPE, batch=4, threads=2)
+    batches = read_batches(endless(), READ, SHAPE, batch=4, threads=2)
     assert not taken
     for _ in range(3):
         next(batches)
@@ -74,7 +74,7 @@ def test_what_has_not_begun_is_cancelled_when_the_caller_stops(files: list[Path]
         assert file not in files[5:] or go_on.wait(60)
         return READ(files[0])
 
-    batches = read_ahead(files, read, SHAPE, batch=4, threads=1)
+    batches = read_batches(files, read, SHAPE, batch=4, threads=1)
     next(batches)
     threading.Timer(0.2, go_on.set).start()
     del batches  # as when the loop over it is left
@@ -90,6 +90,6 @@ def test_other_errors_end_it(files: list[Path]) -> None:
         raise AssertionError("a mistake in the code")
 
     with pytest.raises(ArtclfError, match="can't be opened"):
-        list(read_ahead(listing(), READ, SHAPE, batch=2, threads=2))
+        list(read_batches(listing(), READ, SHAPE, batch=2, threads=2))
     with pytest.raises(AssertionError, match="a mistake"):
-        list(read_ahead(files, fail, SHAPE, batch=4, threads=2))
+        list(read_batches(files, fail, SHAPE, batch=4, threads=2))

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from artclf.data.manifest import Manifest
-from artclf.data.sampling import draw_pictures, draw_sample, draw_test_pictures
+from artclf.data.sampling import draw_sample, sample_images, sample_test_images
 from artclf.data.sources.folder import read_folder
 from tests.conftest import draw
 
@@ -54,18 +54,18 @@ def test_images_are_drawn_from_the_styles_in_turn(damaged: Manifest) -> None:
     for number in range(5):
         draw(damaged.root / "ai" / "sd" / "ink" / f"{number}.png", "ai", number, size=(400, 100))
     rows = read_folder(damaged.root).table.query("label == 'ai' and style != 'unknown'")
-    drawn, refused = draw_pictures(damaged.root, rows, number=4, side=100)
+    drawn, refused = sample_images(damaged.root, rows, number=4, side=100)
     assert [style for style, _ in drawn] == ["ink", "ink", "oil", "oil"]
     assert [image.size for _, image in drawn] == [(100, 25)] * 2 + [(40, 36)] * 2  # never enlarged
     assert not refused
 
 
 def test_unreadable_images_are_passed_over_and_the_search_ends(damaged: Manifest) -> None:
-    drawn, refused = draw_pictures(damaged.root, damaged.table.query("label == 'human'"), number=3, side=100)
+    drawn, refused = sample_images(damaged.root, damaged.table.query("label == 'human'"), number=3, side=100)
     assert (len(drawn), refused) == (3, [("human/empty.png", "empty file")])
     for path in damaged.table["path"]:
         (damaged.root / path).write_bytes(b"")
-    assert [len(found) for found in draw_pictures(damaged.root, damaged.table, number=3, side=50)] == [0, 3]
+    assert [len(found) for found in sample_images(damaged.root, damaged.table, number=3, side=50)] == [0, 3]
 
 
 @pytest.mark.parametrize(("sample", "human", "ai"), [(20, 10, 10), (300, 30, 90), (100, 30, 70), (2, 1, 1)])
@@ -73,8 +73,8 @@ def test_test_images_of_both_classes_are_as_equal_as_possible(sample: int, human
     tested = pd.DataFrame({"label": np.repeat(["human", "ai"], [30, 90]), "style": "x", "split": "test"})
     tested["generator"] = tested["label"].where(tested.index % 2 == 0, "b")
     everything = pd.concat([tested, tested.assign(split="val")], ignore_index=True)
-    drawn = draw_test_pictures(everything, sample, seed=0)
+    drawn = sample_test_images(everything, sample, seed=0)
     assert dict(drawn["label"].value_counts()) == {"human": human, "ai": ai}
     assert set(drawn["split"]) == {"test"}
     assert not drawn.index.has_duplicates
-    assert len(draw_test_pictures(tested[tested["label"] == "ai"], 4, seed=0)) == 4  # of one class alone, as many as asked for
+    assert len(sample_test_images(tested[tested["label"] == "ai"], 4, seed=0)) == 4  # of one class alone, as many as asked for

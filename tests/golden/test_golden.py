@@ -21,7 +21,7 @@ WRITE = os.environ.get("ARTCLF_WRITE_GOLDEN") == "1"
 TOLERANCE = 2e-3  # of p_ai: other CPUs and releases of torch sum in another order
 SMALL = [
     *TINY,
-    "audit.pictures=8",
+    "audit.images=8",
     "trainer=cpu",
     "trainer.precision=32-true",
     "model=efficientnet_lite0",

@@ -101,7 +101,7 @@ def fitted(
 def test_training_on_cached_features_equals_training_on_images(pictures: Path, name: tuple[str, str], depth: int) -> None:
     """Batch normalisation (frozen and trained) and dropout included. In 64 bits, in which nothing but rounding may differ."""
     cached, metrics, data = fitted(pictures, depth, name=name, precision="64-true")
-    assert set(data.stand_ins) == {"test", "val", "unseen"}  # those offered to the test
+    assert set(data.feature_data) == {"test", "val", "unseen"}  # those offered to the test
     whole, expected, _ = fitted(pictures, depth, "cache.prefix=false", name=name, precision="64-true")
     assert metrics == pytest.approx(expected, abs=1e-6)
     torch.testing.assert_close(cached.tested()[1], whole.tested()[1], atol=1e-6, rtol=0)
@@ -114,7 +114,7 @@ def test_training_on_cached_features_equals_training_on_images(pictures: Path, n
 def test_16_bit_outputs_are_cached_as_they_were_computed(pictures: Path) -> None:
     """In bf16 the outputs are bf16 already: caching loses nothing, and the results are the same bit for bit."""
     cached, metrics, data = fitted(pictures, 10, precision="bf16-mixed")
-    assert data.stand_ins["test"].features.form.dtype == "bfloat16"  # type: ignore[attr-defined]
+    assert data.feature_data["test"].features.form.dtype == "bfloat16"  # type: ignore[attr-defined]
     whole, expected, _ = fitted(pictures, 10, "cache.prefix=false", precision="bf16-mixed")
     assert metrics == expected
     assert torch.equal(cached.tested()[1], whole.tested()[1])
@@ -174,7 +174,7 @@ def test_where_every_training_image_is_augmented_anew_only_evaluated_splits_are_
     model = classifier()
     cache = cache_of(pictures, model, "augment=strong")
     cache.prepare("head", 0, trainer_of())
-    assert set(cache.data.stand_ins) == {"val", "test", "unseen"}
+    assert set(cache.data.feature_data) == {"val", "test", "unseen"}
     begin(model, 0)
     trainer_of(epochs=1).fit(model, datamodule=cache.data)  # pixels to train on, outputs to validate on
     assert all(parameter.grad is None for parameter in model.body.parameters())
@@ -192,7 +192,7 @@ def test_outputs_of_frozen_layers_that_were_trained_are_removed(pictures: Path) 
 def test_what_has_no_room_on_disk_is_computed_in_each_step(pictures: Path) -> None:
     model, _, data = fitted(pictures, 10, "cache.max_gb=1e-5", "cache.pixels=false")
     assert len(model.tested()[1]) == 19
-    assert data.stand_ins == {}
+    assert data.feature_data == {}
     [line] = data.fallbacks
     assert line.startswith("stage head: its frozen layers are computed again in every step: ")
     assert "more than cache.max_gb=1e-05 allows" in line
@@ -205,7 +205,7 @@ def test_a_network_that_can_not_be_cut_is_trained_and_tested_whole(pictures: Pat
     monkeypatch.setattr(module, "split", refuse)
     model, _, data = fitted(pictures, 10)
     assert len(model.tested()[1]) == 19
-    assert data.stand_ins == {}
+    assert data.feature_data == {}
     assert data.fallbacks == ["stage head: its frozen layers are computed again in every step: its graph can't be traced"]
 
 

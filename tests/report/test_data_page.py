@@ -13,7 +13,7 @@ from artclf.data.facts import Survey, survey_files
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit
-from artclf.report.data_page import audit_in_words, audit_section, shortcut_auroc, write_dataset
+from artclf.report.data_page import audit_section, describe_audit, shortcut_auroc, write_dataset
 from artclf.report.run_page import write_report
 from tests.evaluation.audited import pictures
 from tests.report.conftest import painting, write_run
@@ -120,7 +120,7 @@ def unequal() -> dict:
 
 
 def test_an_audit_describes_what_how_bad_and_what_helps(unequal: dict) -> None:
-    text = "\n".join(audit_in_words(unequal))
+    text = "\n".join(describe_audit(unequal))
     for expected in (
         "Compare a network that learns from these images with an AUROC of 1.00, not with 0.50.",
         "JPEG quality (severe): alone AUROC 1.000 (95% interval 0.963 to 1.000); human images 95 (100%), AI images 75",
@@ -136,7 +136,7 @@ def test_an_audit_describes_what_how_bad_and_what_helps(unequal: dict) -> None:
 
 def test_an_audit_without_findings_says_so() -> None:
     equal = audit(pictures(60))
-    lines = audit_in_words(equal)
+    lines = describe_audit(equal)
     assert "No shortcut was found: compare a network with guessing, an AUROC of 0.50." in lines
     assert lines[-1] == "No duplicates were found, exact or near."
     assert shortcut_auroc(equal) is None
@@ -150,7 +150,7 @@ def test_what_the_canonical_form_removes_is_no_warning(unequal: dict, tmp_path: 
         found = audit(table, table if form else None, canonical=form)
         (tmp_path / "audit.json").write_text(json.dumps(found))
         assert ('<div id="audit-words" class="box">' in written(tmp_path / "art", tmp_path)[0]) is warned
-    text = "\n".join(audit_in_words(found))
+    text = "\n".join(describe_audit(found))
     assert "JPEG quality (met by the canonical form): alone AUROC 1.000" in text
     assert "What removes JPEG quality: data.canonical=true" in text
     assert "What helps against" not in text

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from artclf.data.demo.generators import GENERATORS, generate
-from artclf.data.demo.paint import STYLES, draw_picture
+from artclf.data.demo.paint import STYLES, draw_image
 from artclf.errors import ArtclfError
 
-__all__ = ["FOLDERS", "GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_picture", "generate"]
+__all__ = ["FOLDERS", "GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_image", "generate"]
 
 VERSION = 4  # another number for each change in what is drawn
 FOLDERS: dict[str, tuple[str, str | None]] = {
@@ -74,7 +74,7 @@ def draw_demo(
 
 def _draw_file(file: Path, rng: np.random.Generator, size: int, shortcut: str | None) -> None:
     style, generator = FOLDERS[file.parent.name]
-    pixels = draw_picture(style, rng, size)
+    pixels = draw_image(style, rng, size)
     if generator and not shortcut:
         pixels = generate(pixels, generator)
     image = Image.fromarray(pixels)

@@ -23,7 +23,7 @@ PALETTES = (
 )
 
 
-def draw_picture(style: str, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
+def draw_image(style: str, rng: np.random.Generator, size: int) -> NDArray[np.uint8]:
     """A new image in one of STYLES: [size, size, 3], 0 to 255."""
     painted = Image.fromarray(to_bytes(STYLES[style](_scene(rng, ZOOM * size), rng)))
     reduced = np.asarray(painted.resize((size, size), Image.Resampling.BICUBIC), np.float32) / 255

@@ -19,7 +19,7 @@ def existing_root(root: str | Path) -> Path:
     return folder
 
 
-def pictures(folder: Path) -> Iterator[Path]:
+def image_files(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder that may be images, sorted by name; hidden ones are skipped."""
     for inside, names in image_folders(folder):
         yield from (folder.joinpath(*inside, name) for name in names)

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from artclf.data.demo import draw
-from artclf.data.demo.draw import FOLDERS, GENERATORS, STYLES, draw_demo, draw_picture, generate
+from artclf.data.demo.draw import FOLDERS, GENERATORS, STYLES, draw_demo, draw_image, generate
 from artclf.data.demo.paint import luma
 from artclf.data.facts import read_facts
 from artclf.data.sources.ai_artbench import read_ai_artbench
@@ -62,7 +62,7 @@ def test_finished_images_are_left_alone_and_other_things_refused(tmp_path, monke
         draw_demo(drawn, **{**SMALL, "seed": 4})
     with pytest.raises(ArtclfError, match="holds something other than the demo images"):
         draw_demo(tmp_path, **SMALL)
-    monkeypatch.setattr(draw, "draw_picture", None)  # a call would fail
+    monkeypatch.setattr(draw, "draw_image", None)  # a call would fail
     assert draw_demo(drawn, **SMALL) == drawn
 
 
@@ -71,21 +71,21 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
         assert list(tmp_path.rglob("train"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(draw, "draw_picture", interrupt)
+    monkeypatch.setattr(draw, "draw_image", interrupt)
     with pytest.raises(KeyboardInterrupt):
         draw_demo(tmp_path / "demo", **SMALL)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_of_two_processes_the_second_uses_what_the_first_has_drawn(tmp_path, monkeypatch):
-    original = draw.draw_picture
+    original = draw.draw_image
 
     def overtaken(*args):  # another process draws all of it meanwhile
-        monkeypatch.setattr(draw, "draw_picture", original)
+        monkeypatch.setattr(draw, "draw_image", original)
         draw_demo(tmp_path / "demo", **SMALL)
         return original(*args)
 
-    monkeypatch.setattr(draw, "draw_picture", overtaken)
+    monkeypatch.setattr(draw, "draw_image", overtaken)
     assert draw_demo(tmp_path / "demo", **SMALL) == tmp_path / "demo"
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
@@ -101,7 +101,7 @@ def simple_statistics(x):
 
 @pytest.mark.parametrize("size", [45, 96])
 def test_a_generator_keeps_the_simple_statistics_and_the_composition(size):
-    before = np.stack([draw_picture(style, np.random.default_rng(number), size) for style in STYLES for number in range(3)])
+    before = np.stack([draw_image(style, np.random.default_rng(number), size) for style in STYLES for number in range(3)])
     for generator in GENERATORS.values():
         after = np.stack([generate(image, generator) for image in before])
         assert (after.shape, after.dtype) == (before.shape, np.uint8)

@@ -12,7 +12,7 @@ from artclf.data.sources import read_any, read_source
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
 from artclf.data.sources.folder import read_folder
-from artclf.data.sources.walk import pictures
+from artclf.data.sources.walk import image_files
 from artclf.errors import ArtclfError
 from tests.conftest import config_of
 
@@ -32,7 +32,7 @@ def test_images_come_by_name_and_a_folder_that_cannot_be_opened_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path, "b/2.png", "b/1.JPG", "a/x.webp", "a/notes.txt", "a/.thumb.png", ".cache/y.png", "noname")
-    found = [path.relative_to(tmp_path).as_posix() for path in pictures(tmp_path)]
+    found = [path.relative_to(tmp_path).as_posix() for path in image_files(tmp_path)]
     assert found == ["noname", "a/x.webp", "b/1.JPG", "b/2.png"]
     scandir = os.scandir
 
@@ -43,7 +43,7 @@ def test_images_come_by_name_and_a_folder_that_cannot_be_opened_is_named(
 
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(ArtclfError, match=r"b: this folder can't be read \(permission denied\)"):
-        list(pictures(tmp_path))
+        list(image_files(tmp_path))
 
 
 @pytest.mark.parametrize(
