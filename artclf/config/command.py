@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 
 from artclf.errors import ArtclfError
 
-FOLDER = ("resume", "resume.folder")  # as it is typed, and as Hydra reads it
+RESUME_KEYS = ("resume", "resume.folder")  # as typed, and as Hydra reads it
 NO_TEXT = ("true", "false", "null", "nan", "inf")  # words that Hydra reads as something else
 SEARCH_KEYS = ("sweep", "pruning")
 
@@ -22,13 +22,13 @@ def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
         ArtclfError: where more than the folder is typed.
     """
     overrides = {override.key_or_group: override for override in OverridesParser.create().parse_overrides(words)}
-    folder = next((str(overrides[key].value()) for key in FOLDER if key in overrides), None)
+    folder = next((str(overrides[key].value()) for key in RESUME_KEYS if key in overrides), None)
     if folder is None:
         return None
     if multirun:
         raise ArtclfError("resume: one run at a time continues; leave -m out: python train.py resume=FOLDER")
     ours = {key: override for key, override in overrides.items() if not override.is_hydra_override()}
-    others = [str(override.input_line) for key, override in ours.items() if key not in (*FOLDER, "resume.trust")]
+    others = [str(override.input_line) for key, override in ours.items() if key not in (*RESUME_KEYS, "resume.trust")]
     if others:
         raise ArtclfError(
             f"resume={folder}: a run continues as its config.yaml says; leave out {' '.join(others)}, or begin anew"

@@ -59,7 +59,7 @@ class Setting:
 
 
 def setting(override: Override) -> Setting:
-    """Read a sweep as it was typed. ArtclfError where it is empty, upside down, or has an unknown tag."""
+    """Read a sweep as it was typed. ArtclfError where it is empty, has reversed bounds, or has an unknown tag."""
     key, value, text = override.get_key_element(), override.value(), override.get_value_string()
     tags = set(getattr(value, "tags", ()))
     log, step = "log" in tags, None

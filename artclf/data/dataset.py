@@ -77,7 +77,7 @@ class ArtDataset(Dataset[Batch]):
             pixels[i] = self._augment(pixels[i], int(rows[i]), int(copies[i]), int(epochs[i]))
         return pixels, torch.from_numpy(self.targets[rows]).float(), torch.from_numpy(self.numbers[rows])
 
-    def picture(self, row: int, copy: int = 0, epoch: int = 0) -> torch.Tensor:
+    def image_at(self, row: int, copy: int = 0, epoch: int = 0) -> torch.Tensor:
         """Return one image, uint8 [3, S, S]: the original (copy 0) or its k-th copy, as in the given epoch."""
         pixels = self._read(np.array([row]))[0]
         return self._augment(pixels, row, copy, epoch) if copy or self.each_epoch else pixels

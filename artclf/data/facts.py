@@ -38,7 +38,7 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and JPEG's grey
 # and the cast of each colour, its mean less that of luma.
 STATISTICS = ("brightness", "contrast", "saturation", "saturation_spread", "red", "green", "blue")
 
-_CANONICAL = "canonical_"  # before the names of those of the canonical form
+_CANONICAL = "canonical_"  # prefix of the STATISTICS that are measured in canonical form
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,11 @@ def holdout_names(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str
             f"{'AI ' if by == 'generator' else ''}images would be left to train on; it takes two {by}s or more, by folders "
             f"of data=folder (ai/GENERATOR/image.jpg, human/STYLE/image.jpg) or by the column {by} of data=csv"
         )
-    aside = {name: f"the data does not name the {by} of these images" for name in names if name in UNKNOWN}
+    skipped = {name: f"the data does not name the {by} of these images" for name in names if name in UNKNOWN}
     if (split == "test").any():  # else test is cut from train
-        untested = set(names) - set(table.loc[split == "test", by]) - aside.keys()
-        aside |= dict.fromkeys(sorted(untested), f"it {NO_TEST_IMAGES}")
-    return [name for name in names if name not in aside], aside
+        untested = set(names) - set(table.loc[split == "test", by]) - skipped.keys()
+        skipped |= dict.fromkeys(sorted(untested), f"it {NO_TEST_IMAGES}")
+    return [name for name in names if name not in skipped], skipped
 
 
 def check_leave(table: pd.DataFrame, by: By, leave: str | None) -> None:

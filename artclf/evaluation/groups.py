@@ -23,7 +23,7 @@ COLUMNS = (
     *(f"{figure}{bound}" for figure in FIGURES for bound in ("", "_low", "_high")),
     "too_small",
 )
-WIDEST = 0.3  # of an interval by which a group can still be evaluated
+MAX_INTERVAL_WIDTH = 0.3  # with a wider one, a group has too few images
 
 _Group = tuple[str, str, str, Booleans, Booleans]
 """Kind, generator, style, its images [N], and the human images [N] that its AI images are compared with."""
@@ -70,23 +70,24 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
             for name in FIGURES:
                 estimate = (of_compared if name in ("balanced_accuracy", "auroc") else of_own)[name]
                 row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-            alike = is_ai if not n_human else ~is_ai if not n_ai else np.ones_like(is_ai)
-            rows.append({**row, "too_small": is_too_small(n_ai + n_human, float(right[alike].mean()))})
+            # images of the same label in the split; all images if the group has both labels
+            reference = is_ai if not n_human else ~is_ai if not n_ai else np.ones_like(is_ai)
+            rows.append({**row, "too_small": is_too_small(n_ai + n_human, float(right[reference].mean()))})
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table.astype({column: float for column in COLUMNS if column.startswith(FIGURES)})
 
 
 def is_too_small(n: int, rate: float) -> bool:
-    """Whether Wilson's interval of n images would be wider than `WIDEST` at the rate of all images of their kind in the split.
+    """Whether Wilson's interval of n images is wider than `MAX_INTERVAL_WIDTH` at the rate of all their kind in the split.
 
-    Not their own rate decides: of two groups of ten images, that without a mistake would be shown, that with three hidden.
+    The split's rate is used, not the group's own: else a group of ten without errors would be shown, and one with three not.
     """
     _, below, above = wilson(n * rate, n).reach()
-    return below + above > WIDEST
+    return below + above > MAX_INTERVAL_WIDTH
 
 
 def worst_group(table: pd.DataFrame, label: Literal["ai", "human"], split: str = "test") -> Worst | None:
-    """Find the group that is surely bad: of those large enough, the one whose rate of mistakes has the highest lower bound.
+    """Find the group whose error rate has the highest lower bound, among those that are large enough.
 
     Compared are, of human images, the styles; of AI images, the generators, the styles, and the generators in each style.
 

@@ -37,10 +37,10 @@ class Flips:
 
 @dataclass(frozen=True)
 class Altered:
-    """The figures under one alteration; the last three are None for what is not altered, and with few images of a class."""
+    """The figures under one alteration; fragile, biased and shifted are None without a distortion, or with few images."""
 
-    first: str  # what was done to all images before; `NOTHING` for nothing
-    distortion: str  # what was done then; `NOTHING` for nothing
+    first: str  # preprocessing of all images before the distortion; `NOTHING` if none
+    distortion: str  # `NOTHING` if none
     level: float | None  # how strongly; None without a distortion
     false_positive_rate: Estimate  # of human images, when they are altered
     recall: Estimate  # of AI images, when they are altered
@@ -128,7 +128,7 @@ def _by_version(scores: pd.DataFrame) -> tuple[Booleans, dict[Version, Floats]]:
 
 
 def _tests(is_ai: Booleans, before: Floats, mixed: Mapping[str, Floats], threshold: float, confidence: float) -> dict[str, Any]:
-    """What is beyond chance."""
+    """Which effects are statistically significant: fragile, biased, shifted, as in `Altered`."""
 
     def auroc_falls(higher: Floats, lower: Floats) -> bool:
         return (delong(is_ai, np.stack([higher, lower])).difference(0, 1, confidence=confidence).low or 0.0) > 0

@@ -49,7 +49,7 @@ def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
     """Return the smallest difference in accuracy that McNemar's exact test finds significant; above 1 where there is none.
 
     Args:
-        discordant: on how many images one classifier alone is right; raised to the fewest for which any outcome is significant.
+        discordant: on how many images exactly one classifier is right; raised to the minimum at which significance is possible.
         images: N.
         tests: how many p-values are corrected together; the strictest step (`LEVEL` / tests) counts.
     """
@@ -94,7 +94,7 @@ def compare_with_best(classifiers: Sequence[Classifier], is_ai: Booleans, interv
 
     Returns:
         What comparison.json holds: `pairs`, the first classifier against each other one, in their order; and `method`.
-        A pair's `verdict` is "same setting", "chance", or "ahead" or "behind", where the first is right more or less often
+        A pair's `verdict` is "same setting", "chance", or "better" or "worse", where the first is right more or less often
         than the other by more than chance explains.
     """
     p_ai = np.stack([classifier.p_ai for classifier in classifiers])
@@ -106,7 +106,7 @@ def compare_with_best(classifiers: Sequence[Classifier], is_ai: Booleans, interv
     for number, other in enumerate(others, start=1):
         test, p = tests[number - 1], corrected[number - 1]  # the pairs with the first come first
         same = best.setting is not None and other.setting is not None and set(best.setting) == set(other.setting)
-        lead = "ahead" if test.only_first > test.only_second else "behind"
+        lead = "better" if test.only_first > test.only_second else "worse"
         figures = paired_differences(is_ai, p_ai[[0, number]], called_ai[[0, number]]) if number < intervals else {}
         pair = {
             "first": best.name,

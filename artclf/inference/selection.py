@@ -66,7 +66,9 @@ def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | 
     if trained.any():
         notes.append(f"{int(trained.sum()):,} images of {name} are left out: the model was trained on them")
     if not run.training_known:
-        notes.append(f"what {run.given} was trained on is not known: where it was on images of {name}, the figures flatter it")
+        notes.append(
+            f"what {run.given} was trained on is not known: if it was trained on images of {name}, these figures are too good"
+        )
     left_out = int(trained.sum()) if run.training_known else None
     return Selection(name, Manifest(manifest.root, table), False, left_out, notes)
 
@@ -93,7 +95,7 @@ def _real_paths(root: Path, table: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _with_test_split(table: pd.DataFrame, name: str, split: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """The split that was asked for, or all of them; one of them is called test, of which the report shows most."""
+    """The split asked for, or all; where none is named test, the largest is renamed so, as the report centres on test."""
     names = list(table["split"].unique())
     if split is not None:
         if split not in names:
@@ -107,6 +109,8 @@ def _with_test_split(table: pd.DataFrame, name: str, split: str | None) -> tuple
         largest = max(names, key=lambda one: (one not in {"train", "val"}, (table["split"] == one).sum()))
         notes.append(f"the split {largest} of {name} is called test here")
         if largest == "val":
-            notes[0] += "; if the model was validated on it, it chose the weights and the thresholds, and the figures flatter"
+            notes[0] += (
+                "; if the model was validated on it, it chose the weights and the thresholds, and the figures are too good"
+            )
         table = table.assign(split=table["split"].replace(largest, "test"))
     return table.reset_index(drop=True), notes

@@ -1,1 +1,1 @@
-"""From figures to pictures and one page that a person enjoys reading."""
+"""Plots and pages, from what run folders hold."""

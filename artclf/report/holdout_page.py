@@ -40,7 +40,7 @@ class Holdout:
     metrics: Mapping[str, Mapping[str, Any]]  # what was left out → metrics.json
     command: str  # that trained all of them
     failed: Mapping[str, str]  # name → reason of those whose run did not finish
-    aside: Mapping[str, str]  # name → reason of those that could not be left out
+    skipped: Mapping[str, str]  # name → reason of those that could not be left out
 
 
 def read_holdout(
@@ -48,7 +48,7 @@ def read_holdout(
     by: Literal["generator", "style"],
     command: str,
     failed: Mapping[str, str],
-    aside: Mapping[str, str],
+    skipped: Mapping[str, str],
 ) -> Holdout:
     """Read finished runs that left one generator (or style) out each; arguments as for `Holdout`.
 
@@ -56,7 +56,7 @@ def read_holdout(
         ArtclfError: where there is no run, or one of them cannot be read, or they were tested on different images.
     """
     if not runs:
-        reasons = "".join(f"\n{name}: {reason}" for name, reason in {**failed, **aside}.items())
+        reasons = "".join(f"\n{name}: {reason}" for name, reason in {**failed, **skipped}.items())
         raise ArtclfError(f"+holdout={by}: no run finished, so there is nothing to report{reasons}")
     metrics = {name: read_metrics(run) for name, run in runs.items()}
     results = holdout_results([_read(name, run, metrics[name]) for name, run in runs.items()], by)
@@ -65,7 +65,7 @@ def read_holdout(
         value = result.unseen.estimates["recall"].value
         return math.inf if value is None else value
 
-    return Holdout(by, tuple(sorted(results, key=recall)), dict(runs), metrics, command, failed, aside)
+    return Holdout(by, tuple(sorted(results, key=recall)), dict(runs), metrics, command, failed, skipped)
 
 
 def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
@@ -103,7 +103,7 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
         "command": holdout.command,
         "left_out": [{"run": holdout.runs[result.leave].name, **asdict(result)} for result in holdout.results],
         "failed": dict(holdout.failed),
-        "aside": dict(holdout.aside),
+        "skipped": dict(holdout.skipped),
         "sentences": sentences,
     }
     write_text(folder / HOLDOUT_FILE, as_json(content))

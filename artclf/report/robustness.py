@@ -46,7 +46,7 @@ def list_levels(found: Robustness, first: str = NOTHING) -> list[dict[str, Any]]
 
 def describe_robustness(found: Robustness) -> list[str]:
     """Describe the largest loss, the most false accusations, what is bias or fragility, and what re-encoding alike changes."""
-    return lines("robustness.txt", found=found, levels=list_levels(found), alike_first=list_levels(found, ALIKE))
+    return lines("robustness.txt", found=found, levels=list_levels(found), reencoded_first=list_levels(found, ALIKE))
 
 
 def plot_rates(found: Robustness) -> Figure:

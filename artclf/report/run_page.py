@@ -164,6 +164,6 @@ def _robustness(run: Path, found: Robustness | None) -> dict[str, Any] | None:
         **read_json(run / "robustness.json", "evaluate again"),
         "sentences": describe_robustness(found),
         "levels": list_levels(found),
-        "alike_first": list_levels(found, ALIKE),
+        "reencoded_first": list_levels(found, ALIKE),
         "distortions": [distortion for distortion in DISTORTIONS if found.of(distortion.name)],
     }

@@ -45,17 +45,17 @@ def leave_each_out(
     """
     assert config.holdout is not None
     by = config.holdout.by
-    names, aside = holdout_names(read_source(config.data).table, by)
+    names, skipped = holdout_names(read_source(config.data).table, by)
     runs = {name: folder / inside for name, inside in folder_names(names).items()}
     launch([job_words(words, name, run) for name, run in runs.items()], 0)
     outcomes = {name: outcome_of(run) for name, run in runs.items()}
     finished = {name: runs[name] for name, outcome in outcomes.items() if outcome.state == "finished"}
     failed = {name: outcome.reason for name, outcome in outcomes.items() if name not in finished}
     untested = [name for name, reason in failed.items() if NO_TEST_IMAGES in reason]
-    aside |= {name: failed.pop(name) for name in untested}
-    for name, reason in aside.items():
+    skipped |= {name: failed.pop(name) for name in untested}
+    for name, reason in skipped.items():
         log.warning("%s %s is not left out: %s", by, name, reason)
-    holdout = read_holdout(finished, by, command_of(words), failed, aside)
+    holdout = read_holdout(finished, by, command_of(words), failed, skipped)
     write_holdout(folder, holdout)
     if failed:
         again = command_of([*words, f"hydra.run.dir={quoted(str(folder))}"])

@@ -187,6 +187,6 @@ def draw_copies(file: Path, data: ArtData) -> None:
         drawn = [(copy, 0) for copy in range(1, COPIES + 1)]
     else:
         row, drawn = 0, [(0, epoch) for epoch in range(COPIES)]
-    strip = torch.cat([dataset.picture(row), *(dataset.picture(row, copy, epoch) for copy, epoch in drawn)], dim=2)
+    strip = torch.cat([dataset.image_at(row), *(dataset.image_at(row, copy, epoch) for copy, epoch in drawn)], dim=2)
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(strip.permute(1, 2, 0).numpy()).save(file)

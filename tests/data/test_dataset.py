@@ -31,7 +31,7 @@ def test_items_copies_and_epochs(tmp_path: Path) -> None:
     later = 5 * len(data)
     assert torch.equal(original, data[later][0])
     assert torch.equal(copy, data[3 + later][0])
-    assert torch.equal(copy, data.picture(0, copy=1))
+    assert torch.equal(copy, data.image_at(0, copy=1))
     assert not torch.equal(original, copy)
     assert not torch.equal(copy, dataset(tmp_path, seed=1)[3][0])
 

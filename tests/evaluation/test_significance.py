@@ -88,7 +88,7 @@ def test_the_best_is_tested_against_each_other_with_every_pair_corrected_for() -
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert [(pair["first"], pair["second"]) for pair in found["pairs"]] == [("a", "b"), ("a", "c"), ("a", "d")]
     assert [(pair["only_first_right"], pair["only_second_right"]) for pair in found["pairs"]] == [(24, 20), (80, 0), (0, 0)]
-    assert [pair["verdict"] for pair in found["pairs"]] == ["chance", "ahead", "chance"]
+    assert [pair["verdict"] for pair in found["pairs"]] == ["chance", "better", "chance"]
     assert found["method"]["tests"] == 6
     # Holm: of six p-values the three smallest (a-c, c-d, b-c) are next to nothing, then b's come
     assert found["pairs"][0]["p_corrected"] == pytest.approx(min(1.0, 3 * binomtest(24, 44).pvalue))
@@ -100,18 +100,18 @@ def test_the_best_is_tested_against_each_other_with_every_pair_corrected_for() -
 
 def test_a_lead_that_one_pair_would_have_is_lost_among_many() -> None:
     first, last = classifier("first", 0, 8), classifier("last", 8, 30)  # p = 0.016 by itself
-    assert compare_with_best([first, last], IS_AI, 20)["pairs"][0]["verdict"] == "ahead"
+    assert compare_with_best([first, last], IS_AI, 20)["pairs"][0]["verdict"] == "better"
     pair = compare_with_best([first, *[last] * 7], IS_AI, 20)["pairs"][0]
     assert pair["p"] < 0.05 < pair["p_corrected"]
     assert pair["verdict"] == "chance"
 
 
-def test_seeds_are_not_ranked_and_the_best_in_balanced_accuracy_may_be_behind() -> None:
+def test_seeds_are_not_ranked_and_the_best_in_balanced_accuracy_may_be_worse() -> None:
     seeds = [classifier("0", 0, 10, setting=("x", "y")), classifier("1", 0, 90, setting=("y", "x"))]
     (pair,) = compare_with_best(seeds, IS_AI, 20)["pairs"]
     assert (pair["verdict"], pair["same_setting"], pair["larger_than_chance"]) == ("same setting", True, True)
     (pair,) = compare_with_best([classifier("a", 100, 200), classifier("b", 0, 50)], IS_AI, 20)["pairs"]
-    assert pair["verdict"] == "behind"
+    assert pair["verdict"] == "worse"
     unknown = Classifier("a", seeds[0].p_ai, None)
     assert not compare_with_best([unknown, unknown], IS_AI, 20)["pairs"][0]["same_setting"]
     assert compare_with_best([unknown], IS_AI, 20)["pairs"] == []

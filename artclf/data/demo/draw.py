@@ -16,7 +16,7 @@ from artclf.errors import ArtclfError
 
 __all__ = ["FOLDERS", "GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_image", "generate"]
 
-VERSION = 4  # another number for each change in what is drawn
+VERSION = 5  # another number for each change in what is drawn
 FOLDERS: dict[str, tuple[str, str | None]] = {
     **{style: (style, None) for style in STYLES},
     **{f"AI_{tag}_{style}": (style, generator) for tag, generator in GENERATORS.items() for style in STYLES},

@@ -8,17 +8,16 @@ sharpness are matched to the original, so that nothing simpler separates the cla
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import convolve
 
 from artclf.data.demo.paint import Colours, luma, to_bytes
 
 GENERATORS = {"NC": "nearest_conv", "TC": "transposed_conv"}
 """The generators by the tag that names their folders."""
 
-SKIP = 0.1  # share of the original that passes the decoder by, as in a U-Net: the larger, the fainter the trace
+SKIP = 0.1  # weight of the skip connection, as in a U-Net: the larger, the fainter the decoder's trace
 ROUGHNESS = 0.06  # how far the decoder's kernel is from ideal interpolation
-TENT = np.outer([0.5, 1, 0.5], [0.5, 1, 0.5])[..., None]  # the kernel of linear interpolation
-CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]])[..., None] / 5
+TENT = np.outer([0.5, 1, 0.5], [0.5, 1, 0.5]).astype(np.float32)  # the kernel of linear interpolation
+CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.float32) / 5
 
 
 def generate(image: NDArray[np.uint8], generator: str) -> NDArray[np.uint8]:
@@ -26,7 +25,7 @@ def generate(image: NDArray[np.uint8], generator: str) -> NDArray[np.uint8]:
     n = len(image)
     full = np.pad(image.astype(np.float32) / 255, ((0, n % 2), (0, n % 2), (0, 0)), mode="edge")
     half = (full[::2, ::2] + full[1::2, ::2] + full[::2, 1::2] + full[1::2, 1::2]) / 4
-    rough = np.random.default_rng(list(generator.encode())).standard_normal((3, 3, 1))
+    rough = np.random.default_rng(list(generator.encode())).standard_normal((3, 3), np.float32)
     rough = ROUGHNESS * (rough - rough.mean())
     larger = half.repeat(2, axis=0).repeat(2, axis=1)
     if generator == "transposed_conv":
@@ -36,16 +35,23 @@ def generate(image: NDArray[np.uint8], generator: str) -> NDArray[np.uint8]:
     else:
         kernel = rough
         kernel[1, 1] += 1
-    decoded = convolve(larger, kernel, mode="mirror")
+    decoded = _convolve(larger, kernel)
     decoded += SKIP * (full - decoded)
     return to_bytes(_matched(decoded[:n, :n], full[:n, :n]))
+
+
+def _convolve(image: Colours, kernel: Colours) -> Colours:
+    """Convolve each colour of an image [n, n, 3] with a kernel [3, 3]; mirrored at the edges; faster than SciPy's."""
+    n, padded = len(image), np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="reflect")
+    shifted = [kernel[i, j] * padded[2 - i : 2 - i + n, 2 - j : 2 - j + n] for i, j in np.argwhere(kernel)]
+    return np.sum(shifted, axis=0)  # type: ignore[no-any-return]
 
 
 def _matched(image: Colours, target: Colours) -> Colours:
     """The image with the target's sharpness, saturation, and mean and standard deviation of each colour."""
     mean, deviation = target.mean(axis=(0, 1)), target.std(axis=(0, 1))
     for _ in range(4):  # each step undoes a little of the one before
-        coarse = convolve(image, CROSS, mode="mirror")
+        coarse = _convolve(image, CROSS)
         image = coarse + (image - coarse) * (_sharpness(target) / _sharpness(image))
         image = (image - image.mean(axis=(0, 1))) / image.std(axis=(0, 1)) * deviation + mean
         grey = luma(image)[..., None]
@@ -60,5 +66,6 @@ def _sharpness(image: Colours) -> float:
 
 def _saturation(image: Colours) -> float:
     """Mean saturation as in HSV."""
-    high, low = image.max(axis=-1), image.min(axis=-1)
+    red, green, blue = np.moveaxis(image, -1, 0)  # reducing an axis of three is many times slower
+    high, low = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
     return float(((high - low) / np.maximum(high, 1e-3)).mean()) + 1e-6

@@ -18,7 +18,7 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
         root: the folder that paths are relative to; None for the file's own.
 
     Raises:
-        ArtclfError: where the file, a column or a listed image is missing, a path stands twice, or a label is unknown.
+        ArtclfError: where the file, a column or a listed image is missing, a path is duplicated, or a label is unknown.
     """
     file = Path(file).expanduser()
     if not file.is_file():
@@ -44,7 +44,7 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
         )
     twice = table["path"][table["path"].duplicated()]
     if len(twice):
-        raise ArtclfError(f"data.csv={file}: {len(twice)} paths stand more than once (first: {twice.iloc[0]})")
+        raise ArtclfError(f"data.csv={file}: {len(twice)} duplicate paths (first: {twice.iloc[0]})")
     table["label"] = table["label"].str.lower()
     table["style"] = table["style"].replace("", "unknown")
     table["generator"] = table["generator"].mask(table["label"] == HUMAN, HUMAN).replace("", "unknown")

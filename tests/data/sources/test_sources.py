@@ -109,7 +109,7 @@ def test_paths_are_relative_to_the_file_and_empty_cells_are_filled(tmp_path: Pat
         (["path,lable,generator,style,split", "images/a.png,ai,,,"], "has no column label; got path, lable.*mean lable"),
         ([HEADER, "images/a.png,ai,,,", "images/c.png,ai,,,"], "1 of 2 images do not exist .first: .*c.png"),
         ([HEADER, "images/a.png,fake,,,"], "got the label 'fake' .*allowed: ai, human"),
-        ([HEADER, "images/a.png,ai,,,", "images/a.png,ai,,,"], "1 paths stand more than once"),
+        ([HEADER, "images/a.png,ai,,,", "images/a.png,ai,,,"], "1 duplicate paths"),
         ([HEADER], "no images found"),
         ([""], "is no CSV table"),
         ([HEADER, "M\udcfcnch.png,human,,,"], "is no CSV table in UTF-8"),  # in Latin-1
