@@ -79,8 +79,9 @@ def test_scores_have_a_row_for_each_group_and_errors_in_full_colour(make_predict
     human = figure.axes[0]
     wrong = int((test.loc[test["label"] == "human", "p_ai"] >= 0.5).sum())
     assert human.get_title(loc="left") == f"human: {wrong} of 40 called AI"
-    right_bars, wrong_bars = human.containers
-    assert [sum(bar.get_height() for bar in bars) for bars in (right_bars, wrong_bars)] == [40 - wrong, wrong]
+    outlines = [patch.get_xy().T for patch in human.patches]
+    areas = [abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2 for x, y in outlines]
+    assert [area / 0.05 for area in areas] == pytest.approx([40 - wrong, wrong])  # the bins are 0.05 wide
     assert len(figure.axes) == 3
     one_class = make_predictions().query("split == 'unseen'")
     reliability = plot_reliability(one_class.assign(calibrated=one_class["p_ai"] ** 2))

@@ -141,7 +141,7 @@ def test_warnings_stand_before_the_figures_and_what_is_gone_is_named(make_run, t
     rejected.to_csv(run / "rejected.csv", index=False)
     page = Page(write_report(run))
     assert {"fallbacks", "demo", "guessing"} <= page.ids
-    for line in (*lines, "tell nothing about art", "No better than guessing"):
+    for line in (*lines, "say nothing about art", "No better than guessing"):
         assert page.text.index(line) < page.text.index("both classes count alike")
     assert "images that this page would show can't be read any more under data/art; the first: test/human" in page.text
     assert "no such file" in page.text[page.text.index("Human images called AI") :]

@@ -133,7 +133,7 @@ def plot_scores(predictions: pd.DataFrame) -> Figure:
         scores = predictions.loc[groups == name, "p_ai"].to_numpy(dtype=float)
         wrong = (scores >= THRESHOLD) == (label == "human")
         for part, strength in ((scores[~wrong], 0.42), (scores[wrong], 1.0)):
-            axes.hist(part, edges.tolist(), rwidth=0.94, color=style.shade(style.COLOURS[label], strength))
+            axes.hist(part, edges.tolist(), histtype="stepfilled", color=style.shade(style.COLOURS[label], strength))
         axes.axvline(THRESHOLD, color=style.INK, linewidth=1)
         axes.set_title(f"{style.short(name, 40)}: {fmt.count(wrong.sum())} of {fmt.count(len(scores))} {error}")
     panels[-1].set_xlabel("p_ai: from 0, surely human, to 1, surely AI")
@@ -155,7 +155,7 @@ def plot_reliability(predictions: pd.DataFrame) -> Figure:
         upper.set_title(f"{name}: {error}")
         style.percent(upper.yaxis)
         parts, colours = [scores[~is_ai], scores[is_ai]], [style.HUMAN, style.AI]
-        lower.hist(parts, bins=np.linspace(0, 1, 21).tolist(), stacked=True, color=colours, label=_LABELS)
+        lower.hist(parts, np.linspace(0, 1, 21).tolist(), stacked=True, histtype="stepfilled", color=colours, label=_LABELS)
         lower.set_xlabel(name)
     panels[0, 0].set_ylabel("share of AI")
     panels[1, 0].set_ylabel("images")
