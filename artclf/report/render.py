@@ -8,7 +8,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -62,7 +64,9 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> dict[str, Embed
     """Write figures as NAME.png into a folder, and return them to put into a page."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png")
+        canvas: Any = FigureCanvasAgg(figure)
+        canvas.draw()  # savefig would draw twice, for the layout and for the file
+        Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(folder / f"{name}.png")
     return {name: embed(folder / f"{name}.png") for name in figures}
 
 

@@ -159,5 +159,5 @@ def plot_reliability(predictions: pd.DataFrame) -> Figure:
         lower.set_xlabel(name)
     panels[0, 0].set_ylabel("share of AI")
     panels[1, 0].set_ylabel("images")
-    panels[1, 0].legend(loc="upper center", ncols=2)
+    panels[1, 0].legend(loc="upper left", ncols=2)
     return figure
