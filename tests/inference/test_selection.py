@@ -53,7 +53,9 @@ def test_a_checkpoint_in_its_run_knows_its_images_and_one_elsewhere_does_not(
         own_images(find_run(copied))
     chosen = select_images(find_run(copied), read_folder(pictures), "art")
     assert chosen.left_out is None
-    assert chosen.notes == [f"what {copied} was trained on is not known: if it was trained on images of art, these figures are too good"]
+    assert chosen.notes == [
+        f"what {copied} was trained on is not known: if it was trained on images of art, these figures are too good"
+    ]
 
 
 def test_own_images_that_are_missing_or_have_changed_are_refused(
