@@ -81,22 +81,24 @@ def as_json(content: Any) -> str:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text file under another name, then put it in place."""
-    new = beside(file)
-    new.write_text(text, encoding="utf-8", newline="\n")
-    put_in_place(new, file)
+    """Write a text file, in place of an older one."""
+    with replacing(file) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
 
 
-def beside(file: Path) -> Path:
-    """The name under which a file is written before it is put in place."""
-    return file.with_name(f"{file.name}.new")
-
-
-def put_in_place(new: Path, file: Path) -> None:
-    """Give a file that has been written its final name, in place of an older one."""
-    with new.open("r+b") as written:  # Windows flushes only what is open for writing
-        os.fsync(written.fileno())  # else a power cut may leave an empty file under the final name
-    new.replace(file)
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Yield another name to write a file under; at the end it takes the place of the older file, or goes after an error."""
+    new = file.with_name(f"{file.name}.new")
+    try:
+        new.unlink(missing_ok=True)  # left by a process that was killed
+        yield new
+        with new.open("r+b") as written:  # Windows flushes only what is open for writing
+            os.fsync(written.fileno())  # else a power cut may leave an empty file under the final name
+        new.replace(file)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

@@ -33,7 +33,7 @@ STEP = "artclf.model.classifier:ArtClassifier.training_step"
 MOMENTS = {
     "in the first epoch": (STEP, 2, "before"),
     "while the first checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
-    "between the checkpoints of the best and of the last epoch": ("artclf.model.checkpoint:put_in_place", 2, "before"),
+    "between the checkpoints of the best and of the last epoch": ("artclf.model.checkpoint:torch.save", 2, "before"),
     "in a validation": ("artclf.model.classifier:ArtClassifier.validation_step", 2, "before"),
     "after metrics.csv, before its checkpoint": ("artclf.training.epochs:write_text", 3, "after"),
     "at the end of a stage, before it is recorded": ("artclf.training.stages:_link_or_copy", 1, "before"),

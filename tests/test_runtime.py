@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from artclf import runtime
-from artclf.runtime import wait_asleep
+from artclf.runtime import quick_imports
 
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's malloc is configured")
 
@@ -28,16 +28,16 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 IMPORTS = """
 import gc
-from artclf.runtime import garbage_left_alone
+from artclf.runtime import quick_imports
 before = gc.get_freeze_count()  # more than 0 from Python 3.12 on
 try:
-    with garbage_left_alone(): raise ImportError
+    with quick_imports(): raise ImportError
 except ImportError: print(gc.isenabled(), gc.get_freeze_count() == before)
-with garbage_left_alone():
+with quick_imports():
     assert not gc.isenabled()
     import torch
 count = gc.get_freeze_count()
-with garbage_left_alone():  # torch is loaded already
+with quick_imports():  # torch is loaded already
     assert gc.isenabled()
 print(gc.isenabled(), count > 50_000, gc.get_freeze_count() == count)
 """
@@ -64,7 +64,10 @@ def test_openmp_threads_sleep_unless_the_user_has_chosen(
         monkeypatch.delenv(name, raising=False)
     for name, value in chosen.items():
         monkeypatch.setenv(name, value)
-    wait_asleep()
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(runtime, "gc", SimpleNamespace(disable=int, enable=int, freeze=int))
+    with quick_imports():
+        pass
     assert os.environ.get("GOMP_SPINCOUNT") == found
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock, Timeout
 
-from artclf.run_folder import beside, put_in_place, write_text
+from artclf.run_folder import replacing, write_text
 
 log = logging.getLogger(__name__)
 
@@ -202,11 +202,10 @@ def _locked(folder: Path) -> Iterator[None]:
 def _write(file: Path, parts: Sequence[Bytes]) -> None:
     """Write arrays [N, B] as one .npy file and put it in place; np.save would lose the error's number on a full disk."""
     shape = (sum(len(part) for part in parts), parts[0].shape[1])
-    with beside(file).open("wb") as out:
+    with replacing(file) as new, new.open("wb") as out:
         np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for part in parts:
             out.write(part.data)
-    put_in_place(beside(file), file)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from artclf.cli.console import exit_codes
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
 from artclf.errors import ArtclfError
-from artclf.runtime import garbage_left_alone, wait_asleep
+from artclf.runtime import quick_imports
 
 app = typer.Typer(
     name="artclf",
@@ -53,8 +53,7 @@ def predict(
     unread = 0
     with exit_codes():
         typer.echo("p_ai    calibrated  verdict  image")
-        wait_asleep()
-        with garbage_left_alone():
+        with quick_imports():
             from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
         with closing(predict_images(run, images, precision)) as predictions:
             for found in predictions:
@@ -82,8 +81,7 @@ def calibrate(
     The network stays as it is. An image that can't be read is named, and the others go on; the exit code is then 1.
     """
     with exit_codes():
-        wait_asleep()
-        with garbage_left_alone():
+        with quick_imports():
             from artclf.inference.calibrate import calibrate as fit  # noqa: PLC0415 (loads torch)
             from artclf.report.render import lines  # noqa: PLC0415 (loads jinja2)
         rates = {"false_positive_rate": false_positive_rate, "false_negative_rate": false_negative_rate}
@@ -114,8 +112,8 @@ def evaluate(
         bool, typer.Option("--robustness", help="Score a sample also compressed, scaled, blurred, …")
     ] = False,
     sample: Annotated[int | None, typer.Option(min=2, help="How many images --robustness takes.", show_default="300")] = None,
-    all_alike: Annotated[
-        bool, typer.Option("--all-alike", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
+    reencoded: Annotated[
+        bool, typer.Option("--reencoded", help="With --robustness: a second time, all re-encoded alike first. Twice the time.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
     precision: Precision = "auto",
@@ -125,15 +123,14 @@ def evaluate(
     Images that the model was trained on are left out. One that can't be read is named; the exit code is then 1.
     """
     with exit_codes():
-        idle = " and ".join(option for option, given in {"--sample": sample, "--all-alike": all_alike}.items() if given)
+        idle = " and ".join(option for option, given in {"--sample": sample, "--reencoded": reencoded}.items() if given)
         if idle and not robustness:
             raise ArtclfError(f"{idle}: nothing without --robustness, which takes a sample; add --robustness")
-        wait_asleep()
-        with garbage_left_alone():
+        with quick_imports():
             from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
             from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
         options = EvaluateOptions(
-            robustness, sample or SAMPLE, all_alike, seed, precision, shlex.join(["artclf", *sys.argv[1:]])
+            robustness, sample or SAMPLE, reencoded, seed, precision, shlex.join(["artclf", *sys.argv[1:]])
         )
         unread = evaluate_model(run, data, to, split, options)
     raise typer.Exit(1 if unread else 0)

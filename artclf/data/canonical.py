@@ -22,7 +22,7 @@ class Canonical:
     quality: int  # 1 to 100; no image should have been stored at a lower one
 
     @classmethod
-    def described(cls, config: DataConfig) -> Self:
+    def from_config(cls, config: DataConfig) -> Self:
         """The form that a configuration describes, whether or not data.canonical asks for it."""
         if config.canonical_side is None:
             return replace(cls.for_size(config.image_size), quality=config.canonical_quality)

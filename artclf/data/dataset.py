@@ -59,7 +59,7 @@ class ArtDataset(Dataset[Batch]):
         self.each_epoch = augment is not None and augment.each_epoch
         self.recipe = augment.model_dump_json() if augment else ""
         self.seed = seed
-        self.kept = kept
+        self.stored = kept
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -94,8 +94,8 @@ class ArtDataset(Dataset[Batch]):
         return hashlib.sha256(digest + f"{self.recipe} {self._seed_of(row, copy, 0)}".encode()).digest()
 
     def _read(self, rows: Numbers) -> torch.Tensor:
-        if self.kept is not None:
-            store, numbers = self.kept
+        if self.stored is not None:
+            store, numbers = self.stored
             return store.read(numbers[rows])
         return torch.stack([self.reader.read(self.files[row]) for row in rows])
 

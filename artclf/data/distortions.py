@@ -14,12 +14,12 @@ from PIL import Image, ImageFilter
 from artclf.data.images import reencode
 
 LONGEST = 2048  # pixels of the longer side to which larger images are scaled first, as most image-sharing sites do
-ALIKE_QUALITY = 95  # JPEG quality at which all images are re-encoded alike: high enough to leave their look as it is
+REENCODED_QUALITY = 95  # JPEG quality at which all images are re-encoded alike: high enough to leave their look as it is
 SCREEN = 1080  # pixels across of what shows an image in full width: a phone, or half of a desktop screen
 SCREENSHOT_QUALITY = 85  # what messengers and sites make of an upload
 
 NOTHING = "none"  # in tables: not distorted
-ALIKE = f"jpeg_{ALIKE_QUALITY}"  # in tables: first re-encoded at ALIKE_QUALITY, so that all were last stored alike
+REENCODED = f"jpeg_{REENCODED_QUALITY}"  # in tables: first re-encoded at REENCODED_QUALITY, so that all were last stored alike
 
 Distort = Callable[[Image.Image, float, np.random.Generator], Image.Image]
 
@@ -45,7 +45,7 @@ class Distortion:
 class Version:
     """One of the versions in which an image is scored."""
 
-    first: str  # what is done before: `NOTHING` or `ALIKE`
+    first: str  # what is done before: `NOTHING` or `REENCODED`
     distortion: str  # the name of a distortion, or `NOTHING`
     level: float | None  # None without a distortion
 
@@ -123,26 +123,26 @@ DISTORTIONS = (
 _BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
 
 
-def list_versions(*, all_alike: bool = False) -> list[Version]:
+def list_versions(*, reencoded: bool = False) -> list[Version]:
     """List the versions of an image: itself, each level of each distortion, and the image re-encoded alike.
 
     Args:
-        all_alike: also list each level of the image re-encoded alike.
+        reencoded: also list each level of the image re-encoded alike.
     """
     levels = [(NOTHING, None), *((distortion.name, level) for distortion in DISTORTIONS for level in distortion.levels)]
-    alike = levels if all_alike else levels[:1]
-    return [Version(NOTHING, *level) for level in levels] + [Version(ALIKE, *level) for level in alike]
+    alike = levels if reencoded else levels[:1]
+    return [Version(NOTHING, *level) for level in levels] + [Version(REENCODED, *level) for level in alike]
 
 
-def make_versions(image: Image.Image, *, path: str, seed: int = 0, all_alike: bool = False) -> Iterator[Image.Image]:
+def make_versions(image: Image.Image, *, path: str, seed: int = 0, reencoded: bool = False) -> Iterator[Image.Image]:
     """Make the versions of an RGB image, decoded at full size, in the order of `list_versions`; large ones are `bounded`.
 
     The path and the seed determine the noise, which is the same for all levels but for its strength.
     """
     plain = bounded(image)
-    starts = {NOTHING: plain, ALIKE: reencode(plain, "JPEG", quality=ALIKE_QUALITY)}
+    starts = {NOTHING: plain, REENCODED: reencode(plain, "JPEG", quality=REENCODED_QUALITY)}
     digest = hashlib.blake2b(f"{seed}/{path}".encode(), digest_size=8).digest()
-    for version in list_versions(all_alike=all_alike):
+    for version in list_versions(reencoded=reencoded):
         start = starts[version.first]
         if version.level is None:
             yield start

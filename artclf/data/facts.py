@@ -69,7 +69,7 @@ class Survey:
     canonical: pd.DataFrame | None = None  # the `STATISTICS` of the images in canonical form
 
     @property
-    def looked_at(self) -> int:
+    def opened(self) -> int:
         """How many files were opened."""
         return len(self.facts) + len(self.unreadable)
 

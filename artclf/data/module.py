@@ -61,7 +61,7 @@ class ArtData(LightningDataModule):
         self.balance = balance
         self.seed = seed
         self.cache = cache or CacheConfig(pixels=False, prefix=False)
-        self.canonical = Canonical.described(config) if config.canonical else None
+        self.canonical = Canonical.from_config(config) if config.canonical else None
         self.reader = ImageReader(config.image_size, interpolation, config.max_pixels, self.canonical)
         self.holdout = holdout
         self.left_out: LeftOut | None = None
@@ -182,7 +182,7 @@ class ArtData(LightningDataModule):
             dataset, workers = self.feature_data[split], 0
         else:
             dataset = self.dataset(split)
-            ready = dataset.kept is not None and not dataset.altered(np.arange(len(dataset))).any()
+            ready = dataset.stored is not None and not dataset.altered(np.arange(len(dataset))).any()
             workers = 0 if ready else self.config.num_workers
         length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"

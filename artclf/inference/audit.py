@@ -25,7 +25,7 @@ def audit_survey(survey: Survey, seed: int = 0, canonical: Canonical | None = No
     return {
         **audit(facts, survey.canonical, canonical=canonical.to_json() if canonical else None, seed=seed),
         "images": total,
-        "drawn_of": total if survey.looked_at < total else None,
+        "drawn_of": total if survey.opened < total else None,
         "unreadable": len(survey.unreadable),
         "seed": seed,
         "manifest_sha256": survey.manifest.sha256,

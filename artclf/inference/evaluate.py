@@ -32,7 +32,7 @@ class EvaluateOptions:
 
     robustness: bool = False  # whether a sample of the test images is also scored distorted
     sample: int = SAMPLE  # how many at most
-    all_alike: bool = False  # whether they are a second time, all re-encoded alike first
+    reencoded: bool = False  # whether they are a second time, all re-encoded alike first
     seed: int = 0  # of the sample and of random distortions
     precision: str = "auto"  # as in `choose_precision`
     command: str = ""  # the command line, for the report
@@ -87,7 +87,7 @@ def _score_distorted(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Scores of a sample of the test images in all versions, and notes on those that have none."""
     root, sample = selection.manifest.root, sample_test_images(predictions, options.sample, options.seed)
-    scores, failed = score_distorted(model, root, sample, precision, seed=options.seed, all_alike=options.all_alike)
+    scores, failed = score_distorted(model, root, sample, precision, seed=options.seed, reencoded=options.reencoded)
     if scores.empty:
         raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
     notes = [f"{path} is not among the distorted images: {reason}" for path, reason in failed.itertuples(index=False)]

@@ -81,7 +81,7 @@ def score_images(
 
 
 def score_distorted(
-    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, *, seed: int, all_alike: bool
+    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, *, seed: int, reencoded: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score the images of a manifest's rows in all versions of `list_versions`; the seed is of random distortions.
 
@@ -97,12 +97,12 @@ def score_distorted(
         try:
             image = read_image(file)
             sides[paths[file]] = min(image.size)
-            made = make_versions(image, path=paths[file], seed=seed, all_alike=all_alike)
+            made = make_versions(image, path=paths[file], seed=seed, reencoded=reencoded)
             return torch.from_numpy(np.stack([show(version).numpy() for version in made]))
         except MemoryError as error:
             raise UnreadableImage(file, "not enough memory for the versions of this image") from error
 
-    versions = pd.DataFrame(list_versions(all_alike=all_alike))
+    versions = pd.DataFrame(list_versions(reencoded=reencoded))
     p_ai, reasons = _score_all(model, list(paths), precision, read, len(versions), "Scoring distorted images")
     readable = ~np.isnan(p_ai[:, 0])
     images = rows.loc[readable, list(COLUMNS)]

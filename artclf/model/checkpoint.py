@@ -10,7 +10,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule
 from artclf.model.classifier import FROZEN, ArtClassifier, require_format
-from artclf.run_folder import beside, put_in_place
+from artclf.run_folder import replacing
 
 RULE = "decision_rule"  # a checkpoint's key
 
@@ -77,10 +77,8 @@ def write_decision_rule(file: Path, rule: DecisionRule) -> None:
         links = [other for other in file.parent.glob("*.ckpt") if other != file and other.samefile(file)]
         CheckpointFiles().save_checkpoint(content, file)
         for link in links:
-            new = beside(link)
-            new.unlink(missing_ok=True)  # left by a process that was killed
-            os.link(file, new)
-            put_in_place(new, link)
+            with replacing(link) as new:
+                os.link(file, new)
     except OSError as error:
         raise ArtclfError(f"{file}: the decision rule can't be saved with the model ({error})") from error
 
@@ -101,6 +99,5 @@ class CheckpointFiles(TorchCheckpointIO):
         """Write tensors and plain values to a file. Lightning's `storage_options` are not used."""
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        new = beside(file)
-        torch.save(checkpoint, new)
-        put_in_place(new, file)
+        with replacing(file) as new:
+            torch.save(checkpoint, new)

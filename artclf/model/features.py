@@ -251,7 +251,7 @@ class FeatureCache:
         filled = [np.resize(batch, BATCH).tolist() for batch in batches]
         if source is not None:
             return (source.read(source.store.find([keys[item] for item in batch])) for batch in filled)
-        decoded = len(data) if data.kept is None else int(data.altered(np.concatenate(batches)).sum())
+        decoded = len(data) if data.stored is None else int(data.altered(np.concatenate(batches)).sum())
         loader: DataLoader[torch.Tensor] = DataLoader(
             data,  # type: ignore[arg-type]
             batch_sampler=filled,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from artclf.data.distortions import ALIKE, ALIKE_QUALITY, DISTORTIONS, NOTHING
+from artclf.data.distortions import DISTORTIONS, NOTHING, REENCODED, REENCODED_QUALITY
 from artclf.errors import ArtclfError
 from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.robustness import Altered, Robustness, from_json
@@ -34,7 +34,7 @@ def list_levels(found: Robustness, first: str = NOTHING) -> list[dict[str, Any]]
     for level in found.levels:
         if level.first != first:
             continue
-        name = f"JPEG {ALIKE_QUALITY}" if first == ALIKE else "unaltered"
+        name = f"JPEG {REENCODED_QUALITY}" if first == REENCODED else "unaltered"
         if level.level is not None:
             distortion = titles[level.distortion]
             name = f"{distortion.title} {distortion.named(level.level)}"
@@ -46,7 +46,7 @@ def list_levels(found: Robustness, first: str = NOTHING) -> list[dict[str, Any]]
 
 def describe_robustness(found: Robustness) -> list[str]:
     """Describe the largest loss, the most false accusations, what is bias or fragility, and what re-encoding alike changes."""
-    return lines("robustness.txt", found=found, levels=list_levels(found), reencoded_first=list_levels(found, ALIKE))
+    return lines("robustness.txt", found=found, levels=list_levels(found), reencoded_first=list_levels(found, REENCODED))
 
 
 def plot_rates(found: Robustness) -> Figure:
@@ -74,7 +74,7 @@ def _plot_levels(found: Robustness, figures: dict[str, tuple[str, Callable[[Alte
     distortions = [distortion for distortion in DISTORTIONS if found.of(distortion.name)]
     figure, panels = style.panels(len(distortions), 3, title, height=2.4, sharey=True)
     for axes, distortion in zip(panels, distortions, strict=True):
-        for first, look, note in ((NOTHING, "o-", ""), (ALIKE, "x:", f", all JPEG {ALIKE_QUALITY} first")):
+        for first, look, note in ((NOTHING, "o-", ""), (REENCODED, "x:", f", all JPEG {REENCODED_QUALITY} first")):
             levels = found.of(distortion.name, first)
             for label, (colour, estimate_of) in figures.items() if levels else ():
                 estimates = [estimate_of(level) for level in (*found.of(NOTHING, first), *levels)]

@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
-from artclf.data.distortions import ALIKE, DISTORTIONS
+from artclf.data.distortions import DISTORTIONS, REENCODED
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.groups import COLUMNS, worst_group
@@ -164,6 +164,6 @@ def _robustness(run: Path, found: Robustness | None) -> dict[str, Any] | None:
         **read_json(run / "robustness.json", "evaluate again"),
         "sentences": describe_robustness(found),
         "levels": list_levels(found),
-        "reencoded_first": list_levels(found, ALIKE),
+        "reencoded_first": list_levels(found, REENCODED),
         "distortions": [distortion for distortion in DISTORTIONS if found.of(distortion.name)],
     }

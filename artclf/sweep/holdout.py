@@ -47,7 +47,7 @@ def leave_each_out(
     by = config.holdout.by
     names, skipped = holdout_names(read_source(config.data).table, by)
     runs = {name: folder / inside for name, inside in folder_names(names).items()}
-    launch([job_words(words, name, run) for name, run in runs.items()], 0)
+    launch([job_overrides(words, name, run) for name, run in runs.items()], 0)
     outcomes = {name: outcome_of(run) for name, run in runs.items()}
     finished = {name: runs[name] for name, outcome in outcomes.items() if outcome.state == "finished"}
     failed = {name: outcome.reason for name, outcome in outcomes.items() if name not in finished}
@@ -92,7 +92,7 @@ def folder_names(names: Iterable[str]) -> dict[str, str]:
     return folders
 
 
-def job_words(words: Sequence[str], name: str, run: Path) -> list[str]:
+def job_overrides(words: Sequence[str], name: str, run: Path) -> list[str]:
     """The overrides of the job that leaves one out."""
     own = {"holdout.leave": name, "hydra.sweep.dir": str(run.parent), "hydra.sweep.subdir": run.name}
     return [*words, *(f"{key}={quoted(value)}" for key, value in own.items())]

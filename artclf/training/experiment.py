@@ -97,7 +97,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     # 6. assess
     options = AssessOptions(
         images=config.audit.images,
-        canonical=Canonical.described(config.data),
+        canonical=Canonical.from_config(config.data),
         threads=max(2, config.data.num_workers),
         max_pixels=config.data.max_pixels,
     )

@@ -17,7 +17,7 @@ from rich.console import Console
 from artclf.config.command import command_of, concerns_search, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
 from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, is_finished, read_metrics, run_lock
-from artclf.runtime import end_with_parent, garbage_left_alone, is_main_process, keep_freed_memory, wait_asleep
+from artclf.runtime import end_with_parent, is_main_process, keep_freed_memory, quick_imports
 from artclf.sweep.callbacks import Pruned
 
 log = logging.getLogger(__name__)
@@ -196,8 +196,7 @@ def _reduce_logging() -> None:
 def _load() -> None:
     """Load torch, lightning and all else that trains, once in a process."""
     keep_freed_memory()  # before there is any
-    wait_asleep()
-    with garbage_left_alone():
+    with quick_imports():
         import artclf.training.experiment  # noqa: F401, PLC0415
 
 

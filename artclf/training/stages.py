@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
-from artclf.run_folder import CHECKPOINTS, beside
+from artclf.run_folder import CHECKPOINTS, replacing
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
 from artclf.training.epochs import EpochTable
@@ -175,9 +175,8 @@ def _complete_checkpoints(keepers: list[ModelCheckpoint], model: ArtClassifier) 
 @rank_zero_only
 def _link_or_copy(source: Path, target: Path) -> None:
     """Let `target` be the same file as `source` (a hard link; a copy where the file system has none)."""
-    new = beside(target)
-    try:
-        os.link(source, new)
-    except OSError:
-        shutil.copyfile(source, new)
-    new.replace(target)
+    with replacing(target) as new:
+        try:
+            os.link(source, new)
+        except OSError:
+            shutil.copyfile(source, new)

@@ -27,7 +27,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_runs_own_test_images_and_a_handful_of_them_distorted(
     run: Path, pictures: Path, tmp_path: Path, no_report: list[Path]
 ) -> None:
-    done = artclf("evaluate", run, "--robustness", "--sample", 4, "--seed", 2, "--all-alike")
+    done = artclf("evaluate", run, "--robustness", "--sample", 4, "--seed", 2, "--reencoded")
     assert done.exit_code == 0, done.output
     (folder,) = (tmp_path / "outputs" / "evaluate").iterdir()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", folder.name)
@@ -53,7 +53,7 @@ def test_the_runs_own_test_images_and_a_handful_of_them_distorted(
     assert fallback.startswith("its checkpoint has no thresholds: scores are not calibrated")
     assert {"python", "artclf", "torch", "torchvision", "lightning"} <= set(metrics["versions"])
     scores = pd.read_csv(folder / "robustness.csv")
-    assert len(scores) == 4 * len(list_versions(all_alike=True))
+    assert len(scores) == 4 * len(list_versions(reencoded=True))
     assert dict(scores.drop_duplicates("path")["label"].value_counts()) == {"human": 2, "ai": 2}
     clean = scores[(scores["distortion"] == "none") & (scores["first"] == "none")].set_index("path")["p_ai"]
     assert clean.to_numpy() == pytest.approx(table.set_index("path")["p_ai"][clean.index].to_numpy(), abs=1e-5)
@@ -98,7 +98,7 @@ def test_one_class_alone(run: Path, pictures: Path) -> None:
     ("words", "message"),
     [
         (["--sample", "5"], "--sample: nothing without --robustness"),
-        (["--all-alike"], "--all-alike: nothing without --robustness"),
+        (["--reencoded"], "--reencoded: nothing without --robustness"),
         (["--split", "train"], "--split train: allowed are splits of folder that"),
         (["nowhere"], "nowhere: does not exist"),
         (["broken", "--robustness"], "none of its 2 images can be read (first: "),

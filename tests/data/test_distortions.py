@@ -17,9 +17,9 @@ def textured() -> Image.Image:
     return Image.fromarray(np.clip(128 + 70 * waves + grain, 0, 255).astype(np.uint8))
 
 
-def versions(image: Image.Image, *, path: str = "a", seed: int = 0, all_alike: bool = False) -> dict[Version, Image.Image]:
-    made = make_versions(image, path=path, seed=seed, all_alike=all_alike)
-    return dict(zip(list_versions(all_alike=all_alike), made, strict=True))
+def versions(image: Image.Image, *, path: str = "a", seed: int = 0, reencoded: bool = False) -> dict[Version, Image.Image]:
+    made = make_versions(image, path=path, seed=seed, reencoded=reencoded)
+    return dict(zip(list_versions(reencoded=reencoded), made, strict=True))
 
 
 @pytest.mark.parametrize("distortion", DISTORTIONS, ids=lambda distortion: distortion.name)
@@ -35,12 +35,12 @@ def test_each_level_takes_the_network_further_from_the_image(distortion: Distort
 
 
 def test_the_versions_are_those_that_are_listed() -> None:
-    listed = list_versions(all_alike=True)
+    listed = list_versions(reencoded=True)
     levels = sum(len(distortion.levels) for distortion in DISTORTIONS)
     assert len(listed) == len(set(listed)) == 2 * (1 + levels)
     assert listed[: 2 + levels] == list_versions()
     clean, alike = textured(), reencode(textured(), "JPEG", quality=95)
-    made = versions(clean, all_alike=True)
+    made = versions(clean, reencoded=True)
     for first, start in (("none", clean), ("jpeg_95", alike)):
         expected = {
             ("none", None): start,

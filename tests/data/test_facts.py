@@ -49,7 +49,7 @@ def test_exif_is_found(tmp_path: Path, file_format: str) -> None:
 
 def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None:
     survey = survey_files(damaged, threads=2, quiet=True)
-    assert survey.looked_at == 8
+    assert survey.opened == 8
     facts = survey.facts
     assert facts["path"].tolist() == [f"ai/sd/oil/{n}.png" for n in range(3)] + [f"human/ink/{n}.jpg" for n in range(3)]
     assert facts["format"].tolist() == ["PNG"] * 3 + ["JPEG"] * 3
@@ -60,7 +60,7 @@ def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None
         {"path": "human/empty.png", "label": "human", "reason": "empty file"},
     ]
     sample = survey_files(damaged, sample=4, seed=1, quiet=True)
-    assert (sample.looked_at, len(sample.manifest.table)) == (4, 8)
+    assert (sample.opened, len(sample.manifest.table)) == (4, 8)
 
 
 def test_files_are_measured_as_stored_and_in_canonical_form(damaged: Manifest) -> None:

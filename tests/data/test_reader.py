@@ -111,9 +111,9 @@ def test_the_canonical_form_has_one_size_and_one_encoding(size: tuple[int, int])
 
 
 def test_a_configuration_describes_the_canonical_form() -> None:
-    assert Canonical.described(config_of("data.image_size=96").data) == Canonical(72, 75)
+    assert Canonical.from_config(config_of("data.image_size=96").data) == Canonical(72, 75)
     words = ("data.canonical_side=40", "data.canonical_quality=60")
-    assert Canonical.described(config_of(*words).data) == Canonical(40, 60)
+    assert Canonical.from_config(config_of(*words).data) == Canonical(40, 60)
 
 
 def test_the_canonical_form_is_made_of_the_whole_image(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_golden(name: str, train: Callable[..., Outcome], pictures: Path, tmp_pa
     done = train(*words_of("head" if name == "robustness" else name, pictures, tmp_path), f"hydra.run.dir={run}")
     assert done.code == 0, done.printed
     if name == "robustness":
-        words = ["evaluate", str(run), "--robustness", "--sample", "8", "--all-alike", "--to", str(tmp_path / "evaluated")]
+        words = ["evaluate", str(run), "--robustness", "--sample", "8", "--reencoded", "--to", str(tmp_path / "evaluated")]
         evaluated = CliRunner().invoke(app, words)
         assert evaluated.exit_code == 0, evaluated.output
         now = found(tmp_path / "evaluated")

@@ -53,13 +53,13 @@ def test_each_image_is_scored_in_all_versions_and_the_unreadable_are_named(
 ) -> None:
     model, rows = Brightness(own), tested(None)
     gone = rows.iloc[:1].assign(path="gone.png")
-    scores, unreadable = score_distorted(model, pictures, pd.concat([gone, rows]), "32-true", seed=3, all_alike=own is None)
+    scores, unreadable = score_distorted(model, pictures, pd.concat([gone, rows]), "32-true", seed=3, reencoded=own is None)
     assert unreadable.to_dict("records") == [{"path": "gone.png", "reason": "no such file or directory"}]
-    listed = list_versions(all_alike=own is None)
+    listed = list_versions(reencoded=own is None)
     assert len(scores) == len(listed) * len(rows)
     assert scores.groupby("distortion")["level"].count()["none"] == 0
     for path in rows["path"]:
-        made = make_versions(read_image(pictures / path), path=path, seed=3, all_alike=own is None)
+        made = make_versions(read_image(pictures / path), path=path, seed=3, reencoded=own is None)
         squares = torch.stack([ImageReader(SIZE, "bicubic", canonical=own).square(image) for image in made])
         of_path = scores[scores["path"] == path]
         assert of_path["p_ai"].to_numpy() == pytest.approx(model.p_ai(squares).numpy(), abs=1e-6)

@@ -76,7 +76,7 @@ def test_unreadable_files_are_listed_and_a_second_look_leaves_nothing_of_the_fir
     page, survey = written(art, tmp_path)
     assert "2 files can't be read" in page
     assert "human/a&lt;b.jpg" in page
-    assert survey.looked_at == 7
+    assert survey.opened == 7
     assert not set(survey.facts["path"]) & {"ai/1.jpg", "human/a<b.jpg"}
     reasons = pd.read_csv(tmp_path / "unreadable.csv").set_index("path")["reason"]
     assert reasons.to_dict() == {
@@ -86,7 +86,7 @@ def test_unreadable_files_are_listed_and_a_second_look_leaves_nothing_of_the_fir
     for path in (art / "ai").iterdir():
         path.write_bytes(path.read_bytes()[:-300])
     _, survey = written(art, tmp_path, sample=2)
-    assert survey.looked_at == 2 + 3  # damage outside of the sample of headers counts as opened too
+    assert survey.opened == 2 + 3  # damage outside of the sample of headers counts as opened too
     shutil.rmtree(art / "ai")
     (art / "human" / "a<b.jpg").unlink()
     page, _ = written(art, tmp_path)

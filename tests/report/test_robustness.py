@@ -15,12 +15,12 @@ from artclf.report.robustness import describe_robustness, plot_auroc, plot_rates
 LABELS = np.repeat(["human", "ai"], [50, 70])
 
 
-def measured(*, all_alike: bool = False, labels: tuple[str, ...] = ("human", "ai"), still: bool = False) -> Robustness:
+def measured(*, reencoded: bool = False, labels: tuple[str, ...] = ("human", "ai"), still: bool = False) -> Robustness:
     """A detector that takes low JPEG quality for AI, and does not see through blur; `still`: one that nothing changes."""
     rng = np.random.default_rng(0)
     clean = rng.normal(0, 1, len(LABELS)) + np.where(LABELS == "ai", 1.5, -1.5)
     parts = []
-    for version in list_versions(all_alike=all_alike):
+    for version in list_versions(reencoded=reencoded):
         logit = clean.copy()
         if version.distortion == "jpeg" and not still:
             logit += {90: 0, 75: 0.1, 50: 1.8, 30: 2.5}[version.level]
@@ -61,7 +61,7 @@ def test_what_was_written_is_read_and_a_foreign_file_is_refused(tmp_path: Path) 
 
 
 def test_each_distortion_has_a_panel() -> None:
-    found = measured(all_alike=True)
+    found = measured(reencoded=True)
     axes = plot_rates(found).axes
     assert len(axes) == len(DISTORTIONS)
     recall, accused, *dotted = axes[0].get_lines()

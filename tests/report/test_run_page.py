@@ -255,7 +255,7 @@ def test_canonical_form_and_robustness_have_their_sections(make_run, tmp_path):
     scores = [1 / (1 + np.exp(-(strength * sign + noise))) for strength in (2.5, 0.2)]
     forms = {**compare_forms(is_ai, *scores), "trained_on": "as_stored", "form": {"side": 224, "quality": 75}}
     run = make_run(tmp_path / "run", canonical_comparison=forms)
-    found = measured(all_alike=True)
+    found = measured(reencoded=True)
     facts = {"seed": 0, "image_size": 224, "shorter_side": {"human": 256.0, "ai": 768.0}}
     (run / "robustness.json").write_text(json.dumps({**facts, **asdict(found)}))
     page = Page(write_report(run))

@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 import artclf.training.experiment
 from artclf.config.command import command_of
-from artclf.sweep.holdout import folder_names, job_words
+from artclf.sweep.holdout import folder_names, job_overrides
 from tests.conftest import FAST, draw
 
 SMALL = [*FAST, "data=folder", "stages.head.max_epochs=1", "callbacks=none"]
@@ -127,7 +127,7 @@ def test_names_of_folders_are_plain_and_no_two_are_one() -> None:
 
 @pytest.mark.parametrize("name", ["SD 1.5", "true", "it's", "plain_one", "a,b"])
 def test_hydra_reads_the_name_that_a_job_leaves_out(name: str) -> None:
-    words = job_words(["+holdout=generator"], name, Path("/out/it's here/x"))
+    words = job_overrides(["+holdout=generator"], name, Path("/out/it's here/x"))
     read = {o.key_or_group: o.value() for o in OverridesParser.create().parse_overrides(words)}
     assert read["holdout.leave"] == name
     assert (read["hydra.sweep.dir"], read["hydra.sweep.subdir"]) == ("/out/it's here", "x")
