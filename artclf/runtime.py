@@ -8,10 +8,13 @@ import platform
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 UNKNOWN_MEMORY = 4 * 2**30
 PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
@@ -70,6 +73,15 @@ class PlainFormatter(logging.Formatter):
         """Return the line to print for one log record."""
         text = super().format(record)
         return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
+
+
+def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+    """Go through items with a progress bar on stderr, if that is a terminal; a pipe gets nothing, not even an empty line."""
+    from rich.console import Console  # noqa: PLC0415 (`artclf --help` stays quick)
+    from rich.progress import track  # noqa: PLC0415 (so too)
+
+    terminal = Console(stderr=True)
+    return track(items, label, total, console=terminal, transient=True, disable=not terminal.is_terminal)
 
 
 def cores() -> int:

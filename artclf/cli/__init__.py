@@ -1,7 +1,5 @@
 """`artclf …`: commands on finished runs and on images. Heavy libraries are loaded where a command needs them."""
 
-import shlex
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +8,7 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
-from artclf.cli.console import exit_codes
+from artclf.cli.console import Commands, To, command_line
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
 from artclf.errors import ArtclfError
@@ -18,6 +16,7 @@ from artclf.runtime import quick_imports
 
 app = typer.Typer(
     name="artclf",
+    cls=Commands,
     help="Tell AI-generated art from human-made art. Training: python train.py --help.",
     no_args_is_help=True,
     add_completion=False,
@@ -45,56 +44,54 @@ def predict(
     run: Run,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     precision: Precision = "auto",
-) -> None:
+) -> int:
     """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
 
     An image that can't be read is named, and the others go on; the exit code is then 1.
     """
+    typer.echo("p_ai    calibrated  verdict  image")
+    with quick_imports():
+        from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
     unread = 0
-    with exit_codes():
-        typer.echo("p_ai    calibrated  verdict  image")
-        with quick_imports():
-            from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
-        with closing(predict_images(run, images, precision)) as predictions:
-            for found in predictions:
-                if found.reason:
-                    unread += 1
-                    typer.echo(f"error: {found.path}: {found.reason}", err=True)
-                else:
-                    typer.echo(f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}  {found.path}")
-    raise typer.Exit(1 if unread else 0)
+    with closing(predict_images(run, images, precision)) as predictions:
+        for found in predictions:
+            if found.reason:
+                unread += 1
+                typer.echo(f"error: {found.path}: {found.reason}", err=True)
+            else:
+                typer.echo(f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}  {found.path}")
+    return unread
 
 
 @app.command()
 def calibrate(
     run: Run,
     images: Annotated[Path, typer.Option(help="Labelled images: a folder with ai/ and human/, AI-ArtBench, or a CSV file.")],
-    false_positive_rate: Annotated[float, typer.Option(help="Target rate of human images called ai.")] = 0.01,
-    false_negative_rate: Annotated[float, typer.Option(help="Target rate of AI images called human.")] = 0.05,
+    false_positive_rate: Annotated[float, typer.Option(min=0.0001, max=0.9999, help="Target: human images called ai.")] = 0.01,
+    false_negative_rate: Annotated[float, typer.Option(min=0.0001, max=0.9999, help="Target: AI images called human.")] = 0.05,
     method: Annotated[
         Literal["auto", "temperature", "platt", "isotonic", "none"], typer.Option(help="auto: the best in cross-validation.")
     ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it alone: save nothing.")] = False,
-) -> None:
+) -> int:
     """Fit a model's probabilities and verdicts anew to about a hundred labelled images, and save them with it.
 
     The network stays as it is. An image that can't be read is named, and the others go on; the exit code is then 1.
     """
-    with exit_codes():
-        with quick_imports():
-            from artclf.inference.calibrate import calibrate as fit  # noqa: PLC0415 (loads torch)
-            from artclf.report.render import lines  # noqa: PLC0415 (loads jinja2)
-        rates = {"false_positive_rate": false_positive_rate, "false_negative_rate": false_negative_rate}
-        new = fit(run, images, method=method, **rates)
-        for path, reason in new.found["unreadable"].items():
-            typer.echo(f"error: {path}: {reason}", err=True)
-        for line in lines("calibration.txt", found=new.found, rule=new.rule):
-            typer.echo(line)
-        saved = None if dry_run else new.save()
-    typer.echo("nothing was saved (--dry-run)" if dry_run else f"saved in {new.checkpoint}")
-    if saved is not None:
-        typer.echo(f"all of it: {saved}")
-    raise typer.Exit(1 if new.found["unreadable"] else 0)
+    with quick_imports():
+        from artclf.inference.calibrate import calibrate as fit  # noqa: PLC0415 (loads torch)
+        from artclf.report.render import lines  # noqa: PLC0415 (loads jinja2)
+    rates = {"false_positive_rate": false_positive_rate, "false_negative_rate": false_negative_rate}
+    new = fit(run, images, method=method, **rates)
+    for path, reason in new.found["unreadable"].items():
+        typer.echo(f"error: {path}: {reason}", err=True)
+    for line in lines("calibration.txt", found=new.found, rule=new.rule):
+        typer.echo(line)
+    if dry_run:
+        typer.echo("nothing was saved (--dry-run)")
+    else:
+        typer.echo(f"saved in {' and '.join(map(str, new.save()))}")
+    return len(new.found["unreadable"])
 
 
 @app.command()
@@ -106,7 +103,7 @@ def evaluate(
             help="A folder with ai/ and human/, a CSV file, ai_artbench, demo; without it, the run's own test images."
         ),
     ] = None,
-    to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/evaluate/<date>_<time>")] = None,
+    to: To = None,
     split: Annotated[str | None, typer.Option(help="Take this split alone.", show_default="all but train")] = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Score a sample also compressed, scaled, blurred, …")
@@ -117,23 +114,18 @@ def evaluate(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
     precision: Precision = "auto",
-) -> None:
+) -> int:
     """Test a finished model on images, and write a report.
 
     Images that the model was trained on are left out. One that can't be read is named; the exit code is then 1.
     """
-    with exit_codes():
-        idle = " and ".join(option for option, given in {"--sample": sample, "--reencoded": reencoded}.items() if given)
-        if idle and not robustness:
-            raise ArtclfError(f"{idle}: nothing without --robustness, which takes a sample; add --robustness")
-        with quick_imports():
-            from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
-            from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
-        options = EvaluateOptions(
-            robustness, sample or SAMPLE, reencoded, seed, precision, shlex.join(["artclf", *sys.argv[1:]])
-        )
-        unread = evaluate_model(run, data, to, split, options)
-    raise typer.Exit(1 if unread else 0)
+    if (sample or reencoded) and not robustness:
+        raise ArtclfError("--sample, --reencoded: take effect with --robustness alone; add it")
+    with quick_imports():
+        from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
+        from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
+    options = EvaluateOptions(robustness, sample or SAMPLE, reencoded, seed, precision, command_line())
+    return evaluate_model(run, data, to, split, options)
 
 
 @app.command()
@@ -141,17 +133,15 @@ def report(run: Annotated[Path, typer.Argument(help="The folder of a finished ru
     """Draw a run's figures and write its report.html anew, from what lies in its folder."""
     from artclf.report.run_page import write_report  # noqa: PLC0415 (loads matplotlib)
 
-    with exit_codes():
-        typer.echo(f"page: {write_report(run)}")
+    typer.echo(f"page: {write_report(run)}")
 
 
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders; that of a multirun stands for its runs.")],
-    to: Annotated[Path | None, typer.Option(help="Where to write it.", show_default="outputs/compare/<date>_<time>")] = None,
+    to: To = None,
 ) -> None:
     """Compare finished runs on the same test images: a table, figures, and whether the difference is real."""
     from artclf.cli.compare import compare_folders  # noqa: PLC0415 (loads matplotlib)
 
-    with exit_codes():
-        compare_folders(runs, to)
+    compare_folders(runs, to)

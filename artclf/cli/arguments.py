@@ -1,8 +1,9 @@
 """What a command line names: images by a path or the name of a source, and a folder to write to."""
 
+from datetime import datetime
 from pathlib import Path
 
-from omegaconf import OmegaConf
+import yaml
 
 import artclf
 from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
@@ -21,34 +22,33 @@ def read_images(what: str) -> Manifest:
     """List the images of a source by its name, or of a path. ArtclfError as for `read_any`, and where a source is not there."""
     if what == DEMO:
         if not DEMO_SETTINGS.is_file():
-            raise ArtclfError(
-                f"{DEMO}: its settings should be in {DEMO_SETTINGS}; install artclf from a checkout (pip install -e .), or "
-                "give the folder of the drawn images"
-            )
-        return read_demo(DemoConfig.model_validate(OmegaConf.to_container(OmegaConf.load(DEMO_SETTINGS).demo)))
-    if what == AI_ARTBENCH:
-        fetched = kaggle_ai_artbench()
-        if fetched is None:
-            raise ArtclfError(
-                f"{AI_ARTBENCH}: is not (or not wholly) in {kaggle_cache()}; type artclf data fetch {AI_ARTBENCH}, or give the "
-                "FOLDER that holds it"
-            )
-        return read_ai_artbench(fetched)
-    return read_any(what)
+            raise ArtclfError(f"{DEMO}: there is no {DEMO_SETTINGS}; install artclf from a checkout (pip install -e .)")
+        return read_demo(DemoConfig.model_validate(yaml.safe_load(DEMO_SETTINGS.read_text(encoding="utf-8"))["demo"]))
+    return read_ai_artbench(fetched_ai_artbench()) if what == AI_ARTBENCH else read_any(what)
+
+
+def fetched_ai_artbench() -> Path:
+    """The folder of AI-ArtBench as `artclf data fetch` has downloaded it. ArtclfError where it is not there as a whole."""
+    folder = kaggle_ai_artbench()
+    if folder is None:
+        raise ArtclfError(
+            f"{AI_ARTBENCH}: is not (wholly) in {kaggle_cache()}; type artclf data fetch {AI_ARTBENCH}, or give a FOLDER"
+        )
+    return folder
 
 
 def name_of(what: str) -> str:
     """A short name for a data set, after which folders are named."""
     path = Path(what).expanduser().resolve()
-    return what if what in {DEMO, AI_ARTBENCH} else path.name if path.is_dir() else path.stem
+    return path.name if path.is_dir() else path.stem
 
 
-def output_folder(folder: Path, data: Path, *, empty: bool = False) -> Path:
-    """Refuse a folder that is a file, that lies among images and would be taken for a split, or that has to be empty."""
-    if folder.exists() and not folder.is_dir():
-        raise ArtclfError(f"--to {folder}: is a file; give a folder")
-    if has_labels(data) and folder.resolve().is_relative_to(data):
-        raise ArtclfError(f"--to {folder}: lies in the folder of the images ({data}); give --to FOLDER outside of it")
-    if empty and folder.exists() and any(folder.iterdir()):
-        raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
+def output_folder(to: Path | None, command: str, *, name: str | None = None, images: Path | None = None) -> Path:
+    """Return the folder to write to: `to`, or outputs/COMMAND/NAME, where the date and time stand for a missing name.
+
+    Refuses a folder among the images, where it would be taken for a split.
+    """
+    folder = to or Path("outputs", command, name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    if images is not None and has_labels(images) and folder.resolve().is_relative_to(images):
+        raise ArtclfError(f"--to {folder}: lies in the folder of the images ({images}); give --to FOLDER outside of it")
     return folder

@@ -1,10 +1,9 @@
 """`artclf audit`: what a data set holds and what a classifier could cheat with, in the terminal and as one page."""
 
-import shlex
 from pathlib import Path
 
 from artclf.cli.arguments import DEMO, name_of, output_folder, read_images
-from artclf.cli.console import name_unreadable
+from artclf.cli.console import command_line, name_unreadable
 from artclf.data.canonical import Canonical
 from artclf.data.facts import DEFAULT_SAMPLE, survey_files
 from artclf.data.manifest import HUMAN, Manifest
@@ -20,45 +19,35 @@ SIZE, DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical images
 def audit_data(
     what: str, to: Path | None, *, json: Path | None, sample: int | None, read_all: bool, seed: int, quick: bool
 ) -> int:
-    """Audit a data set as `artclf audit` is asked to, print what was found, and write the page.
+    """Audit a data set, print what was found, and write the page; the arguments are the options of `artclf audit`.
 
     Returns:
         How many of the files that were opened can't be read.
     """
-    _refuse(json, sample, read_all=read_all, quick=quick)
-    manifest, name = read_images(what), name_of(what)
-    folder = output_folder(to or Path("outputs", "audit", name), Path(what).expanduser().resolve())
-    form = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
-    number = None if read_all else sample or DEFAULT_SAMPLE
-    survey = survey_files(manifest, sample=number, seed=seed, decode=not quick, canonical=form)
-    found = None if quick else audit_survey(survey, seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
-    for file in (folder / AUDIT_FILE, json):
-        if found is not None and file is not None:
-            write_text(file, as_json(found))
-    options = {"--quick": quick, "--all": read_all, f"--sample={sample}": sample, f"--seed={seed}": seed}
-    command = shlex.join(["artclf", "audit", what, *(option for option, given in options.items() if given)])
-    page, survey, warning = write_dataset(folder, survey, name=name, seed=seed, demo=what == DEMO, command=command)
-    terminal = screen()
-    title, _, read = describe(survey, seed)
-    terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
-    lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
-    for line in [read, *lines]:
-        terminal.print(line, markup=False)
-    name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
-    terminal.print(f"page: {page}", markup=False)
-    return len(survey.unreadable)
-
-
-def _refuse(json: Path | None, sample: int | None, *, read_all: bool, quick: bool) -> None:
-    """Refuse options that contradict each other."""
     if read_all and sample is not None:
         raise ArtclfError(f"--all and --sample {sample}: got both; --all reads every file, --sample N only N of them")
     if json is not None and quick:
         raise ArtclfError(f"--json {json}: holds an audit, which --quick leaves out; type one of the two")
-    if json is not None and (json.is_dir() or not json.parent.is_dir()):
-        raise ArtclfError(f"--json {json}: {'is a folder' if json.is_dir() else 'its folder does not exist'}; give a file")
+    manifest, name = read_images(what), name_of(what)
+    folder = output_folder(to, "audit", name=name, images=Path(what).expanduser().resolve())
+    for parent in (folder, *([json.parent] if json else [])):
+        parent.mkdir(parents=True, exist_ok=True)
+    canonical = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
+    number = None if read_all else sample or DEFAULT_SAMPLE
+    survey = survey_files(manifest, sample=number, seed=seed, decode=not quick, canonical=canonical)
+    (folder / AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
+    found = None if quick else audit_survey(survey, seed)
+    if found is not None:
+        for file in filter(None, (folder / AUDIT_FILE, json)):
+            write_text(file, as_json(found))
+    page, survey, warning = write_dataset(folder, survey, name=name, seed=seed, demo=what == DEMO, command=command_line())
+    terminal = screen()
+    title, _, read = describe(survey, seed)
+    terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
+    lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
+    for line in [read, *lines, f"page: {page}"]:
+        terminal.print(line, markup=False)
+    return name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
 
 
 def _counts(manifest: Manifest) -> list[tuple[str, ...]]:

@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 from rich.filesize import decimal
 
-from artclf.cli.console import exit_codes
-
 app = typer.Typer(help="What is kept so that it need not be computed again: list it, or make room.", no_args_is_help=True)
 
 DAY = 86400.0  # seconds
@@ -34,14 +32,12 @@ def clear(
         list[str] | None, typer.Argument(help="pixels, prefix, demo, or names of artclf cache list; none: all.")
     ] = None,
     unused: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Only what was not used in so many days.")] = 0,
-) -> None:
+) -> int:
     """Remove what is kept; it is computed again when it is needed. What a process is writing stays, and the exit code is 1."""
     from artclf.cache import folder  # noqa: PLC0415 (as above)
 
-    with exit_codes():
-        found = folder.chosen(folder.entries(), names or [])
     freed, stayed = 0, 0
-    for entry in found:
+    for entry in folder.chosen(folder.entries(), names or []):
         if time.time() - entry.used < unused * DAY:
             continue
         if reason := folder.clear(entry):
@@ -51,4 +47,4 @@ def clear(
             freed += entry.bytes
             typer.echo(f"removed {entry.name}: {entry.what}, {decimal(entry.bytes)}")
     typer.echo(f"{decimal(freed)} freed in {folder.cache_folder()}")
-    raise typer.Exit(1 if stayed else 0)
+    return stayed

@@ -1,11 +1,12 @@
-"""How commands end where something is wrong that the user can mend, and how they name images that can't be read."""
+"""How commands end and what they print alike. Loads nothing heavy."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
 
@@ -14,29 +15,43 @@ if TYPE_CHECKING:
 
 MOST_LINES = 20  # unreadable files named in the terminal
 
-
-@contextmanager
-def exit_codes(interrupted: str = "interrupted") -> Iterator[None]:
-    """End after an ArtclfError with its message on stderr and code 2, after Ctrl-C with the given one and code 130."""
-    try:
-        yield
-    except ArtclfError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(USAGE_ERROR) from error
-    except KeyboardInterrupt as error:
-        typer.echo(interrupted, err=True)
-        raise typer.Exit(INTERRUPTED) from error
+To = Annotated[Path | None, typer.Option(file_okay=False, help="The folder to write to.", show_default="one in outputs/")]
 
 
-def name_unreadable(unreadable: "pd.DataFrame", root: Path, listed: Path) -> None:
-    """Print the first images that can't be read on stderr.
+class Commands(TyperGroup):
+    """Commands that return how many images failed.
+
+    Exit codes: 0 without failures, 1 with some, 2 after an ArtclfError, whose message goes to stderr, 130 after Ctrl-C.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command, and end with its exit code."""
+        try:
+            failed = super().invoke(ctx)
+        except ArtclfError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(USAGE_ERROR) from error
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+        raise typer.Exit(1 if failed else 0)
+
+
+def command_line() -> str:
+    """The command as it was typed, for reports."""
+    return shlex.join(["artclf", *sys.argv[1:]])
+
+
+def name_unreadable(unreadable: "pd.DataFrame", root: Path, listed: Path | None = None) -> int:
+    """Print the first images that can't be read on stderr, and return how many there are.
 
     Args:
         unreadable: their path and reason.
         root: the folder that paths start from.
-        listed: the file that holds all of them.
+        listed: the file that holds all of them, if there is one.
     """
     for path, reason in unreadable[["path", "reason"]].head(MOST_LINES).itertuples(index=False):
         typer.echo(f"error: {root / path}: {reason}", err=True)
     if len(unreadable) > MOST_LINES:
-        typer.echo(f"error: and {len(unreadable) - MOST_LINES:,} more, all in {listed}", err=True)
+        typer.echo(f"error: and {len(unreadable) - MOST_LINES:,} more{f', all in {listed}' if listed else ''}", err=True)
+    return len(unreadable)

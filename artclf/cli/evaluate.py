@@ -1,19 +1,19 @@
 """`artclf evaluate`: which images, which folder, and what is printed."""
 
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 import typer
 
 from artclf.cli.arguments import name_of, output_folder, read_images
 from artclf.cli.console import name_unreadable
+from artclf.errors import ArtclfError
 from artclf.inference.evaluate import EvaluateOptions, evaluate
-from artclf.inference.finished_run import FinishedRun, find_run
-from artclf.inference.selection import Selection, own_images, select_images
+from artclf.inference.finished_run import find_run
+from artclf.inference.selection import own_images, select_images
 from artclf.model.checkpoint import read_decision_rule
 from artclf.report.robustness import describe_robustness, read_robustness
 from artclf.report.terminal import screen, splits_table
+from artclf.run_folder import REPORT_FILE
 
 
 def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | None, options: EvaluateOptions) -> int:
@@ -22,31 +22,29 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
     Args:
         run: a run folder or a checkpoint.
         what: as for `read_images`; None for the images that the run was tested on.
-        to: the folder of the report; None for a new outputs/evaluate/<date>_<time>.
+        to: the folder of the report, which has to be empty; None for a new one.
         split: the only split to take; None for all.
         options: what is asked for.
     """
     finished = find_run(run)
-    selection = own_images(finished, split) if what is None else _select(finished, what, split)
+    if what is None:
+        selection = own_images(finished, split)
+    else:
+        selection = select_images(finished, read_images(what), name_of(what), split)
+        rule = read_decision_rule(finished.checkpoint)
+        if rule is not None and Path(rule.fitted_on) == Path(what).expanduser().absolute():
+            selection.notes.append(f"calibration and thresholds were fitted to the images of {what}, so their figures flatter")
     root = selection.manifest.root
-    folder = output_folder(to or Path("outputs", "evaluate", f"{datetime.now():%Y-%m-%d_%H-%M-%S}"), root, empty=True)
+    folder = output_folder(to, "evaluate", images=root)
+    if folder.exists() and any(folder.iterdir()):
+        raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
     for note in selection.notes:
         typer.echo(f"note: {note}", err=True)
     metrics, unreadable = evaluate(folder, finished, selection, options)
     terminal = screen()
     terminal.print(splits_table(f"{run} on {selection.name}", metrics))
-    if (found := read_robustness(folder)) is not None:
-        for line in describe_robustness(found):
-            terminal.print(line, markup=False)
-    name_unreadable(unreadable, root, folder / "rejected.csv")
-    terminal.print(f"page: {folder / 'report.html'}", markup=False)
-    return len(unreadable)
-
-
-def _select(run: FinishedRun, what: str, split: str | None) -> Selection:
-    selection = select_images(run, read_images(what), name_of(what), split)
-    rule = read_decision_rule(run.checkpoint)
-    if rule is None or Path(rule.fitted_on) != Path(what).expanduser().absolute():
-        return selection
-    note = f"calibration and thresholds were fitted to the images of {what} themselves, so their figures flatter: give others"
-    return replace(selection, notes=[*selection.notes, note])
+    robustness = read_robustness(folder)
+    for line in describe_robustness(robustness) if robustness is not None else ():
+        terminal.print(line, markup=False)
+    terminal.print(f"page: {folder / REPORT_FILE}", markup=False)
+    return name_unreadable(unreadable, root, folder / "rejected.csv")

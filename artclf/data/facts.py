@@ -16,8 +16,6 @@ from PIL import Image
 from PIL.ExifTags import Base as Tag
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from rich.console import Console
-from rich.progress import track
 from scipy.fft import dctn
 
 from artclf.data.canonical import Canonical
@@ -25,6 +23,7 @@ from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, open_image, 
 from artclf.data.jpeg import estimate_quality, name_tables, subsampling
 from artclf.data.manifest import COLUMNS, Manifest
 from artclf.data.sampling import draw_sample
+from artclf.runtime import progress
 
 DEFAULT_SAMPLE = 5_000  # files: a share is then known to within 1.4 points (two standard errors)
 
@@ -131,7 +130,6 @@ def survey_files(
     canonical: Canonical | None = None,
     threads: int = 4,
     max_pixels: int = DEFAULT_MAX_PIXELS,
-    quiet: bool = False,
 ) -> Survey:
     """Read the facts of a manifest's files, or of a sample of them.
 
@@ -143,7 +141,6 @@ def survey_files(
         canonical: the form in which decoded images are measured too.
         threads: how many files at a time.
         max_pixels: an image with more counts as unreadable.
-        quiet: show no progress.
     """
     table = manifest.table[list(COLUMNS)]
     if sample is not None and sample < len(table):
@@ -159,9 +156,8 @@ def survey_files(
             return {"reason": error.reason}
 
     label = "Decoding images" if decode else "Reading headers"
-    bar = Console(stderr=True, quiet=quiet)  # what is printed may be piped elsewhere
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        rows = list(track(pool.map(read, table["path"]), label, total=len(table), transient=True, console=bar))
+        rows = list(progress(pool.map(read, table["path"]), label, len(table)))
     reasons = pd.Series([row.get("reason", "") for row in rows], index=table.index, dtype=str)
     unreadable = table[["path", "label"]].assign(reason=reasons)[reasons != ""].reset_index(drop=True)
     names, measured = [field.name for field in fields(FileFacts)], ["sha256", "hash", *STATISTICS]

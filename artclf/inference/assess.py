@@ -4,6 +4,7 @@ import logging
 import platform
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -28,7 +29,7 @@ from artclf.inference.score import reader, score_images
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.run_page import write_report
-from artclf.run_folder import as_json, write_text
+from artclf.run_folder import METRICS_FILE, as_json, write_text
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def assess(
         manifest: the images that are audited.
         predictions: the manifest's columns and p_ai, of every image that was tested.
         rule: of the verdicts.
-        facts: the rest of metrics.json: seed, precision, fallbacks and more.
+        facts: the rest of metrics.json, with at least seed, precision and fallbacks.
         options: what is measured.
 
     Returns:
@@ -70,10 +71,10 @@ def assess(
     """
     predictions = with_verdicts(predictions, rule)
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    group_metrics(predictions).to_csv(folder / "groups.csv", index=False, float_format="%.7g")
-    ordered = sorted(predictions["split"].unique(), key=lambda name: ({"test": 0, "val": 1}.get(name, 2), name))
+    groups = group_metrics(predictions)
+    groups.to_csv(folder / "groups.csv", index=False, float_format="%.7g")
     metrics = {
-        "splits": {name: split_metrics(predictions[predictions["split"] == name]) for name in ordered},
+        "splits": {name: split_metrics(predictions[predictions["split"] == name]) for name in groups["split"].unique()},
         **decision_metrics(predictions, rule),
         **facts,
         "fallbacks": [*facts["fallbacks"], *rule.shortfalls()],
@@ -81,7 +82,7 @@ def assess(
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
         limits: dict[str, Any] = {"threads": options.threads, "max_pixels": options.max_pixels}
-        survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, quiet=True, **limits)
+        survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, **limits)
         found = audit_survey(survey, canonical=form if model.canonical else None)
         write_text(folder / AUDIT_FILE, as_json(found))
         tested = sample_test_images(predictions, options.images, facts["seed"])
@@ -112,7 +113,7 @@ def compare_canonical(
 def write_results(folder: Path, metrics: dict[str, Any], began: float, *, report: bool = True) -> None:
     """Write metrics.json, with the seconds since `began` (of `time.perf_counter`), and report.html."""
     metrics["seconds"] = round(time.perf_counter() - began, 2)
-    write_text(folder / "metrics.json", as_json(metrics))
+    write_text(folder / METRICS_FILE, as_json(metrics))
     if report:
         write_report(folder)
 
@@ -127,10 +128,8 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages that figures depend on; packages that are not installed are left out."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
     return found
 
 

@@ -31,29 +31,29 @@ class Recalibration:
     rule: DecisionRule
     found: dict[str, Any]  # what calibrate_<date>_<time>.json holds
 
-    def save(self) -> Path | None:
-        """Save the rule with the model, and all of it as calibrate_<date>_<time>.json in the run folder, if there is one."""
+    def save(self) -> list[Path]:
+        """Save the rule in the checkpoint, and `found` in the run folder, if there is one; return the files."""
         write_decision_rule(self.checkpoint, self.rule)
         folder = self.checkpoint.absolute().parent.parent
         if not (folder / METRICS_FILE).is_file():
-            return None
+            return [self.checkpoint]
         report = folder / f"calibrate_{datetime.now():%Y-%m-%d_%H-%M-%S}.json"
         write_text(report, as_json(self.found))
-        return report
+        return [self.checkpoint, report]
 
 
-def calibrate(
-    run: Path, images: Path, *, method: str = "auto", false_positive_rate: float = 0.01, false_negative_rate: float = 0.05
-) -> Recalibration:
-    """Fit calibration and thresholds of a model to labelled images (see `fit_decision_rule`), without saving them.
+def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
+    """Fit a model's calibration and thresholds to labelled images, without saving them.
+
+    Args:
+        run: a run folder or a checkpoint.
+        images: as for `read_any`.
+        options: method, false_positive_rate and false_negative_rate, as in `fit_decision_rule`.
 
     Raises:
-        ArtclfError: where there is no checkpoint, a file of its run is damaged, a rate is out of range, or there are fewer than
-            five readable images of a class.
+        ArtclfError: where there is no checkpoint, a file of its run is damaged, or there are fewer than five readable images of
+            a class.
     """
-    for option, rate in (("--false-positive-rate", false_positive_rate), ("--false-negative-rate", false_negative_rate)):
-        if not 0 < rate < 1:
-            raise ArtclfError(f"{option}: got {rate:g}; allowed: a share between 0 and 1, such as 0.01 for 1%")
     finished = find_run(run)
     manifest = read_any(images)
     trained = splits_of(finished, manifest) == "train"
@@ -61,29 +61,21 @@ def calibrate(
     scored, unreadable = score_images(model, manifest.root, manifest.table[~trained], precision)
     is_ai, p_ai = truth(scored)
     if min(is_ai.sum(), (~is_ai).sum()) < FEWEST:
-        known = f" ({int(trained.sum())} more trained this model)" if trained.any() else ""
+        known = f" ({trained.sum()} more trained this model)" if trained.any() else ""
         raise ArtclfError(
             f"{images}: holds {(~is_ai).sum()} human and {is_ai.sum()} AI images that can be used{known}; allowed: {FEWEST} of "
             "each at least, and about a hundred are of use"
         )
-    rule = fit_decision_rule(
-        is_ai,
-        p_ai,
-        method=method,
-        false_positive_rate=false_positive_rate,
-        false_negative_rate=false_negative_rate,
-        fitted_on=str(images.expanduser().absolute()),
-    )
+    rule = fit_decision_rule(is_ai, p_ai, fitted_on=str(images.expanduser().absolute()), **options)
     found = {
         "left_out": int(trained.sum()) if finished.training_known else None,
         "unreadable": {str(manifest.root / path): reason for path, reason in unreadable.itertuples(index=False)},
         **_describe(rule, is_ai, p_ai),
-        "replaced": None,
+        "replaced": replaced.to_json() if replaced else None,
     }
     if replaced is not None:
-        calibrated = replaced.calibrator.apply(p_ai)
-        found["replaced"] = replaced.to_json()
-        found |= {"replaced_errors": errors(is_ai, calibrated), "replaced_verdicts": _count_verdicts(replaced, is_ai, p_ai)}
+        found["replaced_errors"] = errors(is_ai, replaced.calibrator.apply(p_ai))
+        found["replaced_verdicts"] = _count_verdicts(replaced, is_ai, p_ai)
     return Recalibration(finished.checkpoint, rule, found)
 
 

@@ -54,14 +54,20 @@ def evaluate(
     began = time.perf_counter()
     model, rule, precision = load_model(run, options.precision)
     root, rows = selection.manifest.root, selection.manifest.table[list(COLUMNS)]
-    predictions, unreadable = score_images(model, root, rows, precision, progress="Scoring images")
+    predictions, unreadable = score_images(model, root, rows, precision)
     if predictions.empty:
         path, reason = unreadable.iloc[0]
         raise ArtclfError(f"{selection.name}: none of its {len(rows):,} images can be read (first: {root / path}: {reason})")
     notes, distorted = list(selection.notes), None
     if options.robustness:
-        distorted, more = _score_distorted(model, selection, predictions, precision, options)
-        notes += more
+        sample = sample_test_images(predictions, options.sample, options.seed)
+        seed, reencoded = options.seed, options.reencoded
+        distorted, failed = score_distorted(model, root, sample, precision, seed=seed, reencoded=reencoded)
+        if distorted.empty:
+            raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
+        for path, reason in failed.itertuples(index=False):
+            notes.append(f"{path} is not among the distorted images: {reason}")
+            log.warning("%s", notes[-1])
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / MANIFEST_FILE, selection.manifest.to_csv())
     if len(unreadable):
@@ -80,20 +86,6 @@ def evaluate(
     metrics = assess(folder, model, selection.manifest, predictions, rule, facts, AssessOptions())
     write_results(folder, metrics, began)
     return metrics, unreadable
-
-
-def _score_distorted(
-    model: ArtClassifier, selection: Selection, predictions: pd.DataFrame, precision: str, options: EvaluateOptions
-) -> tuple[pd.DataFrame, list[str]]:
-    """Scores of a sample of the test images in all versions, and notes on those that have none."""
-    root, sample = selection.manifest.root, sample_test_images(predictions, options.sample, options.seed)
-    scores, failed = score_distorted(model, root, sample, precision, seed=options.seed, reencoded=options.reencoded)
-    if scores.empty:
-        raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
-    notes = [f"{path} is not among the distorted images: {reason}" for path, reason in failed.itertuples(index=False)]
-    for note in notes:
-        log.warning("%s", note)
-    return scores, notes
 
 
 def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed: int) -> None:

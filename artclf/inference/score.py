@@ -1,6 +1,5 @@
 """Scores of image files by a finished model: as it was trained to see them, in another form, or distorted in many ways."""
 
-import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from pathlib import Path
@@ -8,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from rich.console import Console
-from rich.progress import track
 
 from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
@@ -21,6 +18,7 @@ from artclf.evaluation.decision import as_stored
 from artclf.evaluation.types import Floats
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
+from artclf.runtime import cores, progress
 
 BATCH = {"cpu": 16, "cuda": 64}  # squares
 _MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold an image of half a gigabyte
@@ -55,7 +53,7 @@ def score(
         read or reader(model, model.canonical).read,
         (versions, 3, size, size),
         batch=max(1, BATCH[device.type] // versions),
-        threads=min(_MOST_THREADS, max(2, os.cpu_count() or 1)),
+        threads=min(_MOST_THREADS, max(2, cores())),
         pinned=device.type == "cuda",
     )
     with closing(batches):
@@ -68,14 +66,14 @@ def score(
 
 
 def score_images(
-    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, read: Read | None = None, progress: str = ""
+    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, read: Read | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score the images of a manifest's rows, whose paths are relative to `root`; `progress` labels a progress bar.
+    """Score the images of a manifest's rows, whose paths are relative to `root`.
 
     Returns:
         The rows that can be read, with p_ai; and path and reason of the others.
     """
-    p_ai, reasons = _score_all(model, [root / path for path in rows["path"]], precision, read, 1, progress)
+    p_ai, reasons = _score_all(model, [root / path for path in rows["path"]], precision, read)
     scored = rows.assign(p_ai=as_stored(p_ai[:, 0]))
     return scored[~np.isnan(p_ai[:, 0])].reset_index(drop=True), _unreadable(rows, reasons)
 
@@ -103,7 +101,7 @@ def score_distorted(
             raise UnreadableImage(file, "not enough memory for the versions of this image") from error
 
     versions = pd.DataFrame(list_versions(reencoded=reencoded))
-    p_ai, reasons = _score_all(model, list(paths), precision, read, len(versions), "Scoring distorted images")
+    p_ai, reasons = _score_all(model, list(paths), precision, read, len(versions))
     readable = ~np.isnan(p_ai[:, 0])
     images = rows.loc[readable, list(COLUMNS)]
     images = images.assign(shorter_side=images["path"].map(sides))
@@ -112,13 +110,10 @@ def score_distorted(
 
 
 def _score_all(
-    model: ArtClassifier, files: list[Path], precision: str, read: Read | None, versions: int, progress: str
+    model: ArtClassifier, files: list[Path], precision: str, read: Read | None, versions: int = 1
 ) -> tuple[Floats, list[str]]:
     """Scores [N, V], and N reasons why files can't be read ("" where they can)."""
-    terminal = Console(stderr=True)
-    shown = bool(progress) and terminal.is_terminal
-    tracked = track(files, progress, transient=True, console=terminal, disable=not shown)
-    batches = list(score(model, tracked, precision, read, versions))
+    batches = list(score(model, progress(files, "Scoring images"), precision, read, versions))
     p_ai = np.concatenate([np.empty((0, versions)), *(scores for _, scores, _ in batches)])
     return p_ai, [reason for _, _, reasons in batches for reason in reasons]
 

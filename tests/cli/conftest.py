@@ -18,6 +18,15 @@ def artclf(*words: object) -> Result:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
+def refusal(*words: object) -> str:
+    """The only line that a refused command prints."""
+    done = artclf(*words)
+    assert done.exit_code == 2, done.output
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
 @pytest.fixture(scope="session")
 def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the drawn images as it ends, with random weights: its checkpoint, manifest and metrics; no test changes it."""

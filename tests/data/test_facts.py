@@ -48,7 +48,7 @@ def test_exif_is_found(tmp_path: Path, file_format: str) -> None:
 
 
 def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None:
-    survey = survey_files(damaged, threads=2, quiet=True)
+    survey = survey_files(damaged, threads=2)
     assert survey.opened == 8
     facts = survey.facts
     assert facts["path"].tolist() == [f"ai/sd/oil/{n}.png" for n in range(3)] + [f"human/ink/{n}.jpg" for n in range(3)]
@@ -59,16 +59,16 @@ def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None
         {"path": "ai/sd/text.jpg", "label": "ai", "reason": "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)"},
         {"path": "human/empty.png", "label": "human", "reason": "empty file"},
     ]
-    sample = survey_files(damaged, sample=4, seed=1, quiet=True)
+    sample = survey_files(damaged, sample=4, seed=1)
     assert (sample.opened, len(sample.manifest.table)) == (4, 8)
 
 
 def test_files_are_measured_as_stored_and_in_canonical_form(damaged: Manifest) -> None:
     data = (damaged.root / "ai/sd/oil/1.png").read_bytes()
     (damaged.root / "ai/sd/oil/1.png").write_bytes(data[: len(data) // 2])
-    assert len(survey_files(damaged, quiet=True).facts) == 6  # its header is sound
+    assert len(survey_files(damaged).facts) == 6  # its header is sound
     form = Canonical(16, 75)
-    survey = survey_files(damaged, decode=True, canonical=form, quiet=True)
+    survey = survey_files(damaged, decode=True, canonical=form)
     assert survey.unreadable["path"].tolist() == ["ai/sd/oil/1.png", "ai/sd/text.jpg", "human/empty.png"]
     assert "truncated" in survey.unreadable["reason"][0]
     assert survey.measured is not None
