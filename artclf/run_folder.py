@@ -34,12 +34,11 @@ MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record o
 
 def read_metrics(run: Path) -> dict[str, Any]:
     """Read a run's metrics.json. ArtclfError where it is missing (the run has not finished) or is not what a run writes."""
-    path = run / METRICS_FILE
-    metrics = read_json(path, "run the training again")
-    if metrics is None and not path.is_file():
+    metrics = read_json(run / METRICS_FILE, "run the training again")
+    if metrics is None:
         raise ArtclfError(f"{run}: no metrics.json in this folder; give the folder of a run that has finished")
     if not isinstance(metrics, dict):
-        raise ArtclfError(f"{path}: got a {type(metrics).__name__}, a run writes an object")
+        raise ArtclfError(f"{run / METRICS_FILE}: got a {type(metrics).__name__}, a run writes an object")
     return metrics
 
 
@@ -54,9 +53,9 @@ def read_json(file: Path, remedy: str) -> Any:
 
 
 def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> "pd.DataFrame | None":
-    """Read a run's CSV file; None where there is no such file or nothing in it. ArtclfError where a column is missing or wrong.
+    """Read a run's CSV file; None if it is missing or empty. ArtclfError if it lacks one of these columns, or numbers are none.
 
-    Text stays text (a generator called NA is no gap); an empty cell among numbers is NaN.
+    Columns of numbers are float, NaN where a cell is empty; all others stay text, a generator called NA as well.
     """
     import pandas as pd  # noqa: PLC0415 (`python train.py --help` stays quick)
 

@@ -23,18 +23,16 @@ PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on seve
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 KEPT_BLOCKS = (2**30, 2**25)  # the largest block to keep: ResNet-50 at batch 256 needs 0.8 GB; older glibcs allow 2**25
-MALLOC_VARIABLES = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_")
-MALLOC_TUNABLES = ("glibc.malloc.mmap_", "glibc.malloc.trim_", "glibc.malloc.top_pad")
+THRESHOLDS = ("mmap_", "trim_", "top_pad")  # in names of malloc's environment variables and tunables
 
 
 @contextmanager
 def quick_imports() -> Iterator[None]:
     """Load torch and what needs it in less time, and let its OpenMP threads sleep when they wait.
 
-    The garbage collector is off, and what was loaded is exempt from it later: a fifth of the import time. Nothing is done
-    where torch is loaded already: the caller's own garbage would be exempt too. Threads that sleep instead of spinning let a
-    network compute 1.4 times as fast on 2 cores beside one busy process; alone, as fast as before. OMP_WAIT_POLICY and
-    GOMP_SPINCOUNT choose otherwise.
+    The garbage collector is off, and what was loaded is exempt from it later: a fifth of the import time. If torch is loaded
+    already, nothing is done: the caller's own garbage would be exempt too. Threads that sleep instead of spinning let a
+    network compute 1.4 times as fast on 2 cores beside a busy process; OMP_WAIT_POLICY and GOMP_SPINCOUNT choose otherwise.
     """
     if "torch" in sys.modules:
         yield
@@ -54,12 +52,10 @@ def keep_freed_memory() -> bool:
 
     Nothing is done without glibc, under another allocator (LD_PRELOAD), and where the user has chosen thresholds.
     """
-    chosen = (
-        any(name in os.environ for name in MALLOC_VARIABLES)
-        or any(name in os.environ.get("GLIBC_TUNABLES", "") for name in MALLOC_TUNABLES)
-        or "malloc" in os.environ.get("LD_PRELOAD", "")  # jemalloc, tcmalloc, mimalloc
-    )
-    if chosen or platform.libc_ver()[0] != "glibc":
+    settings = [os.environ.get("GLIBC_TUNABLES", ""), *(name.lower() for name in os.environ if name.startswith("MALLOC_"))]
+    chosen = any(threshold in setting for setting in settings for threshold in THRESHOLDS)
+    other = "malloc" in os.environ.get("LD_PRELOAD", "")  # jemalloc, tcmalloc, mimalloc
+    if chosen or other or platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
     kept = any(mallopt(M_MMAP_THRESHOLD, size) == 1 for size in KEPT_BLOCKS)

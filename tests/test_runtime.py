@@ -96,12 +96,6 @@ def test_what_a_user_has_chosen_is_left_alone(environment: dict[str, str]) -> No
     assert int(faults) >= 10 * 16
 
 
-def test_without_glibc_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: pytest.fail("it was loaded"))
-    assert runtime.keep_freed_memory() is False
-
-
 @glibc
 def test_an_old_glibc_gets_its_largest_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_", "LD_PRELOAD"))]:

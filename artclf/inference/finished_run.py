@@ -70,27 +70,16 @@ def load_model(run: FinishedRun, precision: str) -> tuple[ArtClassifier, Decisio
 
 
 def choose_precision(asked: str, tested: str | None, device: str) -> str:
-    """Return the precision in which images are predicted.
+    """Return the precision to compute in on a device, "cpu" or "cuda".
 
-    By default it is the one that the run was tested in, so that p_ai is what its report shows, slow as 32 bits may be. Where
-    that is unknown or the device does not compute in it, it is the fastest one there.
-
-    Args:
-        asked: "auto", or a precision, which is returned as it is.
-        tested: what the run was tested in; None where that is unknown.
-        device: "cpu" or "cuda".
+    "auto" is the one that the run was tested in, so that p_ai is what its report shows, slow as 32 bits may be. If that is
+    unknown (None), or the device does not compute in it, it is the fastest one there.
     """
     if asked != "auto":
         return asked
     fastest = resolve_precision("auto", "gpu" if device == "cuda" else "cpu")
     if tested in {None, "32-true", fastest} or (tested, device) == ("16-mixed", "cuda"):
         return tested or fastest
-    log.warning(
-        "the run was tested in %s, which this %s does not compute in: in %s, p_ai can differ by some thousandths; "
-        "--precision %s insists, and is slow",
-        tested,
-        {"cuda": "GPU", "cpu": "CPU"}[device],
-        fastest,
-        tested,
-    )
+    line = "the run was tested in %s, which this device does not compute in: in %s, p_ai can differ by some thousandths"
+    log.warning(f"{line}; --precision %s insists, and is slow", tested, fastest, tested)
     return fastest

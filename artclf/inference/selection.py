@@ -30,10 +30,9 @@ def own_images(run: FinishedRun, split: str | None = None) -> Selection:
         ArtclfError: where the run is unknown, its images are missing or have changed, or there is no such split.
     """
     remedy = f"type artclf evaluate {run.given} DATA"
-    if run.folder is None:
-        raise ArtclfError(f"{run.checkpoint}: lies in no finished run, so its test images are not known; {remedy}")
     if run.root is None or not run.root.is_dir():
-        raise ArtclfError(f"{run.given}: its images were in {run.root}, which is not there; {remedy}")
+        place = run.root or "no known folder"
+        raise ArtclfError(f"{run.given}: the images that it was tested on are not there (in {place}); {remedy}")
     table = run.images[run.images["split"] != "train"]
     files = [run.root / path for path in table["path"]]
     lost = [file for file in files if not file.is_file()]
@@ -44,7 +43,7 @@ def own_images(run: FinishedRun, split: str | None = None) -> Selection:
             f"{run.given}: {len(lost):,} of its {len(files):,} images are missing or have changed since the run was tested on "
             f"them (first: {lost[0]}); {remedy}"
         )
-    name = str((run.metrics.get("data") or {}).get("source") or run.root.name)
+    name = run.metrics["data"]["source"]
     table, notes = _with_test_split(table[list(COLUMNS)], name, split)
     return Selection(name, Manifest(run.root, table), True, int((run.images["split"] == "train").sum()), notes)
 
@@ -95,22 +94,17 @@ def _real_paths(root: Path, table: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _with_test_split(table: pd.DataFrame, name: str, split: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """The split asked for, or all; where none is named test, the largest is renamed so, as the report centres on test."""
+    """The split asked for, or all, and notes; if none is named test, the largest is renamed, as the report is about test."""
     names = list(table["split"].unique())
     if split is not None:
         if split not in names:
-            raise ArtclfError(
-                f"--split {split}: allowed are splits of {name} that the model was not trained on: {', '.join(names)}"
-                f"{nearest(split, names)}"
-            )
+            allowed = f"{', '.join(names)}{nearest(split, names)}"
+            raise ArtclfError(f"--split {split}: allowed are splits of {name} that the model was not trained on: {allowed}")
         table, names = table[table["split"] == split], [split]
     notes = []
     if "test" not in names:
         largest = max(names, key=lambda one: (one not in {"train", "val"}, (table["split"] == one).sum()))
-        notes.append(f"the split {largest} of {name} is called test here")
-        if largest == "val":
-            notes[0] += (
-                "; if the model was validated on it, it chose the weights and the thresholds, and the figures are too good"
-            )
+        chose = "; if the model was validated on it, it chose weights and thresholds, and the figures are too good"
+        notes.append(f"the split {largest} of {name} is called test here{chose if largest == 'val' else ''}")
         table = table.assign(split=table["split"].replace(largest, "test"))
     return table.reset_index(drop=True), notes
