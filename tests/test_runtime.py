@@ -80,32 +80,39 @@ def test_a_freed_block_is_used_again() -> None:
     assert int(faults) < int(left) / 10
 
 
-@glibc
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"MALLOC_TRIM_THRESHOLD_": "1000000"},
-        {"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=512:glibc.malloc.mmap_threshold=1000000"},
-        {"LD_PRELOAD": "/nowhere/libjemalloc.so.2"},  # the loader warns that it is not there
-    ],
-    ids=str,
-)
-def test_what_a_user_has_chosen_is_left_alone(environment: dict[str, str]) -> None:
-    kept, faults = printed_by(FAULTS, "keep", **environment)
-    assert kept == "False"
-    assert int(faults) >= 10 * 16
-
-
-@glibc
-def test_an_old_glibc_gets_its_largest_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def mallopt_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What malloc is told, under an old glibc, in an environment without settings."""
     for name in [name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_", "LD_PRELOAD"))]:
         monkeypatch.delenv(name)
-    calls = []
+    calls: list[tuple[int, int]] = []
 
     def mallopt(what: int, value: int) -> int:
         calls.append((what, value))
         return int(what == -1 or value <= 2**25)
 
     monkeypatch.setattr(runtime.ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=mallopt))
-    assert runtime.keep_freed_memory() is True
-    assert calls == [(-3, 2**30), (-3, 2**25), (-1, -1)]
+    return calls
+
+
+@glibc
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MALLOC_TRIM_THRESHOLD_", "1000000"),
+        ("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=512:glibc.malloc.mmap_threshold=1000000"),
+        ("LD_PRELOAD", "/nowhere/libjemalloc.so.2"),
+    ],
+)
+def test_what_a_user_has_chosen_is_left_alone(
+    name: str, value: str, mallopt_calls: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert not runtime.keep_freed_memory()
+    assert not mallopt_calls
+
+
+@glibc
+def test_an_old_glibc_gets_its_largest_threshold(mallopt_calls: list[tuple[int, int]]) -> None:
+    assert runtime.keep_freed_memory()
+    assert mallopt_calls == [(-3, 2**30), (-3, 2**25), (-1, -1)]

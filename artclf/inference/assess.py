@@ -25,7 +25,7 @@ from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
 from artclf.evaluation.robustness import compare_forms
 from artclf.inference.audit import audit_survey
-from artclf.inference.score import reader, score_images
+from artclf.inference.score import THREADS, reader, score_images
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.run_page import write_report
@@ -42,7 +42,6 @@ class AssessOptions:
 
     images: int = AuditConfig().images  # at most so many are audited, and compared in canonical form; 0: none
     canonical: Canonical | None = None  # the form of the comparison; None: the model's own, or the default for its size
-    threads: int = 2
     max_pixels: int = DEFAULT_MAX_PIXELS
 
 
@@ -81,7 +80,7 @@ def assess(
     }
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
-        limits: dict[str, Any] = {"threads": options.threads, "max_pixels": options.max_pixels}
+        limits = {"threads": THREADS, "max_pixels": options.max_pixels}
         survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, **limits)
         found = audit_survey(survey, canonical=form if model.canonical else None)
         write_text(folder / AUDIT_FILE, as_json(found))

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.data.manifest import COLUMNS
 from artclf.data.sampling import sample_test_images
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD, default_rule
@@ -53,7 +52,7 @@ def evaluate(
     """
     began = time.perf_counter()
     model, rule, precision = load_model(run, options.precision)
-    root, rows = selection.manifest.root, selection.manifest.table[list(COLUMNS)]
+    root, rows = selection.manifest.root, selection.manifest.table
     predictions, unreadable = score_images(model, root, rows, precision)
     if predictions.empty:
         path, reason = unreadable.iloc[0]

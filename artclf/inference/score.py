@@ -21,7 +21,7 @@ from artclf.model.precision import autocast
 from artclf.runtime import cores, progress
 
 BATCH = {"cpu": 16, "cuda": 64}  # squares
-_MOST_THREADS = 8  # more than a fast GPU needs of them, and each may hold an image of half a gigabyte
+THREADS = min(8, max(2, cores()))  # 8 are more than a fast GPU needs, and each may hold an image of half a gigabyte
 
 Read = Callable[[Path], torch.Tensor]
 """File → what the network is shown of it: uint8 [3, S, S], or [V, 3, S, S] for V versions of the image."""
@@ -53,7 +53,7 @@ def score(
         read or reader(model, model.canonical).read,
         (versions, 3, size, size),
         batch=max(1, BATCH[device.type] // versions),
-        threads=min(_MOST_THREADS, max(2, cores())),
+        threads=THREADS,
         pinned=device.type == "cuda",
     )
     with closing(batches):

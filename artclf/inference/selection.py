@@ -33,22 +33,20 @@ def own_images(run: FinishedRun, split: str | None = None) -> Selection:
     if run.root is None or not run.root.is_dir():
         place = run.root or "no known folder"
         raise ArtclfError(f"{run.given}: the images that it was tested on are not there (in {place}); {remedy}")
-    table = run.images[run.images["split"] != "train"]
-    files = [run.root / path for path in table["path"]]
+    tested = run.images[run.images["split"] != "train"]
+    files = [run.root / path for path in tested["path"]]
     lost = [file for file in files if not file.is_file()]
-    if not lost and SHA256 in table:
-        lost = [file for file, was, now in zip(files, table[SHA256], hash_files(files), strict=True) if was != now]
+    if not lost and SHA256 in tested:
+        lost = [file for file, was, now in zip(files, tested[SHA256], hash_files(files), strict=True) if was != now]
     if lost:
         raise ArtclfError(
             f"{run.given}: {len(lost):,} of its {len(files):,} images are missing or have changed since the run was tested on "
             f"them (first: {lost[0]}); {remedy}"
         )
-    name = run.metrics["data"]["source"]
-    table, notes = _with_test_split(table[list(COLUMNS)], name, split)
-    return Selection(name, Manifest(run.root, table), True, int((run.images["split"] == "train").sum()), notes)
+    return select_images(run, Manifest(run.root, run.images), run.metrics["data"]["source"], split, own=True)
 
 
-def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | None = None) -> Selection:
+def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | None = None, *, own: bool = False) -> Selection:
     """Select those images that the model was not trained on, of one split or of all.
 
     Those that it was validated on are `val`, and those without a split `test`.
@@ -60,16 +58,17 @@ def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | 
     trained = known == "train"
     if trained.all():
         raise ArtclfError(f"{name}: the model was trained on each of these {len(trained):,} images; give other ones")
-    table = manifest.table.assign(split=known.where(known != "", manifest.table["split"]).replace("", "test"))
+    table = manifest.table[list(COLUMNS)]
+    table = table.assign(split=known.where(known != "", table["split"]).replace("", "test"))
     table, notes = _with_test_split(table[~trained], name, split)
-    if trained.any():
-        notes.append(f"{int(trained.sum()):,} images of {name} are left out: the model was trained on them")
+    if trained.any() and not own:
+        notes.append(f"{trained.sum():,} images of {name} are left out: the model was trained on them")
     if not run.training_known:
         notes.append(
             f"what {run.given} was trained on is not known: if it was trained on images of {name}, these figures are too good"
         )
     left_out = int(trained.sum()) if run.training_known else None
-    return Selection(name, Manifest(manifest.root, table), False, left_out, notes)
+    return Selection(name, Manifest(manifest.root, table), own, left_out, notes)
 
 
 def splits_of(run: FinishedRun, manifest: Manifest) -> "pd.Series[str]":

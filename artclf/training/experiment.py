@@ -98,7 +98,6 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     options = AssessOptions(
         images=config.audit.images,
         canonical=Canonical.from_config(config.data),
-        threads=max(2, config.data.num_workers),
         max_pixels=config.data.max_pixels,
     )
     metrics = assess(folder, model.to(device).eval(), data.manifest, predictions, rule, facts, options)

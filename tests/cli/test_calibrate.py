@@ -9,25 +9,13 @@ import pytest
 from typer.testing import Result
 
 from artclf.evaluation.conformal import fit_decision_rule
-from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
+from artclf.evaluation.decision import DecisionRule
 from artclf.inference.predict import predict_images
 from artclf.model.checkpoint import read_decision_rule, write_decision_rule
 from tests.cli.conftest import artclf, refusal
 from tests.conftest import draw
 
-EARLIER_THRESHOLD = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
-EARLIER = DecisionRule(
-    Calibrator("temperature", 1 / 3),
-    0.3,
-    0.7,
-    EARLIER_THRESHOLD,
-    EARLIER_THRESHOLD,
-    (EARLIER_THRESHOLD,),
-    "validation",
-    100,
-    90,
-    {},
-)
+EARLIER = fit_decision_rule(np.arange(40) % 2 == 1, np.linspace(0.1, 0.9, 40))
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +56,7 @@ def test_images_of_ones_own_set_the_verdicts(own_run: Path, labelled: Path) -> N
     assert rule_of(own_run) == rule
     assert f"30 images of {labelled}: 20 human, 10 AI" in done.stdout
     assert f"ai from {rule.ai_from:.4f}" in done.stdout
-    assert (
-        "human images called ai: 9.5% at most are guaranteed (target 10.0%), the true rate may be 1.2% to 24.9%" in done.stdout
-    )
+    assert "9.5% at most are guaranteed (target 10.0%), the true rate may be 1.2% to 24.9%" in done.stdout
     assert "10 AI images can guarantee 9.1% at best; 9 more would be needed for 5.0%" in done.stdout
     (replaced,) = re.findall(r"^that rule: (.*)$", done.stdout, re.MULTILINE)
     assert DecisionRule.from_json(json.loads(replaced)) == EARLIER
@@ -79,7 +65,6 @@ def test_images_of_ones_own_set_the_verdicts(own_run: Path, labelled: Path) -> N
     content = json.loads(report.read_text())
     assert DecisionRule.from_json(content["decision_rule"]) == rule
     assert DecisionRule.from_json(content["replaced"]) == EARLIER
-    assert (content["n_human"], content["n_ai"], content["unreadable"]) == (20, 10, {})
     assert content["needed"] == {"human": 9, "ai": 19}
     assert sum(content["verdicts"]["human"].values()) == 20
     for name, own in (("ai_from", rule.false_positives), ("human_below", rule.false_negatives)):

@@ -17,26 +17,12 @@ def draw_run(tmp_path: Path) -> Callable[..., Path]:
     def draw(name: str, wrong: int, overrides: str = "model=a", seed: int = 0, images: int = 60) -> Path:
         folder = tmp_path / name
         folder.mkdir(parents=True)
-        is_ai = np.arange(2 * images) % 2 == 1
-        right = np.arange(2 * images) >= wrong
-        table = pd.DataFrame(
-            {
-                "path": [f"{i:03d}.png" for i in range(2 * images)],
-                "label": np.where(is_ai, "ai", "human"),
-                "generator": np.where(is_ai, "sd", "human"),
-                "style": "baroque",
-                "split": "test",
-                "p_ai": np.where(is_ai == right, 0.8, 0.2),
-            }
-        )
+        table = pd.DataFrame({"path": [f"{number:03}.png" for number in range(2 * images)], "split": "test"})
+        is_ai = table.index % 2 == 1
+        right = table.index >= wrong
+        table = table.assign(label=np.where(is_ai, "ai", "human"), p_ai=np.where(is_ai == right, 0.8, 0.2))
         table.to_csv(folder / "predictions.csv", index=False)
-        metrics = {
-            "model": {"name": "a", "parameters": 1234567},
-            "data": {"root": "art"},
-            "seed": seed,
-            "seconds": 75.0,
-            "command": f"python train.py {overrides} seed={seed}",
-        }
+        metrics = {"seed": seed, "command": f"python train.py {overrides} seed={seed}"}
         (folder / "metrics.json").write_text(json.dumps(metrics))
         return folder
 

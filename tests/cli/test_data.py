@@ -5,7 +5,7 @@ import pytest
 from artclf.data.sources import artbench_download as verify
 from tests.cli.conftest import artclf, refusal
 from tests.conftest import draw
-from tests.kaggle import MEBIBYTE, Kaggle
+from tests.kaggle import Kaggle
 
 
 @pytest.fixture
@@ -35,18 +35,6 @@ def test_fetch_tells_where_the_download_differs(kaggle: Kaggle) -> None:
     assert done.exit_code == 1
     assert "0 of 60 folders are as in version 5: 60 of 185,015 images" in done.stdout
     assert "To download it anew, remove " in done.stdout
-
-
-@pytest.mark.usefixtures("one_image_each")
-def test_fetch_goes_on_with_what_was_broken_off(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artclf.data.sources.artbench_download.time.sleep", lambda _: None)
-    kaggle.breaks, kaggle.status = {1: 2 * MEBIBYTE + 5}, {2: 500}
-    done = artclf("data", "fetch", "ai_artbench")
-    assert done.exit_code == 2
-    assert "error: Kaggle can't serve the download now (HTTP 500)" in done.stderr
-    done = artclf("data", "fetch", "ai_artbench")
-    assert done.exit_code == 0
-    assert [asked for asked, _ in kaggle.ranges] == [f"bytes={2 * MEBIBYTE}-"]
 
 
 def test_an_interrupted_fetch_says_that_it_can_go_on(kaggle: Kaggle, monkeypatch: pytest.MonkeyPatch) -> None:
