@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
-
-UNKNOWN_MEMORY = 4 * 2**30
 PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
 
-# mallopt's parameters, from malloc.h
-M_TRIM_THRESHOLD = -1
-M_MMAP_THRESHOLD = -3
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt's parameters, from malloc.h
 KEPT_BLOCKS = (2**30, 2**25)  # the largest block to keep: ResNet-50 at batch 256 needs 0.8 GB; older glibcs allow 2**25
 THRESHOLDS = ("mmap_", "trim_", "top_pad")  # in names of malloc's environment variables and tunables
 
@@ -90,7 +86,7 @@ def memory() -> int:
     try:
         found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     except (AttributeError, ValueError, OSError):
-        found = [UNKNOWN_MEMORY]
+        found = [4 * 2**30]
     for file in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
         if file.is_file() and (limit := file.read_text().strip()).isdigit():
             found.append(int(limit))

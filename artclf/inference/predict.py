@@ -31,11 +31,8 @@ def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") ->
     finished = find_run(run)
     model, rule, precision = load_model(finished, precision)
     if rule is None:
-        log.warning(
-            "%s holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on; "
-            "artclf calibrate RUN --images FOLDER sets them",
-            finished.checkpoint,
-        )
+        rule = default_rule(str(finished.checkpoint))
+        log.warning("%s", *rule.shortfalls())
     files = (file for path in paths for file in (image_files(path) if path.is_dir() else [path]))
     yield from predict_files(model, files, precision, rule)
 

@@ -44,7 +44,7 @@ def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
     alone: Path, files: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     scores = sorted(prediction.p_ai for prediction in predict_images(alone, files, "32-true"))
-    assert "holds no thresholds: scores are not calibrated, and the verdict is ai from 0.5 on" in caplog.text
+    assert "has no thresholds: scores are not calibrated, no rate of errors is guaranteed" in caplog.text
     own = ConformalThreshold(scores[15], 0.1, 0.1, 0.0, 0.2)
     rule = DecisionRule(
         Calibrator("platt", 1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, own, own, (own,), "tests", 10, 10, {}
