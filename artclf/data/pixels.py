@@ -20,13 +20,13 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from rich.progress import track
 from torch.utils.data import DataLoader
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
 from artclf.data.images import UnreadableImage, read_bytes
 from artclf.data.reader import ImageReader
+from artclf.runtime import progress
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ def _read_batches(root: Path, paths: list[str], reader: ImageReader, workers: in
         generator=torch.Generator(),  # else a run that decodes would draw other random numbers than one that need not
     )
     batches = iter(loader)  # before the progress bar starts its thread: a process with threads should not be forked
-    yield from track(batches, "Decoding images", total=len(loader), transient=True)
+    yield from progress(batches, "Decoding images", len(loader))
 
 
 def _read_files(root: Path, reader: ImageReader, paths: list[str]) -> Batch:
@@ -191,7 +191,7 @@ def inspect_files(root: Path, paths: Sequence[str], *, max_pixels: int, threads:
     reader = ImageReader(32, max_pixels=max_pixels)  # the size does not matter: every file is decoded as a whole
     with ThreadPoolExecutor(max(1, threads)) as pool:
         found = pool.map(lambda path: _read_file(root, reader, path)[0], paths)
-        return _table(list(track(found, "Decoding images", total=len(paths), transient=True)))
+        return _table(list(progress(found, "Decoding images", len(paths))))
 
 
 def hash_files(files: Sequence[Path]) -> list[str]:
@@ -205,7 +205,7 @@ def hash_files(files: Sequence[Path]) -> list[str]:
             return ""
 
     with ThreadPoolExecutor() as pool:
-        return list(track(pool.map(digest, files), "Comparing files", total=len(files), transient=True))
+        return list(progress(pool.map(digest, files), "Comparing files", len(files)))
 
 
 def _table(files: Sequence[_File]) -> pd.DataFrame:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import Trainer
-from rich.progress import track
 from torch.utils.data import DataLoader, Dataset
 
 from artclf.cache.array_store import ABOUT, Bytes, Numbers, RowStore, StoreError, require_room
@@ -33,6 +32,7 @@ from artclf.data.pixels import WORTH_WORKERS
 from artclf.model.classifier import ArtClassifier
 from artclf.model.layers import frozen_digest
 from artclf.model.split import Split, split
+from artclf.runtime import progress
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +240,7 @@ class FeatureCache:
                 _, keys = self._items(name)
                 batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
                 inputs = self._inputs(name, batches, source)  # before the progress bar's thread begins
-                described = track(inputs, f"Computing the frozen layers of {name}", len(batches), transient=True)
+                described = progress(inputs, f"Computing the frozen layers of {name}", len(batches))
                 for batch, images in zip(batches, described, strict=True):
                     outputs = self._run(features.parts, source, images, trainer)
                     store.append([keys[item] for item in batch], features.form.pack(outputs[: len(batch)]))
