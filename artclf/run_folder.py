@@ -104,7 +104,7 @@ def replacing(file: Path) -> Iterator[Path]:
 def run_lock(run: Path) -> Iterator[list[str]]:
     """Keep other processes out of a run folder; of several processes of one run, the first one locks it.
 
-    Yields a line for metrics.json where the file system has no locks. ArtclfError where another process is using the folder.
+    Yields a line for metrics.json if the file system has no locks. ArtclfError if another process is using the folder.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415 (loads asyncio)
 

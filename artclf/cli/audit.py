@@ -19,19 +19,16 @@ SIZE, DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical images
 def audit_data(
     what: str, to: Path | None, *, json: Path | None, sample: int | None, read_all: bool, seed: int, quick: bool
 ) -> int:
-    """Audit a data set, print what was found, and write the page; the arguments are the options of `artclf audit`.
-
-    Returns:
-        How many of the files that were opened can't be read.
-    """
+    """Audit a data set, print what was found, and write the page; return how many files can't be read."""
     if read_all and sample is not None:
         raise ArtclfError(f"--all and --sample {sample}: got both; --all reads every file, --sample N only N of them")
     if json is not None and quick:
         raise ArtclfError(f"--json {json}: holds an audit, which --quick leaves out; type one of the two")
     manifest, name = read_images(what), name_of(what)
     folder = output_folder(to, "audit", name=name, images=Path(what).expanduser().resolve())
-    for parent in (folder, *([json.parent] if json else [])):
-        parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    if json is not None:
+        json.parent.mkdir(parents=True, exist_ok=True)
     canonical = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
     number = None if read_all else sample or DEFAULT_SAMPLE
     survey = survey_files(manifest, sample=number, seed=seed, decode=not quick, canonical=canonical)

@@ -12,14 +12,10 @@ from artclf.run_folder import METRICS_FILE, runs_of
 
 
 def compare_folders(folders: Sequence[Path], to: Path | None = None) -> None:
-    """Compare finished runs, print the comparison, and write it.
-
-    Args:
-        folders: run folders, and folders of multiruns, which stand for their finished runs.
-        to: where the comparison goes; None for a new folder.
+    """Compare finished runs (a multirun's folder stands for its own), print the comparison, and write it to a folder.
 
     Raises:
-        ArtclfError: where a folder holds no finished run, fewer than two are left, or their test sets differ.
+        ArtclfError: where a folder holds no finished run, there is only one, or their test sets differ.
     """
     to = output_folder(to, "compare")
     runs: dict[Path, Path] = {}  # a run that is given twice is compared once

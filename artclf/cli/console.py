@@ -43,13 +43,7 @@ def command_line() -> str:
 
 
 def name_unreadable(unreadable: "pd.DataFrame", root: Path, listed: Path | None = None) -> int:
-    """Print the first images that can't be read on stderr, and return how many there are.
-
-    Args:
-        unreadable: their path and reason.
-        root: the folder that paths start from.
-        listed: the file that holds all of them, if there is one.
-    """
+    """Print the first unreadable images on stderr, with reasons, and the file that lists all; return how many there are."""
     for path, reason in unreadable[["path", "reason"]].head(MOST_LINES).itertuples(index=False):
         typer.echo(f"error: {root / path}: {reason}", err=True)
     if len(unreadable) > MOST_LINES:

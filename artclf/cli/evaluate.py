@@ -17,14 +17,10 @@ from artclf.run_folder import REPORT_FILE
 
 
 def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | None, options: EvaluateOptions) -> int:
-    """Evaluate a model, print its figures, and write the report; return how many images can't be read.
+    """Evaluate a model on images (None: its run's own), print its figures, and write the report into a new or empty folder.
 
-    Args:
-        run: a run folder or a checkpoint.
-        what: as for `read_images`; None for the images that the run was tested on.
-        to: the folder of the report, which has to be empty; None for a new one.
-        split: the only split to take; None for all.
-        options: what is asked for.
+    Returns:
+        How many images can't be read.
     """
     finished = find_run(run)
     if what is None:

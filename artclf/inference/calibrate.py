@@ -43,16 +43,10 @@ class Recalibration:
 
 
 def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
-    """Fit a model's calibration and thresholds to labelled images, without saving them.
-
-    Args:
-        run: a run folder or a checkpoint.
-        images: as for `read_any`.
-        options: method, false_positive_rate and false_negative_rate, as in `fit_decision_rule`.
+    """Fit a model's calibration and thresholds to labelled images, with the options of `fit_decision_rule`; save nothing.
 
     Raises:
-        ArtclfError: where there is no checkpoint, a file of its run is damaged, or there are fewer than five readable images of
-            a class.
+        ArtclfError: where there is no checkpoint, a file of its run is damaged, or a class has fewer than five readable images.
     """
     finished = find_run(run)
     manifest = read_any(images)

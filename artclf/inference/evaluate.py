@@ -40,9 +40,7 @@ class EvaluateOptions:
 def evaluate(
     folder: Path, run: FinishedRun, selection: Selection, options: EvaluateOptions
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Test a model on images, and write a folder like a run's: predictions, figures and a report.
-
-    The folder is made only once the images have been scored.
+    """Test a model on images, and write a folder like a run's, once the images have been scored.
 
     Returns:
         The content of metrics.json, and path and reason of the images that can't be read.

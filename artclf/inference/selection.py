@@ -24,11 +24,7 @@ class Selection:
 
 
 def own_images(run: FinishedRun, split: str | None = None) -> Selection:
-    """Select the images that the model's own run was tested on: of one split, or of all but train.
-
-    Raises:
-        ArtclfError: where the run is unknown, its images are missing or have changed, or there is no such split.
-    """
+    """Select the images that the model's own run was tested on. ArtclfError where they are unknown, missing or changed."""
     remedy = f"type artclf evaluate {run.given} DATA"
     if run.root is None or not run.root.is_dir():
         place = run.root or "no known folder"
@@ -47,12 +43,9 @@ def own_images(run: FinishedRun, split: str | None = None) -> Selection:
 
 
 def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | None = None, *, own: bool = False) -> Selection:
-    """Select those images that the model was not trained on, of one split or of all.
+    """Select the images that the model was not trained on, of one split or of all. ArtclfError where there are none.
 
     Those that it was validated on are `val`, and those without a split `test`.
-
-    Raises:
-        ArtclfError: where nothing is left, or there is no such split.
     """
     known = splits_of(run, manifest)
     trained = known == "train"
@@ -64,9 +57,7 @@ def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | 
     if trained.any() and not own:
         notes.append(f"{trained.sum():,} images of {name} are left out: the model was trained on them")
     if not run.training_known:
-        notes.append(
-            f"what {run.given} was trained on is not known: if it was trained on images of {name}, these figures are too good"
-        )
+        notes.append(f"what {run.given} was trained on is not known: if on images of {name}, these figures are too good")
     left_out = int(trained.sum()) if run.training_known else None
     return Selection(name, Manifest(manifest.root, table), own, left_out, notes)
 

@@ -53,7 +53,7 @@ def test_a_checkpoint_in_its_run_knows_its_images_and_one_elsewhere_does_not(
         own_images(find_run(copied))
     chosen = select_images(find_run(copied), read_folder(pictures), "art")
     assert chosen.left_out is None
-    note = f"what {copied} was trained on is not known: if it was trained on images of art, these figures are too good"
+    note = f"what {copied} was trained on is not known: if on images of art, these figures are too good"
     assert chosen.notes == [note]
     (run / "metrics.json").write_text(json.dumps({"data": {"root": "pictures"}}))  # a relative root is not guessed
     assert select_images(find_run(run), read_folder(pictures), "art").left_out is None
