@@ -30,7 +30,7 @@ def audit_data(
     folder = output_folder(to or Path("outputs", "audit", name), Path(what).expanduser().resolve())
     form = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
     number = None if read_all else sample or DEFAULT_SAMPLE
-    survey = survey_files(manifest, sample=number, seed=seed, decode=not quick, canonical=form)
+    survey = survey_files(manifest, sample=number, seed=seed, canonical=form)
     found = None if quick else audit_survey(survey, seed)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit

@@ -68,7 +68,7 @@ def test_files_are_measured_as_stored_and_in_canonical_form(damaged: Manifest) -
     (damaged.root / "ai/sd/oil/1.png").write_bytes(data[: len(data) // 2])
     assert len(survey_files(damaged, quiet=True).facts) == 6  # its header is sound
     form = Canonical(16, 75)
-    survey = survey_files(damaged, decode=True, canonical=form, quiet=True)
+    survey = survey_files(damaged, canonical=form, quiet=True)
     assert survey.unreadable["path"].tolist() == ["ai/sd/oil/1.png", "ai/sd/text.jpg", "human/empty.png"]
     assert "truncated" in survey.unreadable["reason"][0]
     assert survey.measured is not None

@@ -27,7 +27,7 @@ def test_results_are_strict_json(tmp_path: Path) -> None:
 
 def test_an_audit_measures_a_sample_in_both_forms(pictures: Path) -> None:
     form = Canonical(24, 75)
-    survey = survey_files(read_folder(pictures), sample=20, decode=True, canonical=form, quiet=True)
+    survey = survey_files(read_folder(pictures), sample=20, canonical=form, quiet=True)
     found = audit_survey(survey, canonical=form)
     assert (found["canonical"], found["drawn_of"], found["images"], found["unreadable"]) == (True, 52, 52, 0)
     assert found["canonical_pixel_statistics"]["top"]
@@ -36,6 +36,6 @@ def test_an_audit_measures_a_sample_in_both_forms(pictures: Path) -> None:
 
 def test_an_audit_of_images_that_are_gone_counts_them(pictures: Path, tmp_path: Path) -> None:
     moved = Manifest(tmp_path / "moved", read_folder(pictures).table)
-    found = audit_survey(survey_files(moved, sample=10, decode=True, canonical=Canonical(24, 75), quiet=True))
+    found = audit_survey(survey_files(moved, sample=10, canonical=Canonical(24, 75), quiet=True))
     assert found["unreadable"] == 10
     assert found["not_compared"].startswith("of 0 human and 0 AI images")
