@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class ArtData(LightningDataModule):
-    """The data of a run.
+    """The data of a run; `read` comes first.
 
     Args:
         config: of the run.
@@ -49,11 +49,6 @@ class ArtData(LightningDataModule):
         self.store: PixelStore | None = None  # of the cached pixels
         self.fallbacks: list[str] = []  # what is done differently than asked, a line each; also logged
         self.feature_data: dict[str, Dataset[Any]] = {}  # by split: the same items with features in place of pixels
-
-    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 (the same for all of Lightning's stages)
-        """Read the images, once."""
-        if not hasattr(self, "plan"):
-            self.read()
 
     def read(self, run: Path | None = None) -> None:
         """List the images, check each, and split and balance them; write rejected.csv into the run folder, if given.

@@ -63,7 +63,7 @@ def test_a_rotation_leaves_no_black_corners() -> None:
     augmentation = build_augmentation(config_of("augment=basic", "augment.rotation=45", "augment.zoom=0.5").augment, 64)
     assert augmentation is not None
     white = torch.full((3, 64, 64), 255, dtype=torch.uint8)
-    assert min(int(augment_image(white, augmentation, key).min()) for key in range(30)) == 255
+    assert min(int(augment_image(white, augmentation, key).min()) for key in range(10)) == 255
 
 
 @pytest.mark.parametrize("option", ["", "crop=0.5", "rotation=20", "zoom=0.3", "flip=1", "color=0.5", "blur=1", "jpeg=[5,10]"])

@@ -7,7 +7,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from artclf.data.canonical import Canonical
-from artclf.data.demo.draw import STYLES, draw_image
+from artclf.data.demo.paint import STYLES, draw_image
 from artclf.data.facts import STATISTICS, FileFacts, measure, perceptual_hash, read_facts, survey_files
 from artclf.data.images import UnreadableImage, read_image, reencode
 from artclf.data.manifest import Manifest

@@ -5,8 +5,6 @@ import pickle
 import random
 import re
 import struct
-import subprocess
-import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -205,13 +203,9 @@ def test_what_the_file_system_refuses(tmp_path):
             read_image(path)
 
 
-@pytest.mark.parametrize("error", [IndexError("pop from empty list"), MemoryError()], ids=repr)
-def test_unexpected_errors_of_pillow_become_refusals(monkeypatch, error):
-    def fail(_):
-        raise error
-
-    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
-    with pytest.raises(UnreadableImage, match=r"x: (damaged, incomplete or unsupported|not enough memory for this) PNG$"):
+def test_too_little_memory_for_an_image_is_a_refusal(monkeypatch):
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda _: bytearray(10**18))
+    with pytest.raises(UnreadableImage, match=r"x: not enough memory for this PNG$"):
         read_image("x", content=PNG)
 
 
@@ -221,7 +215,7 @@ def test_the_limit_of_pixels_is_the_callers():
         read_image("x", content=PNG, max_pixels=24 * 18 - 1)
 
 
-def test_an_error_can_be_pickled(tmp_path):
+def test_an_error_can_be_pickled_on_its_way_out_of_a_worker(tmp_path):
     error = pickle.loads(pickle.dumps(UnreadableImage(tmp_path, "empty file")))
     assert isinstance(error, ArtclfError)
     assert (error.path, error.reason, str(error)) == (tmp_path, "empty file", f"{tmp_path}: empty file")
@@ -237,16 +231,6 @@ def test_many_threads_read_the_same_and_leave_the_filters_alone():
         for one, other in zip(alone * 3, pool.map(read, files * 3), strict=True):
             np.testing.assert_array_equal(one, other)
     assert warnings.filters == filters
-
-
-def test_damaged_metadata_is_ignored_without_warnings(tmp_path):
-    names = ["jpeg with damaged EXIF", "png with a broken animation", "tiff with three resolutions"]
-    for name in names:
-        (tmp_path / name).write_bytes(READABLE[name][0])
-    script = "import sys; from artclf.data.images import read_image; [read_image(p) for p in sys.argv[1:]]"
-    command = [sys.executable, "-W", "error", "-c", script, *(str(tmp_path / name) for name in names)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 FUZZED = {"png": PNG, "jpeg": JPEG, "gif": GIF, "bmp": BMP, "webp": WEBP, "lzw": LZW, "tiff": tiff(bytes(range(256)))}

@@ -13,7 +13,7 @@ from tests.conftest import TINY, config_of
 def art_data(root: Path, *words: str) -> ArtData:
     config = config_of("data=folder", f"data.root={root}", *TINY, *words)
     data = ArtData(config)
-    data.setup()
+    data.read()
     return data
 
 

@@ -87,17 +87,6 @@ def test_a_large_jpeg_decoded_smaller_is_nearly_the_same(
         ImageReader(64, max_pixels=size[0] * size[1] - 1).read("x", data)
 
 
-def test_too_little_memory_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
-
-    def fail(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("artclf.data.reader.to_square", fail)
-    with pytest.raises(UnreadableImage, match=r"large\.png: not enough memory for this image"):
-        ImageReader(32).read(tmp_path / "large.png")
-
-
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (40, 40)])
 def test_the_canonical_form_has_one_size_and_one_encoding(size: tuple[int, int]) -> None:
     image = soft(size)

@@ -12,7 +12,7 @@ from artclf.cache.folder import AI_ARTBENCH, AI_ARTBENCH_VERSION, kaggle_ai_artb
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.pixels import inspect_files
 from artclf.data.sources.ai_artbench import FOLDER, find_base
-from artclf.data.sources.walk import image_folders
+from artclf.data.sources.folder import image_folders
 from artclf.errors import ArtclfError, nearest
 
 AGAIN = "type artclf data fetch ai_artbench again"
@@ -113,11 +113,8 @@ def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
         decode: whether to decode every image (minutes for the whole data set), with a progress bar.
 
     Raises:
-        ArtclfError: there is no such folder, no AI-ArtBench in it, or a folder can't be listed.
+        ArtclfError: there is no AI-ArtBench, or a folder can't be listed.
     """
-    if not root.is_dir():
-        problem = "is a file, not a folder" if root.exists() else "does not exist"
-        raise ArtclfError(f"{root}: {problem}; type artclf data verify FOLDER")
     if (base := find_base(root)) is None:
         raise ArtclfError(f"{root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it, or train/ and test/ themselves")
     files = {"/".join(inside) or ".": names for inside, names in image_folders(base)}

@@ -10,8 +10,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
 from artclf.data.demo import draw
-from artclf.data.demo.draw import FOLDERS, GENERATORS, STYLES, draw_demo, draw_image, generate
-from artclf.data.demo.paint import luma
+from artclf.data.demo.draw import FOLDERS, draw_demo
+from artclf.data.demo.generators import GENERATORS
+from artclf.data.demo.paint import STYLES, luma
 from artclf.data.facts import read_facts
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.errors import ArtclfError
@@ -97,19 +98,6 @@ def simple_statistics(x):
     sharpness = sum(np.abs(np.diff(light, 2, axis=axis)).mean(axis=(1, 2)) for axis in (1, 2))
     means = [light.mean(axis=(1, 2)), light.std(axis=(1, 2)), x.mean(axis=(1, 2)), x.std(axis=(1, 2))]
     return np.column_stack([saturation, *means, sharpness])
-
-
-@pytest.mark.parametrize("size", [45, 96])
-def test_a_generator_keeps_the_simple_statistics_and_the_composition(size):
-    before = np.stack([draw_image(style, np.random.default_rng(number), size) for style in STYLES for number in range(3)])
-    for generator in GENERATORS.values():
-        after = np.stack([generate(image, generator) for image in before])
-        assert (after.shape, after.dtype) == (before.shape, np.uint8)
-        blocks = [x[:, :40, :40].reshape(-1, 5, 8, 5, 8, 3).mean(axis=(2, 4)) / 255 for x in (before, after)]
-        assert np.sqrt(((blocks[0] - blocks[1]) ** 2).mean(axis=(1, 2, 3))).max() < 0.05
-        first, second = simple_statistics(before / 255), simple_statistics(after / 255)
-        assert np.abs(second - first)[:, :-1].max() < 0.05
-        np.testing.assert_allclose(second[:, -1], first[:, -1], rtol=0.2)
 
 
 def test_simple_statistics_do_not_tell_the_classes_apart(images):
