@@ -128,7 +128,7 @@ def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """A stand-in for Kaggle that kagglehub asks instead; without the user's credentials, cache and proxies."""
     from kagglesdk import kaggle_env
 
-    from tests.kaggle import Kaggle, serving
+    from tests.kaggle import serving
 
     for name in [name for name in os.environ if name.startswith(("KAGGLE", "TBE_")) or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
@@ -136,7 +136,7 @@ def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
     monkeypatch.setattr("artclf.data.sources.artbench_download.ARCHIVE_BYTES", len(archive))
-    with serving(Kaggle(archive)) as kaggle:
+    with serving(archive) as kaggle:
         # the one thing that no environment variable changes: where kagglehub looks for the service
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, kaggle.url)
         # kagglehub leaves answers open that it does not read to their end: they go here, and trouble no other test

@@ -31,7 +31,7 @@ def audit_data(
         json.parent.mkdir(parents=True, exist_ok=True)
     canonical = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
     number = None if read_all else sample or DEFAULT_SAMPLE
-    survey = survey_files(manifest, sample=number, seed=seed, decode=not quick, canonical=canonical)
+    survey = survey_files(manifest, sample=number, seed=seed, canonical=canonical)
     (folder / AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
     found = None if quick else audit_survey(survey, seed)
     if found is not None:

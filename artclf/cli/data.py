@@ -22,8 +22,8 @@ def fetch(
 ) -> int:
     """Download a data set (about 10.7 GB, and as much again to extract), then verify it.
 
-    A broken download goes on where it stopped. KAGGLEHUB_CACHE names the folder; default: ~/.cache/kagglehub. Exit codes: 0 all
-    is well, 1 the download differs from version 5, 2 it can't be downloaded.
+    The same command continues a broken download. KAGGLEHUB_CACHE names the folder; default: ~/.cache/kagglehub. Exit codes:
+    0 all is well, 1 the download differs from version 5, 2 it can't be downloaded.
     """
     from artclf.cache.folder import AI_ARTBENCH, kaggle_ai_artbench, kaggle_cache  # noqa: PLC0415 (`artclf --help` stays quick)
     from artclf.data.sources.artbench_download import fetch_ai_artbench, verify_ai_artbench  # noqa: PLC0415 (so too)
@@ -33,7 +33,7 @@ def fetch(
     else:
         typer.echo(f"AI-ArtBench to {kaggle_cache()}; its licence: https://www.kaggle.com/datasets/{AI_ARTBENCH}")
         typer.echo("if this is interrupted, the same command goes on with what is downloaded")
-    folder = fetch_ai_artbench(lambda line: typer.echo(line, err=True))
+    folder = fetch_ai_artbench()
     verification = verify_ai_artbench(folder, decode=not quick)
     _show(verification)
     if not verification.is_version_5:

@@ -20,7 +20,7 @@ def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
     """Decide which items an epoch has.
 
     Args:
-        targets: [N], 0 = AI, 1 = human, as in the manifest; both occur.
+        targets: [N], 1 = AI, 0 = human; both occur.
         name: augment, sampler, pos_weight, undersample or none, as in conf/balance.
         seed: of the random choice of images that are copied or left out.
     """
@@ -41,6 +41,6 @@ def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
         case "sampler":
             return replace(originals, weights=1.0 / counts[targets])
         case "pos_weight":
-            return replace(originals, pos_weight=float(counts[1] / counts[0]))
+            return replace(originals, pos_weight=float(counts[0] / counts[1]))
         case _:
             return originals

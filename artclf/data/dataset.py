@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch.utils.data import Dataset, Sampler
 
 from artclf.cache.array_store import Numbers
 from artclf.config.schema import AugmentConfig
 from artclf.data.balance import Plan
+from artclf.data.manifest import SHA256, is_ai
 from artclf.data.pixels import PixelStore
 from artclf.data.reader import ImageReader
 from artclf.data.transforms import augment_image, build_augmentation
@@ -27,39 +29,38 @@ class ArtDataset(Dataset[Batch]):
     number in the manifest. Data loaders ask for whole batches, which need no collating.
 
     Args:
-        files: [M] the images of the split.
-        targets: [M] 1 = AI, 0 = human.
-        numbers: [M] their rows in the manifest.
+        root: the folder that paths are relative to.
+        table: the images of the split, M rows of a run's manifest.
         reader: how files are read.
         plan: which image each item is, and which items are augmented copies; None: every image once.
         augment: how copies are augmented, and, with `each_epoch`, every item anew in each epoch; None: not at all.
         seed: of the augmentation.
-        kept: the store that pixels are read from instead of the files, and the number [M] of each image in it.
+        store: holds the images' pixels, which are then read from there; None: from the files.
     """
 
     def __init__(
         self,
-        files: Sequence[Path],
-        targets: npt.NDArray[np.int64],
-        numbers: npt.NDArray[np.int64],
-        *,
+        root: Path,
+        table: pd.DataFrame,
         reader: ImageReader,
+        *,
         plan: Plan | None = None,
         augment: AugmentConfig | None = None,
         seed: int = 0,
-        kept: tuple[PixelStore, Numbers] | None = None,
+        store: PixelStore | None = None,
     ) -> None:
-        self.files = [str(file) for file in files]
-        self.targets = targets
-        self.numbers = numbers
-        self.reader = reader
+        self.files = [str(root / path) for path in table["path"]]
+        self.digests = [bytes.fromhex(digest) for digest in table[SHA256]]
+        self.targets = is_ai(table)
+        self.numbers = table.index.to_numpy(dtype=np.int64)
+        self.reader, self.store = reader, store
+        self.stored = np.array([]) if store is None else store.find(self.digests)
         self.rows = np.arange(len(self.files)) if plan is None else plan.rows
         self.copies = np.zeros_like(self.rows) if plan is None else plan.copies
         self.augmentation = build_augmentation(augment, reader.size) if augment else None
         self.each_epoch = augment is not None and augment.each_epoch
         self.recipe = augment.model_dump_json() if augment else ""
         self.seed = seed
-        self.stored = kept
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -73,7 +74,7 @@ class ArtDataset(Dataset[Batch]):
         epochs, items = np.divmod(np.asarray(keys, dtype=np.int64), len(self.rows))
         rows, copies = self.rows[items], self.copies[items]
         pixels = self._read(rows)
-        for i in np.flatnonzero(self.altered(items)):
+        for i in np.flatnonzero(self.is_augmented(items)):
             pixels[i] = self._augment(pixels[i], int(rows[i]), int(copies[i]), int(epochs[i]))
         return pixels, torch.from_numpy(self.targets[rows]).float(), torch.from_numpy(self.numbers[rows])
 
@@ -82,21 +83,20 @@ class ArtDataset(Dataset[Batch]):
         pixels = self._read(np.array([row]))[0]
         return self._augment(pixels, row, copy, epoch) if copy or self.each_epoch else pixels
 
-    def altered(self, items: Numbers) -> npt.NDArray[np.bool_]:
+    def is_augmented(self, items: Numbers) -> npt.NDArray[np.bool_]:
         """Which of the items [B] are augmented, once (copies) or anew in each epoch."""
         return ((self.copies[items] > 0) | self.each_epoch) & (self.augmentation is not None)
 
-    def key(self, item: int, digest: bytes) -> bytes:
+    def key(self, item: int) -> bytes:
         """32 bytes that identify an item's pixels: its file's SHA-256, and for a copy how it is augmented."""
         row, copy = int(self.rows[item]), int(self.copies[item])
         if self.augmentation is None or not copy:
-            return digest
-        return hashlib.sha256(digest + f"{self.recipe} {self._seed_of(row, copy, 0)}".encode()).digest()
+            return self.digests[row]
+        return hashlib.sha256(self.digests[row] + f"{self.recipe} {self._seed_of(row, copy, 0)}".encode()).digest()
 
     def _read(self, rows: Numbers) -> torch.Tensor:
-        if self.stored is not None:
-            store, numbers = self.stored
-            return store.read(numbers[rows])
+        if self.store is not None:
+            return self.store.read(self.stored[rows])
         return torch.stack([self.reader.read(self.files[row]) for row in rows])
 
     def _augment(self, pixels: torch.Tensor, row: int, copy: int, epoch: int) -> torch.Tensor:
@@ -112,8 +112,8 @@ class ArtDataset(Dataset[Batch]):
 class EpochSampler(Sampler[int]):
     """The keys of an epoch, a function of (seed, epoch) alone: shuffled, drawn by weight, or in order.
 
-    Of several processes, each takes every `world_size`-th key. For training, the last keys are filled up from the first,
-    since all processes must take equally many steps; for evaluation they are not, so that every image counts once.
+    Each of several processes takes every `world_size`-th key. In training, the first keys are repeated at the end, since all
+    processes must take equally many steps; in evaluation they are not, so that every image counts once.
 
     Args:
         length: number of items N.

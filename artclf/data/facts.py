@@ -51,7 +51,7 @@ class FileFacts:
     bytes: int
     jpeg_quality: int | None = None  # 1 to 100 on libjpeg's scale
     quality_exact: bool | None = None  # whether the tables are exactly those of that quality, or only nearest to them
-    subsampling: str | None = None  # such as "4:2:0"; None for grey too
+    subsampling: str | None = None  # such as "4:2:0"; None for grey and CMYK too
     tables: str | None = None  # a short name of the quantisation tables
     exif: bool = False  # whether the file carries EXIF of a camera or program
 
@@ -126,7 +126,6 @@ def survey_files(
     *,
     sample: int | None = DEFAULT_SAMPLE,
     seed: int = 0,
-    decode: bool = False,
     canonical: Canonical | None = None,
     threads: int = 4,
     max_pixels: int = DEFAULT_MAX_PIXELS,
@@ -137,8 +136,8 @@ def survey_files(
         manifest: the files.
         sample: how many are read, drawn by `draw_sample`; None for all.
         seed: of the sample.
-        decode: also decode the images and measure them; those whose pixels are damaged then count as unreadable.
-        canonical: the form in which decoded images are measured too.
+        canonical: also decode the images and measure them, as they are stored and in this form; those whose pixels are
+            damaged then count as unreadable. None: read the headers alone.
         threads: how many files at a time.
         max_pixels: an image with more counts as unreadable.
     """
@@ -151,11 +150,11 @@ def survey_files(
         file = manifest.root / path
         try:
             facts = asdict(read_facts(file, max_pixels=max_pixels))
-            return facts | _measure_file(file, max_pixels, canonical) if decode else facts
+            return facts | _measure_file(file, max_pixels, canonical) if canonical else facts
         except UnreadableImage as error:
             return {"reason": error.reason}
 
-    label = "Decoding images" if decode else "Reading headers"
+    label = "Decoding images" if canonical else "Reading headers"
     with ThreadPoolExecutor(max(1, threads)) as pool:
         rows = list(progress(pool.map(read, table["path"]), label, len(table)))
     reasons = pd.Series([row.get("reason", "") for row in rows], index=table.index, dtype=str)
@@ -168,17 +167,14 @@ def survey_files(
         manifest,
         table[reasons == ""].reset_index(drop=True).join(found[names].astype(types)),
         unreadable,
-        found[measured] if decode else None,
-        found[after].set_axis(STATISTICS, axis=1) if decode and canonical else None,
+        found[measured] if canonical else None,
+        found[after].set_axis(STATISTICS, axis=1) if canonical else None,
     )
 
 
-def _measure_file(file: Path, max_pixels: int, canonical: Canonical | None) -> dict[str, Any]:
+def _measure_file(file: Path, max_pixels: int, canonical: Canonical) -> dict[str, Any]:
     """Hashes and statistics of a decoded image."""
     content = read_bytes(file)
-    # the canonical form is made of the image at full size, as in training
-    image = read_image(file, max_pixels=max_pixels, content=content, shorter_side=None if canonical else SIDE)
+    image = read_image(file, max_pixels=max_pixels, content=content)
     found = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
-    if canonical:
-        found |= {_CANONICAL + name: value for name, value in measure(canonical(image)).items()}
-    return found
+    return found | {_CANONICAL + name: value for name, value in measure(canonical(image)).items()}

@@ -6,7 +6,6 @@ There is no colour management: pixels are the stored values, whatever ICC profil
 """
 
 import re
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Self
 
-import numpy as np
 from PIL import Image, ImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base as Tag
@@ -37,20 +35,6 @@ _DECODERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (rb"GIF8[79]a", GifImageFile),
     (rb"BM", BmpImageFile),
     (rb"II[*+]\0|MM\0[*+]", TiffImageFile),
-)
-
-# What Pillow's decoders and metadata parsers raise on a damaged file: also for tags of a wrong type, codes that no table
-# knows, rationals with denominator zero, numbers that the end of the file cuts in two, and sizes beyond this machine's memory.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    MemoryError,
-    struct.error,
 )
 
 _TRANSPOSE: dict[object, Image.Transpose] = {
@@ -95,14 +79,12 @@ def read_image(
 ) -> Image.Image:
     """Read the first frame of an image file as RGB, upright.
 
-    Transparency is laid on white. Grey of more than 8 bits is scaled from its full range to 0-255; for floating point,
-    white is the first of 1, 255, 65535 whose double no pixel exceeds, else the largest value. A truncated file is refused;
-    damage that libjpeg repairs silently is not noticed.
+    Transparency is laid on white. Grey of 16 bits is scaled to 0-255; other grey of more than 8 bits is refused. A truncated
+    file is refused too; damage that libjpeg repairs silently is not noticed.
 
     Args:
         path: a JPEG, PNG, WebP, GIF, BMP or TIFF file, whatever its suffix.
-        max_pixels: width times height above which a file is refused before it is decoded. Pillow's `Image.MAX_IMAGE_PIXELS`
-            holds as well.
+        max_pixels: width times height above which a file is refused before it is decoded.
         content: the file's bytes, if the caller has them already.
         shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many is
             decoded smaller and returned at exactly this size; any other image is returned at full size.
@@ -149,18 +131,19 @@ def open_image(
     with file:
         decoder = _decoder_for(path, file.read(16))
         file.seek(0)
-        limit = min(max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels)
         try:
             # Without the file's name: with it, Pillow maps raw pixels into memory, and a file truncated by another
             # process would then kill this one.
             image: ImageFile.ImageFile = decoder(file, "")
-            if image.width * image.height > limit:
-                raise UnreadableImage(path, f"{image.width}x{image.height} pixels is over the limit of {limit:,}")
+            if image.width * image.height > max_pixels:
+                raise UnreadableImage(path, f"{image.width}x{image.height} pixels is over the limit of {max_pixels:,}")
             yield image
+        except UnreadableImage:
+            raise
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             # Pillow itself checks a WebP's canvas and a GIF frame larger than its screen.
-            raise UnreadableImage(path, f"over the limit of {limit:,} pixels") from error
-        except _DECODER_ERRORS as error:
+            raise UnreadableImage(path, f"over the limit of {max_pixels:,} pixels") from error
+        except Exception as error:  # Pillow's decoders raise nearly anything on a damaged file
             raise UnreadableImage(path, _reason(decoder.format, error)) from error
 
 
@@ -196,12 +179,10 @@ def _decoder_for(path: Path, start: bytes) -> type[ImageFile.ImageFile]:
 def _reason(name: str | None, error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"not enough memory for this {name}"
-    message = error.args[0] if error.args else None
-    if not isinstance(message, str) or type(error) not in {OSError, SyntaxError, ValueError}:
-        return f"damaged, incomplete or unsupported {name}"  # other messages are about Pillow's code, not about the file
-    if "truncated" in message.lower():
-        return "truncated: the file ends before the image does"
-    return f"damaged, incomplete or unsupported {name}: {' '.join(message.split())}"
+    damaged = f"damaged, incomplete or unsupported {name}"
+    if type(error) in {OSError, SyntaxError, ValueError}:  # other messages are about Pillow's code, not about the file
+        return f"{damaged}: {' '.join(str(error).split())}"
+    return damaged
 
 
 def _require_every_strip(image: TiffImageFile) -> None:
@@ -209,19 +190,19 @@ def _require_every_strip(image: TiffImageFile) -> None:
     boxes = {tile[1] for tile in image.tile or () if tile[1]}
     covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
     if covered < image.width * image.height:
-        raise OSError("truncated")
+        raise OSError("image file is truncated")
 
 
 def _transpose(image: Image.Image) -> Image.Transpose | None:
     """How to turn a loaded image upright. `ImageOps.exif_transpose` also rewrites EXIF, which fails on unusual tags."""
     try:
         return _TRANSPOSE.get(image.getexif().get(Tag.Orientation))  # Pillow has turned a TIFF already, and removed the tag
-    except _DECODER_ERRORS:  # a damaged EXIF block: the image is taken as it is stored
+    except Exception:  # noqa: BLE001 (a damaged EXIF block: the image is taken as it is stored)
         return None
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
-    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+    if image.mode.startswith(("I", "F")):
         image = _as_grey(image)
     if image.mode in {"La", "RGBa"}:  # colours multiplied by alpha; Pillow converts these only to their plain kind
         image = image.convert(image.mode.upper())
@@ -234,29 +215,10 @@ def _as_rgb(image: Image.Image) -> Image.Image:
 
 
 def _as_grey(image: Image.Image) -> Image.Image:
-    """8-bit grey from one channel of 12, 16 or 32 bits, which Pillow's own conversion would clip at 255."""
-    samples = np.asarray(image)
-    bits, signed, white_is_zero = 16, False, False
-    if isinstance(image, TiffImageFile):
-        bits = image.tag_v2.get(Tag.BitsPerSample, (16,))[0]
-        signed = image.tag_v2.get(Tag.SampleFormat, (1,))[0] == 2
-        white_is_zero = image.tag_v2.get(Tag.PhotometricInterpretation) == 0
-    if image.mode == "F":
-        high = float(samples.max())
-        if not np.isfinite([float(samples.min()), high]).all():  # NaN passes through min and max
-            raise ValueError("pixels that are infinite or not a number")
-        white = next((white for white in (1.0, 255.0, 65535.0) if high <= 2 * white), high)
-    else:
-        if bits == 32 and not signed:
-            samples = samples.view(np.uint32)  # Pillow keeps them in signed integers
-        white = 2.0 ** (bits - signed) - 1
-    levels = samples.astype(np.float32)
-    np.clip(levels, 0, white, out=levels)
-    levels *= 255 / white
-    if white_is_zero:
-        np.subtract(255, levels, out=levels)
-    grey = np.rint(levels, out=levels).astype(np.uint8)
-    transparent = image.info.get("transparency")  # of a PNG: the grey value that stands for transparency
-    if transparent is not None:
-        grey[samples == transparent] = 255
-    return Image.fromarray(grey)
+    """8-bit grey from 16 bits, which Pillow's own conversion would clip at 255."""
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    bits, white_is_zero = tags.get(Tag.BitsPerSample, (16,)), tags.get(Tag.PhotometricInterpretation) == 0
+    if not image.mode.startswith("I;16") or bits != (16,) or white_is_zero:
+        raise ValueError("of more than 8 bits, only 16 unsigned bits with white at 65535 are read")
+    image.info.pop("transparency", None)  # a 16-bit level
+    return image.convert("I").point(lambda level: level * (1 / 257) + 0.5).convert("L")

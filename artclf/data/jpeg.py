@@ -6,11 +6,9 @@ from io import BytesIO
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
-_QUALITIES = range(1, 101)
-_BASELINE, _EXTENDED = 255, 32767  # the largest entry that libjpeg writes: with and without `force_baseline`
-_SUBSAMPLING = {(1, 1): "4:4:4", (1, 2): "4:4:0", (2, 1): "4:2:2", (2, 2): "4:2:0", (4, 1): "4:1:1", (4, 2): "4:1:0"}
+_SUBSAMPLING = ("4:4:4", "4:2:2", "4:2:0")  # by Pillow's number
 
 Table = tuple[int, ...]
 
@@ -24,20 +22,18 @@ def _standard_tables() -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
     return np.array(tables[0]), np.array(tables[1])
 
 
-def _scaled(standard: npt.NDArray[np.int_], quality: int, largest: int) -> Table:
+def _scaled(standard: npt.NDArray[np.int_], quality: int) -> Table:
     """A standard table at a quality: libjpeg's `jpeg_quality_scaling` and `jpeg_add_quant_table` (jcparam.c)."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return tuple(np.clip((standard * percent + 50) // 100, 1, largest).tolist())
+    return tuple(np.clip((standard * percent + 50) // 100, 1, 255).tolist())
 
 
 _LUMINANCE, _CHROMINANCE = _standard_tables()
 # luminance table → its quality, and the chrominance table that goes with it. No two qualities share a luminance table.
 _KNOWN: dict[Table, tuple[int, Table]] = {
-    _scaled(_LUMINANCE, quality, largest): (quality, _scaled(_CHROMINANCE, quality, largest))
-    for largest in (_EXTENDED, _BASELINE)
-    for quality in _QUALITIES
+    _scaled(_LUMINANCE, quality): (quality, _scaled(_CHROMINANCE, quality)) for quality in range(1, 101)
 }
-_LADDER = np.array([_scaled(_LUMINANCE, quality, _EXTENDED) for quality in _QUALITIES])  # [100, 64]
+_LADDER = np.array(list(_KNOWN))  # the luminance tables by quality, [100, 64]
 
 
 def estimate_quality(image: JpegImageFile) -> tuple[int, bool]:
@@ -71,11 +67,8 @@ def _tables(image: JpegImageFile) -> list[Table]:
 
 
 def subsampling(image: JpegImageFile) -> str | None:
-    """Chroma subsampling in J:a:b notation such as ``4:2:0``; ``other`` if it has no notation; None for grey."""
-    factors = [component[1:3] for component in image.layer]  # horizontal, vertical
-    if len(factors) == 1:
+    """Chroma subsampling: ``4:4:4``, ``4:2:2``, ``4:2:0`` or ``other``; None for grey and CMYK."""
+    if image.layers in (1, 4):
         return None
-    (across, down), (colour_across, colour_down) = factors[:2]
-    if factors[1] != factors[2] or not colour_across or not colour_down or across % colour_across or down % colour_down:
-        return "other"
-    return _SUBSAMPLING.get((across // colour_across, down // colour_down), "other")
+    number = get_sampling(image)
+    return "other" if number < 0 else _SUBSAMPLING[number]

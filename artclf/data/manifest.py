@@ -15,8 +15,6 @@ from artclf.errors import ArtclfError
 COLUMNS = ("path", "label", "generator", "style", "split")
 SHA256 = "sha256"  # a further column in a run's manifest: the hash of each file's bytes, hexadecimal
 LABELS = ("ai", "human")
-TARGETS = {"ai": 0, "human": 1}  # as the seed study encoded them
-LONGEST_SPLIT = 100  # characters of its name
 HUMAN = "human"  # the "generator" of human images
 
 
@@ -39,7 +37,7 @@ class Manifest:
         """Make a manifest of rows (path, label, generator, style, split), sorted by path.
 
         Raises:
-            ArtclfError: for an unknown label or an unusable name of a split, and where there are no rows.
+            ArtclfError: for an unknown label, and where there are no rows.
         """
         table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
         if table.empty:
@@ -48,12 +46,6 @@ class Manifest:
         if len(unknown):
             path, label = unknown.iloc[0][["path", "label"]]
             raise ArtclfError(f"{root / path}: got the label {label!r} ({len(unknown)} such rows); allowed: ai, human")
-        for name in table["split"].unique():
-            if len(name) > LONGEST_SPLIT or not name.isprintable():
-                raise ArtclfError(
-                    f"{root}: got the split {name[:LONGEST_SPLIT]!r} of {len(name)} characters; allowed: at most "
-                    f"{LONGEST_SPLIT} characters, no control characters"
-                )
         return cls(root, table)
 
     @cached_property
@@ -66,10 +58,6 @@ class Manifest:
         columns = [column for column in (*COLUMNS, SHA256) if column in self.table]
         text: str = self.table.to_csv(index=False, columns=columns, lineterminator="\n")
         return text
-
-    def targets(self, split: str) -> npt.NDArray[np.int64]:
-        """The encoded labels of one split, [N]: 0 = AI, 1 = human."""
-        return np.array(self.split(split)["label"].map(TARGETS), dtype=np.int64)
 
     def split(self, name: str) -> pd.DataFrame:
         """The rows of one split, numbered as in the whole table."""
@@ -87,3 +75,8 @@ class Manifest:
         for (split, label, generator), rows in self.table.groupby(["split", "label", "generator"]):
             counts.setdefault(str(split), {}).setdefault(str(label), {})[str(generator)] = len(rows)
         return counts
+
+
+def is_ai(table: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """The target of each image of a manifest's table, [N]: 1 = AI, 0 = human."""
+    return np.array(table["label"] == "ai", dtype=np.int64)

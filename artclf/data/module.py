@@ -11,12 +11,12 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, default_convert
 
 from artclf.cache.array_store import StoreError
-from artclf.config.schema import AugmentConfig, CacheConfig, DataConfig, HoldoutConfig
+from artclf.config.schema import Config
 from artclf.data.balance import Plan, plan_balance
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
-from artclf.data.manifest import LABELS, SHA256, Manifest
+from artclf.data.manifest import LABELS, Manifest, is_ai
 from artclf.data.pixels import PixelStore, inspect_files
 from artclf.data.reader import ImageReader
 from artclf.data.sources import read_source
@@ -27,52 +27,28 @@ log = logging.getLogger(__name__)
 
 
 class ArtData(LightningDataModule):
-    """The data of a run.
+    """The data of a run; `read` comes first.
 
     Args:
-        config: where the images come from and how they are read.
-        augment: how images are augmented.
-        balance: how unequal classes are balanced, a name from conf/balance.
-        seed: of order, balancing and augmentation.
+        config: of the run.
         interpolation: how images are scaled; the model's weights determine it.
-        cache: whether their pixels are cached, and how many.
-        holdout: the generator or style that is left out of training; None: none is.
     """
 
     manifest: Manifest  # the images that can be read, each with its split
     rejected: pd.DataFrame  # path and reason of those that can't
     duplicates: Duplicates
     plan: Plan  # what a training epoch is made of
-    digests: list[bytes]  # SHA-256 of each file, in the order of the manifest
 
-    def __init__(
-        self,
-        config: DataConfig,
-        augment: AugmentConfig,
-        balance: str,
-        seed: int,
-        interpolation: str = "bilinear",
-        cache: CacheConfig | None = None,
-        holdout: HoldoutConfig | None = None,
-    ) -> None:
+    def __init__(self, config: Config, interpolation: str = "bilinear") -> None:
         super().__init__()
-        self.config = config
-        self.augment = augment
-        self.balance = balance
-        self.seed = seed
-        self.cache = cache or CacheConfig(pixels=False, prefix=False)
-        self.canonical = Canonical.from_config(config) if config.canonical else None
-        self.reader = ImageReader(config.image_size, interpolation, config.max_pixels, self.canonical)
-        self.holdout = holdout
+        self.config, self.augment, self.cache, self.holdout = config.data, config.augment, config.cache, config.holdout
+        self.balance, self.seed = config.balance.name, config.seed
+        self.canonical = Canonical.from_config(self.config) if self.config.canonical else None
+        self.reader = ImageReader(self.config.image_size, interpolation, self.config.max_pixels, self.canonical)
         self.left_out: LeftOut | None = None
         self.store: PixelStore | None = None  # of the cached pixels
         self.fallbacks: list[str] = []  # what is done differently than asked, a line each; also logged
         self.feature_data: dict[str, Dataset[Any]] = {}  # by split: the same items with features in place of pixels
-
-    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 (the same for all of Lightning's stages)
-        """Read the images, once."""
-        if not hasattr(self, "plan"):
-            self.read()
 
     def read(self, run: Path | None = None) -> None:
         """List the images, check each, and split and balance them; write rejected.csv into the run folder, if given.
@@ -102,20 +78,19 @@ class ArtData(LightningDataModule):
         if any(asdict(self.duplicates).values()):
             line = "%(files)d files are copies of %(groups)d images; left out: %(removed)d that another split has too, "
             log.warning(line + "%(contradictory)d under both labels", asdict(self.duplicates))
-        self.digests = [bytes.fromhex(digest) for digest in table[SHA256]]
-        self.plan = plan_balance(self.manifest.targets("train"), self.balance, self.seed)
+        self.plan = plan_balance(is_ai(self.manifest.split("train")), self.balance, self.seed)
 
     def _inspect(self, listed: Manifest) -> pd.DataFrame:
         """Hash and check every file, and cache its pixels if that is asked for."""
-        config, paths = self.config, listed.table["path"].tolist()
+        paths, threads = listed.table["path"].tolist(), max(2, self.config.num_workers)
         if self.cache.pixels:
             try:
                 self.store = PixelStore(listed.root, self.reader, max_gb=self.cache.max_gb)
-                return self.store.inspect(paths, workers=config.num_workers)
+                return self.store.inspect(paths, threads=threads)
             except StoreError as error:
                 self.store = None
                 self.fall_back(f"pixels are not kept, the files are decoded in every epoch: {error}")
-        return inspect_files(listed.root, paths, max_pixels=config.max_pixels, threads=max(2, config.num_workers))
+        return inspect_files(listed.root, paths, max_pixels=self.config.max_pixels, threads=threads)
 
     def _report_rejected(self, total: int, run: Path | None) -> None:
         """Log that files can't be read, list them in the run folder, and stop if they are too many."""
@@ -156,17 +131,15 @@ class ArtData(LightningDataModule):
 
     def dataset(self, split: str) -> ArtDataset:
         """The images of a split; those of train balanced and augmented."""
-        table = self.manifest.split(split)
         training = split == "train"
         return ArtDataset(
-            [self.manifest.root / path for path in table["path"]],
-            1 - self.manifest.targets(split),  # the manifest has the seed study's code; from here on 1 is AI
-            np.asarray(table.index, dtype=np.int64),
-            reader=self.reader,
+            self.manifest.root,
+            self.manifest.split(split),
+            self.reader,
             plan=self.plan if training else None,
             augment=self.augment if training else None,
             seed=self.seed,
-            kept=(self.store, self.store.find([self.digests[i] for i in table.index])) if self.store else None,
+            store=self.store,
         )
 
     def loader(self, split: str) -> DataLoader[Batch]:
@@ -182,7 +155,7 @@ class ArtData(LightningDataModule):
             dataset, workers = self.feature_data[split], 0
         else:
             dataset = self.dataset(split)
-            ready = dataset.stored is not None and not dataset.altered(np.arange(len(dataset))).any()
+            ready = dataset.store is not None and not dataset.is_augmented(np.arange(len(dataset))).any()
             workers = 0 if ready else self.config.num_workers
         length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"

@@ -8,23 +8,23 @@ as in git's index, and the hash), so that a file is read again once it has chang
 import hashlib
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
 import torch
-from torch.utils.data import DataLoader
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
-from artclf.data.images import UnreadableImage, read_bytes
+from artclf.data.images import read_bytes
+from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
 from artclf.runtime import progress
 
@@ -32,8 +32,7 @@ log = logging.getLogger(__name__)
 
 LEDGER = "files.jsonl"
 DECODING = 1  # increase it with each change in what pixels artclf makes of a file
-BATCH = 16  # images that a worker hands over at a time
-WORTH_WORKERS = 128  # for fewer images, starting processes takes longer than they save
+BATCH = 16  # images that are stored at a time
 SETTLED = 2 * 10**9  # nanoseconds: a file changed less than this ago may change again without its times showing it
 
 Stamp = tuple[int, int, int]  # size, and the times of the last change of contents and of the file's entry, in nanoseconds
@@ -47,9 +46,6 @@ class _File:
     stamp: Stamp | None
     digest: bytes = b""  # SHA-256, if it can be read
     reason: str = ""  # why it can't be read
-
-
-Batch = tuple[list[_File], torch.Tensor]  # and the pixels of each, uint8 [B, 3, S, S]; undefined if it can't be read
 
 
 class PixelStore:
@@ -88,12 +84,12 @@ class PixelStore:
         """[N] numbers → pixels, uint8 [N, 3, S, S]."""
         return torch.from_numpy(self.rows.read(numbers)).view(-1, 3, self.reader.size, self.reader.size)
 
-    def inspect(self, paths: Sequence[str], *, workers: int) -> pd.DataFrame:
+    def inspect(self, paths: Sequence[str], *, threads: int) -> pd.DataFrame:
         """Hash and check every file, and store the pixels of those that are not stored yet.
 
         Args:
             paths: the files, relative to the root.
-            workers: processes that read and decode; 0: this one.
+            threads: how many files are decoded at a time.
 
         Returns:
             A row for each file, in the order given: `sha256` of its bytes, and `reason` why it can't be read ("" if it can).
@@ -102,11 +98,11 @@ class PixelStore:
             StoreError: the store can't be written, or would be too large.
         """
         known = self._known(paths)
-        if len(known) < len(set(paths)):
+        if len(known) < len(paths):
             with self.rows.building():
                 known = self._known(paths)  # another process may have stored some meanwhile
                 missing = [path for path in paths if path not in known]
-                known |= {file.path: file for file in self._decode(missing, workers)}
+                known |= {file.path: file for file in self._decode(missing, threads)}
         return _table([known[path] for path in paths])
 
     def _known(self, paths: Sequence[str]) -> dict[str, _File]:
@@ -125,7 +121,7 @@ class PixelStore:
         stored = self.find([file.digest for file in files]) >= 0
         return {file.path: file for file, is_stored in zip(files, stored, strict=True) if is_stored}
 
-    def _decode(self, paths: list[str], workers: int) -> Iterator[_File]:
+    def _decode(self, paths: list[str], threads: int) -> Iterator[_File]:
         """Read files, store the pixels, and note in the ledger which files they came from."""
         if not paths:
             return
@@ -136,7 +132,7 @@ class PixelStore:
         stored: set[bytes] = set()  # by this pass
         with (self.folder / LEDGER).open("a", encoding="utf-8", newline="\n") as ledger:
             ledger.write("\n")  # ends a line that a kill has cut off
-            for files, pixels in _read_batches(self.root, paths, self.reader, workers):
+            for files, pixels in _read_files(self.root, paths, self.reader, threads):
                 now = time.time_ns()
                 for file in files:
                     if not file.reason and file.stamp and max(file.stamp[1:]) < now - SETTLED:
@@ -150,48 +146,32 @@ class PixelStore:
                 yield from files
 
 
-def _read_batches(root: Path, paths: list[str], reader: ImageReader, workers: int) -> Iterator[Batch]:
-    workers = workers if len(paths) >= WORTH_WORKERS else 0
-    loader: DataLoader[Batch] = DataLoader(
-        [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)],  # type: ignore[arg-type]
-        batch_size=None,
-        collate_fn=partial(_read_files, root, reader),
-        num_workers=workers,
-        prefetch_factor=4 if workers else None,
-        generator=torch.Generator(),  # else a run that decodes would draw other random numbers than one that need not
-    )
-    batches = iter(loader)  # before the progress bar starts its thread: a process with threads should not be forked
-    yield from progress(batches, "Decoding images", len(loader))
-
-
-def _read_files(root: Path, reader: ImageReader, paths: list[str]) -> Batch:
-    pixels = torch.empty((len(paths), 3, reader.size, reader.size), dtype=torch.uint8)
-    files = []
-    for place, path in zip(pixels, paths, strict=True):
-        file, image = _read_file(root, reader, path)
-        files.append(file)
-        if image is not None:
-            place.copy_(image)
-    return files, pixels
-
-
-def _read_file(root: Path, reader: ImageReader, path: str) -> tuple[_File, torch.Tensor | None]:
-    """What is known of a file, and its pixels, uint8 [3, S, S]; None if it can't be read."""
-    stamp = _stamp(root / path)
-    try:
-        content = read_bytes(root / path)
-        pixels = reader.read(root / path, content)
-    except UnreadableImage as error:
-        return _File(path, stamp, reason=error.reason), None
-    return _File(path, stamp, hashlib.sha256(content).digest()), pixels
-
-
 def inspect_files(root: Path, paths: Sequence[str], *, max_pixels: int, threads: int) -> pd.DataFrame:
     """Read, hash and decode every file without storing anything: returns what `PixelStore.inspect` returns."""
     reader = ImageReader(32, max_pixels=max_pixels)  # the size does not matter: every file is decoded as a whole
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        found = pool.map(lambda path: _read_file(root, reader, path)[0], paths)
-        return _table(list(progress(found, "Decoding images", len(paths))))
+    return _table([file for files, _ in _read_files(root, paths, reader, threads) for file in files])
+
+
+def _read_files(
+    root: Path, paths: Sequence[str], reader: ImageReader, threads: int
+) -> Iterator[tuple[list[_File], torch.Tensor]]:
+    """Batches of files and their pixels, uint8 [B, 3, S, S], zero where a file can't be read; with a progress bar."""
+    path_of = {root / path: path for path in paths}
+    found: dict[Path, tuple[Stamp | None, bytes]] = {}
+
+    def read(file: Path) -> torch.Tensor:
+        stamp = _stamp(file)  # before its content, so that a later change shows
+        content = read_bytes(file)
+        found[file] = stamp, hashlib.sha256(content).digest()
+        return reader.read(file, content)
+
+    batches = read_batches(path_of, read, (3, reader.size, reader.size), batch=BATCH, threads=max(1, threads))
+    for batch in progress(batches, "Decoding images", math.ceil(len(paths) / BATCH)):
+        files = []
+        for file, reason in zip(batch.files, batch.reasons, strict=True):
+            stamp, digest = found.pop(file, (None, b""))
+            files.append(_File(path_of[file], stamp, b"" if reason else digest, reason))
+        yield files, batch.pixels
 
 
 def hash_files(files: Sequence[Path]) -> list[str]:

@@ -81,7 +81,7 @@ def assess(
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
         limits = {"threads": THREADS, "max_pixels": options.max_pixels}
-        survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, **limits)
+        survey = survey_files(manifest, sample=options.images, canonical=form, **limits)
         found = audit_survey(survey, canonical=form if model.canonical else None)
         write_text(folder / AUDIT_FILE, as_json(found))
         tested = sample_test_images(predictions, options.images, facts["seed"])

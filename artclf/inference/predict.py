@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from artclf.data.sources.walk import image_files
+from artclf.data.sources.folder import image_files
 from artclf.evaluation.decision import DecisionRule, default_rule
 from artclf.inference.finished_run import find_run, load_model
 from artclf.inference.score import score

@@ -28,7 +28,6 @@ from artclf.cache.folder import cache_folder
 from artclf.config.schema import CacheConfig
 from artclf.data.dataset import ArtDataset, Batch
 from artclf.data.module import ArtData
-from artclf.data.pixels import WORTH_WORKERS
 from artclf.model.classifier import ArtClassifier
 from artclf.model.layers import frozen_digest
 from artclf.model.split import Split, split
@@ -37,6 +36,7 @@ from artclf.runtime import progress
 log = logging.getLogger(__name__)
 
 BATCH = 32  # images at a time, always: kernels for other sizes may sum in another order
+WORTH_WORKERS = 128  # images to decode, below which starting processes takes longer than they save
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ class FeatureCache:
 
     def _dataset_and_keys(self, split: str) -> tuple[ArtDataset, list[bytes]]:
         """A split's items and their keys, which are the same for all stages."""
-        data, digests = self.data.dataset(split), self.data.digests
-        return data, [data.key(item, digests[data.numbers[row]]) for item, row in enumerate(data.rows)]
+        data = self.data.dataset(split)
+        return data, [data.key(item) for item in range(len(data))]
 
     def _missing(self, features: Features, splits: Sequence[str]) -> dict[str, Numbers]:
         """The items of each split that are not cached, each image once; without splits that lack nothing."""
@@ -251,7 +251,7 @@ class FeatureCache:
         filled = [np.resize(batch, BATCH).tolist() for batch in batches]
         if source is not None:
             return (source.read(source.store.find([keys[item] for item in batch])) for batch in filled)
-        decoded = len(data) if data.stored is None else int(data.altered(np.concatenate(batches)).sum())
+        decoded = len(data) if data.store is None else int(data.is_augmented(np.concatenate(batches)).sum())
         loader: DataLoader[torch.Tensor] = DataLoader(
             data,  # type: ignore[arg-type]
             batch_sampler=filled,

@@ -50,9 +50,7 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     backbone = _load_backbone(config, progress)
     precision = progress.precision or resolve_precision(config.trainer.precision, accelerator)
     require_memory(config, backbone, precision)
-    data = ArtData(
-        config.data, config.augment, config.balance.name, config.seed, backbone.interpolation, config.cache, config.holdout
-    )
+    data = ArtData(config, backbone.interpolation)
     data.read(folder if is_main_process() else None)
     data.log_summary()
     _require_both_classes(config, data)

@@ -43,7 +43,7 @@ def pixel_store(bench: Bench) -> tuple[list[Figure], list[str]]:
     notes = [
         f"{count:,} images: {spread(cost[count], ' ms')} each, second pass {spread(again[count], ' s')}." for count in counts
     ]
-    how = f"Distinct JPEGs of {side} px, kept at {bench.image_size} px, with two workers; imports are not counted."
+    how = f"Distinct JPEGs of {side} px, kept at {bench.image_size} px, with two threads; imports are not counted."
     return figures, [*notes, how]
 
 
@@ -56,7 +56,7 @@ def two_passes(images: Path, count: int, size: int) -> list[float]:
     for _ in range(2):
         began = time.perf_counter()
         store = PixelStore(images, ImageReader(size), max_gb=None)
-        found = store.inspect([distinct_path(serial) for serial in range(count)], workers=2)
+        found = store.inspect([distinct_path(serial) for serial in range(count)], threads=2)
         seconds.append(time.perf_counter() - began)
         if len(store) != count or (found["reason"] != "").any():
             raise RuntimeError(f"{len(store)} of {count} images were kept")

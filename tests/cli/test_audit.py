@@ -34,7 +34,7 @@ def test_a_planted_quality_is_named_on_the_screen_in_json_and_on_the_page(
     done = artclf("audit", "art", "--sample", 26, "--seed", 3, "--json", "found.json")
     assert done.exit_code == 1
     assert "empty.jpg: empty file" in done.stderr
-    assert "cut.jpg: truncated" in done.stderr
+    assert "cut.jpg: damaged, incomplete or unsupported JPEG: image file is truncated" in done.stderr
     assert "JPEG quality (severe): alone AUROC 1.000" in done.stdout
     assert "page: outputs/audit/art/dataset.html" in done.stdout
     folder = tmp_path / "outputs" / "audit" / "art"

@@ -3,14 +3,14 @@ import pytest
 
 from artclf.data.balance import plan_balance
 
-TARGETS = np.array([0] * 70 + [1] * 30)
+TARGETS = np.array([1] * 70 + [0] * 30)  # 1 = AI
 
 
 def test_augment_adds_copies_of_the_smaller_class_by_the_seed() -> None:
     plan = plan_balance(TARGETS, "augment", 3)
     assert np.bincount(TARGETS[plan.rows]).tolist() == [70, 70]
     assert (plan.copies[:100] == 0).all()
-    assert (TARGETS[plan.rows[100:]] == 1).all()
+    assert (TARGETS[plan.rows[100:]] == 0).all()
     per_image = np.bincount(plan.rows[100:], minlength=100)[70:]
     assert sorted(set(per_image)) == [1, 2]
     assert len(set(zip(plan.rows, plan.copies, strict=True))) == 140  # each copy has a number of its own

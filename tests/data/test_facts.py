@@ -7,7 +7,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from artclf.data.canonical import Canonical
-from artclf.data.demo.draw import STYLES, draw_image
+from artclf.data.demo.paint import STYLES, draw_image
 from artclf.data.facts import STATISTICS, FileFacts, measure, perceptual_hash, read_facts, survey_files
 from artclf.data.images import UnreadableImage, read_image, reencode
 from artclf.data.manifest import Manifest
@@ -68,7 +68,7 @@ def test_files_are_measured_as_stored_and_in_canonical_form(damaged: Manifest) -
     (damaged.root / "ai/sd/oil/1.png").write_bytes(data[: len(data) // 2])
     assert len(survey_files(damaged).facts) == 6  # its header is sound
     form = Canonical(16, 75)
-    survey = survey_files(damaged, decode=True, canonical=form)
+    survey = survey_files(damaged, canonical=form)
     assert survey.unreadable["path"].tolist() == ["ai/sd/oil/1.png", "ai/sd/text.jpg", "human/empty.png"]
     assert "truncated" in survey.unreadable["reason"][0]
     assert survey.measured is not None

@@ -5,8 +5,6 @@ import pickle
 import random
 import re
 import struct
-import subprocess
-import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\.(Png|Tiff)Ima
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
 NOT_AN_IMAGE = re.escape("not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)")
-TRUNCATED = "truncated: the file ends before the image does"
+TRUNCATED = "damaged, incomplete or unsupported .*truncated.*"
 
 
 def flat(mode, colour, size=(16, 16)):
@@ -88,8 +86,6 @@ def repeat(fmt, *values, n=256):
     return struct.pack(fmt, *values) * n
 
 
-SIGNED, FLOAT = 2, 3  # TIFF's sample formats
-
 # name → (file, the colour of all its pixels)
 READABLE = {
     "jpeg": (encode(flat("RGB", RED), "JPEG", quality=95), RED),
@@ -101,7 +97,7 @@ READABLE = {
     "rgb png, transparent colour": (encode(flat("RGB", RED), "PNG", transparency=RED), WHITE),
     "rgba png": (encode(flat("RGBA", (0, 0, 200, 51)), "PNG"), (204, 204, 244)),
     "grey and alpha png": (encode(flat("LA", (0, 51)), "PNG"), (204, 204, 204)),
-    "16-bit grey png, transparent": (png(1, 1, 16, 0, [b"\1\2"], chunk(b"tRNS", b"\1\2")), WHITE),
+    "16-bit grey png": (png(1, 1, 16, 0, [b"\x80\x80"]), (128, 128, 128)),
     "16-bit rgb png": (png(1, 1, 16, 2, [struct.pack(">3H", 65535, 32896, 0)]), (255, 128, 0)),
     "webp, line feed in its length": (webp_of_a_length_with_a_line_feed(), RED),
     "animated webp": (frames("WEBP"), RED),
@@ -109,15 +105,8 @@ READABLE = {
     "transparent gif": (encode(flat("P", 3), "GIF", transparency=3), WHITE),
     "tiff of pages": (frames("TIFF"), RED),
     "alpha tiff, multiplied": (tiff(repeat("4B", 0, 0, 40, 51), t258=(8,) * 4, t262=2, t277=4, t338=1), (204, 204, 244)),
-    "12-bit tiff": (tiff(repeat("3B", 0x80, 0x88, 0x08, n=128), t258=12), (128, 128, 128)),
     "16-bit tiff": (tiff(repeat("<H", 32896), t258=16), (128, 128, 128)),
     "16-bit tiff, big-endian": (tiff(repeat(">H", 32896), order=">", t258=16), (128, 128, 128)),
-    "16-bit tiff, white is zero": (tiff(repeat("<H", 5140), t258=16, t262=0), (235, 235, 235)),
-    "16-bit signed tiff": (tiff(repeat("<h", 16448), t258=16, t339=SIGNED), (128, 128, 128)),
-    "32-bit tiff": (tiff(repeat("<I", 0x80808080), t258=32), (128, 128, 128)),
-    "float tiff, white 1": (tiff(repeat("<2f", 0.5, 0.5, n=128), t258=32, t339=FLOAT), (128, 128, 128)),
-    "float tiff, overshoot": (tiff(repeat("<f", 1.04), t258=32, t339=FLOAT), WHITE),
-    "float tiff, far below black": (tiff(repeat("<f", -3e38), t258=32, t339=FLOAT), BLACK),
     "one pixel wide": (encode(flat("RGB", RED, (1, 100_000)), "PNG"), RED),
     "jpeg with damaged EXIF": (encode(flat("RGB", RED), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x09"), RED),
     "png with a broken animation": (png(1, 1, 8, 2, [bytes(RED)], chunk(b"acTL", bytes(8))), RED),
@@ -163,6 +152,7 @@ PNG, JPEG, GIF, BMP = (encode(noise(), file_format) for file_format in ("PNG", "
 WEBP, LZW = encode(noise(), "WEBP"), encode(noise(), "TIFF", compression="tiff_lzw")
 FLAT_GIF = encode(flat("P", 0), "GIF")
 OVER = "is over the limit of 89,478,485"
+OTHER_GREY = "damaged, incomplete or unsupported TIFF: of more than 8 bits, only 16 unsigned bits .*"
 
 # name → (file, pattern that the whole reason matches)
 UNREADABLE = {
@@ -186,10 +176,10 @@ UNREADABLE = {
     "tiff, directory beyond the end": (b"II*\0\xff\xff\xff\x7f", "damaged.* TIFF.*"),
     "tiff, strips missing": (tiff(bytes(256), size=(16, 32), t278=16), TRUNCATED),
     "tiff, five samples a pixel": (tiff(bytes(1280), t258=(8,) * 5, t277=5), "damaged.* TIFF: unknown pixel mode"),
-    "float tiff, not a number": (
-        tiff(repeat("<2f", 0.5, float("nan"), n=128), t258=32, t339=FLOAT),
-        "damaged.* TIFF: pixels that are infinite or not a number",
-    ),
+    "12-bit tiff": (tiff(repeat("3B", 0x80, 0x88, 0x08, n=128), t258=12), OTHER_GREY),
+    "16-bit tiff, white is zero": (tiff(repeat("<H", 5140), t258=16, t262=0), OTHER_GREY),
+    "16-bit signed tiff": (tiff(repeat("<h", 16448), t258=16, t339=2), OTHER_GREY),
+    "float tiff": (tiff(repeat("<f", 0.5), t258=32, t339=3), OTHER_GREY),
 }  # fmt: skip
 
 
@@ -213,26 +203,19 @@ def test_what_the_file_system_refuses(tmp_path):
             read_image(path)
 
 
-@pytest.mark.parametrize("error", [IndexError("pop from empty list"), MemoryError()], ids=repr)
-def test_unexpected_errors_of_pillow_become_refusals(monkeypatch, error):
-    def fail(_):
-        raise error
-
-    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", fail)
-    with pytest.raises(UnreadableImage, match=r"x: (damaged, incomplete or unsupported|not enough memory for this) PNG$"):
+def test_too_little_memory_for_an_image_is_a_refusal(monkeypatch):
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", lambda _: bytearray(10**18))
+    with pytest.raises(UnreadableImage, match=r"x: not enough memory for this PNG$"):
         read_image("x", content=PNG)
 
 
-@pytest.mark.parametrize(("pillows", "limit"), [(10**6, 24 * 18 - 1), (400, 400)])
-def test_the_limit_is_the_callers_or_pillows_whichever_is_lower(monkeypatch, pillows, limit):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", pillows)
-    with pytest.raises(UnreadableImage, match=rf": 24x18 pixels is over the limit of {limit}$"):
-        read_image("x", content=PNG, max_pixels=24 * 18 - 1)
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+def test_the_limit_of_pixels_is_the_callers():
     assert read_image("x", content=PNG, max_pixels=24 * 18).size == (24, 18)
+    with pytest.raises(UnreadableImage, match=r": 24x18 pixels is over the limit of 431$"):
+        read_image("x", content=PNG, max_pixels=24 * 18 - 1)
 
 
-def test_an_error_can_be_pickled(tmp_path):
+def test_an_error_can_be_pickled_on_its_way_out_of_a_worker(tmp_path):
     error = pickle.loads(pickle.dumps(UnreadableImage(tmp_path, "empty file")))
     assert isinstance(error, ArtclfError)
     assert (error.path, error.reason, str(error)) == (tmp_path, "empty file", f"{tmp_path}: empty file")
@@ -248,16 +231,6 @@ def test_many_threads_read_the_same_and_leave_the_filters_alone():
         for one, other in zip(alone * 3, pool.map(read, files * 3), strict=True):
             np.testing.assert_array_equal(one, other)
     assert warnings.filters == filters
-
-
-def test_damaged_metadata_is_ignored_without_warnings(tmp_path):
-    names = ["jpeg with damaged EXIF", "png with a broken animation", "tiff with three resolutions"]
-    for name in names:
-        (tmp_path / name).write_bytes(READABLE[name][0])
-    script = "import sys; from artclf.data.images import read_image; [read_image(p) for p in sys.argv[1:]]"
-    command = [sys.executable, "-W", "error", "-c", script, *(str(tmp_path / name) for name in names)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 FUZZED = {"png": PNG, "jpeg": JPEG, "gif": GIF, "bmp": BMP, "webp": WEBP, "lzw": LZW, "tiff": tiff(bytes(range(256)))}

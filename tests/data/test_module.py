@@ -12,8 +12,8 @@ from tests.conftest import TINY, config_of
 
 def art_data(root: Path, *words: str) -> ArtData:
     config = config_of("data=folder", f"data.root={root}", *TINY, *words)
-    data = ArtData(config.data, config.augment, config.balance.name, config.seed)
-    data.setup()
+    data = ArtData(config)
+    data.read()
     return data
 
 

@@ -47,13 +47,9 @@ def opened(root: Path, **options: object) -> PixelStore:
     return PixelStore(root, ImageReader(**{"size": 32, "max_pixels": 10_000, **options}), max_gb=None)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_pixels_are_those_of_the_files(root: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    monkeypatch.setattr(module, "WORTH_WORKERS", 1)
-    random_state = torch.get_rng_state()
+def test_pixels_are_those_of_the_files(root: Path) -> None:
     store = opened(root)
-    digests = store.inspect(NAMES, workers=workers)["sha256"].tolist()
-    assert torch.equal(torch.get_rng_state(), random_state)  # a run that decodes draws the same numbers as one that need not
+    digests = store.inspect(NAMES, threads=2)["sha256"].tolist()
     assert digests == [hashlib.sha256((root / path).read_bytes()).hexdigest() for path in NAMES]
     assert len(store) == 5
     squares = store.read(store.find([bytes.fromhex(digest) for digest in digests]))
@@ -61,9 +57,9 @@ def test_pixels_are_those_of_the_files(root: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_files_are_decoded_once(root: Path, reads: list[str]) -> None:
-    found = opened(root).inspect(NAMES, workers=0)
+    found = opened(root).inspect(NAMES, threads=1)
     assert reads == NAMES
-    assert opened(root).inspect(NAMES, workers=0).equals(found)
+    assert opened(root).inspect(NAMES, threads=1).equals(found)
     assert reads == NAMES
     for others in ({"size": 24}, {"canonical": Canonical(24, 75)}):
         assert len(opened(root, **others)) == 0  # other pixels are kept elsewhere
@@ -74,18 +70,18 @@ def test_unreadable_files_are_checked_each_time_with_or_without_a_store(root: Pa
     draw(root / "large.png", "ai", 1, size=(101, 100))
     paths = [*NAMES, "empty.png", "large.png", "gone.png"]
     for _ in range(2):
-        found = opened(root).inspect(paths, workers=0)
+        found = opened(root).inspect(paths, threads=1)
         assert found.equals(inspect_files(root, paths, max_pixels=10_000, threads=1))
     assert (found["reason"] != "").sum() == 3
 
 
 def test_a_changed_file_is_read_again_and_the_others_are_not(root: Path, reads: list[str]) -> None:
-    opened(root).inspect(NAMES, workers=0)
+    opened(root).inspect(NAMES, threads=1)
     reads.clear()
     times = (root / "1.png").stat()
     draw(root / "1.png", "ai", 99)
     os.utime(root / "1.png", ns=(times.st_atime_ns, times.st_mtime_ns))  # as a tool that hides the change would
-    found = opened(root).inspect(NAMES, workers=0)
+    found = opened(root).inspect(NAMES, threads=1)
     assert reads == ["1.png"]
     assert found["sha256"][1] == hashlib.sha256((root / "1.png").read_bytes()).hexdigest()
 
@@ -93,7 +89,7 @@ def test_a_changed_file_is_read_again_and_the_others_are_not(root: Path, reads: 
 def test_a_file_that_has_just_been_written_is_read_again(root: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SETTLED", 10**12)
     for _ in range(2):
-        opened(root).inspect(NAMES, workers=0)
+        opened(root).inspect(NAMES, threads=1)
     assert reads == 2 * NAMES
     assert len(opened(root)) == 5  # but its pixels are not kept twice
 
@@ -108,11 +104,11 @@ def test_an_interrupted_pass_continues_where_it_stopped(root: Path, reads: list[
     with monkeypatch.context() as patch:
         patch.setattr(ImageReader, "read", stopped)
         with pytest.raises(KeyboardInterrupt):
-            store.inspect(NAMES, workers=0)
+            store.inspect(NAMES, threads=1)
     with (store.folder / module.LEDGER).open("a") as ledger:
         ledger.write('["4.png", [1, 2')  # what a kill leaves of a line
     for _ in range(2):
-        opened(root).inspect(NAMES, workers=0)
+        opened(root).inspect(NAMES, threads=1)
         assert reads == ["4.png", "same.png"]
 
 
@@ -123,11 +119,11 @@ def test_what_another_process_stores_meanwhile_is_not_decoded_again(
     building = store.rows.building
 
     def after_another() -> AbstractContextManager[None]:
-        opened(root).inspect(NAMES, workers=0)
+        opened(root).inspect(NAMES, threads=1)
         return building()
 
     monkeypatch.setattr(store.rows, "building", after_another)
-    assert (store.inspect(NAMES, workers=0)["sha256"] != "").all()
+    assert (store.inspect(NAMES, threads=1)["sha256"] != "").all()
     assert reads == NAMES
     assert len(store) == 5
 
@@ -136,8 +132,8 @@ def test_the_size_is_logged_and_limited_before_anything_is_decoded(
     root: Path, reads: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(StoreError, match=r"would take 1.84e-05 GB, more than cache.max_gb=1e-06 allows"):
-        PixelStore(root, ImageReader(32), max_gb=1e-6).inspect(NAMES, workers=0)
+        PixelStore(root, ImageReader(32), max_gb=1e-6).inspect(NAMES, threads=1)
     assert reads == []
     with caplog.at_level("INFO"):
-        opened(root).inspect(NAMES, workers=0)
+        opened(root).inspect(NAMES, threads=1)
     assert "decoding 6 images once, and keeping 1.84e-05 GB of pixels in " in caplog.text

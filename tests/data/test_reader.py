@@ -81,21 +81,10 @@ def test_a_large_jpeg_decoded_smaller_is_nearly_the_same(
     assert difference.float().mean() < 0.6
     assert difference.max() <= 4  # a last row or column taken for a whole one would shift all, and make 5 to 13 of it
     for cut in (2, 40, len(data) // 2):
-        with pytest.raises(UnreadableImage, match="truncated: the file ends before the image does"):
+        with pytest.raises(UnreadableImage, match="truncated"):
             reader.read("x", data[:-cut])
     with pytest.raises(UnreadableImage, match=f"is over the limit of {size[0] * size[1] - 1:,}"):
         ImageReader(64, max_pixels=size[0] * size[1] - 1).read("x", data)
-
-
-def test_too_little_memory_is_a_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Image.new("RGB", (20, 20)).save(tmp_path / "large.png")
-
-    def fail(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr("artclf.data.reader.to_square", fail)
-    with pytest.raises(UnreadableImage, match=r"large\.png: not enough memory for this image"):
-        ImageReader(32).read(tmp_path / "large.png")
 
 
 @pytest.mark.parametrize("size", [(300, 200), (200, 300), (40, 40)])

@@ -43,13 +43,6 @@ def test_a_sample_depends_on_the_seed_alone(table: pd.DataFrame) -> None:
     assert (np.diff(first) > 0).all()
 
 
-def test_every_file_is_equally_likely(table: pd.DataFrame) -> None:
-    few = table[:800].iloc[::8].reset_index(drop=True)
-    hits = np.bincount(np.concatenate([draw_sample(few, 25, seed) for seed in range(200)]), minlength=len(few))
-    assert hits.sum() == 5000
-    assert (hits.min(), hits.max()) == (pytest.approx(50, abs=25), pytest.approx(50, abs=25))
-
-
 def test_images_are_drawn_from_the_styles_in_turn(damaged: Manifest) -> None:
     for number in range(5):
         draw(damaged.root / "ai" / "sd" / "ink" / f"{number}.png", "ai", number, size=(400, 100))

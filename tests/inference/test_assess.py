@@ -26,7 +26,7 @@ def test_results_are_strict_json(tmp_path: Path) -> None:
 
 def test_an_audit_measures_a_sample_in_both_forms(pictures: Path) -> None:
     form = Canonical(24, 75)
-    survey = survey_files(read_folder(pictures), sample=20, decode=True, canonical=form)
+    survey = survey_files(read_folder(pictures), sample=20, canonical=form)
     found = audit_survey(survey, canonical=form)
     assert (found["canonical"], found["drawn_of"], found["images"], found["unreadable"]) == (True, 52, 52, 0)
     assert found["canonical_pixel_statistics"]["top"]

@@ -61,7 +61,7 @@ def trainer_of(precision: str = "32-true", epochs: int = 2) -> Trainer:
 
 def cache_of(root: Path, model: ArtClassifier, *words: str) -> FeatureCache:
     config = config_of("data=folder", f"data.root={root}", *TINY, *words)
-    data = ArtData(config.data, config.augment, config.balance.name, config.seed, cache=config.cache)
+    data = ArtData(config)
     data.read()
     return FeatureCache(model, data, config.cache)
 

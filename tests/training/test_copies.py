@@ -16,7 +16,7 @@ from tests.conftest import TINY, config_of
 )
 def test_copies_stand_beside_the_original(pictures: Path, tmp_path: Path, words: list[str], drawn: bool) -> None:
     config = config_of("data=folder", f"data.root={pictures}", *TINY, *words)
-    data = ArtData(config.data, config.augment, config.balance.name, config.seed)
+    data = ArtData(config)
     data.read()
     draw_copies(tmp_path / "figures" / "copies.png", data)
     assert (tmp_path / "figures" / "copies.png").exists() == drawn

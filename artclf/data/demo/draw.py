@@ -14,8 +14,6 @@ from artclf.data.demo.generators import GENERATORS, generate
 from artclf.data.demo.paint import STYLES, draw_image
 from artclf.errors import ArtclfError
 
-__all__ = ["FOLDERS", "GENERATORS", "STYLES", "VERSION", "draw_demo", "draw_image", "generate"]
-
 VERSION = 5  # another number for each change in what is drawn
 FOLDERS: dict[str, tuple[str, str | None]] = {
     **{style: (style, None) for style in STYLES},

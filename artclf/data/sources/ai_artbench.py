@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from artclf.data.demo.draw import GENERATORS as DEMO_GENERATORS
+from artclf.data.demo.generators import GENERATORS as DEMO_GENERATORS
 from artclf.data.manifest import HUMAN, Manifest
-from artclf.data.sources.walk import existing_root, image_folders
+from artclf.data.sources.folder import existing_root, image_folders
 from artclf.errors import ArtclfError
 
 FOLDER = "Real_AI_SD_LD_Dataset"

@@ -1,15 +1,7 @@
-"""AI-ArtBench from Kaggle: its download through kagglehub, and the check that a folder is version 5 of it.
+"""AI-ArtBench from Kaggle: its download through kagglehub, and the check that a folder is version 5 of it."""
 
-kagglehub keeps what a broken download has brought and continues from there when it is called again.
-"""
-
-import errno
 import os
 import shutil
-import time
-import zipfile
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +12,12 @@ from artclf.cache.folder import AI_ARTBENCH, AI_ARTBENCH_VERSION, kaggle_ai_artb
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.pixels import inspect_files
 from artclf.data.sources.ai_artbench import FOLDER, find_base
-from artclf.data.sources.walk import image_folders
+from artclf.data.sources.folder import image_folders
 from artclf.errors import ArtclfError, nearest
 
 AGAIN = "type artclf data fetch ai_artbench again"
-PAGE = f"https://www.kaggle.com/datasets/{AI_ARTBENCH}"
 ARCHIVE_BYTES = 10_700_000_000  # of version 5
 NEEDED = 2.1  # bytes on disk for each of the archive's: itself, and what is extracted, as 185,015 files leave blocks half full
-PAUSE = 5.0  # seconds before a broken download goes on
 MOUNTED = ("KAGGLE_KERNEL_RUN_TYPE", "TBE_RUNTIME_ADDR")  # set in notebooks of Kaggle and Colab, which mount it instead
 
 _AI_TRAIN = {  # training images by Latent and by Stable Diffusion
@@ -56,88 +46,48 @@ def _version_5() -> dict[str, int]:
 VERSION_5 = _version_5()
 
 
-def fetch_ai_artbench(tell: Callable[[str], None]) -> Path:
-    """Download version 5 of AI-ArtBench into kagglehub's cache, or continue a broken download; no account is needed.
+def fetch_ai_artbench() -> Path:
+    """Download version 5 of AI-ArtBench into kagglehub's cache; no account is needed.
 
-    `tell` is called with a line of news for the user; kagglehub shows its progress itself. Returns the folder that holds
-    `Real_AI_SD_LD_Dataset`. An ArtclfError says what stopped it, and what to type.
+    kagglehub shows its progress, and continues a broken download when it is called again.
+
+    Returns:
+        The folder that holds `Real_AI_SD_LD_Dataset`.
+
+    Raises:
+        ArtclfError: kagglehub is not installed, the disk has too little space, or the download fails.
     """
-    folder = kaggle_ai_artbench() or _download(tell)
+    folder = kaggle_ai_artbench() or _download()
     if find_base(folder) is None:
         raise ArtclfError(f"{folder}: holds no AI-ArtBench; remove that folder and {AGAIN}: it starts anew")
     return folder
 
 
-def _download(tell: Callable[[str], None]) -> Path:
+def _download() -> Path:
     try:
         import kagglehub  # noqa: PLC0415 (an extra)
-        import requests  # noqa: PLC0415 (comes with kagglehub)
-        from kagglehub import exceptions as hub  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ArtclfError(f'kagglehub is not installed: type pip install -e ".[kaggle]", then {AGAIN}') from error
+    kept = kaggle_cache().absolute() / "datasets" / AI_ARTBENCH  # the archive, and what is extracted from it
     if not any(name in os.environ for name in MOUNTED):
-        _require_space()
-    damaged = (zipfile.BadZipFile, zlib.error, EOFError, hub.DataCorruptionError)
-    while True:
-        before = _downloaded()
-        try:
-            return Path(kagglehub.dataset_download(f"{AI_ARTBENCH}/versions/{AI_ARTBENCH_VERSION}"))
-        except requests.HTTPError as error:
-            raise ArtclfError(_refusal(error.response.status_code if error.response is not None else 0)) from error
-        except requests.RequestException as error:
-            if _downloaded() <= before:
-                remedy = f"check network and HTTPS_PROXY, and {AGAIN}"
-                raise ArtclfError(f"Kaggle can't be reached ({_reason(error)}): {remedy}") from error
-            tell(f"the connection broke off after {decimal(_downloaded())} ({_reason(error)}); going on in {PAUSE:.0f} s")
-            time.sleep(PAUSE)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            remedy = "make room" if full else "correct that, or set KAGGLEHUB_CACHE,"
-            raise ArtclfError(f"{error.filename or kaggle_cache()}: {_reason(error)}; {remedy} and {AGAIN}") from error
-        except (*damaged, ValueError, hub.BackendError, hub.CredentialError, hub.NotFoundError) as error:
-            if not isinstance(error, damaged) and "Unsupported archive" not in str(error):
-                raise ArtclfError(f"kagglehub: {' '.join(str(error).split())}; correct that and {AGAIN}") from error
-            (_folder() / f"{AI_ARTBENCH_VERSION}.archive").unlink(missing_ok=True)  # else each further attempt fails on it
-            raise ArtclfError(f"the archive is damaged ({_reason(error)}) and was removed; {AGAIN}: it starts anew") from error
+        _require_space(kept)
+    try:
+        return Path(kagglehub.dataset_download(f"{AI_ARTBENCH}/versions/{AI_ARTBENCH_VERSION}"))
+    except Exception as error:  # kagglehub has many kinds
+        reason = " ".join(str(error).split())
+        remedy = f"{AGAIN}: it continues with what is in {kept}; where that fails again, remove this folder"
+        raise ArtclfError(f"the download failed: {reason}; {remedy}") from error
 
 
-def _folder() -> Path:
-    """Where kagglehub keeps the archive, and what it extracts from it."""
-    return kaggle_cache().absolute() / "datasets" / AI_ARTBENCH
-
-
-def _downloaded() -> int:
-    """Bytes of the archive and of extracted files."""
-    return sum(file.lstat().st_size for file in _folder().rglob("*") if not file.is_dir())
-
-
-def _require_space() -> None:
-    disk = next(folder for folder in _folder().parents if folder.exists())
-    needed, free = int(NEEDED * ARCHIVE_BYTES) - _downloaded(), shutil.disk_usage(disk).free
+def _require_space(kept: Path) -> None:
+    disk = next(folder for folder in kept.parents if folder.exists())
+    there = sum(file.lstat().st_size for file in kept.rglob("*") if not file.is_dir())
+    needed, free = int(NEEDED * ARCHIVE_BYTES) - there, shutil.disk_usage(disk).free
     if needed > free:
         raise ArtclfError(
             f"{kaggle_cache()}: too little space: the archive and what is extracted from it take {decimal(needed)} more, "
             f"{decimal(free)} are free; make room, or set KAGGLEHUB_CACHE to a folder on another disk, and {AGAIN}"
         )
-
-
-def _refusal(status: int) -> str:
-    """What to do about an HTTP error."""
-    if status in (401, 403):
-        return (
-            f"Kaggle refuses the download (HTTP {status}). The data set is public: correct or remove the credentials in "
-            f"~/.kaggle, KAGGLE_API_TOKEN or KAGGLE_KEY, and {AGAIN}; or download it from {PAGE} and give data.root=FOLDER"
-        )
-    if status == 404:
-        return f"Kaggle has no version {AI_ARTBENCH_VERSION} of {AI_ARTBENCH} any more (HTTP 404), see {PAGE}"
-    return f"Kaggle can't serve the download now (HTTP {status}): {AGAIN} later; it continues from what is downloaded"
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost of the wrapped errors, on one line."""
-    while inner := error.__cause__ or error.__context__:
-        error = inner
-    return " ".join(str(getattr(error, "strerror", None) or error).split()).lower()
 
 
 @dataclass(frozen=True)
@@ -163,11 +113,8 @@ def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
         decode: whether to decode every image (minutes for the whole data set), with a progress bar.
 
     Raises:
-        ArtclfError: there is no such folder, no AI-ArtBench in it, or a folder can't be listed.
+        ArtclfError: there is no AI-ArtBench, or a folder can't be listed.
     """
-    if not root.is_dir():
-        problem = "is a file, not a folder" if root.exists() else "does not exist"
-        raise ArtclfError(f"{root}: {problem}; type artclf data verify FOLDER")
     if (base := find_base(root)) is None:
         raise ArtclfError(f"{root}: no AI-ArtBench here; expected {FOLDER}/train/STYLE/… in it, or train/ and test/ themselves")
     files = {"/".join(inside) or ".": names for inside, names in image_folders(base)}

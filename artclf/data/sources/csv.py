@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from artclf.data.manifest import COLUMNS, HUMAN, Manifest
-from artclf.data.sources.walk import existing_root
+from artclf.data.sources.folder import existing_root
 from artclf.errors import ArtclfError, nearest
 
 

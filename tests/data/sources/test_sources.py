@@ -11,8 +11,7 @@ import pytest
 from artclf.data.sources import read_any, read_source
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
-from artclf.data.sources.folder import read_folder
-from artclf.data.sources.walk import image_files
+from artclf.data.sources.folder import image_files, read_folder
 from artclf.errors import ArtclfError
 from tests.conftest import config_of
 
