@@ -35,9 +35,9 @@ def test_other_images_labels_and_contents_are_all_named_at_once(make_runs):
     with pytest.raises(ArtclfError, match="tested on different images") as error:
         read_runs(runs)
     _, fewer, label, content = str(error.value).splitlines()  # of the last run, no content is known
-    assert fewer == f"{runs[1]} against {runs[0]}: 1 image more (new.png), 6 images fewer ({', '.join(paths[:3])}, …)"
-    assert label == f"{runs[2]} against {runs[0]}: 1 image with another label ({paths[-1]})"
-    assert content.startswith(f"{runs[3]} against {runs[0]}: 118 images with other content ({paths[0]}, ")
+    assert fewer == f"{runs[1]} against {runs[0]}: 1 image more (first: new.png), 6 images fewer (first: {paths[0]})"
+    assert label == f"{runs[2]} against {runs[0]}: 1 image with another label (first: {paths[-1]})"
+    assert content.startswith(f"{runs[3]} against {runs[0]}: 118 images with other content (first: {paths[0]})")
 
 
 def test_runs_are_named_from_the_folder_that_holds_all(make_run, tmp_path):
