@@ -27,7 +27,7 @@ RING: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markeredgewid
 
 _WIDTH = 9.6  # all in inches
 _LETTER = 0.085
-_LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 0.25, 0.8, 0.6
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 0.25, 0.7, 0.55
 _LEGEND = 0.5
 
 matplotlib.style.use(Path(__file__).with_name("artclf.mplstyle"))

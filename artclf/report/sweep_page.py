@@ -121,7 +121,7 @@ def _table(sweep: Sweep) -> pd.DataFrame:
 
 def plot_trials(sweep: Sweep) -> Figure:
     """Plot the figure of each trial in order, and the best so far."""
-    figure, (axes,) = style.panels(f"The {sweep.name} of each trial", 1, 1, height=2.6)
+    figure, (axes,) = style.panels(f"The {sweep.name} of each trial", 1, 1, height=2.6, legend=True)
     _scatter(axes, sweep, {trial.number: float(trial.number) for trial in sweep.trials})
     finished = sweep.ended("finished")
     if finished:
@@ -131,7 +131,7 @@ def plot_trials(sweep: Sweep) -> Figure:
         axes.step(numbers, [*best, best[-1]], where="post", color=style.INK, zorder=2, label="the best so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="trial", ylabel=sweep.name)
-    axes.legend()
+    figure.legend(*axes.get_legend_handles_labels(), loc="lower left", ncols=4)
     return figure
 
 

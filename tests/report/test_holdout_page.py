@@ -77,7 +77,7 @@ def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Pat
     assert f"{COMMAND}</pre>" in page
     assert "holdout.leave=alpha" in page
     assert "1% of 20 is less than one image" in page
-    assert page.count('25.0%<br><span class="quiet">11.2 to 46.9</span>') == 1
+    assert page.count('25.0%<br><span class="quiet">11.2–46.9%</span>') == 1
     assert "Demo data" not in page
     with Image.open(tmp_path / "holdout.png") as image:
         assert min(image.size) > 200

@@ -93,9 +93,9 @@ def plot_reliability(predictions: pd.DataFrame) -> Figure:
     for axes, name in zip(panels, ("p_ai", "calibrated"), strict=True):
         scores = predictions[name].to_numpy(dtype=float)
         axes.plot([0, 1], [0, 1], ":", color=style.MUTED)
-        for mean, ai in reliability(is_ai, scores):
-            axes.plot([mean] * 2, [ai.low, ai.high], color=style.MUTED)
-            axes.plot([mean], [ai.value], "o", color=style.INK)
+        bins = [(mean, ai.value, ai.low, ai.high) for mean, ai in reliability(is_ai, scores)]
+        means, shares, lows, highs = np.array(bins, dtype=float).T
+        axes.errorbar(means, shares, yerr=(shares - lows, highs - shares), fmt="o", color=style.INK, ecolor=style.MUTED)
         error = f"calibration error {fmt.score(ece(is_ai, scores))}; by chance {fmt.score(ece_by_chance(scores))}"
         axes.set(title=f"{name}: {error}", xlabel=name)
     panels[0].set_ylabel("share of AI")
