@@ -73,7 +73,7 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
     """Write holdout.html, holdout.csv, holdout.json and holdout.png into a folder; links to the runs start there."""
     pd.DataFrame(_rows(holdout.results)).to_csv(folder / "holdout.csv", index=False)
     demo = any((metrics.get("data") or {}).get("source") == "demo" for metrics in holdout.metrics.values())
-    sentences = lines("holdout.txt", holdout=holdout, demo=demo)
+    sentences = lines("holdout.txt", holdout=holdout)
     write_page(
         folder / "holdout.html",
         "holdout.html",

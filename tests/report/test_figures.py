@@ -12,6 +12,7 @@ from artclf.report.figures.data import count_images, groups_of, top
 from artclf.report.figures.draw import plot_intervals
 from artclf.report.figures.run import plot_reliability, plot_roc_pr, plot_scores, plot_training
 from artclf.report.render import save_figures
+from tests.report.conftest import history, predictions
 
 NASTY = "名画_$x$_\\frac{1}_a_generator_with_a_very_long_name"
 
@@ -54,8 +55,8 @@ def test_human_images_come_first_the_smallest_generators_together_and_one_called
     assert list(counts.index) == [("human", "human"), ("ai", "sd"), ("ai", "human")]
 
 
-def test_roc_and_precision_have_their_dots_at_the_threshold(make_predictions):
-    test = make_predictions().query("split == 'test'")
+def test_roc_and_precision_have_their_dots_at_the_threshold():
+    test = predictions().query("split == 'test'")
     is_ai, p_ai = (test["label"] == "ai").to_numpy(), test["p_ai"].to_numpy()
     curve, dot, _ = plot_roc_pr(test).axes[0].lines
     assert f"{roc_auc_score(is_ai, p_ai):.3f}" in curve.get_label()
@@ -64,8 +65,8 @@ def test_roc_and_precision_have_their_dots_at_the_threshold(make_predictions):
     assert len(plot_roc_pr(test.assign(p_ai=p_ai / 10)).axes[1].lines) == 2  # no verdict AI: precision has no dot
 
 
-def test_scores_have_a_row_for_each_group_and_errors_in_full_colour(make_predictions, tmp_path):
-    test = make_predictions(generators=(NASTY, "sd")).query("split == 'test'")
+def test_scores_have_a_row_for_each_group_and_errors_in_full_colour(tmp_path):
+    test = predictions(generators=(NASTY, "sd")).query("split == 'test'")
     figure = plot_scores(test)
     human = figure.axes[0]
     wrong = int((test.loc[test["label"] == "human", "p_ai"] >= 0.5).sum())
@@ -74,22 +75,22 @@ def test_scores_have_a_row_for_each_group_and_errors_in_full_colour(make_predict
     areas = [abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2 for x, y in outlines]
     assert [area / 0.05 for area in areas] == pytest.approx([40 - wrong, wrong])  # the bins are 0.05 wide
     assert len(figure.axes) == 3
-    one_class = make_predictions().query("split == 'unseen'")
+    one_class = predictions().query("split == 'unseen'")
     reliability = plot_reliability(one_class.assign(calibrated=one_class["p_ai"] ** 2))
     save_figures(tmp_path, {"scores": figure, "reliability": reliability})
 
 
-def test_curves_are_those_of_the_table_and_the_best_epochs_are_ringed(make_history, tmp_path):
-    history = make_history({"head": 6, "last10": 5}).set_index("epoch")
+def test_curves_are_those_of_the_table_and_the_best_epochs_are_ringed(tmp_path):
+    table = history({"head": 6, "last10": 5}).set_index("epoch")
     stages = [{"name": "head", "unfreeze": 0, "best_epoch": 5}, {"name": "last10", "unfreeze": 10, "best_epoch": 10}]
-    figure = plot_training(history, [*stages, {"name": "never", "unfreeze": "all"}])
+    figure = plot_training(table, [*stages, {"name": "never", "unfreeze": "all"}])
     for axes, quantity in zip(figure.axes, ("accuracy", "loss"), strict=True):
         rings = [line for line in axes.lines if line.get_markerfacecolor() == "none"]
         assert [int(ring.get_xdata()[0]) for ring in rings] == [5, 10]
         validation = next(line for line in axes.lines if line.get_label() == "validation")
-        assert list(validation.get_ydata()) == list(history[f"val/{quantity}"])
-    one = plot_training(history.head(1).drop(columns=["val/loss", "val/accuracy"]), stages)
-    several = plot_histories({f"{NASTY}/{i}": pd.DataFrame() if i else history for i in range(9)})
+        assert list(validation.get_ydata()) == list(table[f"val/{quantity}"])
+    one = plot_training(table.head(1).drop(columns=["val/loss", "val/accuracy"]), stages)
+    several = plot_histories({f"{NASTY}/{i}": pd.DataFrame() if i else table for i in range(9)})
     save_figures(tmp_path, {"curves": figure, "one": one, "several": several})
 
 

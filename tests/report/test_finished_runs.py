@@ -7,6 +7,7 @@ import pytest
 from artclf.errors import ArtclfError
 from artclf.evaluation.metrics import binary_metrics
 from artclf.report.finished_runs import read_runs
+from tests.report.conftest import write_run
 
 
 def change(run, edit, file="predictions.csv"):
@@ -40,10 +41,10 @@ def test_other_images_labels_and_contents_are_all_named_at_once(make_runs):
     assert content.startswith(f"{runs[3]} against {runs[0]}: 118 images with other content (first: {paths[0]})")
 
 
-def test_runs_are_named_from_the_folder_that_holds_all(make_run, tmp_path):
+def test_runs_are_named_from_the_folder_that_holds_all(tmp_path):
     folders = [tmp_path / sweep / run for sweep in ("x", "y") for run in ("0", "1")]
     for folder in folders:
-        make_run(folder)
+        write_run(folder)
     assert [run.name for run in read_runs(folders[:1])] == ["0"]
     assert [run.name for run in read_runs(folders[:2])] == ["0", "1"]
     assert [run.name for run in read_runs(folders)] == ["x/0", "x/1", "y/0", "y/1"]
