@@ -56,7 +56,7 @@ def test_run_folder_holds_every_file(finished: Path) -> None:
     assert (layers["stage"].iloc[:-11] == "").all()
     assert layers["parameters"].sum() == metrics_of(finished)["model"]["parameters"]
     figures = list((finished / "figures").glob("*.png"))
-    assert {"accuracy", "loss", "confusion", "roc_pr"} <= {figure.stem for figure in figures}
+    assert {"training", "scores", "roc_pr"} <= {figure.stem for figure in figures}
     for figure in figures:
         with Image.open(figure) as image:
             image.load()

@@ -6,7 +6,7 @@ from pathlib import Path
 from artclf.cli.arguments import output_folder
 from artclf.errors import ArtclfError
 from artclf.report import format as fmt
-from artclf.report.comparison_page import Comparison, compare_runs, write
+from artclf.report.comparison_page import Comparison, write_comparison
 from artclf.report.terminal import FIGURES, screen, table
 from artclf.run_folder import METRICS_FILE, runs_of
 
@@ -29,8 +29,7 @@ def compare_folders(folders: Sequence[Path], to: Path | None = None) -> None:
     if len(runs) == 1:
         (run,) = runs.values()
         raise ArtclfError(f"{run}: the only finished run here; a comparison needs two runs or more: artclf compare RUN RUN")
-    comparison = compare_runs(to, list(runs.values()), failed)
-    write(to, comparison)
+    comparison = write_comparison(to, list(runs.values()), failed)
     _print(comparison, to)
 
 

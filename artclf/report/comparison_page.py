@@ -1,24 +1,22 @@
 """Finished runs side by side: comparison.html, its figures, comparison.csv and comparison.json."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from artclf.data.manifest import SHA256
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD
-from artclf.evaluation.intervals import estimate_metrics
+from artclf.evaluation.intervals import Estimate, estimate_metrics
 from artclf.evaluation.significance import FIGURES, Classifier, compare_with_best
 from artclf.report import style
-from artclf.report.figures.draw import Series, draw_by_epoch, draw_roc, plot_intervals
-from artclf.report.figures.run import plot_confusions
+from artclf.report.figures.draw import draw_roc, plot_by_epoch, plot_intervals
 from artclf.report.finished_runs import ComparedRun, read_history, read_runs
-from artclf.report.render import lines, save_figures, write_page
+from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.run_folder import as_json, write_text
 
 SHOWN = 20  # runs that the figures show, and whose differences get intervals
@@ -74,13 +72,12 @@ def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] |
     classifiers = [Classifier(run.name, run.p_ai, run.overrides) for run in best_first]
     tests = compare_with_best(classifiers, best_first[0].is_ai, SHOWN)
     accuracy = rows.groupby("setting")["accuracy"]
-    spread = (accuracy.max() - accuracy.min())[accuracy.size() > 1]
     roots = list(dict.fromkeys(run.root for run in finished if run.root))
-    verified = all((run.images["sha256"] != "").all() for run in finished)
+    verified = all((run.images[SHA256] != "").all() for run in finished)
     context = {
         **tests,
         "rows": rows.to_dict("records"),
-        "seed_spread": spread.max() if len(spread) else None,
+        "seed_spread": (accuracy.max() - accuracy.min())[accuracy.size() > 1].max(),  # NaN with one seed of each
         "unverified_roots": roots if len(roots) > 1 and not verified else [],
     }
     standings, cautions = (lines(f"comparison_{part}.txt", **context) for part in ("standings", "cautions"))
@@ -88,7 +85,6 @@ def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] |
 
 
 def _row(run: ComparedRun, shared: set[str], folder: Path) -> dict[str, Any]:
-    report = run.folder / "report.html"
     confusion = run.figures["confusion"]
     return {
         "run": run.name,
@@ -101,26 +97,19 @@ def _row(run: ComparedRun, shared: set[str], folder: Path) -> dict[str, Any]:
         "parameters": (run.metrics.get("model") or {}).get("parameters"),
         "seconds": run.metrics.get("seconds"),
         "status": "finished",
-        "link": quote(os.path.relpath(report, folder)) if report.is_file() else "",
+        "link": report_link(run.folder, folder),
     }
 
 
-def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """`compare_runs` and `write`; returns what comparison.csv holds."""
+def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] | None = None) -> Comparison:
+    """`compare_runs`, and write comparison.html, comparison.csv, comparison.json and the figures (comparison*.png)."""
     comparison = compare_runs(folder, runs, failed)
-    write(folder, comparison)
-    return comparison.table
-
-
-def write(folder: Path, comparison: Comparison) -> None:
-    """Write comparison.html, comparison.csv, comparison.json and the figures (comparison*.png) into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     table, is_ai = comparison.table, comparison.runs[0].is_ai
     table.to_csv(folder / "comparison.csv", index=False)
     finished = table.head(len(comparison.runs))
-    images = {"n": len(is_ai), "ai": int(is_ai.sum()), "human": int((~is_ai).sum())}
     content = {
-        "test_pictures": images,
+        "test_pictures": {"n": len(is_ai), "ai": int(is_ai.sum()), "human": int((~is_ai).sum())},
         "threshold": THRESHOLD,
         "runs": finished.astype(object).where(finished.notna(), None).to_dict("records"),
         "failed": dict(comparison.failed),
@@ -134,27 +123,24 @@ def write(folder: Path, comparison: Comparison) -> None:
         "comparison.html",
         **{**content, "runs": comparison.rows.to_dict("records")},
         folder=folder.resolve().name,
-        images=images,
+        images=content["test_pictures"],
         figures=save_figures(folder, _draw(comparison)),
         names=FIGURES,
         shown=SHOWN,
         settings=_settings(comparison.rows),
     )
+    return comparison
 
 
 def _settings(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Mean and standard deviation (n - 1) of each setting; nothing where no setting was run with more than one seed."""
-    settings = rows.groupby("setting", sort=False)
-    if not (settings.size() > 1).any():
+    settings = [of_one for _, of_one in rows.groupby("setting", sort=False)]
+    if len(settings) == len(rows):
         return []
+    names = [*FIGURES]
     return [
-        {
-            "differs": of_one["differs"].iloc[0],
-            "runs": len(of_one),
-            "mean": of_one[[*FIGURES]].mean(),
-            "std": of_one[[*FIGURES]].std(),
-        }
-        for _, of_one in settings
+        {"differs": of_one["differs"].iloc[0], "runs": len(of_one), "mean": of_one[names].mean(), "std": of_one[names].std()}
+        for of_one in settings
     ]
 
 
@@ -164,7 +150,6 @@ def _draw(comparison: Comparison) -> dict[str, Figure]:
     figures = {"comparison": _plot_overview(runs)}
     if comparison.tests["pairs"]:
         figures["comparison_differences"] = _plot_differences(comparison.tests["pairs"])
-    figures["comparison_confusion"] = plot_confusions({run.name: run.figures["confusion"] for run in runs})
     if runs[0].is_ai.any() and not runs[0].is_ai.all():
         figures["comparison_roc"] = _plot_rocs(runs)
     histories = {run.name: read_history(run.folder) for run in runs}
@@ -176,30 +161,24 @@ def _draw(comparison: Comparison) -> dict[str, Figure]:
 def _plot_overview(runs: Sequence[ComparedRun]) -> Figure:
     """Plot the figures of each run with 95% intervals."""
     estimates = [estimate_metrics(run.is_ai, run.p_ai, THRESHOLD) for run in runs]
-    panels = {}
-    for name in ("balanced_accuracy", "accuracy", "false_positive_rate"):
-        rows = [(one[name].value, one[name].low, one[name].high) for one in estimates]
-        panels[_PANELS[name]] = [Series(rows, style.run_colours(len(runs)))]
-    title = "Runs on the same test images, the best first, with 95% intervals"
-    return plot_intervals(title, [run.name for run in runs], panels, sharex=False)
+    names = ("balanced_accuracy", "accuracy", "false_positive_rate")
+    panels = {_PANELS[name]: {"": [one[name] for one in estimates]} for name in names}
+    return plot_intervals(
+        "Runs on the same test images, the best first, with 95% intervals", [run.name for run in runs], panels
+    )
 
 
 def _plot_differences(pairs: Sequence[Mapping[str, Any]]) -> Figure:
-    """Plot the best run's figures minus each other run's, in percentage points, with intervals."""
+    """Plot the best run's figures minus each other run's, with intervals."""
     drawn = [pair for pair in pairs if pair["differences"]]
-    colours = style.run_colours(len(drawn) + 1)[1:]
-    panels = {}
-    for name, title in _PANELS.items():
-        estimates = pd.DataFrame([pair["differences"][name] for pair in drawn], dtype=float) * 100
-        panels[title] = [Series(list(estimates.itertuples(index=False, name=None)), colours)]
-    title = f"Run {style.short(drawn[0]['first'])} minus each other run, in points, with 95% intervals"
+    panels = {title: {"": [Estimate(*pair["differences"][name].values()) for pair in drawn]} for name, title in _PANELS.items()}
+    title = f"Run {style.short(drawn[0]['first'])} minus each other run, with 95% intervals"
     return plot_intervals(title, [pair["second"] for pair in drawn], panels, reference=0)
 
 
 def _plot_rocs(runs: Sequence[ComparedRun]) -> Figure:
     """Plot the ROC curve of each run, and beside it the corner of few false accusations; dots at the threshold 0.5."""
-    figure = style.paper(style.WIDE, 4.6, "Every threshold: AI images found against human images called AI")
-    whole, corner = figure.subplots(1, 2)
+    figure, (whole, corner) = style.panels("Every threshold: ROC curves", 2, 2, height=3.4)
     for row, (run, colour) in enumerate(zip(runs, style.run_colours(len(runs)), strict=True)):
         label = style.short(run.name) if row < len(style.RUNS) else "_"
         for axes in (whole, corner):
@@ -211,16 +190,9 @@ def _plot_rocs(runs: Sequence[ComparedRun]) -> Figure:
 
 def plot_histories(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Plot accuracy and loss by epoch of several runs, the best first: run → metrics.csv by epoch."""
-    figure = style.paper(style.WIDE, 4.2, "Training by epoch")
-    accuracy, training, validation = figure.subplots(1, 3)
-    validation.sharey(training)
-    colours = dict(zip(histories, style.run_colours(len(histories)), strict=True))
-    for axes, title, column in (
-        (accuracy, "validation accuracy", "val/accuracy"),
-        (training, "training loss", "train/loss"),
-        (validation, "validation loss", "val/loss"),
-    ):
-        draw_by_epoch(axes, {name: table[column].dropna() for name, table in histories.items() if column in table}, colours)
-        axes.set_title(title)
-    style.percent(accuracy.yaxis)
-    return figure
+    columns = {"validation accuracy": "val/accuracy", "training loss": "train/loss", "validation loss": "val/loss"}
+    panels = {
+        title: {name: table[column].dropna() for name, table in histories.items() if column in table}
+        for title, column in columns.items()
+    }
+    return plot_by_epoch(panels, dict(zip(histories, style.run_colours(len(histories)), strict=True)))

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from artclf.data.facts import Survey
 from artclf.data.sampling import sample_images
 from artclf.evaluation.audit import MET, describe_generators
+from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.shortcuts import find_shortcuts
 from artclf.evaluation.significance import LEVEL
-from artclf.report import style
-from artclf.report.figures.data import count_images, count_styles, groups_of, plot_classes, plot_files
-from artclf.report.figures.draw import Series, plot_intervals
+from artclf.report.figures.data import count_images, count_styles, groups_of, plot_files
+from artclf.report.figures.draw import plot_intervals
 from artclf.report.render import THUMBNAIL, as_jpeg, lines, save_figures, write_page
 from artclf.run_folder import read_json
 
@@ -42,9 +42,7 @@ def write_dataset(
     table = survey.manifest.table
     samples, damaged = _samples(survey, seed)
     survey = _with_damaged(survey, damaged)
-    figures = {"classes": plot_classes(table)}
-    if len(survey.facts):
-        figures["files"] = plot_files(survey.facts)
+    figures = {"files": plot_files(survey.facts)} if len(survey.facts) else {}
     survey.facts.to_csv(folder / "facts.csv", index=False)
     (folder / "unreadable.csv").unlink(missing_ok=True)  # of an earlier look
     if len(survey.unreadable):
@@ -122,21 +120,17 @@ def audit_section(folder: Path, test: Json | None = None) -> dict[str, Any] | No
 
 def _plot_audit(found: Json, test: Json) -> Figure:
     """Plot the AUROC of the network, and of each part of what is known without a look at the art."""
-    network = {"auroc": test.get("auroc"), "auroc_interval": test.get("intervals", {}).get("auroc")}
-    rows = [("this network, test images", network, style.STAGES[0])] if network["auroc_interval"] else []
-    for name, key in (
-        ("file facts together", "file_facts"),
-        ("image statistics together", "pixel_statistics"),
-        ("statistics of canonical images", "canonical_pixel_statistics"),
-    ):
-        if found[key]:
-            rows.append((name, found[key], style.INK))
+    parts = {
+        "this network, test images": {"auroc": test.get("auroc"), "auroc_interval": test.get("intervals", {}).get("auroc")},
+        "file facts together": found["file_facts"],
+        "image statistics together": found["pixel_statistics"],
+        "statistics of canonical images": found["canonical_pixel_statistics"],
+    }
     alone = [row for row in found["shortcuts"] if row.get("auroc") is not None]
-    rows += [(f"{row['fact']} alone", row, style.MUTED) for row in alone[:_MOST_FACTS]]
-    names, parts, colours = zip(*rows, strict=True)
-    series = Series([(part["auroc"], *part["auroc_interval"]) for part in parts], colours)
+    parts |= {f"{row['fact']} alone": row for row in alone[:_MOST_FACTS]}
+    shown = {name: Estimate(part["auroc"], *part["auroc_interval"]) for name, part in parts.items() if part and part["auroc"]}
     title = "AUROC without a look at the art: 0.5 is guessing, 1 separates all"
-    return plot_intervals(title, names, {"AUROC": [series]}, reference=0.5)
+    return plot_intervals(title, list(shown), {"AUROC": {"": list(shown.values())}}, reference=0.5)
 
 
 def describe_audit(found: Json) -> list[str]:

@@ -17,8 +17,6 @@ from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
 from artclf.run_folder import read_metrics, read_table
 
-_NAMED = 3  # images that a refusal names of each kind
-
 
 @dataclass(frozen=True)
 class ComparedRun:
@@ -72,9 +70,8 @@ def read_runs(folders: Sequence[Path]) -> list[ComparedRun]:
         ComparedRun(place.relative_to(above).as_posix(), folder, read_metrics(folder), _images(folder))
         for folder, place in zip(folders, whole, strict=True)
     ]
-    tested = pd.Series([tuple(run.images["is_ai"].items()) for run in runs])
-    usual = runs[tested[tested == tested.mode()[0]].index[0]]  # the test images that most runs have
-    lines = [f"{run.folder} against {usual.folder}: {differs}" for run in runs if (differs := _what_differs(run, usual))]
+    first = runs[0]
+    lines = [f"{run.folder} against {first.folder}: {differs}" for run in runs if (differs := _what_differs(run, first))]
     if lines:
         raise ArtclfError("\n".join(["these runs were tested on different images, so they can't be compared:", *lines]))
     return runs
@@ -90,11 +87,10 @@ def _images(run: Path) -> pd.DataFrame:
     if test.empty:
         raise ArtclfError(f"{file}: holds no image of the split test; a comparison needs runs that were tested")
     odd = test[~test["label"].isin(["ai", "human"]) | ~test["p_ai"].between(0, 1) | test["path"].duplicated()]
-    if len(odd):
-        row = odd.iloc[0]
+    for row in odd.head(1).itertuples():
         raise ArtclfError(
-            f"{file}: {row['path']}: got the label {row['label']!r} and the p_ai {row['p_ai']:g}; a label is ai or human, p_ai "
-            "lies in 0..1, and each image stands there once"
+            f"{file}: {row.path}: got the label {row.label!r} and the p_ai {row.p_ai:g}; a label is ai or human, p_ai lies in "
+            "0..1, and each image stands there once"
         )
     images = pd.DataFrame({"is_ai": test["label"] == "ai", "p_ai": test["p_ai"]}).set_index(test["path"])
     manifest = read_table(run / "manifest.csv", text=("path",))
@@ -102,23 +98,19 @@ def _images(run: Path) -> pd.DataFrame:
     return images.assign(**{SHA256: [known.get(path, "") for path in images.index]})
 
 
-def _what_differs(run: ComparedRun, usual: ComparedRun) -> str:
-    """How a run's test images differ from another's, with the first paths of each kind; "" where they do not."""
-    both = run.images.merge(usual.images, "outer", left_index=True, right_index=True, suffixes=("", "_usual"))
-    more, fewer = both["is_ai_usual"].isna(), both["is_ai"].isna()
-    hashed = (both[SHA256] != "") & (both[f"{SHA256}_usual"] != "")
+def _what_differs(run: ComparedRun, other: ComparedRun) -> str:
+    """How a run's test images differ from another's, with the first path of each kind; "" where they do not."""
+    both = run.images.merge(other.images, "outer", left_index=True, right_index=True, suffixes=("", "_other"))
+    more, fewer = both["is_ai_other"].isna(), both["is_ai"].isna()
+    hashed = (both[SHA256] != "") & (both[f"{SHA256}_other"] != "")
     kinds = {
         "more": more,
         "fewer": fewer,
-        "with another label": ~more & ~fewer & (both["is_ai"] != both["is_ai_usual"]),
-        "with other content": ~more & ~fewer & hashed & (both[SHA256] != both[f"{SHA256}_usual"]),
+        "with another label": ~more & ~fewer & (both["is_ai"] != both["is_ai_other"]),
+        "with other content": ~more & ~fewer & hashed & (both[SHA256] != both[f"{SHA256}_other"]),
     }
-    parts = []
-    for what, differs in kinds.items():
-        paths = list(both.index[differs])
-        if paths:
-            named = ", ".join(paths[:_NAMED]) + (", …" if len(paths) > _NAMED else "")
-            parts.append(f"{fmt.plural(len(paths), 'image')} {what} ({named})")
+    found = {what: both.index[differs] for what, differs in kinds.items()}
+    parts = [f"{fmt.plural(len(paths), 'image')} {what} (first: {paths[0]})" for what, paths in found.items() if len(paths)]
     return ", ".join(parts)
 
 

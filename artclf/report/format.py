@@ -15,8 +15,8 @@ def missing(value: Any) -> bool:
 
 def _or_dash(write: Callable[..., str]) -> Callable[..., str]:
     @wraps(write)
-    def written(value: Any, **options: Any) -> str:
-        return "–" if missing(value) else write(value, **options)
+    def written(value: Any, *options: Any, **named: Any) -> str:
+        return "–" if missing(value) else write(value, *options, **named)
 
     return written
 
@@ -40,6 +40,19 @@ def score(value: Any) -> str:
     return f"{value:.3f}"
 
 
+def figure(value: Any, name: str = "") -> str:
+    """An AUROC (`name` "auroc") as a score, every other figure as a share."""
+    return score(value) if name == "auroc" else share(value)
+
+
+def interval(bounds: Any, name: str = "") -> str:
+    """The bounds of a `figure`: [0.8312, 0.9403] → "83.1–94.0%"; "" where there are none."""
+    if missing(bounds) or any(map(missing, bounds)):
+        return ""
+    low, high = (figure(bound, name) for bound in bounds)
+    return f"{low.removesuffix('%')}–{high}"
+
+
 @_or_dash
 def points(difference: Any, *, signed: bool = True) -> str:
     """A difference of shares in percentage points: 0.0412 → "+4.1", -0.0031 → "−0.3"."""
@@ -53,23 +66,10 @@ def p_value(p: Any) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def share_range(bounds: Any) -> str:
-    """[0.8312, 0.9403] → "83.1–94.0%"; "" where there is none."""
-    return "" if missing(bounds) or any(map(missing, bounds)) else f"{100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}%"
-
-
-def score_range(bounds: Any) -> str:
-    """[0.9312, 0.9803] → "0.931–0.980"; "" where there is none."""
-    return "" if missing(bounds) or any(map(missing, bounds)) else f"{bounds[0]:.3f}–{bounds[1]:.3f}"
-
-
 @_or_dash
 def size(number: Any) -> str:
     """23508032 → "23.5 M"; 4098 → "4,098"."""
-    for unit, name in ((1e9, "B"), (1e6, "M")):
-        if number >= unit:
-            return f"{number / unit:.3g} {name}"
-    return f"{int(number):,}"
+    return f"{number / 1e6:.3g} M" if number >= 1e6 else f"{int(number):,}"
 
 
 @_or_dash
@@ -104,5 +104,5 @@ def guessing(metrics: Mapping[str, Any]) -> str | None:
         return None
     return (
         f"No better than guessing: the balanced accuracy on the {plural(test['n'], 'test image')} is "
-        f"{share(test['balanced_accuracy'])} (95% interval {share_range(bounds)}), and guessing gives 50%"
+        f"{share(test['balanced_accuracy'])} (95% interval {interval(bounds)}), and guessing gives 50%"
     )

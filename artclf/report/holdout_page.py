@@ -1,13 +1,10 @@
 """Runs that left one generator (or style) out each: holdout.html, its figure, holdout.csv and holdout.json."""
 
-import math
-import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import quote
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,9 +13,8 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
-from artclf.report import style
-from artclf.report.figures.draw import Series, plot_intervals
-from artclf.report.render import lines, save_figures, write_page
+from artclf.report.figures.draw import plot_intervals
+from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.run_folder import HOLDOUT_FILE, as_json, read_metrics, read_table, write_text
 
 _PANELS = {
@@ -60,12 +56,9 @@ def read_holdout(
         raise ArtclfError(f"+holdout={by}: no run finished, so there is nothing to report{reasons}")
     metrics = {name: read_metrics(run) for name, run in runs.items()}
     results = holdout_results([_read(name, run, metrics[name]) for name, run in runs.items()], by)
-
-    def recall(result: HoldoutResult) -> float:
-        value = result.unseen.estimates["recall"].value
-        return math.inf if value is None else value
-
-    return Holdout(by, tuple(sorted(results, key=recall)), dict(runs), metrics, command, failed, skipped)
+    recalls = [result.unseen.estimates["recall"].value for result in results]
+    lowest_first = pd.Series(recalls, dtype=float).sort_values(kind="stable").index  # not defined: last
+    return Holdout(by, tuple(results[place] for place in lowest_first), dict(runs), metrics, command, failed, skipped)
 
 
 def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
@@ -80,8 +73,7 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
     """Write holdout.html, holdout.csv, holdout.json and holdout.png into a folder; links to the runs start there."""
     pd.DataFrame(_rows(holdout.results)).to_csv(folder / "holdout.csv", index=False)
     demo = any((metrics.get("data") or {}).get("source") == "demo" for metrics in holdout.metrics.values())
-    sentences = lines("holdout.txt", holdout=holdout, demo=demo)
-    reports = {name: run / "report.html" for name, run in holdout.runs.items()}
+    sentences = lines("holdout.txt", holdout=holdout)
     write_page(
         folder / "holdout.html",
         "holdout.html",
@@ -91,9 +83,8 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
         demo=demo,
         fallbacks=dict.fromkeys(line for metrics in holdout.metrics.values() for line in metrics.get("fallbacks") or []),
         figures=save_figures(folder, {"holdout": plot_holdout(holdout.results, holdout.by)}),
-        links={name: quote(os.path.relpath(report, folder)) for name, report in reports.items() if report.is_file()},
+        links={name: report_link(run, folder) for name, run in holdout.runs.items()},
         names=FIGURES,
-        threshold=THRESHOLD,
         fewest=min(result.unseen.human for result in holdout.results),
         resume=f"python train.py {shlex.quote(f'resume={folder}')}",
     )
@@ -111,17 +102,13 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
 
 def plot_holdout(results: Sequence[HoldoutResult], by: str) -> Figure:
     """Plot each figure of each left-out generator or style, by networks not trained on it and trained on it."""
-    panels = {}
-    for name, title in _PANELS.items():
-        unseen = [result.unseen.estimates[name] for result in results]
-        seen = [UNDEFINED if result.seen is None else result.seen.estimates[name] for result in results]
-        panels[title] = [
-            Series([(one.value, one.low, one.high) for one in estimates], [colour] * len(results), label, hollow)
-            for estimates, colour, label, hollow in (
-                (unseen, style.AI, f"not trained on the {by}", False),
-                (seen, style.INK, "trained on it", True),
-            )
-        ]
+    panels = {
+        title: {
+            f"not trained on the {by}": [result.unseen.estimates[name] for result in results],
+            "trained on it": [result.seen.estimates[name] if result.seen else UNDEFINED for result in results],
+        }
+        for name, title in _PANELS.items()
+    }
     title = f"The same images, by networks trained and not trained on their {by}"
     return plot_intervals(title, [result.leave for result in results], panels)
 

@@ -1,12 +1,14 @@
 """HTML and text from the templates of this folder. In HTML, everything that comes from a run is escaped."""
 
 import base64
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
@@ -15,13 +17,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
+from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
 from artclf.report import style
-from artclf.run_folder import write_text
+from artclf.run_folder import REPORT_FILE, write_text
 
 THUMBNAIL = 200  # pixels of the longer side
 _FILTERS = (
-    *(fmt.count, fmt.share, fmt.score, fmt.points, fmt.p_value, fmt.share_range, fmt.score_range),
+    *(fmt.count, fmt.share, fmt.score, fmt.figure, fmt.interval, fmt.points, fmt.p_value),
     *(fmt.size, fmt.duration, fmt.unfrozen, fmt.plural),
 )
 
@@ -30,6 +33,12 @@ def write_page(path: Path, template: str, **context: Any) -> Path:
     """Fill in an HTML template and write the page. A key that a run did not record is shown as a dash, never an error."""
     write_text(path, _environment().get_template(template).render(context))
     return path
+
+
+def report_link(run: Path, page: Path) -> str:
+    """The address of a run's report.html from a page in the folder `page`; "" where there is no report."""
+    report = run / REPORT_FILE
+    return quote(os.path.relpath(report, page)) if report.is_file() else ""
 
 
 def lines(template: str, **context: Any) -> list[str]:
@@ -46,7 +55,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["style"] = style
+    environment.globals |= {"style": style, "threshold": THRESHOLD}
+    environment.tests["missing"] = fmt.missing
     environment.filters |= {written.__name__: written for written in _FILTERS}
     return environment
 
@@ -65,7 +75,7 @@ def save_figures(folder: Path, figures: Mapping[str, Figure]) -> dict[str, Embed
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         canvas: Any = FigureCanvasAgg(figure)
-        canvas.draw()  # savefig would draw twice, for the layout and for the file
+        canvas.draw()
         Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(folder / f"{name}.png")
     return {name: embed(folder / f"{name}.png") for name in figures}
 

@@ -1,4 +1,4 @@
-"""What robustness.json says: in sentences, as rows of a table, and as figures."""
+"""What robustness.json says: in sentences, as rows of a table, and as a figure."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -50,33 +50,19 @@ def describe_robustness(found: Robustness) -> list[str]:
 
 
 def plot_rates(found: Robustness) -> Figure:
-    """Plot the shares of AI images found and of human images called AI, a panel for each distortion."""
+    """Plot the shares of AI images found and of human images called AI, with 95% intervals: a panel for each distortion."""
     rates: dict[str, tuple[str, Callable[[Altered], Estimate]]] = {}
     if found.ai:
         rates["AI images found"] = style.AI, lambda level: level.recall
     if found.human:
         rates["human images called AI"] = style.HUMAN, lambda level: level.false_positive_rate
-    return _plot_levels(found, rates, f"Altered images called AI (threshold {found.threshold:.3g})")
-
-
-def plot_auroc(found: Robustness) -> Figure:
-    """Plot AUROC with all images altered, and with those of one class alone, a panel for each distortion."""
-    aurocs: dict[str, tuple[str, Callable[[Altered], Estimate]]] = {
-        "all altered": (style.INK, lambda level: level.auroc["both"]),
-        "AI images alone": (style.AI, lambda level: level.auroc["ai"]),
-        "human images alone": (style.HUMAN, lambda level: level.auroc["human"]),
-    }
-    return _plot_levels(found, aurocs, "AUROC, with all images altered, or those of one class alone")
-
-
-def _plot_levels(found: Robustness, figures: dict[str, tuple[str, Callable[[Altered], Estimate]]], title: str) -> Figure:
-    """Plot figures (label → colour, estimate) with 95% intervals over the levels, a panel for each distortion."""
     distortions = [distortion for distortion in DISTORTIONS if found.of(distortion.name)]
-    figure, panels = style.panels(len(distortions), 3, title, height=2.4, sharey=True)
+    title = f"Altered images called AI (threshold {found.threshold:.3g})"
+    figure, panels = style.panels(title, len(distortions), 3, height=1.5, sharey=True, legend=True)
     for axes, distortion in zip(panels, distortions, strict=True):
         for first, look, note in ((NOTHING, "o-", ""), (REENCODED, "x:", f", all JPEG {REENCODED_QUALITY} first")):
             levels = found.of(distortion.name, first)
-            for label, (colour, estimate_of) in figures.items() if levels else ():
+            for label, (colour, estimate_of) in rates.items() if levels else ():
                 estimates = [estimate_of(level) for level in (*found.of(NOTHING, first), *levels)]
                 values, lows, highs = np.array([(one.value, one.low, one.high) for one in estimates], dtype=float).T
                 axes.plot(values, look, color=colour, markersize=4, label=label + note)
@@ -84,5 +70,5 @@ def _plot_levels(found: Robustness, figures: dict[str, tuple[str, Callable[[Alte
                     axes.fill_between(range(len(values)), lows, highs, color=colour, alpha=0.1, linewidth=0)
         axes.set_title(f"{distortion.title} ({distortion.unit})")
         axes.set_xticks(range(1 + len(distortion.levels)), ["none", *map(distortion.named, distortion.levels)])
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="lower left", ncols=3)
     return figure

@@ -15,13 +15,14 @@ from artclf.evaluation.groups import COLUMNS, worst_group
 from artclf.evaluation.robustness import Robustness
 from artclf.report.data_page import audit_section
 from artclf.report.figures.data import count_images
-from artclf.report.figures.run import plot_confusions, plot_curves, plot_network, plot_reliability, plot_roc_pr, plot_scores
+from artclf.report.figures.run import plot_reliability, plot_roc_pr, plot_scores, plot_training
 from artclf.report.finished_runs import read_history
 from artclf.report.format import guessing
 from artclf.report.render import embed, save_figures, thumbnail, write_page
-from artclf.report.robustness import describe_robustness, list_levels, plot_auroc, plot_rates, read_robustness
+from artclf.report.robustness import describe_robustness, list_levels, plot_rates, read_robustness
 from artclf.run_folder import read_json, read_metrics, read_table
 
+_MOST_BLOCKS = 20  # of a network
 _MOST_MISTAKES = 6  # of each kind
 _MOST_SAMPLES = 12  # of each class
 _TABLES = {  # of groups.csv: how many rows are shown at most, and which kinds of groups
@@ -67,9 +68,9 @@ def write_report(run: Path) -> Path:
         robustness=_robustness(run, robustness),
         figures=figures,
         counts=count_images(manifest) if len(manifest) else None,
+        blocks=_blocks(run),
         rejected=_table(run / "rejected.csv", ("path", "reason")),
         groups=_groups(run, [name for name in splits if name != "val"]),
-        threshold=THRESHOLD,
         tested=len(tested),
         mistakes_number=mistakes["label"].value_counts().to_dict(),
         images=_with_thumbnails(run, metrics, shown),
@@ -88,12 +89,8 @@ def _draw(run: Path, metrics: Mapping[str, Any], tested: pd.DataFrame, robustnes
     figures: dict[str, Figure] = {}
     history = read_history(run)
     if len(history):
-        figures |= {name: plot_curves(history, metrics.get("stages") or [], name) for name in ("accuracy", "loss")}
-    layers = _table(run / "layers.csv", ("name", "stage"), ("parameters",))
-    if len(layers):
-        figures["network"] = plot_network(layers, f"{metrics['model']['name']}: parameters, and the stage that trains them")
+        figures["training"] = plot_training(history, metrics.get("stages") or [])
     if len(tested):
-        figures["confusion"] = plot_confusions({"test images": metrics["splits"]["test"]["confusion"]})
         figures["scores"] = plot_scores(tested)
         if tested["label"].nunique() == 2:  # the curves need both classes
             figures["roc_pr"] = plot_roc_pr(tested)
@@ -101,9 +98,25 @@ def _draw(run: Path, metrics: Mapping[str, Any], tested: pd.DataFrame, robustnes
             figures["reliability"] = plot_reliability(tested)
     if robustness is not None:
         figures["robustness"] = plot_rates(robustness)
-        if robustness.human and robustness.ai:
-            figures["robustness_alone"] = plot_auroc(robustness)
     return figures
+
+
+def _blocks(run: Path) -> list[dict[Any, Any]]:
+    """The blocks of the network, from input to head: their layers, their parameters, and the first stage that trains them."""
+    layers = _table(run / "layers.csv", ("name", "stage"), ("parameters",))
+    layers["block"] = blocks_of(layers["name"])
+    blocks = layers.groupby(["block", "stage"], sort=False)["parameters"].agg(["size", "sum"])
+    return blocks.reset_index().to_dict("records")
+
+
+def blocks_of(names: pd.Series) -> pd.Series:
+    """Name the block of each layer: its dotted name, cut to as many parts as give at most 20 blocks, if any do."""
+    parts, blocks = names.str.split("."), names
+    for depth in range(names.str.count(r"\.").max() + 1, 0, -1) if len(names) else ():
+        blocks = parts.str[:depth].str.join(".")
+        if blocks.nunique() <= _MOST_BLOCKS:
+            break
+    return blocks
 
 
 def _with_thumbnails(

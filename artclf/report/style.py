@@ -3,15 +3,14 @@
 AI is orange and human is blue everywhere: the two stay apart in all common kinds of colour blindness.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib.style
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis, YAxis
-from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import LogFormatter, PercentFormatter
@@ -21,32 +20,55 @@ HUMAN = "#1F6C9E"
 COLOURS = {"ai": AI, "human": HUMAN}
 INK = "#24272C"
 MUTED = "#686E78"
-PAPER = "#FFFFFF"
 GREY = "#BFC3CA"
 STAGES = ("#2F8061", "#D6A02C", "#76519A", "#8A8F3C", "#3E8A99")
 RUNS = ("#1B1F24", "#2F8061", "#D6A02C", "#76519A", "#3E8A99", "#A8656F")
 RING: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "markeredgewidth": 2, "zorder": 4}  # around the best
 
-NARROW = 5.2  # inches; two of these stand side by side on a page
-WIDE = 9.6
+_WIDTH = 9.6  # all in inches
+_LETTER = 0.085
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 0.25, 0.7, 0.55
+_LEGEND = 0.5
 
 matplotlib.style.use(Path(__file__).with_name("artclf.mplstyle"))
 
 
-def paper(width: float, height: float, title: str) -> Figure:
-    """An empty figure, width × height inches, that lays itself out."""
-    figure = Figure(figsize=(width, height))
-    figure.suptitle(short(title, int(width * 10.5)), x=0.01, ha="left")
-    return figure
-
-
 def panels(
-    number: int, columns: int, title: str, *, height: float, width: float = WIDE, sharey: bool = False
+    title: str,
+    number: int,
+    columns: int,
+    *,
+    height: float,
+    sharey: bool = False,
+    names: Sequence[str] = (),
+    legend: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of panels in rows of so many columns; `height` is that of a row."""
+    """Make a figure of panels. Its margins are fixed: to measure all texts would take as long as to draw them.
+
+    Args:
+        title: of the figure.
+        number: of panels.
+        columns: in each row of panels.
+        height: of a panel, in inches.
+        sharey: whether all panels have the same y axis.
+        names: of the ticks of the first panel's y axis, to make room for them.
+        legend: whether to leave room for one below the panels.
+    """
     rows = -(-number // columns)
-    figure = paper(width, 1.0 + height * rows, title)
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey).ravel()
+    left, bottom = _LEFT + _LETTER * max(map(len, names), default=0), _BOTTOM + _LEGEND * legend
+    across, down = 0.2 if sharey else _LEFT, 0.65  # between panels
+    total = _TOP + rows * height + (rows - 1) * down + bottom
+    figure = Figure(figsize=(_WIDTH, total))
+    figure.suptitle(short(title, 100), x=0.01, y=1 - 0.12 / total, ha="left", va="top")
+    margins = {
+        "left": left / _WIDTH,
+        "right": 1 - _RIGHT / _WIDTH,
+        "bottom": bottom / total,
+        "top": 1 - _TOP / total,
+        "wspace": across * columns / (_WIDTH - left - _RIGHT - across * (columns - 1)),
+        "hspace": down / height,
+    }
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey, gridspec_kw=margins).ravel()
     for axes in grid[number:]:
         axes.set_axis_off()
     return figure, list(grid[:number])
@@ -63,12 +85,6 @@ def log_scale(axis: XAxis | YAxis) -> None:
     axis.axes.set(**{f"{axis.axis_name}scale": "log"})
     axis.set_major_formatter(LogFormatter())
     axis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
-
-
-def shade(colour: str, strength: float) -> str:
-    """Mix a colour with white: strength 1 is the colour itself, 0 white."""
-    red, green, blue = 1 - strength * (1 - np.array(to_rgb(colour)))
-    return to_hex((red, green, blue))
 
 
 def run_colours(number: int) -> list[str]:

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from artclf.config.space import Setting
-from artclf.report import format as fmt
 from artclf.report import style
-from artclf.report.render import lines, save_figures, write_page
+from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.report.terminal import screen
 
 _PRINTED = 5  # trials; the page has all
@@ -32,7 +31,6 @@ class Outcome:
     seconds: float | None
     reason: str = ""  # why it was pruned, or failed
     test: dict[str, float | None] = field(default_factory=dict)  # figures of the test split, by which nothing is chosen
-    ended: bool = True  # whether the run itself recorded how it ended
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +73,6 @@ def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
     figures = {}
     if table[sweep.metric].notna().any():
         figures = {"sweep_trials": plot_trials(sweep), "sweep_settings": plot_settings(sweep)}
-    if sweep.importance:
-        figures["sweep_importance"] = plot_importance(sweep)
     sign = 1 if sweep.mode == "min" else -1
     ranked = [
         trial
@@ -91,7 +87,7 @@ def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
         sweep=sweep,
         sentences=sentences,
         trials=ranked,
-        reports={trial.number for trial in sweep.trials if (folder / str(trial.number) / "report.html").is_file()},
+        links={trial.number: report_link(folder / str(trial.number), folder) for trial in sweep.trials},
         figures=save_figures(folder, figures),
     )
     for trial in ranked[: min(_PRINTED, len(sweep.ended("finished")))]:
@@ -124,9 +120,8 @@ def _table(sweep: Sweep) -> pd.DataFrame:
 
 
 def plot_trials(sweep: Sweep) -> Figure:
-    """Plot the figure of each trial in order, and the best so far. Failed trials are crosses at the lower edge."""
-    figure = style.paper(style.WIDE, 3.8, f"The {sweep.name} of each trial")
-    axes = figure.subplots()
+    """Plot the figure of each trial in order, and the best so far."""
+    figure, (axes,) = style.panels(f"The {sweep.name} of each trial", 1, 1, height=2.6, legend=True)
     _scatter(axes, sweep, {trial.number: float(trial.number) for trial in sweep.trials})
     finished = sweep.ended("finished")
     if finished:
@@ -134,34 +129,16 @@ def plot_trials(sweep: Sweep) -> Figure:
         best = np.minimum.accumulate(values) if sweep.mode == "min" else np.maximum.accumulate(values)
         numbers = [*(trial.number for trial in finished), len(sweep.trials) - 1]
         axes.step(numbers, [*best, best[-1]], where="post", color=style.INK, zorder=2, label="the best so far")
-    failed = [trial.number for trial in sweep.ended("failed")]
-    if failed:
-        at_the_edge = axes.get_xaxis_transform()
-        axes.plot(failed, [0.03] * len(failed), "x", color=style.AI, transform=at_the_edge, label="failed")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set(xlabel="trial", ylabel=sweep.name)
-    axes.legend()
-    return figure
-
-
-def plot_importance(sweep: Sweep) -> Figure:
-    """Plot the share of the differences that each setting explains, as bars, the largest on top."""
-    shares = sweep.importance
-    figure = style.paper(style.NARROW, 1.2 + 0.42 * len(shares), "What explains the differences")
-    axes = figure.subplots()
-    bars = axes.barh([style.short(key, 34) for key in shares], list(shares.values()), color=style.STAGES[0])
-    axes.bar_label(bars, labels=[fmt.share(share) for share in shares.values()], padding=4)
-    axes.invert_yaxis()
-    axes.margins(x=0.15)
-    axes.grid(visible=False)
-    style.percent(axes.xaxis)
+    figure.legend(*axes.get_legend_handles_labels(), loc="lower left", ncols=4)
     return figure
 
 
 def plot_settings(sweep: Sweep) -> Figure:
     """Plot each trial's figure over each setting, on one axis of figures; the best is ringed."""
     columns = min(len(sweep.settings), 3)
-    figure, panels = style.panels(len(sweep.settings), columns, f"The {sweep.name} over each setting", height=2.9, sharey=True)
+    figure, panels = style.panels(f"The {sweep.name} over each setting", len(sweep.settings), columns, height=2.2, sharey=True)
     for found, axes in zip(sweep.settings, panels, strict=True):
         drawn = {trial.number: trial.words[found.key] for trial in sweep.trials if found.key in trial.words}
         if found.words:
@@ -186,12 +163,7 @@ def _scatter(axes: Axes, sweep: Sweep, places: dict[int, float]) -> None:
     """Plot the trials' figures at their places (by number) on the x axis."""
     best = [] if sweep.best is None else [sweep.best]
     done: dict[str, Any] = {"label": "finished", "marker": "o", "color": style.STAGES[0]}
-    early: dict[str, Any] = {
-        "label": "stopped early (its last epoch)",
-        "marker": "o",
-        "color": style.MUTED,
-        "fillstyle": "none",
-    }
+    early: dict[str, Any] = {**done, "label": "stopped early (its last epoch)", "color": style.MUTED, "fillstyle": "none"}
     ring: dict[str, Any] = {"label": "the best", "color": style.STAGES[1], "markersize": 13, **style.RING}
     for trials, look in ((sweep.ended("finished"), done), (sweep.ended("pruned"), early), (best, ring)):
         shown = [trial for trial in trials if trial.number in places]

@@ -135,27 +135,6 @@ def write_run(
     return folder
 
 
-@pytest.fixture(scope="session")
-def full_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with everything in it. Not to be changed: copy it."""
-    return write_run(tmp_path_factory.mktemp("outputs") / "2026-01-01_run", images=True)
-
-
-@pytest.fixture
-def make_run() -> Callable[..., Path]:
-    return write_run
-
-
-@pytest.fixture
-def make_predictions() -> Callable[..., pd.DataFrame]:
-    return predictions
-
-
-@pytest.fixture
-def make_history() -> Callable[..., pd.DataFrame]:
-    return history
-
-
 @pytest.fixture
 def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
     """Runs on the same test images, the later the better: each (overrides, seed)."""

@@ -7,6 +7,7 @@ import pytest
 from artclf.errors import ArtclfError
 from artclf.evaluation.metrics import binary_metrics
 from artclf.report.finished_runs import read_runs
+from tests.report.conftest import write_run
 
 
 def change(run, edit, file="predictions.csv"):
@@ -35,15 +36,15 @@ def test_other_images_labels_and_contents_are_all_named_at_once(make_runs):
     with pytest.raises(ArtclfError, match="tested on different images") as error:
         read_runs(runs)
     _, fewer, label, content = str(error.value).splitlines()  # of the last run, no content is known
-    assert fewer == f"{runs[1]} against {runs[0]}: 1 image more (new.png), 6 images fewer ({', '.join(paths[:3])}, …)"
-    assert label == f"{runs[2]} against {runs[0]}: 1 image with another label ({paths[-1]})"
-    assert content.startswith(f"{runs[3]} against {runs[0]}: 118 images with other content ({paths[0]}, ")
+    assert fewer == f"{runs[1]} against {runs[0]}: 1 image more (first: new.png), 6 images fewer (first: {paths[0]})"
+    assert label == f"{runs[2]} against {runs[0]}: 1 image with another label (first: {paths[-1]})"
+    assert content.startswith(f"{runs[3]} against {runs[0]}: 118 images with other content (first: {paths[0]})")
 
 
-def test_runs_are_named_from_the_folder_that_holds_all(make_run, tmp_path):
+def test_runs_are_named_from_the_folder_that_holds_all(tmp_path):
     folders = [tmp_path / sweep / run for sweep in ("x", "y") for run in ("0", "1")]
     for folder in folders:
-        make_run(folder)
+        write_run(folder)
     assert [run.name for run in read_runs(folders[:1])] == ["0"]
     assert [run.name for run in read_runs(folders[:2])] == ["0", "1"]
     assert [run.name for run in read_runs(folders)] == ["x/0", "x/1", "y/0", "y/1"]

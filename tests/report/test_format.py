@@ -8,7 +8,9 @@ from jinja2 import Undefined
 from artclf.report import format as fmt
 
 
-@pytest.mark.parametrize("write", [fmt.count, fmt.share, fmt.score, fmt.size, fmt.duration, fmt.points, fmt.p_value])
+@pytest.mark.parametrize(
+    "write", [fmt.count, fmt.share, fmt.score, fmt.figure, fmt.size, fmt.duration, fmt.points, fmt.p_value]
+)
 @pytest.mark.parametrize("value", [None, math.nan, Undefined()])
 def test_what_is_missing_is_a_dash(write: Callable[[Any], str], value: Any) -> None:
     assert write(value) == "–"
@@ -22,13 +24,15 @@ def test_what_is_missing_is_a_dash(write: Callable[[Any], str], value: Any) -> N
         (fmt.share(0.9996), "99.96%"),
         (fmt.share(0.0001), "0.01%"),
         (fmt.score(0.96178), "0.962"),
+        (fmt.figure(0.9, "auroc"), "0.900"),
+        (fmt.figure(0.9, "recall"), "90.0%"),
+        (fmt.interval([0.8312, 0.9403]), "83.1–94.0%"),
+        (fmt.interval([0.9312, 1.0], "auroc"), "0.931–1.000"),
+        (fmt.interval([math.nan, math.nan]), ""),
+        (fmt.interval(Undefined()), ""),
         (fmt.points(0.0412), "+4.1"),
         (fmt.points(-0.0031), "−0.3"),
         (fmt.points(0.0031, signed=False), "0.3"),
-        (fmt.share_range([0.8312, 0.9403]), "83.1–94.0%"),
-        (fmt.share_range([math.nan, math.nan]), ""),
-        (fmt.score_range([0.9312, 1.0]), "0.931–1.000"),
-        (fmt.score_range(Undefined()), ""),
         (fmt.p_value(0.02148), "0.021"),
         (fmt.p_value(0.00099), "< 0.001"),
         (fmt.size(2049), "2,049"),

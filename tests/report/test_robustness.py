@@ -10,7 +10,7 @@ from artclf.data.distortions import DISTORTIONS, list_versions
 from artclf.errors import ArtclfError
 from artclf.evaluation.robustness import Robustness, measure_robustness
 from artclf.report import style
-from artclf.report.robustness import describe_robustness, plot_auroc, plot_rates, read_robustness
+from artclf.report.robustness import describe_robustness, plot_rates, read_robustness
 
 LABELS = np.repeat(["human", "ai"], [50, 70])
 
@@ -69,7 +69,5 @@ def test_each_distortion_has_a_panel() -> None:
     assert list(recall.get_ydata()) == [level.recall.value for level in levels]
     assert list(accused.get_ydata()) == [level.false_positive_rate.value for level in levels]
     assert [line.get_linestyle() for line in dotted] == [":", ":"]
-    for line, who in zip(plot_auroc(found).axes[0].get_lines(), ("both", "ai", "human"), strict=False):
-        assert list(line.get_ydata()) == [level.auroc[who].value for level in levels]
     (line,) = plot_rates(measured(labels=("human",))).axes[0].get_lines()
     assert line.get_color() == style.HUMAN

@@ -1,8 +1,6 @@
-"""The shapes that figures share: estimates with intervals, curves by epoch, ROC curves, stacked bars."""
+"""The shapes that figures share: estimates with intervals, curves by epoch, ROC curves."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,62 +10,60 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from artclf.evaluation.decision import THRESHOLD
+from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.types import Booleans, Floats
 from artclf.report import style
-
-
-@dataclass(frozen=True)
-class Series:
-    """Estimates of one kind, one for each row of the plot; a row without a value is left empty."""
-
-    estimates: Sequence[tuple[float | None, float | None, float | None]]  # value, low, high
-    colours: Sequence[str]  # of the rows
-    label: str = ""  # in the legend
-    hollow: bool = False  # whether the markers are
 
 
 def plot_intervals(
     title: str,
     names: Sequence[str],
-    panels: Mapping[str, Sequence[Series]],
+    panels: Mapping[str, Mapping[str, Sequence[Estimate]]],
     *,
     reference: float | None = None,
-    sharex: bool = True,
 ) -> Figure:
-    """Plot estimates with their 95% intervals (a forest plot): a panel for each quantity, the first of `names` on top.
+    """Plot estimates with their 95% intervals (a forest plot), the first of `names` on top.
 
-    A line is drawn at `reference`: what chance, or no difference, would give.
+    Args:
+        title: of the figure.
+        names: of the rows.
+        panels: of each quantity: label in the legend → an estimate for each row; undefined ones are left empty.
+        reference: what chance, or no difference, would give; a line is drawn there.
     """
-    figure = style.paper(style.WIDE, 1.5 + 0.36 * max(len(names), 2), title)
-    grid = figure.subplots(1, len(panels), sharex=sharex, sharey=True, squeeze=False)[0]
-    for axes, (heading, several) in zip(grid, panels.items(), strict=True):
+    names = [style.short(name, 34) for name in names]
+    several = max(map(len, panels.values())) > 1
+    height = 0.36 * max(len(names), 2)
+    figure, grid = style.panels(title, len(panels), len(panels), height=height, sharey=True, names=names, legend=several)
+    for axes, (heading, of_panel) in zip(grid, panels.items(), strict=True):
         if reference is not None:
             axes.axvline(reference, color=style.INK, linewidth=1.2, zorder=1)
-        for number, series in enumerate(several):
-            values, lows, highs = np.array(series.estimates, dtype=float).T
-            rows = np.arange(len(names)) - 0.16 * (len(several) - 1 - 2 * number)
-            axes.hlines(rows, lows, highs, colors=series.colours, linewidth=2.0)
-            faces = style.PAPER if series.hollow else series.colours
-            axes.scatter(values, rows, 36, edgecolors=series.colours, facecolors=faces, zorder=3, label=series.label)
+        colours = (style.AI, style.INK) if several else (style.STAGES[0],)
+        for number, ((label, estimates), colour) in enumerate(zip(of_panel.items(), colours, strict=False)):
+            values, lows, highs = np.array([(one.value, one.low, one.high) for one in estimates], dtype=float).T
+            rows = np.arange(len(names)) + 0.16 * (2 * number + 1 - len(of_panel))
+            axes.errorbar(values, rows, xerr=(values - lows, highs - values), fmt="o", color=colour, label=label)
         axes.set_title(heading)
-        axes.xaxis.set_major_locator(MaxNLocator(4))
-    grid[0].set_yticks(range(len(names)), [style.short(name, 34) for name in names])
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+    grid[0].set_yticks(range(len(names)), names)
     grid[0].set_ylim(len(names) - 0.4, -0.6)
-    handles, labels = grid[0].get_legend_handles_labels()
-    if labels:
-        figure.legend(handles, labels, loc="outside lower left", ncols=len(labels))
+    if several:
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="lower left", ncols=2)
     return figure
 
 
-def draw_by_epoch(axes: Axes, curves: Mapping[str, pd.Series], colours: Mapping[str, str]) -> None:
-    """Draw curves by epoch, the most important first (it lies on top), with a legend of their names."""
-    for place, (name, curve) in enumerate(curves.items()):
-        label = style.short(name) if colours[name] != style.GREY else None
-        axes.plot(curve.index, curve, color=colours[name], marker="o", markersize=3, label=label, zorder=3 - place / 100)
-    axes.set_xlabel("epoch" if curves else "not recorded")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    if curves:
-        axes.legend()
+def plot_by_epoch(panels: Mapping[str, Mapping[str, pd.Series]], colours: Mapping[str, str]) -> Figure:
+    """Plot curves by epoch: of each quantity, name → values by epoch, the most important first (it lies on top)."""
+    figure, grid = style.panels("Training by epoch", len(panels), len(panels), height=3.0, legend=True)
+    for axes, (title, curves) in zip(grid, panels.items(), strict=True):
+        for place, (name, curve) in enumerate(curves.items()):
+            label = style.short(name) if colours[name] != style.GREY else None
+            axes.plot(curve.index, curve, color=colours[name], marker="o", markersize=3, label=label, zorder=3 - place / 100)
+        axes.set(title=title, xlabel="epoch" if curves else "not recorded")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if "accuracy" in title:
+            style.percent(axes.yaxis)
+    figure.legend(*grid[0].get_legend_handles_labels(), loc="lower left", ncols=3)
+    return figure
 
 
 def draw_roc(axes: Axes, is_ai: Booleans, p_ai: Floats, colour: str, label: str) -> None:
@@ -79,17 +75,5 @@ def draw_roc(axes: Axes, is_ai: Booleans, p_ai: Floats, colour: str, label: str)
     axes.plot(false_rate, true_rate, color=colour, label=f"{label} {roc_auc_score(is_ai, p_ai):.3f}")
     called = p_ai >= THRESHOLD
     axes.plot([called[~is_ai].mean()], [called[is_ai].mean()], "o", color=colour, zorder=5)
-    axes.set_xlabel("human images called AI (false positive rate)")
-    axes.set_ylabel("AI images found (true positive rate)")
+    axes.set(xlabel="human images called AI (false positive rate)", ylabel="AI images found (true positive rate)")
     style.percent(axes.xaxis, axes.yaxis)
-
-
-def draw_stacked_bars(axes: Axes, table: pd.DataFrame, looks: Mapping[str, Mapping[str, Any]]) -> None:
-    """Draw a horizontal bar for each row of a table, the first on top, from the columns named in `looks`."""
-    rows, left = range(len(table)), np.zeros(len(table))
-    for name, look in looks.items():
-        axes.barh(rows, table[name], left=left, **look)
-        left += table[name].to_numpy()
-    axes.set_yticks(rows, [style.short(name) for name in table.index])
-    axes.invert_yaxis()
-    axes.grid(visible=False)
