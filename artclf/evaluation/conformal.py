@@ -84,11 +84,6 @@ def fit_decision_rule(
     )
 
 
-def fit_to_validation(predictions: pd.DataFrame, **options: Any) -> DecisionRule:
-    """Fit a decision rule to the split val of predictions.csv; `options` as in `fit_decision_rule`."""
-    return fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), fitted_on="validation", **options)
-
-
 def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str, Any]:
     """Compute what metrics.json holds of calibration, thresholds and verdicts.
 

@@ -12,17 +12,17 @@ from artclf.evaluation.types import Booleans, Floats
 _INTERVALS = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
 
 
-def binary_metrics(is_ai: Booleans, p_ai: Floats, threshold: float = THRESHOLD) -> dict[str, Any]:
-    """Compute the figures of one split, from the truth [N] and the scores [N]; the verdict is AI from the threshold on.
+def binary_metrics(is_ai: Booleans, p_ai: Floats) -> dict[str, Any]:
+    """Compute the figures of one split, from the truth [N] and the scores [N]; the verdict is AI from `THRESHOLD` on.
 
     Returns:
         n, the values of `estimate_metrics` (without recall), average_precision, f1 (of AI), loss (mean negative
         log-likelihood, nats), confusion (truth → verdict → count) and intervals (figure → [low, high]). Where a class is
         absent, what needs it is None.
     """
-    called_ai = p_ai >= threshold
+    called_ai = p_ai >= THRESHOLD
     human, ai = confusion_matrix(is_ai, called_ai, labels=[False, True]).tolist()
-    estimates = estimate_metrics(is_ai, p_ai, threshold)
+    estimates = estimate_metrics(is_ai, p_ai)
     return {
         "n": len(is_ai),
         **{name: estimates[name].value for name in _INTERVALS},

@@ -15,7 +15,6 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import Estimate, auroc, estimate_metrics
 from artclf.evaluation.significance import LEVEL, holm
 from artclf.evaluation.types import Booleans, Floats, Indices
@@ -79,7 +78,7 @@ def measure_facts(
     corrected = holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores]).tolist()
     measured = {}
     for name, p_ai, p in zip(sets, scores, corrected, strict=True):
-        estimates = estimate_metrics(is_ai, p_ai, THRESHOLD)
+        estimates = estimate_metrics(is_ai, p_ai)
         notable = _severity(p, estimates["auroc"]) != "none"
         measured[name] = {"p": p, "notable": notable, "top": alone[name]}
         for figure in FIGURES:
