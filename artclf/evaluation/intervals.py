@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, ndtri
-from scipy.stats import binom, rankdata
+from scipy.stats import quantile_test, rankdata
 
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
@@ -156,13 +156,9 @@ def estimate_metrics(is_ai: Booleans, p_ai: Floats) -> dict[str, Estimate]:
 
 
 def threshold_interval(scores: Floats, rate: float) -> tuple[float, float]:
-    """Return the 95% bounds of the threshold that this share of all images like these exceeds; 0 or 1 where there is no bound.
-
-    The interval of a quantile for scores of any distribution (David and Nagaraja, Order statistics, 2003, section 7.1).
-    """
-    n, ordered = len(scores), np.sort(scores)
-    lower, upper = (int(binom.ppf((1 + side * CONFIDENCE) / 2, n, 1 - rate)) for side in (-1, 1))
-    return float(ordered[lower - 1]) if lower else 0.0, float(ordered[upper]) if upper < n else 1.0
+    """Return the 95% bounds of the threshold that this share of all images like these exceeds; 0 or 1 where there is no bound."""
+    low, high = quantile_test(scores, p=1 - rate).confidence_interval(CONFIDENCE)
+    return float(np.nan_to_num(low, nan=0.0)), float(np.nan_to_num(high, nan=1.0))
 
 
 def recall_at(is_ai: Booleans, p_ai: Floats, false_positive_rate: float) -> Estimate:
