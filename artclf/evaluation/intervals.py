@@ -156,7 +156,7 @@ def estimate_metrics(is_ai: Booleans, p_ai: Floats) -> dict[str, Estimate]:
 
 
 def threshold_interval(scores: Floats, rate: float) -> tuple[float, float]:
-    """Return the 95% bounds of the threshold that this share of all images like these exceeds; 0 or 1 where there is no bound."""
+    """Return 95% bounds of the threshold that this share of all images like these exceeds; 0 or 1 where there is no bound."""
     low, high = quantile_test(scores, p=1 - rate).confidence_interval(CONFIDENCE)
     return float(np.nan_to_num(low, nan=0.0)), float(np.nan_to_num(high, nan=1.0))
 
