@@ -8,6 +8,7 @@ from scipy.stats import fisher_exact
 
 from artclf.evaluation.decision import AI, HUMAN, THRESHOLD, truth
 from artclf.evaluation.intervals import Estimate, estimate_metrics, wilson
+from artclf.evaluation.metrics import by_split
 from artclf.evaluation.significance import holm
 
 FIGURES = ("accuracy", "recall", "false_positive_rate", "balanced_accuracy", "auroc")
@@ -52,10 +53,8 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
         `n_against` human ones: those of the split, or of the split in that style. `_low` and `_high` bound the 95% interval;
         NaN where a figure is not defined.
     """
-    first = {"test": 0, "val": 1}
     rows = []
-    for split in sorted(predictions["split"].unique(), key=lambda name: (first.get(name, 2), name)):
-        images = predictions[predictions["split"] == split]
+    for split, images in by_split(predictions).items():
         human = images[images["label"] == HUMAN]
         for kind, (labels, common) in _KINDS.items():
             if "style" in common and images["style"].nunique() == 1:
@@ -126,5 +125,5 @@ def worst_group(table: pd.DataFrame, label: Literal["ai", "human"], split: str =
         rate=rates[worst],
         overall=wrong / total,
         compared=len(counts),
-        p=float(p[worst]),
+        p=p[worst],
     )

@@ -114,7 +114,7 @@ def _p_values(is_ai: Booleans, p_ai: Mapping[Version, Floats]) -> dict[Version, 
     for first in {version.first for version in p_ai}:
         distorted = [version for version in p_ai if version.first == first and version.distortion != NOTHING]
         tests = [mcnemar(right[Version(first, NOTHING, None)], right[version]) for version in distorted]
-        p |= dict(zip(distorted, holm([test.p for test in tests]).tolist(), strict=True))
+        p |= dict(zip(distorted, holm([test.p for test in tests]), strict=True))
     return p
 
 

@@ -35,13 +35,13 @@ def mcnemar(first_right: Booleans, second_right: Booleans) -> McNemar:
     return McNemar(only_first, only_second, float(binomtest(only_first, discordant).pvalue) if discordant else 1.0)
 
 
-def holm(p: Sequence[float]) -> Floats:
+def holm(p: Sequence[float]) -> list[float]:
     """Correct the p-values of all tests for their number (Holm 1979), [M] → [M]."""
     values = np.asarray(p, dtype=float)
     order = np.argsort(values, kind="stable")
     corrected = np.empty_like(values)
     corrected[order] = np.maximum.accumulate(np.arange(len(values), 0, -1) * values[order]).clip(max=1.0)
-    return corrected
+    return [float(value) for value in corrected]
 
 
 def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
@@ -110,7 +110,7 @@ def compare_with_best(classifiers: Sequence[Classifier], is_ai: Booleans, interv
     p_ai = np.stack([classifier.p_ai for classifier in classifiers])
     right = (p_ai >= THRESHOLD) == is_ai
     tests = [mcnemar(one, other) for one, other in combinations(right, 2)]  # those of the first come first
-    corrected = holm([test.p for test in tests]).tolist()
+    corrected = holm([test.p for test in tests])
     best, *others = classifiers
     pairs = []
     for number, (other, test, p) in enumerate(zip(others, tests, corrected, strict=False), start=1):

@@ -36,8 +36,8 @@ def test_mcnemar_has_the_known_values(only_first: int, only_second: int, p: floa
 def test_holm_has_the_known_values() -> None:
     corrected = holm([0.01, 0.04, 0.03, 0.005])
     assert corrected == pytest.approx([0.03, 0.06, 0.06, 0.02])  # statsmodels' multipletests(method="holm")
-    assert holm([0.5, 0.9]).tolist() == [1.0, 1.0]
-    assert len(holm([])) == 0
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 @pytest.mark.parametrize("tests", [1, 10])
