@@ -53,8 +53,10 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
         `n_against` human ones: those of the split, or of the split in that style. `_low` and `_high` bound the 95% interval;
         NaN where a figure is not defined.
     """
+    is_ai, p_ai = truth(predictions)
+    table = predictions[["split", "label", "generator", "style", "p_ai"]].assign(right=(p_ai >= THRESHOLD) == is_ai)
     rows = []
-    for split, images in by_split(predictions).items():
+    for split, images in by_split(table.astype({"label": "category"})).items():
         human = images[images["label"] == HUMAN]
         for kind, (labels, common) in _KINDS.items():
             if "style" in common and images["style"].nunique() == 1:
@@ -65,8 +67,8 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
                 if "style" in common:
                     against = against[against["style"] == named["style"]]
                 rows.append(named | _figures(group, against, images))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({column: float for column in COLUMNS if column.startswith(FIGURES)})
+    figures = pd.DataFrame(rows, columns=list(COLUMNS))
+    return figures.astype({column: float for column in COLUMNS if column.startswith(FIGURES)})
 
 
 def _figures(group: pd.DataFrame, against: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any]:
@@ -78,9 +80,8 @@ def _figures(group: pd.DataFrame, against: pd.DataFrame, images: pd.DataFrame) -
     for name in FIGURES:
         estimate = (compared if name in ("balanced_accuracy", "auroc") else own)[name]
         row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-    same_label, scores = truth(images[images["label"].isin(group["label"])])
-    accuracy = float(((scores >= THRESHOLD) == same_label).mean())
-    return {**row, "too_small": is_too_small(len(group), accuracy)}
+    accuracy = images.loc[images["label"].isin(group["label"].unique()), "right"].mean()
+    return {**row, "too_small": is_too_small(len(group), float(accuracy))}
 
 
 def is_too_small(n: int, rate: float) -> bool:
