@@ -53,7 +53,7 @@ def audit(
     Args:
         table: a row an image: path, label, generator, style, split; the facts of the file (`artclf.data.facts.FileFacts`);
             sha256, hash, and the columns of `STATISTICS`.
-        after: [same rows] the columns of `STATISTICS` of the canonical images; None where they were not measured.
+        after: with the same index, the columns of `STATISTICS` of the canonical images; None where they were not measured.
         canonical: side and quality of the canonical form in which the images are read; None where they are read as stored.
         seed: of the folds and the forests.
 
@@ -68,12 +68,12 @@ def audit(
     kept = used & ~table[["label"]].assign(group=group, used=used).duplicated()
     rows, is_ai = table[kept], (table.loc[kept, "label"] == "ai").to_numpy(dtype=bool)
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
-    measured, folds = dict.fromkeys(("file", "exif", "pixel"), _NOT_MEASURED), np.empty(0, dtype=np.int64)
-    not_compared = f"of {n_human} human and {n_ai} AI images (copies count once), at least {FEWEST} each are needed"
-    if min(n_ai, n_human) >= FEWEST:
-        not_compared = ""
-        folds = assign_folds(is_ai, group[kept], seed)
-        measured = measure_facts(_fact_sets(rows, None if after is None else after[kept.to_numpy()]), is_ai, folds, seed)
+    measured, folds, not_compared = dict.fromkeys(("file", "exif", "pixel"), _NOT_MEASURED), 0, ""
+    if min(n_ai, n_human) < FEWEST:
+        not_compared = f"of {n_human} human and {n_ai} AI images (copies count once), at least {FEWEST} each are needed"
+    else:
+        fold = assign_folds(is_ai, group[kept], seed)
+        measured, folds = measure_facts(_fact_sets(rows, after), is_ai, fold, seed), len(np.unique(fold))
     limits = _canonical_limits(rows)
     removed = _removed_by(canonical, limits) if canonical else set()
     for fact in measured["file"]["top"]:
@@ -95,7 +95,7 @@ def audit(
         "copies_left_out": int(used.sum()) - len(rows),
         "splits": sorted(table["split"][used].unique()),
         "other_splits": sorted(table["split"][~used].unique()),
-        "folds": len(np.unique(folds)),
+        "folds": folds,
         "generators": describe_generators(table),
         "canonical": canonical is not None,
         "canonical_limits": limits,
@@ -134,12 +134,10 @@ def describe_generators(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _fact_sets(rows: pd.DataFrame, after: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    sets = {
-        "file": file_facts(rows),
-        "exif": pd.DataFrame({EXIF: rows["exif"].map({True: "with", False: "without"})}),
-        "pixel": rows[list(STATISTICS)].rename(columns=STATISTICS),
-    }
-    return sets if after is None else {**sets, "canonical": after[list(STATISTICS)].rename(columns=STATISTICS)}
+    exif = pd.DataFrame({EXIF: rows["exif"].map({True: "with", False: "without"})})
+    statistics = {"pixel": rows} if after is None else {"pixel": rows, "canonical": after.loc[rows.index]}
+    statistics = {name: table[list(STATISTICS)].rename(columns=STATISTICS) for name, table in statistics.items()}
+    return {"file": file_facts(rows), "exif": exif, **statistics}
 
 
 def _canonical_limits(rows: pd.DataFrame) -> dict[str, int]:
@@ -164,20 +162,18 @@ def _notable(facts: list[Fact]) -> list[Fact]:
     quality, tables = known.get("JPEG quality"), known.get("JPEG tables")
     if quality and tables and tables["auroc"] <= quality["auroc"] + 0.02:
         del known["JPEG tables"]
-    return [dict(fact) for fact in known.values()]
+    return list(known.values())
 
 
 def _copies(duplicates: Mapping[str, Any], table: pd.DataFrame) -> list[dict[str, Any]]:
     """Copies in train of images outside of it, which make figures too good, and copies under both labels."""
-    found: list[dict[str, Any]] = []
-    held_out = int((table["split"] != "train").sum())
-    for fact, kind in ((NEAR_COPIES, "near"), (EXACT_COPIES, "exact")):
-        if files := duplicates[kind]["test_files"]:
-            share = files / held_out
-            severity = "severe" if share >= 0.1 else "moderate" if share >= 0.01 else "slight"
-            severity = _NO_NETWORK if fact == EXACT_COPIES else severity
-            found.append({"fact": fact, "severity": severity, "files": files, "share": share})
+    near, exact = (duplicates[kind]["test_files"] for kind in ("near", "exact"))
+    held_out = max(int((table["split"] != "train").sum()), 1)
+    severity = "severe" if near / held_out >= 0.1 else "moderate" if near / held_out >= 0.01 else "slight"
     contradictory = duplicates["near"]["across_labels"] + duplicates["exact"]["across_labels"]
-    if contradictory:
-        found.append({"fact": BOTH_LABELS, "severity": "moderate", "groups": contradictory})
-    return found
+    found = [
+        {"fact": NEAR_COPIES, "severity": severity, "files": near, "share": near / held_out},
+        {"fact": EXACT_COPIES, "severity": _NO_NETWORK, "files": exact, "share": exact / held_out},
+        {"fact": BOTH_LABELS, "severity": "moderate", "groups": contradictory},
+    ]
+    return [row for row in found if row.get("files") or row.get("groups")]

@@ -1,7 +1,6 @@
 """Calibration: how far scores are from probabilities, and fitting the calibrators that correct it."""
 
 from collections.abc import Mapping
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -52,12 +51,10 @@ def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
     The targets are Platt's, (n + 1) / (n + 2) and 1 / (n + 2) in place of 1 and 0, so that separable images make no score
     infinitely sure; isotonic regression stays between them.
     """
-    n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
-    if not n_ai or not n_human:
-        raise ValueError(f"images of both classes are needed; got {n_ai} AI and {n_human} human")
-    surely_ai, surely_human = (n_ai + 1) / (n_ai + 2), 1 / (n_human + 2)
     if method == "none":
         return Calibrator()
+    n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
+    surely_ai, surely_human = (n_ai + 1) / (n_ai + 2), 1 / (n_human + 2)
     if method == "isotonic":
         line = IsotonicRegression(y_min=surely_human, y_max=surely_ai, out_of_bounds="clip").fit(as_stored(p_ai), is_ai)
         points = zip(line.X_thresholds_.tolist(), line.y_thresholds_.tolist(), strict=True)
@@ -87,13 +84,16 @@ def cross_validate(is_ai: Booleans, p_ai: Floats, method: str = "auto") -> dict[
     methods = ["none", "temperature", "platt"] if method == "auto" else list(dict.fromkeys(["none", method]))
     if method == "auto" and fewest >= ENOUGH_FOR_ISOTONIC:
         methods.append("isotonic")
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
-    for name, seed in product(methods, range(_REPEATS)):
-        calibrated = np.empty(len(p_ai))
-        for others, held_out in StratifiedKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed).split(p_ai, is_ai):
-            calibrated[held_out] = fit(name, is_ai[others], p_ai[others]).apply(p_ai[held_out])
-        found[name].append(_scores(is_ai, calibrated))
-    return {name: {str(figure): value for figure, value in pd.DataFrame(rows).mean().items()} for name, rows in found.items()}
+    found = {}
+    for name in methods:
+        repeats = []
+        for seed in range(_REPEATS):
+            calibrated = np.empty(len(p_ai))
+            for others, held_out in StratifiedKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed).split(p_ai, is_ai):
+                calibrated[held_out] = fit(name, is_ai[others], p_ai[others]).apply(p_ai[held_out])
+            repeats.append(_scores(is_ai, calibrated))
+        found[name] = {figure: float(np.mean([scores[figure] for scores in repeats])) for figure in repeats[0]}
+    return found
 
 
 def best_method(cross_validated: Mapping[str, Mapping[str, float]]) -> str:

@@ -17,6 +17,7 @@ from scipy.stats import beta
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.decision import DIGITS, VERDICTS, ConformalThreshold, DecisionRule, as_stored, default_rule, truth
 from artclf.evaluation.intervals import CONFIDENCE, wilson
+from artclf.evaluation.metrics import by_split
 from artclf.evaluation.types import Booleans, Floats
 
 RATES = (0.001, 0.01, 0.05)  # false-positive rates of the operating points in every report
@@ -84,11 +85,6 @@ def fit_decision_rule(
     )
 
 
-def fit_to_validation(predictions: pd.DataFrame, **options: Any) -> DecisionRule:
-    """Fit a decision rule to the split val of predictions.csv; `options` as in `fit_decision_rule`."""
-    return fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), fitted_on="validation", **options)
-
-
 def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str, Any]:
     """Compute what metrics.json holds of calibration, thresholds and verdicts.
 
@@ -100,20 +96,18 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
         decision_rule: the rule, and how many verdicts each split has; calibration: errors of each split before and after (which
         flatters the split that it was fitted on); operating_points: the rule's, with their rates on each split but val.
     """
-    splits = {str(name): rows for name, rows in predictions.groupby("split", sort=False)}
-    calibration, verdicts = {}, {}
+    splits, calibration, verdicts = by_split(predictions), {}, {}
     for name, rows in splits.items():
         is_ai, p_ai = truth(rows)
         calibration[name] = {"before": errors(is_ai, p_ai), "after": errors(is_ai, rows["calibrated"].to_numpy(dtype=float))}
         counts = pd.crosstab(rows["label"], rows["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
         verdicts[name] = counts.to_dict("index")
-    tested = {name: rows for name, rows in splits.items() if name != "val"}
     points = [
         {
             **asdict(point),
             "is_met": point.is_met,
             "needed": needed(point.target_rate),
-            "splits": {name: _rates(*truth(rows), point.threshold) for name, rows in tested.items()},
+            "splits": {name: _rates(*truth(rows), point.threshold) for name, rows in splits.items() if name != "val"},
         }
         for point in rule.points
         if point.threshold is not None

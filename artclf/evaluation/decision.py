@@ -3,7 +3,6 @@
 `artclf.evaluation.conformal` fits both. Loads neither SciPy nor scikit-learn, so that `artclf predict` starts quickly.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -108,10 +107,10 @@ class DecisionRule:
             ]
         sides = ((self.n_human, "human", self.false_positives), (self.n_ai, "AI", self.false_negatives))
         lines = [
-            f"{self.fitted_on} has {n} {kind} images, which can guarantee an error rate of {percent(found.guaranteed_rate)}, "
-            f"not {percent(found.target_rate)}; {more}"
+            f"{self.fitted_on} has {n} {kind} images, which can guarantee an error rate of {100 * found.guaranteed_rate:.2g}%, "
+            f"not {100 * found.target_rate:.2g}%; {more}"
             for n, kind, found in sides
-            if not found.is_met
+            if found.guaranteed_rate is not None and not found.is_met
         ]
         if self.ai_from > 1 - CERTAIN:
             lines.append(f"{self.fitted_on} has a human image of the highest possible score, so none is called ai; {more}")
@@ -125,11 +124,6 @@ class DecisionRule:
     def from_json(cls, content: Mapping[str, Any]) -> "DecisionRule":
         """Build the decision rule that `to_json` wrote; ValueError where something is missing or of another type."""
         return TypeAdapter(cls).validate_python(content)
-
-
-def percent(rate: float | None) -> str:
-    """A rate of errors, of which small ones matter: 0.0588 → "5.9%", 0.01 → "1%", 0.0005 → "0.05%"; "–" where there is none."""
-    return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2g}%" if rate < 0.995 else f"{100 * rate:.4g}%"
 
 
 def default_rule(fitted_on: str, n_human: int = 0, n_ai: int = 0, rates: tuple[float, float] = (0.01, 0.05)) -> DecisionRule:

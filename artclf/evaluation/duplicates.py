@@ -30,28 +30,27 @@ def find_duplicates(table: pd.DataFrame) -> tuple[dict[str, Any], Indices]:
         copies of each other, exact or near.
     """
     exact, _ = pd.factorize(table["sha256"])
-    hashed = np.flatnonzero(table["hash"] != "")
-    bits = np.array([int(text, 16) for text in table["hash"].iloc[hashed]], dtype=np.uint64)
-    one, other = np.concatenate([_with_first(exact), hashed[near_pairs(bits)]]).T
-    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(table), len(table)))
-    group = connected_components(graph, directed=False)[1].astype(np.int64)
+    look, hashes = pd.factorize(table["hash"].where(table["hash"] != ""))  # -1 where there is none
+    bits = np.array([int(text, 16) for text in hashes], dtype=np.uint64)
+    n, hashed = len(table), np.flatnonzero(look >= 0)
+    # a graph of images, then hashes, then file contents; what is connected looks nearly the same
+    of_hash, of_content = np.column_stack([hashed, n + look[hashed]]), np.column_stack([np.arange(n), n + len(bits) + exact])
+    one, other = np.concatenate([of_hash, of_content, n + near_pairs(bits)]).T
+    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(2 * n + len(bits),) * 2)
+    group = connected_components(graph, directed=False)[1][:n].astype(np.int64)
     near = (pd.Series(exact).groupby(group).transform("nunique") > 1).to_numpy(dtype=bool)
     found = {"exact": _describe(table, exact), "near": _describe(table[near], group[near]), "near_bits": NEAR}
     return found, group
 
 
 def near_pairs(bits: npt.NDArray[np.uint64]) -> Indices:
-    """Find the pairs of hashes [M] that differ in at most `NEAR` bits; of equal hashes, the first stands for the others.
+    """Find the pairs of different hashes [M] that differ in at most `NEAR` bits, [P, 2] places in `bits`.
 
     The 64 bits are cut into one band more than may differ, so two near hashes share one at least; only these are compared.
-
-    Returns:
-        [P, 2] places in `bits`.
     """
-    different, first = np.unique(bits, return_index=True)
-    found = [_with_first(bits)]
+    found = [np.empty((0, 2), dtype=np.int64)]
     for band in np.array_split(np.arange(64, dtype=np.uint64), NEAR + 1):
-        keys = (different >> band[0]) & np.uint64(2 ** len(band) - 1)
+        keys = (bits >> band[0]) & np.uint64(2 ** len(band) - 1)
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         for step in range(1, len(keys)):
@@ -59,16 +58,10 @@ def near_pairs(bits: npt.NDArray[np.uint64]) -> Indices:
             if not len(same):
                 break
             one, other = order[same], order[same + step]
-            differing = (different[one] ^ different[other]).view(np.uint8).reshape(-1, 8)
+            differing = (bits[one] ^ bits[other]).view(np.uint8).reshape(-1, 8)
             near = np.unpackbits(differing, axis=1).sum(axis=1) <= NEAR
-            found.append(np.column_stack([first[one[near]], first[other[near]]]))
+            found.append(np.column_stack([one[near], other[near]]))
     return np.concatenate(found)
-
-
-def _with_first(codes: npt.NDArray[Any]) -> Indices:
-    """Pair each place with the first one of the same code, [M, 2]."""
-    _, first, code = np.unique(codes, return_index=True, return_inverse=True)
-    return np.column_stack([np.arange(len(codes)), first[code.ravel()]])
 
 
 def _describe(table: pd.DataFrame, group: Indices) -> dict[str, Any]:

@@ -1,21 +1,15 @@
-"""A classifier's figures for each generator, each style, and each generator in each style.
+"""A classifier's figures for each generator, each style, and each generator in each style."""
 
-Whether a group is too small to be evaluated does not depend on its figures.
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from scipy.stats import fisher_exact
 
-from artclf.evaluation.decision import THRESHOLD, truth
+from artclf.evaluation.decision import AI, HUMAN, THRESHOLD, truth
 from artclf.evaluation.intervals import Estimate, estimate_metrics, wilson
+from artclf.evaluation.metrics import by_split
 from artclf.evaluation.significance import holm
-from artclf.evaluation.types import Booleans
 
 FIGURES = ("accuracy", "recall", "false_positive_rate", "balanced_accuracy", "auroc")
 COLUMNS = (
@@ -24,9 +18,14 @@ COLUMNS = (
     "too_small",
 )
 MAX_INTERVAL_WIDTH = 0.3  # with a wider one, a group has too few images
-
-_Group = tuple[str, str, str, Booleans, Booleans]
-"""Kind, generator, style, its images [N], and the human images [N] that its AI images are compared with."""
+_KINDS: dict[str, tuple[tuple[str, ...], list[str]]] = {  # kind of group → labels of its images, and what they have in common
+    "split": ((AI, HUMAN), ["split"]),
+    "human": ((HUMAN,), ["generator"]),
+    "generator": ((AI,), ["generator"]),
+    "style": ((AI, HUMAN), ["style"]),
+    "human_by_style": ((HUMAN,), ["generator", "style"]),
+    "generator_by_style": ((AI,), ["generator", "style"]),
+}
 
 
 @dataclass(frozen=True)
@@ -54,27 +53,35 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
         `n_against` human ones: those of the split, or of the split in that style. `_low` and `_high` bound the 95% interval;
         NaN where a figure is not defined.
     """
+    is_ai, p_ai = truth(predictions)
+    table = predictions[["split", "label", "generator", "style", "p_ai"]].assign(right=(p_ai >= THRESHOLD) == is_ai)
     rows = []
-    first = {"test": 0, "val": 1}
-    for split in sorted(predictions["split"].unique(), key=lambda name: (first.get(name, 2), name)):
-        images = predictions[predictions["split"] == split]
-        is_ai, p_ai = truth(images)
-        right = (p_ai >= THRESHOLD) == is_ai
-        for kind, generator, style, own, against in _groups_of(images, is_ai):
-            n_ai, n_human = int((own & is_ai).sum()), int((own & ~is_ai).sum())
-            row: dict[str, Any] = {"split": split, "group": kind, "generator": generator, "style": style}
-            row |= {"n_ai": n_ai, "n_human": n_human, "n_against": int(against.sum())}
-            compared = (own & is_ai) | against
-            of_own = estimate_metrics(is_ai[own], p_ai[own], THRESHOLD)
-            of_compared = estimate_metrics(is_ai[compared], p_ai[compared], THRESHOLD)
-            for name in FIGURES:
-                estimate = (of_compared if name in ("balanced_accuracy", "auroc") else of_own)[name]
-                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-            # images of the same label in the split; all images if the group has both labels
-            reference = is_ai if not n_human else ~is_ai if not n_ai else np.ones_like(is_ai)
-            rows.append({**row, "too_small": is_too_small(n_ai + n_human, float(right[reference].mean()))})
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({column: float for column in COLUMNS if column.startswith(FIGURES)})
+    for split, images in by_split(table.astype({"label": "category"})).items():
+        human = images[images["label"] == HUMAN]
+        for kind, (labels, common) in _KINDS.items():
+            if "style" in common and images["style"].nunique() == 1:
+                continue
+            for values, group in images[images["label"].isin(labels)].groupby(common):
+                named = {"generator": "", "style": "", **dict(zip(common, values, strict=True)), "split": split, "group": kind}
+                against = human if AI in labels else human.head(0)
+                if "style" in common:
+                    against = against[against["style"] == named["style"]]
+                rows.append(named | _figures(group, against, images))
+    figures = pd.DataFrame(rows, columns=list(COLUMNS))
+    return figures.astype({column: float for column in COLUMNS if column.startswith(FIGURES)})
+
+
+def _figures(group: pd.DataFrame, against: pd.DataFrame, images: pd.DataFrame) -> dict[str, Any]:
+    """The figures of one group: its own, and those of its AI images and the human images `against`; `images` of the split."""
+    is_ai, p_ai = truth(group)
+    own = estimate_metrics(is_ai, p_ai)
+    compared = estimate_metrics(*truth(pd.concat([group[is_ai], against])))
+    row: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum()), "n_against": len(against)}
+    for name in FIGURES:
+        estimate = (compared if name in ("balanced_accuracy", "auroc") else own)[name]
+        row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    accuracy = images.loc[images["label"].isin(group["label"].unique()), "right"].mean()
+    return {**row, "too_small": is_too_small(len(group), float(accuracy))}
 
 
 def is_too_small(n: int, rate: float) -> bool:
@@ -94,55 +101,30 @@ def worst_group(table: pd.DataFrame, label: Literal["ai", "human"], split: str =
     Returns:
         None where fewer than two groups of `group_metrics` are large enough; all images of the label are no group.
     """
-    kinds = ("generator", "style", "generator_by_style") if label == "ai" else ("human_by_style",)
+    kinds = ("generator", "style", "generator_by_style") if label == AI else ("human_by_style",)
     rows = table[(table["split"] == split) & (table[f"n_{label}"] > 0)]
-    n = rows[f"n_{label}"].astype(int)
-    mistakes = (n * (1 - rows["recall"] if label == "ai" else rows["false_positive_rate"])).round().astype(int)
-    rows = rows.assign(n=n, mistakes=mistakes)
+    n, rate = rows[f"n_{label}"].astype(int), 1 - rows["recall"] if label == AI else rows["false_positive_rate"]
+    rows = rows.assign(n=n, mistakes=(n * rate).round().astype(int))
     whole = rows[rows["group"] == "split"]
     if whole.empty:
         return None
     total, wrong = int(whole["n"].iloc[0]), int(whole["mistakes"].iloc[0])
-    groups = rows[rows["group"].isin(kinds) & (rows["n"] < total)]
-    groups = groups[[not is_too_small(n, 1 - wrong / total) for n in groups["n"]]]
+    large = rows["n"].map(lambda n: not is_too_small(n, 1 - wrong / total))
+    groups = rows[rows["group"].isin(kinds) & (rows["n"] < total) & large]
     if len(groups) < 2:
         return None
     counts = list(zip(groups["mistakes"].tolist(), groups["n"].tolist(), strict=True))
-    tables = [[[w, n - w], [wrong - w, total - n - (wrong - w)]] for w, n in counts]
-    p = holm([float(fisher_exact(counted).pvalue) for counted in tables])
+    p = holm([float(fisher_exact([[w, n - w], [wrong - w, total - n - (wrong - w)]]).pvalue) for w, n in counts])
     rates = [wilson(w, n) for w, n in counts]
     worst = max(range(len(counts)), key=lambda i: (rates[i].low, rates[i].value, i))  # last: the closest description
     group = groups.iloc[worst]
     return Worst(
-        generator=None if label == "human" or group["group"] == "style" else str(group["generator"]),
+        generator=None if label == HUMAN or group["group"] == "style" else str(group["generator"]),
         style=None if group["group"] == "generator" else str(group["style"]),
         mistakes=counts[worst][0],
         n=counts[worst][1],
         rate=rates[worst],
         overall=wrong / total,
         compared=len(counts),
-        p=float(p[worst]),
+        p=p[worst],
     )
-
-
-def _groups_of(images: pd.DataFrame, is_ai: Booleans) -> Iterator[_Group]:
-    """The groups of one split's images."""
-    human, none = ~is_ai, np.zeros_like(is_ai)
-    generator, style = images["generator"].to_numpy(dtype=object), images["style"].to_numpy(dtype=object)
-    generators = {str(name): is_ai & (generator == name) for name in sorted(set(generator[is_ai]))}
-    styles = {str(name): style == name for name in sorted(set(style))}
-    yield "split", "", "", ~none, human
-    if human.any():
-        yield "human", "human", "", human, none
-    for name, of_generator in generators.items():
-        yield "generator", name, "", of_generator, human
-    if len(styles) == 1:
-        return
-    for name, of_style in styles.items():
-        yield "style", "", name, of_style, of_style & human
-    for name, of_style in styles.items():
-        if (of_style & human).any():
-            yield "human_by_style", "human", name, of_style & human, none
-    for (name, of_generator), (style_name, of_style) in product(generators.items(), styles.items()):
-        if (of_style & of_generator).any():
-            yield "generator_by_style", name, style_name, of_style & of_generator, of_style & human

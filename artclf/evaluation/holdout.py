@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.decision import THRESHOLD, truth
-from artclf.evaluation.intervals import UNDEFINED, Estimate, delong, estimate_metrics, mean_of, paired_difference, recall_at
+from artclf.evaluation.decision import truth
+from artclf.evaluation.intervals import UNDEFINED, Estimate, estimate_metrics, recall_at
+from artclf.evaluation.significance import paired_differences
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
 """At the threshold: the share of AI images found, that of human images called AI, and balanced accuracy. Over all thresholds:
 AUROC, and the share of AI images found where at most 1% or 5% of these human images are called AI."""
+_LOST = ("recall", "balanced_accuracy", "auroc")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,6 @@ class HoldoutRun:
     leave: str  # what was left out
     predictions: pd.DataFrame  # its predictions.csv: the columns path, label, generator, style, split and p_ai
     split: str = "unseen"  # of the test images of what was left out
-    threshold: float = THRESHOLD  # from which p_ai on its verdict is AI
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,10 @@ class HoldoutResult:
 
     leave: str
     unseen: Figures  # by the run that was not trained on it
-    others: Figures | None  # by the same run, on the test images of all that it was trained on; None where there are none
-    seen: Figures | None = (
-        None  # the images of `unseen`, by the runs that were trained on it (means); None where there are none
-    )
+    others: Figures | None  # by the same run, on the test images of all that it was trained on; None without AI images
+    seen: Figures | None = None  # the images of `unseen`, by the runs that were trained on it; None where there are none
     seen_by: int = 0  # how many runs that are
-    # recall, balanced_accuracy and auroc, unseen minus seen, with paired intervals, if comparable
-    lost: dict[str, Estimate] = field(default_factory=dict)
+    lost: dict[str, Estimate] = field(default_factory=dict)  # unseen minus seen, paired; empty where a class is absent
 
 
 def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"]) -> list[HoldoutResult]:
@@ -65,13 +63,6 @@ def holdout_results(runs: Sequence[HoldoutRun], by: Literal["generator", "style"
     return [_result(run, [other for other in runs if other is not run], by) for run in runs]
 
 
-def figures_of(is_ai: Booleans, p_ai: Floats, threshold: float) -> Figures:
-    """Compute all of `FIGURES` at a threshold of p_ai; those that need a class that is absent are `UNDEFINED`."""
-    found = estimate_metrics(is_ai, p_ai, threshold)
-    found |= {"recall_at_1": recall_at(is_ai, p_ai, 0.01), "recall_at_5": recall_at(is_ai, p_ai, 0.05)}
-    return Figures(int(is_ai.sum()), int((~is_ai).sum()), {name: found[name] for name in FIGURES})
-
-
 def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: str) -> HoldoutResult:
     table = run.predictions
     is_test, is_left_out = table["split"] == "test", table["split"] == run.split
@@ -79,15 +70,22 @@ def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: str) -> HoldoutRe
         raise ArtclfError(f"{run.leave}: its run has no predictions of a split {run.split}; train it again")
     rows = table[is_left_out | (is_test & (table["label"] == "human"))] if by == "generator" else table[is_left_out]
     is_ai, p_ai = truth(rows)
-    unseen = figures_of(is_ai, p_ai, run.threshold)
-    trained_on = figures_of(*truth(table[is_test]), run.threshold) if (table["label"][is_test] == "ai").any() else None
+    unseen = _figures(is_ai, p_ai)
+    trained_on = _figures(*truth(table[is_test])) if (table["label"][is_test] == "ai").any() else None
     if not others:
         return HoldoutResult(run.leave, unseen, trained_on)
-    scores = [_scores_of(other, rows["path"]) for other in others]
-    each = [figures_of(is_ai, score, other.threshold).estimates for score, other in zip(scores, others, strict=True)]
+    scores = np.stack([_scores_of(other, rows["path"]) for other in others])
+    each = [_figures(is_ai, score).estimates for score in scores]
     seen = Figures(unseen.ai, unseen.human, {name: _mean([estimates[name] for estimates in each]) for name in FIGURES})
-    thresholds = np.array([run.threshold, *(other.threshold for other in others)])
-    return HoldoutResult(run.leave, unseen, trained_on, seen, len(others), _lost(is_ai, np.stack([p_ai, *scores]), thresholds))
+    differences = paired_differences(is_ai, np.stack([p_ai, *scores]))
+    lost = {name: differences[name] for name in _LOST if unseen.ai and unseen.human}
+    return HoldoutResult(run.leave, unseen, trained_on, seen, len(others), lost)
+
+
+def _figures(is_ai: Booleans, p_ai: Floats) -> Figures:
+    found = estimate_metrics(is_ai, p_ai)
+    found |= {"recall_at_1": recall_at(is_ai, p_ai, 0.01), "recall_at_5": recall_at(is_ai, p_ai, 0.05)}
+    return Figures(int(is_ai.sum()), int((~is_ai).sum()), {name: found[name] for name in FIGURES})
 
 
 def _scores_of(other: HoldoutRun, paths: pd.Series) -> Floats:
@@ -106,17 +104,3 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
     """The mean of several networks' figures; its bounds' mean is wide enough, as a mean's deviation is at most the mean one."""
     bounds = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates], dtype=float)
     return UNDEFINED if np.isnan(bounds).any() else Estimate(*bounds.mean(axis=0).tolist())
-
-
-def _lost(is_ai: Booleans, p_ai: Floats, thresholds: Floats) -> dict[str, Estimate]:
-    """The first of K networks' figures minus the mean of the others', on the same images; scores [K, N], thresholds [K]."""
-    if not is_ai.any() or is_ai.all():
-        return {}
-    right = (p_ai >= thresholds[:, None]) == is_ai
-    first, others = right[0], right[1:].mean(axis=0)
-    recall, specificity = (paired_difference(first[of], others[of]) for of in (is_ai, ~is_ai))
-    return {
-        "recall": recall,
-        "balanced_accuracy": mean_of(recall, specificity),
-        "auroc": delong(is_ai, p_ai).difference(*range(len(p_ai))),
-    }

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, ndtri
-from scipy.stats import binom, rankdata
+from scipy.stats import quantile_test, rankdata
 
+from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.types import Booleans, Floats
 
 CONFIDENCE = 0.95
@@ -76,78 +77,71 @@ def paired_difference(first: Booleans | Floats, second: Booleans | Floats, confi
     return _bounded(one - two, math.sqrt(below), math.sqrt(above))
 
 
-@dataclass(frozen=True)
-class Aurocs:
-    """The AUROCs of K classifiers on the same images, as `delong` computes them."""
+def auroc(is_ai: Booleans, p_ai: Floats) -> Estimate:
+    """Return the AUROC of scores [N] with DeLong's interval on the scale of its logit (Pepe 2003, section 5.2), within 0..1.
 
-    values: Floats  # [K]; NaN where a class is absent
-    covariance: Floats  # [K, K]
-    fewest: int  # images of the rarer class
-
-    def estimate(self, classifier: int = 0) -> Estimate:
-        """Return one AUROC with DeLong's interval on the scale of its logit (Pepe 2003, section 5.2), which stays in 0..1.
-
-        Where the estimated variance says nothing (all pairs in order, all tied, one image of a class), the interval is Wilson's
-        for the images of the rarer class: no AUROC A has a larger variance than A (1 - A) / min(n_ai, n_human) (Birnbaum and
-        Klose, Annals of Mathematical Statistics 28, 1957).
-        """
-        if not self.fewest:
-            return UNDEFINED
-        value, variance = float(self.values[classifier]), float(self.covariance[classifier, classifier])
-        if self.fewest == 1 or variance < _NONE or not 0 < value < 1:
-            return wilson(value * self.fewest, self.fewest)
-        logit = math.log(value / (1 - value))
-        reach = float(ndtri((1 + CONFIDENCE) / 2)) * math.sqrt(variance) / (value * (1 - value))
-        return Estimate(value, float(expit(logit - reach)), float(expit(logit + reach)))
-
-    def difference(self, first: int, *others: int, confidence: float = CONFIDENCE) -> Estimate:
-        """Return one AUROC minus the mean of others, with DeLong's interval, or as in `estimate` where the variance is 0."""
-        if not self.fewest:
-            return UNDEFINED
-        weights = np.zeros(len(self.values))
-        weights[first] += 1.0
-        np.subtract.at(weights, list(others), 1 / len(others))
-        value, variance = float(weights @ self.values) + 0.0, float(weights @ self.covariance @ weights)
-        if self.fewest == 1 or variance < _NONE:
-            reach = wilson(0, self.fewest, confidence).reach()[2]
-        else:
-            reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance)
-        return _bounded(value, reach, reach)
+    Where the estimated variance says nothing (all pairs in order, all tied, one image of a class), the interval is Wilson's for
+    the images of the rarer class: no AUROC A has a larger variance than A (1 - A) / min(n_ai, n_human) (Birnbaum and Klose,
+    Annals of Mathematical Statistics 28, 1957). ValueError where a score is NaN, here and in `auroc_difference`.
+    """
+    fewest = min(int(is_ai.sum()), int((~is_ai).sum()))
+    if not fewest:
+        return UNDEFINED
+    values, covariance = delong(is_ai, p_ai[None])
+    value, variance = float(values[0]), float(covariance[0, 0])
+    if fewest == 1 or variance < _NONE or not 0 < value < 1:
+        return wilson(value * fewest, fewest)
+    logit = math.log(value / (1 - value))
+    reach = float(ndtri((1 + CONFIDENCE) / 2)) * math.sqrt(variance) / (value * (1 - value))
+    return Estimate(value, float(expit(logit - reach)), float(expit(logit + reach)))
 
 
-def delong(is_ai: Booleans, p_ai: Floats) -> Aurocs:
-    """Compute the AUROCs of K classifiers and their covariance from scores [K, N]; ties count half.
+def auroc_difference(is_ai: Booleans, p_ai: Floats, confidence: float = CONFIDENCE) -> Estimate:
+    """Return the AUROC of the first of K classifiers minus the mean of the others', from scores [K, N] of the same images.
+
+    The interval is DeLong's, or as in `auroc` where the estimated variance says nothing.
+    """
+    fewest = min(int(is_ai.sum()), int((~is_ai).sum()))
+    if not fewest:
+        return UNDEFINED
+    values, covariance = delong(is_ai, p_ai)
+    weights = np.array([1.0] + [-1 / (len(p_ai) - 1)] * (len(p_ai) - 1))
+    variance = float(weights @ covariance @ weights)
+    if fewest == 1 or variance < _NONE:
+        reach = wilson(0, fewest, confidence).reach()[2]
+    else:
+        reach = float(ndtri((1 + confidence) / 2)) * math.sqrt(variance)
+    return _bounded(float(weights @ values), reach, reach)
+
+
+def delong(is_ai: Booleans, p_ai: Floats) -> tuple[Floats, Floats]:
+    """Compute the AUROCs [K] of K classifiers and their covariance [K, K] from scores [K, N] of both classes; ties count half.
 
     DeLong et al., Biometrics 44, 1988; by ranks: Sun and Xu, IEEE SPL 21, 2014. ValueError where a score is NaN.
     """
     if np.isnan(p_ai).any():
         raise ValueError("a score is NaN; every image needs one")
-    k, n_ai, n_human = len(p_ai), int(is_ai.sum()), int((~is_ai).sum())
-    if not n_ai or not n_human:
-        return Aurocs(np.full(k, np.nan), np.full((k, k), np.nan), 0)
+    ai, human = p_ai[:, is_ai], p_ai[:, ~is_ai]
     ranks = rankdata(p_ai, axis=1)
-    below = (ranks[:, is_ai] - rankdata(p_ai[:, is_ai], axis=1)) / n_human  # [K, n_ai]: share of human images below each
-    above = 1 - (ranks[:, ~is_ai] - rankdata(p_ai[:, ~is_ai], axis=1)) / n_ai
-    covariance = np.zeros((k, k))
+    below = (ranks[:, is_ai] - rankdata(ai, axis=1)) / human.shape[1]  # [K, n_ai]: share of human images below each
+    above = 1 - (ranks[:, ~is_ai] - rankdata(human, axis=1)) / ai.shape[1]
+    covariance = np.zeros((len(p_ai), len(p_ai)))
     for part in (below, above):
         if part.shape[1] > 1:
             covariance += np.cov(part) / part.shape[1]
-    return Aurocs(below.mean(axis=1), covariance, min(n_ai, n_human))
+    return below.mean(axis=1), covariance
 
 
-def auroc(is_ai: Booleans, p_ai: Floats) -> Estimate:
-    """Return the AUROC of scores [N] with the interval of `Aurocs.estimate`."""
-    return delong(is_ai, p_ai[None]).estimate()
-
-
-def estimate_metrics(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[str, Estimate]:
+def estimate_metrics(is_ai: Booleans, p_ai: Floats) -> dict[str, Estimate]:
     """Compute the figures of scores with intervals: Wilson's for rates, square-and-add for their mean, DeLong's for AUROC.
+
+    The verdict is AI from `THRESHOLD` on.
 
     Returns:
         accuracy, balanced_accuracy (the mean of both classes' recalls), auroc, recall (of AI images), false_positive_rate
         (human images called AI) and false_negative_rate (AI images called human); `UNDEFINED` where a class is absent.
     """
-    called_ai = p_ai >= threshold
+    called_ai = p_ai >= THRESHOLD
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
     found, accused = int((called_ai & is_ai).sum()), int((called_ai & ~is_ai).sum())
     recall = wilson(found, n_ai)
@@ -162,13 +156,9 @@ def estimate_metrics(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[st
 
 
 def threshold_interval(scores: Floats, rate: float) -> tuple[float, float]:
-    """Return the 95% bounds of the threshold that this share of all images like these exceeds; 0 or 1 where there is no bound.
-
-    The interval of a quantile for scores of any distribution (David and Nagaraja, Order statistics, 2003, section 7.1).
-    """
-    n, ordered = len(scores), np.sort(scores)
-    lower, upper = (int(binom.ppf((1 + side * CONFIDENCE) / 2, n, 1 - rate)) for side in (-1, 1))
-    return float(ordered[lower - 1]) if lower else 0.0, float(ordered[upper]) if upper < n else 1.0
+    """Return 95% bounds of the threshold that this share of all images like these exceeds; 0 or 1 where there is no bound."""
+    low, high = quantile_test(scores, p=1 - rate).confidence_interval(CONFIDENCE)
+    return float(np.nan_to_num(low, nan=0.0)), float(np.nan_to_num(high, nan=1.0))
 
 
 def recall_at(is_ai: Booleans, p_ai: Floats, false_positive_rate: float) -> Estimate:

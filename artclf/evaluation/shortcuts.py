@@ -15,7 +15,6 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
-from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import Estimate, auroc, estimate_metrics
 from artclf.evaluation.significance import LEVEL, holm
 from artclf.evaluation.types import Booleans, Floats, Indices
@@ -76,10 +75,10 @@ def measure_facts(
     most = _MOST_TO_A_TREE if len(is_ai) > 1.5 * _MOST_TO_A_TREE else None
     forest = RandomForestClassifier(TREES, max_samples=most, random_state=seed)
     scores = [_held_out(forest, facts.apply(_numbers).to_numpy(), is_ai, folds) for facts in sets.values()]
-    corrected = holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores]).tolist()
+    corrected = holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores])
     measured = {}
     for name, p_ai, p in zip(sets, scores, corrected, strict=True):
-        estimates = estimate_metrics(is_ai, p_ai, THRESHOLD)
+        estimates = estimate_metrics(is_ai, p_ai)
         notable = _severity(p, estimates["auroc"]) != "none"
         measured[name] = {"p": p, "notable": notable, "top": alone[name]}
         for figure in FIGURES:
@@ -119,7 +118,7 @@ def _measure_alone(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Ind
     """Each fact of each set, the highest AUROC first; p-values are corrected over all of them."""
     columns = [(key, str(name), facts[name]) for key, facts in sets.items() for name in facts]
     measured = [_score_alone(values, is_ai, folds, seed) for _, _, values in columns]
-    corrected = holm([p for _, p in measured]).tolist()
+    corrected = holm([p for _, p in measured])
     found: dict[str, list[Fact]] = {key: [] for key in sets}
     for (key, name, values), (scores, _), p in zip(columns, measured, corrected, strict=True):
         estimate = auroc(is_ai, scores)

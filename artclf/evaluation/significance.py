@@ -7,21 +7,20 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import binom, binomtest
 
 from artclf.evaluation.decision import THRESHOLD
-from artclf.evaluation.intervals import CONFIDENCE, Estimate, delong, mean_of, paired_difference
+from artclf.evaluation.intervals import CONFIDENCE, Estimate, auroc_difference, mean_of, paired_difference
 from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
 LEVEL = 0.05  # p-values below it are significant
 
 
-@dataclass(frozen=True)
-class McNemar:
+class McNemar(NamedTuple):
     """How many images only the first and only the second classifier gets right, and the two-sided p-value."""
 
     only_first: int
@@ -36,13 +35,13 @@ def mcnemar(first_right: Booleans, second_right: Booleans) -> McNemar:
     return McNemar(only_first, only_second, float(binomtest(only_first, discordant).pvalue) if discordant else 1.0)
 
 
-def holm(p: Sequence[float]) -> Floats:
+def holm(p: Sequence[float]) -> list[float]:
     """Correct the p-values of all tests for their number (Holm 1979), [M] → [M]."""
     values = np.asarray(p, dtype=float)
     order = np.argsort(values, kind="stable")
     corrected = np.empty_like(values)
     corrected[order] = np.maximum.accumulate(np.arange(len(values), 0, -1) * values[order]).clip(max=1.0)
-    return corrected
+    return [float(value) for value in corrected]
 
 
 def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
@@ -60,16 +59,27 @@ def smallest_difference(discordant: int, images: int, tests: int = 1) -> float:
     return float(number - 2 * int(significant[-1])) / images
 
 
-def paired_differences(is_ai: Booleans, p_ai: Floats, called_ai: Booleans) -> dict[str, Estimate]:
-    """Compute by how much the first's `FIGURES` exceed the second's, from the truth [N], scores [2, N] and verdicts [2, N]."""
-    right = called_ai == is_ai
-    recall, specificity = (paired_difference(right[0, of], right[1, of]) for of in (is_ai, ~is_ai))
+def paired_differences(is_ai: Booleans, p_ai: Floats, confidence: float = CONFIDENCE) -> dict[str, Estimate]:
+    """Compute by how much the figures of the first of K classifiers exceed the mean of the others', on the same images.
+
+    Args:
+        is_ai: [N], the truth.
+        p_ai: [K, N], the scores; the verdict is AI from `THRESHOLD` on.
+        confidence: of the intervals.
+
+    Returns:
+        `FIGURES` and recall; `UNDEFINED` where a class that they need is absent.
+    """
+    wrong = (p_ai >= THRESHOLD) != is_ai
+    first, others = wrong[0].astype(float), wrong[1:].mean(axis=0)
+    recall, specificity = (paired_difference(1 - first[of], 1 - others[of], confidence) for of in (is_ai, ~is_ai))
     return {
-        "accuracy": paired_difference(*right),
+        "accuracy": paired_difference(1 - first, 1 - others, confidence),
         "balanced_accuracy": mean_of(recall, specificity),
-        "auroc": delong(is_ai, p_ai).difference(0, 1),
-        "false_positive_rate": paired_difference(*~right[:, ~is_ai]),
-        "false_negative_rate": paired_difference(*~right[:, is_ai]),
+        "auroc": auroc_difference(is_ai, p_ai, confidence),
+        "false_positive_rate": paired_difference(first[~is_ai], others[~is_ai], confidence),
+        "false_negative_rate": paired_difference(first[is_ai], others[is_ai], confidence),
+        "recall": recall,
     }
 
 
@@ -98,16 +108,16 @@ def compare_with_best(classifiers: Sequence[Classifier], is_ai: Booleans, interv
         than the other by more than chance explains.
     """
     p_ai = np.stack([classifier.p_ai for classifier in classifiers])
-    called_ai = p_ai >= THRESHOLD
-    tests = [mcnemar(one, other) for one, other in combinations(called_ai == is_ai, 2)]
-    corrected = holm([test.p for test in tests]).tolist()
+    right = (p_ai >= THRESHOLD) == is_ai
+    tests = [mcnemar(one, other) for one, other in combinations(right, 2)]  # those of the first come first
+    corrected = holm([test.p for test in tests])
     best, *others = classifiers
     pairs = []
-    for number, other in enumerate(others, start=1):
-        test, p = tests[number - 1], corrected[number - 1]  # the pairs with the first come first
+    for number, (other, test, p) in enumerate(zip(others, tests, corrected, strict=False), start=1):
         same = best.setting is not None and other.setting is not None and set(best.setting) == set(other.setting)
         lead = "better" if test.only_first > test.only_second else "worse"
-        figures = paired_differences(is_ai, p_ai[[0, number]], called_ai[[0, number]]) if number < intervals else {}
+        found = paired_differences(is_ai, p_ai[[0, number]]) if number < intervals else {}
+        figures = {name: found[name] for name in FIGURES if found}
         pair = {
             "first": best.name,
             "second": other.name,

@@ -22,7 +22,7 @@ from artclf.data.sampling import sample_test_images
 from artclf.evaluation.conformal import decision_metrics
 from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
 from artclf.evaluation.groups import group_metrics
-from artclf.evaluation.metrics import split_metrics
+from artclf.evaluation.metrics import by_split, split_metrics
 from artclf.evaluation.robustness import compare_forms
 from artclf.inference.audit import audit_survey
 from artclf.inference.score import THREADS, reader, score_images
@@ -70,10 +70,9 @@ def assess(
     """
     predictions = with_verdicts(predictions, rule)
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    groups = group_metrics(predictions)
-    groups.to_csv(folder / "groups.csv", index=False, float_format="%.7g")
+    group_metrics(predictions).to_csv(folder / "groups.csv", index=False, float_format="%.7g")
     metrics = {
-        "splits": {name: split_metrics(predictions[predictions["split"] == name]) for name in groups["split"].unique()},
+        "splits": {name: split_metrics(rows) for name, rows in by_split(predictions).items()},
         **decision_metrics(predictions, rule),
         **facts,
         "fallbacks": [*facts["fallbacks"], *rule.shortfalls()],

@@ -89,7 +89,7 @@ def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed:
     """Write robustness.csv, the scores, and robustness.json, the figures."""
     scores.to_csv(folder / "robustness.csv", index=False, float_format="%.7g")
     sides = scores.drop_duplicates("path").groupby("label")["shorter_side"].median().to_dict()
-    content = {"seed": seed, "image_size": image_size, "shorter_side": sides, **asdict(measure_robustness(scores, THRESHOLD))}
+    content = {"seed": seed, "image_size": image_size, "shorter_side": sides, **asdict(measure_robustness(scores))}
     write_text(folder / "robustness.json", as_json(content))
 
 

@@ -160,7 +160,7 @@ def _draw(comparison: Comparison) -> dict[str, Figure]:
 
 def _plot_overview(runs: Sequence[ComparedRun]) -> Figure:
     """Plot the figures of each run with 95% intervals."""
-    estimates = [estimate_metrics(run.is_ai, run.p_ai, THRESHOLD) for run in runs]
+    estimates = [estimate_metrics(run.is_ai, run.p_ai) for run in runs]
     names = ("balanced_accuracy", "accuracy", "false_positive_rate")
     panels = {_PANELS[name]: {"": [one[name] for one in estimates]} for name in names}
     return plot_intervals(

@@ -21,8 +21,8 @@ from artclf.data.canonical import Canonical
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
-from artclf.evaluation.conformal import fit_to_validation
-from artclf.evaluation.decision import as_stored
+from artclf.evaluation.conformal import fit_decision_rule
+from artclf.evaluation.decision import as_stored, truth
 from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
 from artclf.model.checkpoint import write_decision_rule
 from artclf.model.classifier import ArtClassifier
@@ -91,7 +91,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     if not is_main_process():
         return facts
     # 5. fit the decision rule
-    rule = fit_to_validation(predictions, **config.calibration.model_dump())
+    rule = fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), **config.calibration.model_dump())
     for line in rule.shortfalls():
         log.warning("%s", line)
     # 6. assess

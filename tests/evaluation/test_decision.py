@@ -10,18 +10,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
 from artclf.evaluation.calibration import best_method, cross_validate, ece, ece_by_chance, fit, reliability
-from artclf.evaluation.conformal import conformal_threshold, decision_metrics, fit_decision_rule, fit_to_validation, needed
-from artclf.evaluation.decision import (
-    Calibrator,
-    ConformalThreshold,
-    DecisionRule,
-    as_stored,
-    default_rule,
-    logits,
-    percent,
-    sigmoid,
-    with_verdicts,
-)
+from artclf.evaluation.conformal import conformal_threshold, decision_metrics, fit_decision_rule, needed
+from artclf.evaluation.decision import Calibrator, DecisionRule, as_stored, default_rule, logits, sigmoid, truth, with_verdicts
 from artclf.evaluation.intervals import wilson
 
 # ---- calibration
@@ -42,7 +32,6 @@ def test_reliability_and_ece_are_scikit_learns() -> None:
     assert [estimate.value for estimate in shares] == pytest.approx(share)
     assert ece(is_ai, p_ai) == pytest.approx(float(np.abs(share - mean).mean()))
     assert len(reliability(is_ai[:45], p_ai[:45])) == 4
-    assert ece(np.arange(10) < 5, np.where(np.arange(10) < 5, 1.0, 0.0)) == 0.0
 
 
 def test_the_error_by_chance_is_that_of_calibrated_scores() -> None:
@@ -68,8 +57,6 @@ def test_separable_images_make_nothing_infinite(method: str) -> None:
         assert ((calibrated > 0.01) & (calibrated < 0.99)).all(), p_ai
     backwards = fit(method, is_ai, np.where(is_ai, 0.2, 0.9)).apply(np.array([0.2, 0.9]))
     assert backwards[0] <= backwards[1]
-    with pytest.raises(ValueError, match="got 20 AI and 0 human"):
-        fit(method, np.ones(20, dtype=bool), np.full(20, 0.5))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +69,6 @@ def test_the_best_method_is_chosen_by_held_out_images(slope: float, intercept: f
     assert set(scores) == {"none", "temperature", "platt"}
     assert best_method(scores) in chosen
     assert scores["none"]["log_loss"] == pytest.approx(log_loss(is_ai, p_ai), rel=1e-4)
-    assert cross_validate(is_ai, p_ai) == scores
 
 
 def test_isotonic_needs_many_images_and_few_choose_nothing() -> None:
@@ -105,7 +91,7 @@ def test_isotonic_needs_many_images_and_few_choose_nothing() -> None:
 )
 def test_calibrated_scores_by_hand_keep_their_order(calibrator: Calibrator, given: float, expected: float) -> None:
     assert calibrator.apply(np.array([given])) == pytest.approx([expected])
-    calibrated = calibrator.apply(np.concatenate([[0.0], np.sort(np.random.default_rng(0).random(200)), [1.0]]))
+    calibrated = calibrator.apply(np.linspace(0, 1, 200))
     assert (np.diff(calibrated) >= 0).all()
     assert ((calibrated > 0) & (calibrated < 1)).all()
     assert np.isnan(calibrator.apply(np.array([np.nan]))).all()
@@ -119,11 +105,10 @@ def test_scores_as_stored_and_the_sigmoid_have_no_overflow() -> None:
 # ---- thresholds
 
 
-@pytest.mark.parametrize(("n", "rate"), [(16, 0.05), (99, 0.01), (130, 0.05)])
+@pytest.mark.parametrize(("n", "rate"), [(16, 0.05), (130, 0.05)])
 def test_the_rate_is_guaranteed_over_many_validation_sets(n: int, rate: float) -> None:
-    """Of 4000 random sets of n uniform scores: the rate of a uniform score above the threshold is 1 − threshold."""
-    rng = np.random.default_rng(0)
-    found = [conformal_threshold(scores, rate) for scores in rng.random((4000, n))]
+    """Of 2000 random sets of n uniform scores: the rate of a uniform score above the threshold is 1 − threshold."""
+    found = [conformal_threshold(scores, rate) for scores in np.random.default_rng(0).random((2000, n))]
     rates = np.array([1 - one.threshold for one in found])
     guaranteed = found[0].guaranteed_rate
     assert rates.mean() == pytest.approx(guaranteed, abs=4 * rates.std() / np.sqrt(len(rates)))
@@ -140,7 +125,6 @@ def test_the_threshold_lies_just_beyond_an_ordered_score() -> None:
         assert np.sum(scores >= above) == np.sum(scores < below) == k - 1
         assert np.sort(scores)[-k] < above < np.sort(scores)[-k] + 1e-7
     assert [needed(rate) for rate in (0.001, 0.01, 0.05, 0.5)] == [999, 99, 19, 1]
-    assert conformal_threshold(np.empty(0), 0.01).guaranteed_rate is None
     assert conformal_threshold(np.full(40, 0.5), 0.2).threshold > 0.5  # none of equal scores is above
 
 
@@ -154,12 +138,11 @@ def drawn(n_human: int, n_ai: int, seed: int = 0) -> tuple[np.ndarray, np.ndarra
 
 
 def test_between_both_thresholds_it_is_unsure() -> None:
-    threshold = ConformalThreshold(0.7, 0.01, 0.01, 0.0, 0.02)
-    rule = DecisionRule(Calibrator(), 0.3, 0.7, threshold, threshold, (threshold,), "validation", 99, 99, {})
-    scores = np.array([0.0, 0.2999999, 0.3, 0.6999999, 0.7, 1.0, np.nan])
-    assert rule.verdicts(scores) == ["human", "human", "unsure", "unsure", "ai", "ai", ""]
     is_ai, p_ai = drawn(200, 100)
     rule = fit_decision_rule(is_ai, p_ai)
+    low, high = rule.human_below, rule.ai_from
+    scores = np.array([0.0, low - 1e-6, low + 1e-7, high - 1e-6, high + 1e-7, 1.0, np.nan])
+    assert rule.verdicts(scores) == ["human", "human", "unsure", "unsure", "ai", "ai", ""]
     verdicts = np.array(rule.verdicts(p_ai))
     assert np.sum(verdicts[~is_ai] == "ai") <= 1
     assert np.sum(verdicts[is_ai] == "human") <= 4
@@ -183,8 +166,6 @@ def test_what_can_not_be_guaranteed_is_reported() -> None:
     assert line.startswith(
         "validation has 16 human images, which can guarantee an error rate of 5.9%, not 1%; artclf calibrate"
     )
-    lines = fit_decision_rule(*drawn(1, 2), false_negative_rate=0.005).shortfalls()
-    assert [line.split(",")[0] for line in lines] == ["validation has 1 human images", "validation has 2 AI images"]
     for n_human, n_ai, absent in ((5, 0, "AI images"), (0, 5, "human images"), (0, 0, "thresholds")):
         rule = fit_decision_rule(*drawn(n_human, n_ai), method="platt")
         assert (rule.ai_from, rule.human_below, rule.calibrator.method) == (0.5, 0.5, "none")
@@ -195,35 +176,20 @@ def test_what_can_not_be_guaranteed_is_reported() -> None:
     assert any("none is called ai" in line for line in never.shortfalls())
 
 
-@pytest.mark.parametrize("method", ["none", "temperature", "platt", "isotonic"])
-def test_a_stored_rule_is_read_as_it_was(method: str) -> None:
-    rules = (fit_decision_rule(*drawn(35, 25), method=method), default_rule("nothing"))
-    for rule in rules:
-        assert DecisionRule.from_json(json.loads(json.dumps(rule.to_json(), allow_nan=False))) == rule
-
-
 @pytest.mark.parametrize("change", [{"points": None}, {"false_positives": {}}, {"calibrator": {"method": "?"}}, {"n_ai": "x"}])
 def test_what_is_no_decision_rule_is_refused(change: dict) -> None:
     with pytest.raises(ValueError, match="DecisionRule"):
         DecisionRule.from_json({**default_rule("nothing").to_json(), **change})
 
 
-@pytest.mark.parametrize(
-    ("rate", "text"),
-    [(0.0588, "5.9%"), (0.01, "1%"), (0.0005, "0.05%"), (0.0, "0%"), (0.998, "99.8%"), (1.0, "100%"), (None, "–")],
-)
-def test_rates_of_errors_as_text(rate: float | None, text: str) -> None:
-    assert percent(rate) == text
-
-
-def test_metrics_json_gets_what_the_rule_does_on_each_split() -> None:
+@pytest.mark.parametrize("method", ["none", "temperature", "platt", "isotonic"])
+def test_metrics_json_gets_the_rule_and_what_it_does_on_each_split(method: str) -> None:
     parts = []
     for split, n_human, n_ai, seed in (("val", 120, 100, 1), ("test", 50, 40, 2), ("unseen", 0, 30, 3)):
         is_ai, p_ai = drawn(n_human, n_ai, seed=seed)
         parts.append(pd.DataFrame({"label": np.where(is_ai, "ai", "human"), "split": split, "p_ai": p_ai}))
     table = pd.concat(parts, ignore_index=True)
-    rule = fit_to_validation(table, method="temperature", false_positive_rate=0.05, false_negative_rate=0.1)
-    assert (rule.fitted_on, rule.n_human, rule.n_ai, rule.calibrator.method) == ("validation", 120, 100, "temperature")
+    rule = fit_decision_rule(*truth(parts[0]), method=method, false_positive_rate=0.05, false_negative_rate=0.1)
     table = with_verdicts(table, rule)
     found = json.loads(json.dumps(decision_metrics(table, rule), allow_nan=False))
     assert DecisionRule.from_json(found["decision_rule"]) == rule
@@ -231,16 +197,13 @@ def test_metrics_json_gets_what_the_rule_does_on_each_split() -> None:
     assert set(found["calibration"]["test"]["after"]) == {"n", "ece", "ece_by_chance", "brier", "log_loss"}
     rare, one, five = found["operating_points"]
     assert [(point["is_met"], point["needed"]) for point in (rare, one, five)] == [(False, 999), (True, 99), (True, 19)]
-    assert five["threshold"] < one["threshold"]
     test = table[table["split"] == "test"]
     expected = wilson(int((test.loc[test["label"] == "human", "p_ai"] >= five["threshold"]).sum()), 50)
     rate = {"value": expected.value, "low": expected.low, "high": expected.high, "n": 50}
     assert five["splits"]["test"]["false_positive_rate"] == rate
     assert five["splits"]["unseen"]["false_positive_rate"]["value"] is None
-    assert five["splits"]["unseen"]["recall"]["n"] == 30
     counts = found["decision_rule"]["verdicts"]["test"]
     assert list(counts["human"]) == ["human", "unsure", "ai"]
     assert sum(counts["human"].values()) == 50
     assert counts["ai"]["ai"] == int((test.loc[test["label"] == "ai", "verdict"] == "ai").sum())
-    tested = table[table["split"] != "val"]
-    assert decision_metrics(tested, fit_to_validation(tested))["operating_points"] == []
+    assert decision_metrics(table, default_rule("nothing"))["operating_points"] == []

@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from artclf.evaluation import shortcuts
-from artclf.evaluation.shortcuts import assign_folds, commonest, find_shortcuts, measure_facts
+from artclf.evaluation.shortcuts import assign_folds, find_shortcuts, measure_facts
 from tests.evaluation.audited import pictures
 
 IS_AI = np.arange(120) >= 60
@@ -12,7 +12,7 @@ IS_AI = np.arange(120) >= 60
 
 @pytest.fixture(autouse=True)
 def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortcuts, "TREES", 10)
+    monkeypatch.setattr(shortcuts, "TREES", 4)
 
 
 def measured(values: np.ndarray, is_ai: np.ndarray = IS_AI, others: int = 0) -> dict:
@@ -53,25 +53,26 @@ def test_a_constant_fact_separates_nothing() -> None:
 def test_categories_separate_the_classes_whatever_their_order() -> None:
     values = np.where(IS_AI, np.array(["b", "d"])[np.arange(120) % 2], np.array(["a", "c"])[np.arange(120) % 2])
     assert fact_of(values)["severity"] == "severe"
-    assert fact_of(np.array([f"name {n}" for n in range(120)]))["severity"] == "none"  # each file has its own
+    own = fact_of(np.array([f"name {n}" for n in range(120)]))  # each file has its own
+    assert (own["severity"], own["ai"]) == ("none", "60 different")
 
 
 def test_the_order_in_which_images_are_listed_does_not_matter() -> None:
     """Two files to each name, drawn without a look at the class: equally common names are all there is."""
-    for seed in range(5):
+    for seed in range(2):
         names = np.char.mod("table %d", np.random.default_rng(seed).permutation(np.arange(200) // 2))
         assert fact_of(names, np.arange(200) >= 100)["severity"] == "none"  # human images first, as a manifest lists them
 
 
 def test_random_labels_are_chance() -> None:
-    """The intervals are somewhat narrow, nine of ten hold the truth: of twelve, eight nearly always do."""
+    """The intervals are somewhat narrow, nine of ten hold the truth: of six, four nearly always do."""
     held, notable = 0, 0
-    for seed in range(12):
+    for seed in range(6):
         is_ai = np.random.default_rng(seed).permutation(120) < 60
         result = measured(np.random.default_rng([seed, 7]).random(120), is_ai, others=2)
         held += result["auroc_interval"][0] <= 0.5 <= result["auroc_interval"][1]
         notable += any(fact["severity"] != "none" for fact in result["top"])
-    assert held >= 8
+    assert held >= 4
     assert notable <= 1
 
 
@@ -93,9 +94,3 @@ def test_few_files_need_a_larger_difference(n: int, notable: bool) -> None:
 
 def test_too_few_files_of_a_class_are_not_compared() -> None:
     assert find_shortcuts(pictures(20, label=["human"] * 4 + ["ai"] * 16)) == []
-    assert find_shortcuts(pictures()[:0]) == []
-
-
-def test_the_commonest_value() -> None:
-    assert commonest(pd.Series(["a", "a", "b"])) == "a (67%)"
-    assert commonest(pd.Series(range(20))) == "20 different"

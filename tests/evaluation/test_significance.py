@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from artclf.evaluation.metrics import binary_metrics
+from artclf.evaluation.intervals import estimate_metrics
 from artclf.evaluation.significance import (
     FIGURES,
     Classifier,
@@ -36,8 +36,8 @@ def test_mcnemar_has_the_known_values(only_first: int, only_second: int, p: floa
 def test_holm_has_the_known_values() -> None:
     corrected = holm([0.01, 0.04, 0.03, 0.005])
     assert corrected == pytest.approx([0.03, 0.06, 0.06, 0.02])  # statsmodels' multipletests(method="holm")
-    assert holm([0.5, 0.9]).tolist() == [1.0, 1.0]
-    assert len(holm([])) == 0
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 @pytest.mark.parametrize("tests", [1, 10])
@@ -58,15 +58,15 @@ def test_paired_differences_are_those_of_the_figures() -> None:
     is_ai = np.arange(2000) < 1200
     clear = np.where(is_ai, 1.2, -1.2) + rng.normal(0, 1, 2000)
     scores = 1 / (1 + np.exp(-np.stack([clear, clear + rng.normal(0, 3, 2000)])))
-    found = paired_differences(is_ai, scores, scores >= 0.5)
-    assert tuple(found) == FIGURES
-    one, other = (binary_metrics(is_ai, p_ai) for p_ai in scores)
+    found = paired_differences(is_ai, scores)
+    assert set(found) == {*FIGURES, "recall"}
+    one, other = (estimate_metrics(is_ai, p_ai) for p_ai in scores)
     for name, estimate in found.items():
         sign = -1 if name.endswith("rate") else 1
-        assert estimate.value == pytest.approx(one[name] - other[name])
+        assert estimate.value == pytest.approx(one[name].value - other[name].value)
         assert min(sign * estimate.low, sign * estimate.high) > 0
         assert estimate.low < estimate.value < estimate.high
-    alone = paired_differences(is_ai[:50], scores[:, :50], scores[:, :50] >= 0.5)
+    alone = paired_differences(is_ai[:50], scores[:, :50])
     assert [name for name in FIGURES if alone[name].value is None] == ["balanced_accuracy", "auroc", "false_positive_rate"]
 
 

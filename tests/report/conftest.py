@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artclf.evaluation.conformal import decision_metrics, fit_to_validation
-from artclf.evaluation.decision import with_verdicts
+from artclf.evaluation.conformal import decision_metrics, fit_decision_rule
+from artclf.evaluation.decision import truth, with_verdicts
 from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import split_metrics
 
@@ -80,7 +80,7 @@ def write_run(
     """Write a run folder, with the images it read where asked for; `changes` replace keys of metrics.json (None: left out)."""
     folder.mkdir(parents=True, exist_ok=True)
     table = predictions(seed) if predicted is None else predicted
-    fitted = fit_to_validation(table)
+    fitted = fit_decision_rule(*truth(table[table["split"] == "val"]))
     table = with_verdicts(table, fitted)
     epochs = history({"head": 6, "last10": 5}, seed)
     splits = {str(name): split_metrics(rows) for name, rows in table.groupby("split", sort=False)}

@@ -29,7 +29,7 @@ def measured(*, reencoded: bool = False, labels: tuple[str, ...] = ("human", "ai
         table = pd.DataFrame({"path": [str(i) for i in range(len(LABELS))], "label": LABELS, "p_ai": 1 / (1 + np.exp(-logit))})
         parts.append(table.assign(first=version.first, distortion=version.distortion, level=version.level))
     scores = pd.concat(parts, ignore_index=True).astype({"level": float})
-    return measure_robustness(scores[scores["label"].isin(labels)], 0.5)
+    return measure_robustness(scores[scores["label"].isin(labels)])
 
 
 def test_the_worst_and_what_is_beyond_chance_are_described() -> None:
