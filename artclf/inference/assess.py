@@ -79,7 +79,7 @@ def assess(
         "fallbacks": [*facts["fallbacks"], *rule.shortfalls()],
     }
     if options.images:
-        form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
+        form = model.canonical or options.canonical or Canonical.for_size(model.image_size)
         limits: dict[str, Any] = {"threads": options.threads, "max_pixels": options.max_pixels}
         survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, quiet=True, **limits)
         found = audit_survey(survey, canonical=form if model.canonical else None)

@@ -27,10 +27,7 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "resnet10t",
         head={"name": "linear"},
         loss={"name": "bce"},
-        mean=[0.5, 0.4, 0.3],
-        std=[0.2, 0.3, 0.2],
-        interpolation="bicubic",
-        image_size=SIZE,
+        preprocessing={"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.2], "interpolation": "bicubic", "image_size": SIZE},
     )
     with torch.no_grad():  # without the statistics of some noise, all images get the same score
         for _ in range(20):

@@ -79,8 +79,8 @@ def test_weights_from_a_file_and_from_a_checkpoint_with_its_preprocessing(tmp_pa
     donor = build_backbone(*SMALL).body.state_dict()
     torch.save(donor, tmp_path / "w.pt")
     state = {f"body.{key}": value for key, value in donor.items()}
-    hparams = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 1.0, 1.0], "interpolation": "bilinear"}
-    torch.save({"state_dict": state, "hyper_parameters": hparams}, tmp_path / "w.ckpt")
+    preprocessing = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 1.0, 1.0], "interpolation": "bilinear", "image_size": 32}
+    torch.save({"state_dict": state, "hyper_parameters": {"preprocessing": preprocessing}}, tmp_path / "w.ckpt")
     for file in ("w.pt", "w.ckpt"):
         backbone = build_backbone(*SMALL, str(tmp_path / file))
         assert backbone.weights == str(tmp_path / file)

@@ -59,8 +59,8 @@ def test_a_full_disk_leaves_the_old_file(checkpoint: Path, monkeypatch: pytest.M
     [
         (b"no checkpoint", "is no checkpoint of artclf's"),
         ({"state_dict": {}}, "is no checkpoint of artclf's"),
-        ({"hyper_parameters": {"name": "x"}}, r"another version of artclf \(format None; this version reads 2\)"),
-        ({"hyper_parameters": {"name": "x", "format": 3}}, r"another version of artclf \(format 3;"),
+        ({"hyper_parameters": {"name": "x"}}, r"another version of artclf \(format None; this version reads 3\)"),
+        ({"hyper_parameters": {"name": "x", "format": 4}}, r"another version of artclf \(format 4;"),
     ],
 )
 def test_a_file_of_another_kind_or_version_is_refused(tmp_path: Path, call: Any, content: Any, problem: str) -> None:

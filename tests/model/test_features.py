@@ -42,7 +42,8 @@ def classifier(name: tuple[str, str] = SMALL, seed: int = 0) -> ArtClassifier:
     for norm in norms:
         norm.momentum = momentum
     head = {"name": "mlp", "hidden": 16, "dropout": 0.5}
-    return ArtClassifier(*name, head, {"name": "bce"}, backbone.mean, backbone.std, "bilinear", 32, backbone=backbone)
+    preprocessing = {"mean": backbone.mean, "std": backbone.std, "interpolation": "bilinear", "image_size": 32}
+    return ArtClassifier(*name, head, {"name": "bce"}, preprocessing, backbone=backbone)
 
 
 def trainer_of(precision: str = "32-true", epochs: int = 2) -> Trainer:
