@@ -131,10 +131,6 @@ class RowStore:
             if large or time.monotonic() - self._last_commit > COMMIT_SECONDS:
                 self._commit()
 
-    def remove(self) -> None:
-        """Remove the folder; rows that are mapped stay readable in this process."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _commit(self) -> None:
         """Write the pending rows as a segment."""
         pending, self._pending, self._last_commit = self._pending, [], time.monotonic()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import torch
 import torchvision
@@ -56,8 +55,7 @@ def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
     try:
         state = _imagenet_weights(library, name, backbone.body)
     except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
-        text = f"no download: {error.reason}" if isinstance(error, URLError) else str(error).strip() or type(error).__name__
-        reason = text.splitlines()[0]
+        reason = (str(getattr(error, "reason", "") or error).strip() or type(error).__name__).splitlines()[0]
         if weights == "auto":
             return replace(backbone, fallback=reason)
         raise ArtclfError(
@@ -154,11 +152,9 @@ def _load_file(backbone: Backbone, file: Path, name: str) -> Backbone:
         raise ArtclfError(f"model.weights={file}: there is no such file; allowed: auto, imagenet, none, or a file's path")
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
+        state = {key: value for key, value in content.get("state_dict", content).items() if isinstance(value, torch.Tensor)}
     except Exception as error:  # whatever a broken or a foreign file raises
         raise ArtclfError(f"model.weights={file}: is no file of weights (a state dict saved by torch.save)") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ArtclfError(f"model.weights={file}: holds no state dict (names and tensors)")
     own = {key.removeprefix("body."): value for key, value in state.items() if key.startswith("body.")}
     _load_body(backbone.body, own or state, f"model.weights={file}", name)
     known = content.get("hyper_parameters", {}).get("preprocessing", {}) if own else {}

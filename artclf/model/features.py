@@ -105,9 +105,8 @@ class FeatureCache:
         self.model, self.data, self.config = model, data, config
         self._split = cache(lambda depth: split(model.layers, depth, model.image_size))
         self._items = cache(self._dataset_and_keys)
-        self._temporary: list[RowStore] = []
 
-    def prepare(self, name: str, depth: int, trainer: Trainer, *, later: Sequence[int] = (), trained: int = 0) -> None:
+    def prepare(self, name: str, depth: int, trainer: Trainer, later: Sequence[int] = ()) -> None:
         """Let a stage read the outputs of its frozen layers, computed now where they are not cached yet.
 
         Where the network can't be cut, or the disk has no room, the data gives pixels, and the log and the data's fallbacks
@@ -119,7 +118,6 @@ class FeatureCache:
             trainer: the stage's; outputs are computed on its device, in its precision.
             later: depths of the stages after it. A head alone takes its features from the outputs for the deepest of them,
                 so that both need one pass over the images.
-            trained: number of layers that earlier stages have trained.
         """
         self.release()
         if not self._applies_to(depth):
@@ -131,10 +129,7 @@ class FeatureCache:
             with suppress(ValueError, StoreError):  # the stage that it is for will report it
                 source = self._fill(self._open(deeper, trainer), splits, trainer)
         try:
-            features = self._open(depth, trainer)
-            if trained > depth:  # no other run has these weights
-                self._temporary.append(features.store)
-            self._stand_in(self._fill(features, splits, trainer, source), splits)
+            self._stand_in(self._fill(self._open(depth, trainer), splits, trainer, source), splits)
         except (ValueError, StoreError) as error:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
 
@@ -155,12 +150,6 @@ class FeatureCache:
         """Let the data give pixels again."""
         self.data.feature_data.clear()
         self.model.tail = None
-
-    def close(self) -> None:
-        """Remove what is of no use to another run."""
-        self.release()
-        for store in self._temporary:
-            store.remove()
 
     def _applies_to(self, depth: int) -> bool:
         return self.config.prefix and depth < len(self.model.layers)
