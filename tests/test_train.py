@@ -190,7 +190,7 @@ def test_random_weights_train_all_layers_until_they_separate_the_classes(
     words += ["trainer.precision=32-true", "stages.head.max_epochs=10", f"hydra.run.dir={tmp_path / 'run'}"]
     done = train(*words)
     assert done.code == 0, done.printed
-    assert done.lines("warning: ImageNet weights of efficientnet_b0 can't be loaded (no download: no network here)")
+    assert done.lines("warning: ImageNet weights of efficientnet_b0 can't be loaded (no network here)")
     assert done.lines("stage head trains random weights, with its own recipe: schedule=onecycle max_epochs=10 patience=10")
     metrics = metrics_of(tmp_path / "run")
     assert metrics["model"]["weights"] == "random"

@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +52,11 @@ class RowStore:
     """
 
     def __init__(self, folder: Path, row_bytes: int, about: dict[str, Any]) -> None:
-        self.folder, self.row_bytes = folder, row_bytes
+        self.folder, self.row_bytes, self.about = folder, row_bytes, about
         self._index: dict[bytes, int] = {}
         self._segments: list[Bytes] = []
         self._starts = np.zeros(1, dtype=np.int64)  # number of the first row of each segment, and of the next one
-        self._mapped: set[str] = set()  # names of the segments
-        self._read = 0  # bytes since pages were given back
+        self._read = 0  # bytes since mapped pages were given back
         self._pending: list[tuple[Sequence[bytes], Bytes]] = []  # appended, not written yet
         self._last_commit = 0.0
         with _store_errors(folder):
@@ -73,12 +72,8 @@ class RowStore:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
-    def __getstate__(self) -> dict[str, Any]:  # another process maps the files by their names
-        return self.__dict__ | {"_segments": [getattr(part, "filename", part) for part in self._segments]}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        segments = [part if isinstance(part, np.ndarray) else np.load(part, mmap_mode="r") for part in state["_segments"]]
-        self.__dict__.update(state | {"_segments": segments})
+    def __reduce__(self) -> tuple[Any, ...]:  # another process opens the files itself; rows keep their numbers
+        return RowStore, (self.folder, self.row_bytes, self.about)
 
     def find(self, keys: Sequence[bytes]) -> Numbers:
         """[N] keys → the number of each key's row, −1 where there is none."""
@@ -98,7 +93,10 @@ class RowStore:
         self._read += out.nbytes
         if self._read > RESIDENT_BYTES:
             self._read = 0
-            self._release_pages()
+            for part in self._segments:  # the system caches them; else all rows read would count as this process's memory
+                mapped: Any = part.base
+                if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+                    mapped.madvise(mmap.MADV_DONTNEED)
         return out
 
     @contextmanager
@@ -133,10 +131,6 @@ class RowStore:
             if large or time.monotonic() - self._last_commit > COMMIT_SECONDS:
                 self._commit()
 
-    def remove(self) -> None:
-        """Remove the folder; rows that are mapped stay readable in this process."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _commit(self) -> None:
         """Write the pending rows as a segment."""
         pending, self._pending, self._last_commit = self._pending, [], time.monotonic()
@@ -148,27 +142,13 @@ class RowStore:
 
     def _map_new(self) -> None:
         """Map the segments that are not mapped yet."""
-        for file in sorted(self.folder.glob(f"*{KEYS}")):
-            if file.name in self._mapped:
-                continue
-            try:
-                keys, rows = np.load(file), np.load(file.with_name(file.name.replace(KEYS, ROWS)), mmap_mode="r")
-            except FileNotFoundError:  # another process has just cleared it
-                continue
-            self._mapped.add(file.name)
-            self._add([key.tobytes() for key in keys], rows)
-
-    def _add(self, keys: Sequence[bytes], rows: Bytes) -> None:
-        self._index.update(zip(keys, range(len(self), len(self) + len(rows)), strict=True))
-        self._segments.append(rows)
-        self._starts = np.append(self._starts, len(self) + len(rows))
-
-    def _release_pages(self) -> None:
-        """Give mapped pages back; the system caches them. Else all rows ever read would count as this process's memory."""
-        for part in self._segments:
-            mapped: Any = part.base
-            if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                mapped.madvise(mmap.MADV_DONTNEED)
+        with suppress(FileNotFoundError):  # the number of the next segment; or another process has just cleared it
+            while True:
+                name = f"{len(self._segments):04}"
+                keys, rows = np.load(self.folder / f"{name}{KEYS}"), np.load(self.folder / f"{name}{ROWS}", mmap_mode="r")
+                self._index.update((key.tobytes(), number) for number, key in enumerate(keys, len(self)))
+                self._segments.append(rows)
+                self._starts = np.append(self._starts, len(self) + len(rows))
 
 
 def require_room(folder: Path, needed: int, max_gb: float | None) -> None:

@@ -67,10 +67,8 @@ def clear(entry: Entry) -> str:
     try:
         with FileLock(entry.folder / ".lock").acquire(blocking=False):
             for file in entry.folder.iterdir():
-                if file.is_dir():
-                    shutil.rmtree(file)
-                elif file.name != ".lock":
-                    file.unlink()
+                if file.name != ".lock":
+                    shutil.rmtree(file) if file.is_dir() else file.unlink()
         shutil.rmtree(entry.folder)
     except Timeout:
         return "a process is writing it"

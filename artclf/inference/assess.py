@@ -78,7 +78,7 @@ def assess(
         "fallbacks": [*facts["fallbacks"], *rule.shortfalls()],
     }
     if options.images:
-        form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
+        form = model.canonical or options.canonical or Canonical.for_size(model.image_size)
         limits = {"threads": THREADS, "max_pixels": options.max_pixels}
         survey = survey_files(manifest, sample=options.images, canonical=form, **limits)
         found = audit_survey(survey, canonical=form if model.canonical else None)

@@ -70,7 +70,7 @@ def evaluate(
     if len(unreadable):
         unreadable.to_csv(folder / "rejected.csv", index=False)
     if distorted is not None:
-        _write_robustness(folder, distorted, int(model.hparams["image_size"]), options.seed)
+        _write_robustness(folder, distorted, model.image_size, options.seed)
     facts = {
         **_facts(run, selection, model, len(unreadable)),
         **environment(model.device),
@@ -114,7 +114,7 @@ def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, rejecte
         "data": {
             "source": selection.name,
             "root": str(manifest.root),
-            "image_size": int(model.hparams["image_size"]),
+            "image_size": model.image_size,
             "canonical": model.canonical.to_json() if model.canonical else None,
             "manifest_sha256": manifest.sha256,
             "counts": manifest.counts(),

@@ -29,7 +29,7 @@ Read = Callable[[Path], torch.Tensor]
 
 def reader(model: ArtClassifier, canonical: Canonical | None) -> ImageReader:
     """How images are read for a model: as they are stored, or in canonical form (its own is `model.canonical`)."""
-    return ImageReader(int(model.hparams["image_size"]), str(model.hparams["interpolation"]), canonical=canonical)
+    return ImageReader(model.image_size, model.interpolation, canonical=canonical)
 
 
 def score(
@@ -47,7 +47,7 @@ def score(
     Yields:
         B files; p_ai [B, V], from 0 (surely human) to 1, NaN where a file can't be read; and B reasons why, "" where it can.
     """
-    device, size = model.device, int(model.hparams["image_size"])
+    device, size = model.device, model.image_size
     batches = read_batches(
         files,
         read or reader(model, model.canonical).read,

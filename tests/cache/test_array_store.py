@@ -51,7 +51,6 @@ def test_rows_are_found_by_their_keys_in_any_order(folder: Path) -> None:
         assert_holds(one, [6, 3, 2, 7, 2])  # of both segments, and one twice
         one.read(one.find([key(3)]))[:] = 0  # an array of its own
         assert_holds(one, [3])
-    assert b"0000.rows.npy" in pickle.dumps(store)  # a process is sent the names of files
 
 
 def test_an_interrupted_build_keeps_whole_segments_only(folder: Path) -> None:

@@ -32,7 +32,7 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run on the drawn images as it ends, with random weights: its checkpoint, manifest and metrics; no test changes it."""
     torch.manual_seed(0)
     shown = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.2], "interpolation": "bicubic", "image_size": SIZE}
-    model = ArtClassifier("timm", "resnet10t", {"name": "linear"}, {"name": "bce"}, **shown)
+    model = ArtClassifier("timm", "resnet10t", {"name": "linear"}, {"name": "bce"}, shown)
     with torch.no_grad():  # without the statistics of some noise, all images get the same score
         for _ in range(20):
             model.body(torch.randn(16, 3, SIZE, SIZE))

@@ -25,7 +25,7 @@ class Brightness(nn.Module):
 
     def __init__(self, canonical: Canonical | None = None) -> None:
         super().__init__()
-        self.hparams = {"image_size": SIZE, "interpolation": "bicubic"}
+        self.image_size, self.interpolation = SIZE, "bicubic"
         self.canonical = canonical
 
     def p_ai(self, pixels: torch.Tensor) -> torch.Tensor:

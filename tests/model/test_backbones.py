@@ -44,8 +44,8 @@ def test_without_a_network_auto_is_random_and_imagenet_is_an_error(monkeypatch: 
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", refuse)
     backbone = build_backbone(*RESNET50, "auto")
-    assert (backbone.weights, backbone.fallback) == ("random", "no download: no network")
-    with pytest.raises(ArtclfError, match=r"are not available: no download.*model.weights=FILE.*none.*efficientnet_lite0"):
+    assert (backbone.weights, backbone.fallback) == ("random", "no network")
+    with pytest.raises(ArtclfError, match=r"are not available: no network.*model.weights=FILE.*none.*efficientnet_lite0"):
         build_backbone(*RESNET50, "imagenet")
 
 
@@ -79,8 +79,8 @@ def test_weights_from_a_file_and_from_a_checkpoint_with_its_preprocessing(tmp_pa
     donor = build_backbone(*SMALL).body.state_dict()
     torch.save(donor, tmp_path / "w.pt")
     state = {f"body.{key}": value for key, value in donor.items()}
-    hparams = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 1.0, 1.0], "interpolation": "bilinear"}
-    torch.save({"state_dict": state, "hyper_parameters": hparams}, tmp_path / "w.ckpt")
+    preprocessing = {"mean": [0.1, 0.2, 0.3], "std": [1.0, 1.0, 1.0], "interpolation": "bilinear", "image_size": 32}
+    torch.save({"state_dict": state, "hyper_parameters": {"preprocessing": preprocessing}}, tmp_path / "w.ckpt")
     for file in ("w.pt", "w.ckpt"):
         backbone = build_backbone(*SMALL, str(tmp_path / file))
         assert backbone.weights == str(tmp_path / file)
@@ -99,7 +99,7 @@ class Dangerous:
     ("content", "problem"),
     [
         ({"stem.conv.weight": torch.zeros(1)}, r"does not fit test_byobnet: \d+ of \d+ .*stem.conv.weight is \[1\]"),
-        ({"a": 1}, "holds no state dict"),
+        ({"a": 1}, "does not fit test_byobnet: .* is missing"),
         (Dangerous(), "is no file of weights"),
         (b"text", "is no file of weights"),
         (None, "there is no such file; allowed: auto, imagenet, none, or a file's path"),

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from artclf.model.backbones import build_backbone
-from artclf.model.layers import Layers, list_layers, set_depth
+from artclf.model.layers import Layers, list_layers
 from artclf.model.split import Split, split
 
 
@@ -16,7 +16,7 @@ def images(batch: int, size: int) -> torch.Tensor:
     return torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(5))
 
 
-def gradients(body: nn.Module, forward: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def gradients(body: nn.Module, forward: Callable[[], torch.Tensor]) -> dict[str, torch.Tensor]:
     """Features and gradients in the modes in force, with the same random numbers; buffers are restored."""
     buffers = {name: buffer.clone() for name, buffer in body.named_buffers()}
     body.zero_grad()
@@ -24,11 +24,7 @@ def gradients(body: nn.Module, forward: Callable[[], torch.Tensor]) -> tuple[tor
     features = forward()
     features.square().sum().backward()
     body.load_state_dict(buffers, strict=False)
-    return features.detach(), {name: p.grad.clone() for name, p in body.named_parameters() if p.grad is not None}
-
-
-def assert_near(got: torch.Tensor, wanted: torch.Tensor, tolerance: float, rounding: float = 0.0) -> None:
-    torch.testing.assert_close(got, wanted, rtol=0, atol=tolerance * wanted.detach().abs().max().item() + rounding)
+    return {"features": features, **{name: p.grad.clone() for name, p in body.named_parameters() if p.grad is not None}}
 
 
 def without_zeros(body: nn.Module) -> nn.Module:
@@ -39,25 +35,22 @@ def without_zeros(body: nn.Module) -> nn.Module:
     return body
 
 
-def assert_whole(body: nn.Module, layers: Layers, depth: int, size: int) -> Split:
+def assert_whole(layers: Layers, depth: int, size: int) -> Split:
     """The parts are the whole in eval mode, from outputs of other batches too, and while training, gradients included."""
-    parts, x = split(body, layers, depth, size), images(4, size)
-    set_depth(body, layers, depth)
+    body, x = layers.body.double(), images(4, size).double()  # in 64 bits, in which nothing but rounding may differ
+    parts = split(layers, depth, size)
+    layers.set_depth(depth)
     with torch.no_grad():
         outputs, others = parts.frozen(x), torch.cat([parts.frozen(x[:1]), parts.frozen(x[1:])])
     assert len(outputs) == 4
     assert not outputs.requires_grad
-    wanted, right = gradients(body, lambda: body(x))
-    got, found = gradients(body, lambda: parts.tail(outputs.clone()))
-    assert_near(got, wanted, 1e-4)
-    assert found.keys() == right.keys() == {name for name, p in body.named_parameters() if p.requires_grad}
-    rounding = 1e-6 * max(float(gradient.abs().max()) for gradient in right.values())
-    for name, gradient in right.items():
-        assert_near(found[name], gradient, 1e-3, rounding)
+    expected = gradients(body, lambda: body(x))
+    assert expected.keys() == {"features", *(name for name, p in body.named_parameters() if p.requires_grad)}
+    torch.testing.assert_close(gradients(body, lambda: parts.tail(outputs.clone())), expected, rtol=1e-6, atol=1e-6)
     body.eval()
     with torch.no_grad():
         assert torch.equal(parts.tail(outputs.clone()), body(x))
-        assert_near(parts.tail(others), body(x), 1e-2)  # other batches, other rounding
+        torch.testing.assert_close(parts.tail(others), body(x), rtol=1e-6, atol=1e-6)
     return parts
 
 
@@ -74,7 +67,7 @@ def assert_whole(body: nn.Module, layers: Layers, depth: int, size: int) -> Spli
 def test_the_parts_are_the_whole(library: str, name: str, depth: int, place: str) -> None:
     torch.manual_seed(0)
     body = without_zeros(build_backbone(library, name).body)
-    assert assert_whole(body, list_layers(body), depth, 64).place == place
+    assert assert_whole(list_layers(body), depth, 64).place == place
 
 
 class Dropping(nn.Module):
@@ -109,10 +102,10 @@ def test_functional_dropout_follows_the_mode(place: str, depth: int, cut: str) -
     torch.manual_seed(0)
     body = Dropping(place)
     layers = list_layers(body)
-    parts = assert_whole(body, layers, depth, 8)
+    parts = assert_whole(layers, depth, 8)
     assert parts.place == cut
-    set_depth(body, layers, depth)
-    given = torch.randn(16, 8, 2, 2) if depth > 1 else torch.randn(16, 8)
+    layers.set_depth(depth)
+    given = torch.randn((16, 8, 2, 2) if depth > 1 else (16, 8)).double()
     assert torch.equal(parts.tail(given), parts.tail(given)) == (place == "none")
     body.eval()
     assert torch.equal(parts.tail(given), parts.tail(given))
@@ -132,9 +125,10 @@ def test_dropout_of_timm_follows_the_mode(name: str, options: dict[str, Any], si
     torch.manual_seed(0)
     body = without_zeros(pytest.importorskip("timm").create_model(name, num_classes=0, **options))
     layers = list_layers(body)
-    assert_whole(body, layers, depth, size)
-    set_depth(body, layers, depth)
-    assert not torch.equal(body(images(4, size)), body(images(4, size)))  # something is dropped
+    assert_whole(layers, depth, size)
+    layers.set_depth(depth)
+    x = images(4, size).double()
+    assert not torch.equal(body(x), body(x))  # something is dropped
 
 
 class Rows(nn.Module):
@@ -163,7 +157,7 @@ def test_only_rows_of_images_are_cached() -> None:
     torch.manual_seed(0)
     body = Rows()
     layers = list_layers(body)
-    places = {layers.layers[-depth].name: assert_whole(body, layers, depth, 16).place for depth in range(1, len(layers) - 1)}
+    places = {layers.layers[-depth].name: assert_whole(layers, depth, 16).place for depth in range(1, len(layers) - 1)}
     assert places["last"] == "add"
     assert places["mean"] == "reshape_1"
     assert places["chunk"] == "stem"  # sizes of what stem gives are used behind it
@@ -173,7 +167,7 @@ def test_only_rows_of_images_are_cached() -> None:
 @pytest.mark.parametrize("depth", [0, 4])
 def test_the_parts_follow_the_body_to_another_dtype_and_its_new_buffers(depth: int) -> None:
     body = Rows()
-    parts = split(body, list_layers(body), depth, 16)
+    parts = split(list_layers(body), depth, 16)
     body.double().eval()
     with torch.no_grad():
         body.offset += 1
@@ -222,13 +216,13 @@ def test_what_can_not_be_cut_is_refused(kind: Callable[[], nn.Module], depth: in
     body = kind()
     layers = list_layers(body)
     with pytest.raises(ValueError, match=why):
-        split(body, layers, depth if isinstance(depth, int) else len(layers), 16)
+        split(layers, depth if isinstance(depth, int) else len(layers), 16)
 
 
 def test_cutting_leaves_the_body_as_it_was_and_the_tail_runs_nothing_frozen() -> None:
     body = build_backbone("timm", "efficientnet_lite0").body
     layers = list_layers(body)
-    set_depth(body, layers, 30)
+    layers.set_depth(30)
 
     def state() -> tuple[Any, ...]:
         buffers = [buffer.tolist() for buffer in body.buffers()]
@@ -236,7 +230,7 @@ def test_cutting_leaves_the_body_as_it_was_and_the_tail_runs_nothing_frozen() ->
         return buffers, modes, [p.requires_grad for p in body.parameters()], torch.get_rng_state().tolist()
 
     before = state()
-    parts = split(body, layers, 10, 64)
+    parts = split(layers, 10, 64)
     ran: list[str] = []
     for name, module in body.named_modules():
         module.register_forward_hook(lambda module, args, output, name=name: ran.append(name))
