@@ -1,8 +1,11 @@
 """Two processes on this machine's CPU: what they train and test is what one process does."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 
 from artclf.cli import app
 from artclf.model.checkpoint import load_classifier
+from artclf.runtime import cores
 from tests.conftest import REPOSITORY, TINY
 from tests.test_train import metrics_of
 
@@ -89,3 +93,31 @@ def test_a_batch_that_two_processes_cannot_share_is_refused(pictures: Path, tmp_
     printed = train(tmp_path, [*WORDS, f"data.root={pictures}", *TWO, "data.batch_size=7"], code=2)
     assert "data.batch_size=7: can't be shared by 2 processes; type a multiple, such as data.batch_size=8" in printed
     assert "Traceback" not in printed
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="/proc lists the children of a process, on Linux")
+@pytest.mark.skipif(cores() < 2, reason="two processes need two cores")
+def test_processes_of_a_run_end_with_the_first(pictures: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(REPOSITORY / "train.py"), *WORDS, *TWO, f"data.root={pictures}", "hydra.run.dir=run"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path) as first:
+        other = wait_for(lambda: other_process(first.pid), seconds=120)
+        os.kill(first.pid, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{other}").exists(), seconds=30)
+
+
+def other_process(pid: int) -> str | None:
+    """The process of another device that a process has started."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        if b"train_ddp_process_1" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return child
+    return None
+
+
+def wait_for(happens: Callable[[], object], seconds: float) -> object:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := happens():
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"not within {seconds} s")

@@ -177,14 +177,9 @@ def test_a_moved_run_continues_with_the_images_that_it_began_with(
 
 
 def test_what_can_not_continue_is_refused_in_one_line(undisturbed: Path, tmp_path: Path, train: Callable[..., Outcome]) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "multirun" / "0").mkdir(parents=True)
-    (tmp_path / "multirun" / "0" / "config.yaml").touch()
     for words, reported in (
         ([f"resume={undisturbed}"], "this run has finished; its results are in"),
-        ([f"resume={tmp_path / 'nowhere'}"], "there is no such folder"),
-        ([f"resume={tmp_path / 'empty'}"], "holds no config.yaml"),
-        ([f"resume={tmp_path / 'multirun'}"], f"not finished: {tmp_path / 'multirun' / '0'}"),
+        ([f"resume={tmp_path}"], "there is no config.yaml in it"),
         ([f"resume={undisturbed}", "seed=1"], "leave out seed=1"),
         ([f"resume={undisturbed}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
         (["-m", f"resume={undisturbed}"], "leave -m out"),
