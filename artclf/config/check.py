@@ -42,7 +42,7 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
     """
     with initialize_config_dir(str(conf), version_base="1.3", job_name="train"):
         try:
-            typed = _parse(words)
+            typed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
             chosen = {override.key_or_group: str(override.value()) for override in typed if not override.is_delete()}
             swept, fixed = search_space(_configured_space(chosen, typed), typed)
             values = [(o, [o.get_value_element_as_str()]) for o in fixed] + [(o, setting(o).ends) for o in swept]
@@ -68,13 +68,6 @@ def leaves_each_out(job: DictConfig) -> bool:
     """Whether +holdout trains a run for each generator or style, since holdout.leave names none."""
     holdout = job.get("holdout")
     return isinstance(holdout, DictConfig) and "by" in holdout and holdout.get("leave") is None
-
-
-def _parse(words: list[str]) -> list[Override]:
-    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    for word in words:
-        parser.parse_override(word)  # its own message is clearer than that about all of them
-    return parser.parse_overrides(words)
 
 
 def _configured_space(chosen: Mapping[str, str], typed: Sequence[Override]) -> Mapping[str, str]:
@@ -122,43 +115,43 @@ def _check_jobs(values: list[tuple[Override, list[str]]], check: Callable[[DictC
     refused: dict[str, None] = {}  # reported where nothing else is wrong: a new key may only lack its plus
     for number in range(max((len(own) for _, own in values), default=1)):
         chosen = [(override, own[min(number, len(own) - 1)]) for override, own in values]
-        try:
+        for admit, errors in ((False, refused), (True, found)):
             try:
-                job = _compose([o.input_line if o.is_delete() else f"{o.get_key_element()}={v}" for o, v in chosen])
+                job = _compose([_word(override, value, admit=admit) for override, value in chosen])
             except (HydraException, OmegaConfBaseException) as error:
-                refused[_reason(error)] = None
-                job = _compose([_admitted(override, value) for override, value in chosen])
-        except (HydraException, OmegaConfBaseException) as error:
-            found[_reason(error)] = None
-        else:
-            found.update(dict.fromkeys(check(job)))
+                errors[_reason(error)] = None
+            else:
+                found.update(dict.fromkeys(check(job)))
+                break
     return list(found or refused)
 
 
-def _compose(words: Sequence[str | None]) -> DictConfig:
+def _compose(words: list[str]) -> DictConfig:
     """What Hydra composes, without its own part, which ${hydra:…} refers to."""
-    composed = compose("train", overrides=list(map(str, words)), return_hydra_config=True)
+    composed = compose("train", overrides=words, return_hydra_config=True)
     with open_dict(composed):
         composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
         HydraConfig.instance().set_config(composed)
         return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
 
 
-def _admitted(override: Override, value: str) -> str:
-    """An override with one of its values, whose key is admitted even where it is new."""
+def _word(override: Override, value: str, *, admit: bool) -> str:
+    """An override with one of its values; `admit`: its key is admitted even where it is new."""
+    key = override.get_key_element()
     if override.is_delete():
         return str(override.input_line)
-    key = override.get_key_element()
-    return f"{key}={value}" if override.is_hydra_override() or _options(override) else f"++{key.lstrip('+')}={value}"
+    new = admit and not (override.is_hydra_override() or _options(override))
+    return f"++{key.lstrip('+')}={value}" if new else f"{key}={value}"
 
 
 def _reason(error: Exception) -> str:
-    """One line of Hydra's: what is wrong, with the cause that "Error merging override" hides, or what to type instead."""
+    """One line of Hydra's: what is wrong, with the cause where it has one, or what to type instead."""
     first, *more = str(error).splitlines()
     if first.startswith("Multiple values for ") or "more than once" in first:
         return f"{first.split('.')[0]}: type it without the plus"
-    if first.startswith("Error merging override") and error.__cause__:
-        return f"{first}: {str(error.__cause__).splitlines()[0]}"
+    details = [*str(error.__cause__ or "").splitlines(), *more]
+    if first.startswith("Error ") and details:  # while it parses or merges
+        return f"{first}: {details[0]}"
     return f"{first} {next((line for line in more if line.startswith('To append')), '')}".strip()
 
 
@@ -177,6 +170,5 @@ def _job_mistakes(job: DictConfig, swept: Sequence[Override], *, multirun: bool)
     if several and (each or multirun):
         yield (
             f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "
-            "type the runs one by one, without -m (with +holdout: each with its holdout.leave=NAME), or sweep with one device "
-            "for each run: trainer=gpu (docs/sweeps.md: several such runs at once)"
+            "type them one by one without -m (with +holdout: each with its holdout.leave=NAME), or with one device each: trainer=gpu"
         )

@@ -53,8 +53,6 @@ def _checked(words: list[str], conf: Path) -> list[str]:
     overrides = [word for word in words if not word.startswith("-")]
     multirun = bool(flags)
     if flags - MULTIRUN_FLAGS:
-        if any(word.startswith("resume.") for word in words):
-            raise ArtclfError("resume=FOLDER is typed alone, without options")
         return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
     _load()
     from artclf.config.check import leaves_each_out, override_mistakes  # noqa: PLC0415 (--help needs none of these)
@@ -73,8 +71,6 @@ def _checked(words: list[str], conf: Path) -> list[str]:
         raise ArtclfError("\n".join(lines))
     run = resumed_folder(overrides, multirun=multirun)
     if run is not None:
-        if "LOCAL_RANK" not in os.environ and any(word.startswith("hydra.run.dir=") for word in overrides):
-            raise ArtclfError(f"resume={run}: the run continues in that folder; leave hydra.run.dir out")
         require_unfinished(run)
         return [*words, f"hydra.run.dir={quoted(str(run))}"]
     return _with_holdout_sweeper(words, multirun=multirun) if each else words
