@@ -30,23 +30,23 @@ SMALL = [*TINY, "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer
 pytestmark = pytest.mark.filterwarnings("default")  # of libraries; what artclf prints is checked below
 
 
+def train_apart(folder: Path, words: list[str], *launcher: str, code: int = 0) -> str:
+    """Run the real train.py in a process of its own, and return what it printed."""
+    command = [*(launcher or [sys.executable]), str(REPOSITORY / "train.py"), *words]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=folder, env=environment, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
 @pytest.fixture(scope="module")
 def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run folder: a head, then the last ten layers, on folders with a split `unseen`; made by a process of its own."""
+    """A run folder: a head, then the last ten layers, on folders with a split `unseen`."""
     folder = tmp_path_factory.mktemp("runs") / "finished"
     root = os.path.relpath(pictures, folder.parent)  # config.yaml gets the absolute path
     words = ["data=folder", f"data.root={root}", *SMALL, "+finetune=last10", "stages.last10.max_epochs=2"]
-    command = [
-        sys.executable,
-        str(REPOSITORY / "train.py"),
-        *words,
-        "report=true",
-        "audit.images=100",
-        f"hydra.run.dir={folder}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder.parent, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (folder / "printed.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    printed = train_apart(folder.parent, [*words, "report=true", "audit.images=100", f"hydra.run.dir={folder}"])
+    (folder / "printed.txt").write_text(printed, encoding="utf-8")
     return folder
 
 
@@ -80,10 +80,8 @@ def test_metrics_json_is_computed_from_predictions_csv(finished: Path) -> None:
 
 def test_metrics_json_records_what_produced_it(finished: Path, pictures: Path) -> None:
     metrics = metrics_of(finished)
-    assert [(stage["name"], stage["unfreeze"], stage["layers"]) for stage in metrics["stages"]] == [
-        ("head", "auto", 0),
-        ("last10", 10, 10),
-    ]
+    stages = [(stage["name"], stage["unfreeze"], stage["layers"]) for stage in metrics["stages"]]
+    assert stages == [("head", "auto", 0), ("last10", 10, 10)]
     assert metrics["stages"][0]["trainable_parameters"] < metrics["stages"][1]["trainable_parameters"]
     assert metrics["model"]["weights"] == "imagenet"
     assert metrics["data"]["counts"]["train"]["ai"] == {"alpha": 11, "beta": 11}
