@@ -39,7 +39,7 @@ MOMENTS = {
     "at the end of a stage, before it is recorded": ("artclf.training.stages:_link_or_copy", 1, "before"),
     "after a stage is recorded": ("artclf.training.resume:Progress.save", 2, "after"),
     "in the second stage's second epoch": (STEP, 7, "after"),
-    "while the last checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
+    "while the last checkpoint is being written": ("artclf.model.checkpoint:torch.save", 2, "half"),  # the first: read again
     "in the test": ("artclf.model.classifier:ArtClassifier.test_step", 2, "before"),
     "while the report is being written": ("artclf.training.experiment:write_results", 1, "before"),
 }
@@ -101,12 +101,12 @@ def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def metrics_of(run: Path) -> dict[str, Any]:
-    """metrics.json without times, interruptions, and how the images' folder was typed."""
+    """metrics.json without times, interruptions, how the images' folder was typed, and the state of the source code."""
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
     metrics["data"].pop("root")
     for stage in metrics["stages"]:
         stage.pop("seconds")
-    return {key: value for key, value in metrics.items() if key not in ("seconds", "resumed", "command")}
+    return {key: value for key, value in metrics.items() if key not in ("seconds", "resumed", "command", "git")}
 
 
 def same(one: Any, other: Any) -> bool:

@@ -170,5 +170,5 @@ def _job_mistakes(job: DictConfig, swept: Sequence[Override], *, multirun: bool)
     if several and (each or multirun):
         yield (
             f"{', '.join(several)}: runs on several devices can't be swept, since every process would start the sweep again; "
-            "type them one by one, without -m (with +holdout: each with its holdout.leave=NAME), or with one device: trainer=gpu"
+            "type them one by one, without -m (with +holdout: each with its holdout.leave=NAME), or on one device: trainer=gpu"
         )
