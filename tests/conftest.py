@@ -17,8 +17,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig
 from PIL import Image
 
-from artclf.config.check import validate
 from artclf.config.schema import Config
+from artclf.config.validate import validate
 
 if TYPE_CHECKING:
     from tests.kaggle import Kaggle

@@ -39,7 +39,7 @@ MOMENTS = {
     "at the end of a stage, before it is recorded": ("artclf.training.stages:_link_or_copy", 1, "before"),
     "after a stage is recorded": ("artclf.training.resume:Progress.save", 2, "after"),
     "in the second stage's second epoch": (STEP, 7, "after"),
-    "while the last checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
+    "while the last checkpoint is being written": ("artclf.model.checkpoint:torch.save", 2, "half"),  # the first: read again
     "in the test": ("artclf.model.classifier:ArtClassifier.test_step", 2, "before"),
     "while the report is being written": ("artclf.training.experiment:write_results", 1, "before"),
 }
@@ -101,12 +101,12 @@ def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def metrics_of(run: Path) -> dict[str, Any]:
-    """metrics.json without times, interruptions, and how the images' folder was typed."""
+    """metrics.json without times, interruptions, how the images' folder was typed, and the state of the source code."""
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
     metrics["data"].pop("root")
     for stage in metrics["stages"]:
         stage.pop("seconds")
-    return {key: value for key, value in metrics.items() if key not in ("seconds", "resumed", "command")}
+    return {key: value for key, value in metrics.items() if key not in ("seconds", "resumed", "command", "git")}
 
 
 def same(one: Any, other: Any) -> bool:
@@ -177,18 +177,10 @@ def test_a_moved_run_continues_with_the_images_that_it_began_with(
 
 
 def test_what_can_not_continue_is_refused_in_one_line(undisturbed: Path, tmp_path: Path, train: Callable[..., Outcome]) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "multirun" / "0").mkdir(parents=True)
-    (tmp_path / "multirun" / "0" / "config.yaml").touch()
     for words, reported in (
         ([f"resume={undisturbed}"], "this run has finished; its results are in"),
-        ([f"resume={tmp_path / 'nowhere'}"], "there is no such folder"),
-        ([f"resume={tmp_path / 'empty'}"], "holds no config.yaml"),
-        ([f"resume={tmp_path / 'multirun'}"], f"not finished: {tmp_path / 'multirun' / '0'}"),
+        ([f"resume={tmp_path}"], "there is no config.yaml in it"),
         ([f"resume={undisturbed}", "seed=1"], "leave out seed=1"),
-        ([f"resume={undisturbed}", "hydra.run.dir=elsewhere"], "leave hydra.run.dir out"),
-        (["-m", f"resume={undisturbed}"], "leave -m out"),
-        (["--cfg=job", f"resume={undisturbed}"], "without options"),
     ):
         done = train(*words)
         assert done.code == 2

@@ -12,8 +12,8 @@ from artclf.errors import ArtclfError
 from artclf.training.resume import open_run_folder
 from tests.conftest import composed, config_of
 
-OUTSIDE = "which lies outside of the run folder"
-NOT_RESOLVED = "config.yaml: is not what a run writes (settings, all resolved)"
+PLACE = "a place to write to"
+NOT_RESOLVED = "config.yaml: is not what a run writes: there must be settings, all resolved"
 CHECKPOINT = {"_target_": "lightning.pytorch.callbacks.ModelCheckpoint"}
 SHELL = {"_target_": "torch.utils.collect_env.run", "command": "touch {touched}"}
 
@@ -85,11 +85,11 @@ def test_a_users_own_class_needs_the_word_trust(train, tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"callbacks.best.dirpath": "/tmp"}, f"callbacks.best.dirpath: got /tmp, {OUTSIDE}"),
-        ({"callbacks.last.filename": "../../x"}, f"callbacks.last.filename: got ../../x, {OUTSIDE}"),
+        ({"callbacks.best.dirpath": "/tmp"}, f"callbacks.best.dirpath: got /tmp, {PLACE}"),
+        ({"callbacks.last.filename": "../../x"}, f"callbacks.last.filename: got ../../x, {PLACE}"),
         (
             {"logger.csv": {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": "elsewhere"}},
-            f"logger.csv.save_dir: got elsewhere, {OUTSIDE}",
+            f"logger.csv.save_dir: got elsewhere, {PLACE}",
         ),
         ({"stages.a/b": "${stages.head}"}, NOT_RESOLVED),
         ({"model.weights": "${oc.env:HOME}"}, NOT_RESOLVED),

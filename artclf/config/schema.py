@@ -70,7 +70,7 @@ class DataConfig(Section):
     csv: Location | None
     image_size: Annotated[int, Field(ge=32, le=2048)]
     batch_size: Positive
-    num_workers: NotNegative
+    num_workers: Annotated[int, Field(ge=0, le=512)]
     val_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
     test_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
     split_seed: NotNegative
@@ -240,7 +240,7 @@ class ResumeConfig(Section):
     """Which run continues."""
 
     folder: str | None = None
-    trust: bool = False  # whether the folder may name classes of any package, and places outside of itself
+    trust: bool = False  # whether the folder may name classes of any package, and places to write to
 
     @model_validator(mode="after")
     def _trusts_a_folder(self) -> Self:

@@ -1,9 +1,8 @@
 """What a search may choose from, written in Hydra's override grammar: choice(…), range(…), interval(…), tag(log, …)."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,6 +14,7 @@ from artclf.errors import ArtclfError
 if TYPE_CHECKING:
     import optuna
 
+MOST_NUMBERS = 10_000  # of a range
 DIGITS = 4  # of a number that is drawn: what ran is what a command line repeats
 NOT_SEARCHED = {  # keys that decide how or on what trials are compared, and why no search may choose them
     "data": "trials on different images can't be compared",
@@ -69,10 +69,10 @@ def setting(override: Override) -> Setting:
         low, high = float(value.start or 0), float(value.end or 0)
         whole = all(isinstance(number, int) for number in (value.start, value.end))
     elif isinstance(value, RangeSweep):
-        if not (count := count_values(override)):
-            raise ArtclfError(f"{key}={text}: holds no number; range(START, STOP, STEP) stops before STOP")
-        first, stride = Fraction(value.start or 0), Fraction(value.step)
-        low, high = sorted((float(first), float(first + (count - 1) * stride)))
+        numbers = list(islice(value.range(), MOST_NUMBERS + 1)) if value.step else []
+        if not 0 < len(numbers) <= MOST_NUMBERS:
+            raise ArtclfError(f"{key}={text}: range(START, STOP, STEP) holds no number, or more than {MOST_NUMBERS:,}")
+        low, high = float(min(numbers)), float(max(numbers))
         whole = all(isinstance(number, int) for number in (value.start, value.stop, value.step))
         step = abs(value.step)
     else:
@@ -84,17 +84,6 @@ def setting(override: Override) -> Setting:
     if log and step not in (None, 1):
         raise ArtclfError(f"{key}={text}: a logarithmic range has no step; type tag(log, interval(…)) instead")
     return Setting(key, text, low=low, high=high, log=log, whole=whole, step=step)
-
-
-def count_values(override: Override) -> int:
-    """How many values a sweep holds, without making those of a range. ArtclfError where a range has no step."""
-    value = override.value()
-    if not isinstance(value, RangeSweep):
-        return sum(1 for _ in override.sweep_string_iterator())
-    start, stop, step = (Fraction(number or 0) for number in (value.start, value.stop, value.step))
-    if not step:
-        raise ArtclfError(f"{override.input_line}: got a step of 0; allowed: any other number")
-    return max(0, math.ceil((stop - start) / step))
 
 
 def search_space(params: Mapping[str, str], typed: Sequence[Override]) -> tuple[list[Override], list[Override]]:

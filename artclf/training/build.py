@@ -43,12 +43,9 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     Raises:
         ArtclfError: where the data, the weights or this machine can't do what is asked for.
     """
-    accelerator = config.trainer.accelerator
-    if accelerator == "gpu" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
-        raise ArtclfError("trainer.accelerator=gpu: there is no GPU that torch can use here; type trainer=cpu or trainer=auto")
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     backbone = _load_backbone(config, progress)
-    precision = progress.precision or resolve_precision(config.trainer.precision, accelerator)
+    precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     require_memory(config, backbone, precision)
     data = ArtData(config, backbone.interpolation)
     data.read(folder if is_main_process() else None)
@@ -94,12 +91,10 @@ def _load_backbone(config: Config, progress: Progress) -> Backbone:
 def _require_both_classes(config: Config, data: ArtData) -> None:
     """Refuse to monitor val/auroc where the validation images are of one class."""
     labels = data.manifest.split("val")["label"].unique()
-    monitors = {f"callbacks.{name}.monitor": c.options.get("monitor") for name, c in config.callbacks.items() if c}
-    asking = [key for key, metric in {"monitor.metric": config.monitor.metric, **monitors}.items() if metric == "val/auroc"]
-    if asking and len(labels) < 2:
+    if config.monitor.metric == "val/auroc" and len(labels) < 2:
         raise ArtclfError(
-            f"{', '.join(asking)}: got val/auroc, but the val split holds {' and '.join(labels)} images alone, for which there "
-            "is no AUROC; choose val/loss, or give val images of both classes"
+            f"monitor.metric: got val/auroc, but the val split holds only {' and '.join(labels)} images, which have no "
+            "AUROC; choose val/loss, or give val images of both classes"
         )
 
 

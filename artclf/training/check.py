@@ -1,7 +1,6 @@
-"""Every mistake in a composed configuration: keys and values, options of parts, callbacks and loggers, and sizes."""
+"""Every mistake in a composed configuration: keys and values, options of parts, callbacks and loggers."""
 
 import inspect
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,31 +13,29 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.config.check import part_mistakes, schema_mistakes, validate
 from artclf.config.schema import METRICS
+from artclf.config.validate import part_mistakes, schema_mistakes
 from artclf.errors import nearest
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.run_folder import CONFIG_FILE
-from artclf.training.limits import size_mistakes
 
 BASES: dict[str, type] = {"callbacks": Callback, "logger": Logger}
 TRUSTED = ("artclf", "lightning", "torch")  # packages whose classes a run folder may name
-PATHS = ("artifact_location", "dir", "dirpath", "offline_directory", "root", "root_dir", "save_dir", "tracking_uri")
+PLACES = ("artifact_location", "dir", "dirpath", "offline_directory", "root", "root_dir", "save_dir", "tracking_uri")
 CHANGEABLE = {  # options of the two checkpoints with a fixed meaning: the best weights, and the last state
     "best": ("save_weights_only", "verbose"),
     "last": ("verbose",),
 }
 
 
-def mistakes(composed: DictConfig, run: Path | None = None, *, here: bool = True) -> list[str]:
+def mistakes(composed: DictConfig, run: Path | None = None) -> list[str]:
     """Return a line for every mistake in a configuration.
 
     Args:
         composed: what Hydra composed, or config.yaml of a run folder.
-        run: the run folder that it was read from, unless the user trusts it. Only classes of `TRUSTED` packages are then
-            imported, and paths must be inside the folder.
-        here: whether it is to run on this machine, which then needs room for it.
+        run: the run folder that it was read from, unless the user trusts it. It may then name only classes of `TRUSTED`
+            packages, and no places.
     """
     lines = schema_mistakes(composed)
     try:
@@ -49,46 +46,51 @@ def mistakes(composed: DictConfig, run: Path | None = None, *, here: bool = True
         if isinstance(values.get(group), dict) and "name" in values[group]:
             lines += part_mistakes(group, values[group], classes, given)
     data = values.get("data") or {}
-    if run is not None and data.get("source") == "demo" and data.get("root") and _lies_outside("root", data["root"], run):
+    if run is not None and data.get("source") == "demo" and data.get("root"):
         lines.append(f"data.root: got {data['root']}, where demo images would be drawn; {_trust_hint(run)}")
-    if here and not lines:
-        lines += size_mistakes(validate(composed))
     for group in BASES:
         targets = values.get(group)
         for name, target in targets.items() if isinstance(targets, dict) else ():
             if isinstance(target, dict) and isinstance(target.get("_target_"), str):
-                lines += _target_mistakes(group, name, target, list(values.get("stages") or ()), run)
+                lines += _target_mistakes(group, name, target, run)
     return lines
 
 
-def _target_mistakes(group: str, name: str, target: Mapping[str, Any], stages: list[str], run: Path | None) -> list[str]:
+def _target_mistakes(group: str, name: str, target: Mapping[str, Any], run: Path | None) -> list[str]:
     """What is wrong with a callback or a logger; its options are looked at only where its class is sound."""
-    key = f"{group}.{name}"
-    if lines := [*_value_mistakes(key, target, run), *_class_mistakes(f"{key}._target_", target["_target_"], group, run)]:
+    key, path = f"{group}.{name}", target["_target_"]
+    lines = list(_value_mistakes(key, target, run))
+    if run is not None and (path.split(".")[0] not in TRUSTED or "._" in path):
+        lines.append(f"{key}._target_: got {path}, which is not of {', '.join(TRUSTED)}; {_trust_hint(run)}")
+    if lines:
         return lines
-    kind = get_class(target["_target_"])
+    try:
+        kind = get_class(path)
+    except Exception as error:  # noqa: BLE001 (whatever importing it raises)
+        return [f"{key}._target_: got {path}, which can't be imported: {str(error).splitlines()[0]}"]
+    fixed = CHANGEABLE.get(name) if group == "callbacks" else None
+    base = BASES[group] if fixed is None else ModelCheckpoint
+    if not issubclass(kind, base):
+        return [f"{key}._target_: got {path}; allowed: {base.__name__} of lightning.pytorch and its subclasses"]
     parameters = inspect.signature(kind).parameters
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         unknown = target.keys() - parameters.keys() - {"_target_"}
         lines += [f"{key}.{option}: unknown key{nearest(option, parameters)}" for option in sorted(unknown)]
-    if group == "callbacks" and name in CHANGEABLE and not issubclass(kind, ModelCheckpoint):
-        lines.append(f"{key}._target_: got {target['_target_']}; allowed: lightning.pytorch.callbacks.ModelCheckpoint")
-    elif issubclass(kind, ModelCheckpoint):
-        changed = {option for option, value in target.items() if option in parameters and value != parameters[option].default}
-        lines += _checkpoint_mistakes(name, target, changed, stages)
-    if issubclass(kind, ModelCheckpoint | EarlyStopping) and name not in CHANGEABLE:
+    if issubclass(kind, ModelCheckpoint):
+        lines += _checkpoint_mistakes(key, target, target.keys() & parameters.keys(), fixed)
+    if issubclass(kind, ModelCheckpoint | EarlyStopping) and fixed is None:
         lines += _monitor_mistakes(key, target)
     return lines
 
 
 def _value_mistakes(key: str, target: Mapping[str, Any], run: Path | None) -> Iterator[str]:
-    """Keys by which Hydra would build more than the target itself, and paths out of the run folder."""
+    """Keys by which Hydra would build more than the target itself, and places in a folder that is not trusted."""
     for path, value in _leaves(target):
         option = ".".join(path)
         if path != ("_target_",) and path[-1].startswith("_"):
             yield f"{key}.{option}: only {key} itself is built from a class; give plain values here"
-        elif run is not None and _lies_outside(path[-1], value, run):
-            yield f"{key}.{option}: got {value}, which lies outside of the run folder; {_trust_hint(run)}"
+        elif run is not None and isinstance(value, str) and _is_place(path[-1], value):
+            yield f"{key}.{option}: got {value}, a place to write to; {_trust_hint(run)}"
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -100,49 +102,29 @@ def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str,
         yield path, value
 
 
-def _class_mistakes(key: str, name: str, group: str, run: Path | None) -> list[str]:
-    if run is not None and (name.split(".", maxsplit=1)[0] not in TRUSTED or "._" in name):
-        return [f"{key}: got {name}, which is not of {', '.join(TRUSTED)}; {_trust_hint(run)}"]
-    try:
-        kind = get_class(name)
-    except Exception as error:  # noqa: BLE001 (whatever importing it raises)
-        return [f"{key}: got {name}, which can't be imported: {str(error).splitlines()[0]}"]
-    base = BASES[group]
-    return [] if issubclass(kind, base) else [f"{key}: got {name}; allowed: subclasses of lightning.pytorch's {base.__name__}"]
-
-
-def _lies_outside(option: str, value: Any, run: Path) -> bool:
-    """Whether an option names a place on this machine outside of the run folder."""
-    if not isinstance(value, str) or re.match(r"(https?|databricks)(://|$)", value):
-        return False
-    place = Path(re.sub(r"^(file|sqlite):(//)?", "", value)).expanduser()
-    if option not in PATHS and not place.is_absolute() and ".." not in place.parts:
-        return False
-    return not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(run))
+def _is_place(option: str, value: str) -> bool:
+    path = Path(value)
+    return option in PLACES or path.is_absolute() or ".." in path.parts or value.startswith("~") or ":/" in value
 
 
 def _trust_hint(run: Path) -> str:
     return f"if you trust what {run / CONFIG_FILE} names, type resume.trust=true too"
 
 
-def _checkpoint_mistakes(name: str, target: Mapping[str, Any], changed: set[str], stages: list[str]) -> Iterator[str]:
+def _checkpoint_mistakes(
+    key: str, target: Mapping[str, Any], options: set[str], fixed: tuple[str, ...] | None
+) -> Iterator[str]:
     """What would overwrite the best weights or last.ckpt, or write outside of the run folder."""
-    key = f"callbacks.{name}"
-    if "dirpath" in changed:
-        yield f"{key}.dirpath: checkpoints are kept in the run folder, which hydra.run.dir=FOLDER chooses; leave it out"
-    if re.search(r"[/\\]", re.sub(r"\{[^}]*\}", "", str(target.get("filename")))):
-        yield f"{key}.filename: got {target['filename']!r}; allowed: a name without a folder"
-    if name in CHANGEABLE:
-        for option in sorted(changed - {*CHANGEABLE[name], "dirpath"}):
+    for option in sorted(options):
+        if fixed is not None and option not in fixed:
             yield (
                 f"{key}.{option}: can't be changed: best.ckpt is the best by monitor.metric, last.ckpt the last epoch; another "
                 "checkpoint is another callback: '+callbacks.NAME={_target_: lightning.pytorch.callbacks.ModelCheckpoint}'"
             )
-        return
-    if "save_last" in changed:
-        yield f"{key}.save_last: last.ckpt is what callbacks.last keeps; leave it out"
-    for stage in {f"{stage}-{target.get('filename') or name}" for stage in stages} & {*stages}:
-        yield f"{key}: its file {stage}.ckpt would also be that of stage {stage}; rename one of them"
+        elif option in ("dirpath", "save_last"):
+            yield f"{key}.{option}: can't be chosen: checkpoints are in the run folder, and callbacks.last keeps last.ckpt"
+        elif option == "filename" and re.search(r"[/\\]", re.sub(r"\{[^}]*\}", "", str(target[option]))):
+            yield f"{key}.filename: got {target[option]!r}; allowed: a name without a folder"
 
 
 def _monitor_mistakes(key: str, target: Mapping[str, Any]) -> Iterator[str]:

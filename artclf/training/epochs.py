@@ -31,17 +31,15 @@ class EpochTable(Callback):
     def __init__(self, file: Path, stage: str, earlier: Sequence[str] = ()) -> None:
         self.file = file
         self.stage = stage
-        self.earlier = list(earlier)
+        self.before: list[dict[Any, Any]] = []  # the rows of earlier stages, as text: they are written again as they are
+        if file.exists():
+            table = pd.read_csv(file, dtype=str, keep_default_na=False)
+            self.before = table[table["stage"].isin(earlier)].to_dict("records")
         self.rows: list[dict[str, Any]] = []
         self.trainer: Trainer | None = None
         self.stopped = False
         self.learning_rate = float("nan")
         self.epoch_start = time.perf_counter()
-
-    @property
-    def epochs_before(self) -> int:
-        """How many epochs earlier stages took."""
-        return len(self._rows_before())
 
     @property
     def seconds(self) -> float:
@@ -63,7 +61,7 @@ class EpochTable(Callback):
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name in METRICS}
         row = {
             "stage": self.stage,
-            "epoch": self.epochs_before + len(self.rows) + 1,
+            "epoch": len(self.before) + len(self.rows) + 1,
             **metrics,
             "learning_rate": self.learning_rate,
             "seconds": round(time.perf_counter() - self.epoch_start, 3),
@@ -87,14 +85,7 @@ class EpochTable(Callback):
         self.stopped = bool(state_dict["stopped"])
         self._write()
 
-    def _rows_before(self) -> list[dict[Any, Any]]:
-        """The rows of earlier stages, as text: they are written again as they are."""
-        if not self.file.exists():
-            return []
-        table = pd.read_csv(self.file, dtype=str, keep_default_na=False)
-        return table[table["stage"].isin(self.earlier)].to_dict("records")
-
     @rank_zero_only
     def _write(self) -> None:
-        table = pd.DataFrame([*self._rows_before(), *self.rows], columns=COLUMNS)
+        table = pd.DataFrame([*self.before, *self.rows], columns=COLUMNS)
         write_text(self.file, table.to_csv(index=False, lineterminator="\n"))

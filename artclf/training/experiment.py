@@ -179,14 +179,8 @@ def _write_layers(file: Path, model: ArtClassifier, records: list[StageRecord]) 
 def draw_copies(file: Path, data: ArtData) -> None:
     """Draw a training image beside augmented copies of it, if training augments any."""
     dataset = data.dataset("train")
-    copied = np.flatnonzero(dataset.copies)
-    if dataset.augmentation is None or not (len(copied) or dataset.each_epoch):
-        return
-    if len(copied):
-        row = int(dataset.rows[copied[np.argmax(dataset.copies[copied])]])
-        drawn = [(copy, 0) for copy in range(1, COPIES + 1)]
-    else:
-        row, drawn = 0, [(0, epoch) for epoch in range(COPIES)]
-    strip = torch.cat([dataset.image_at(row), *(dataset.image_at(row, copy, epoch) for copy, epoch in drawn)], dim=2)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(strip.permute(1, 2, 0).numpy()).save(file)
+    if dataset.altered(np.arange(len(dataset))).any():
+        row = int(dataset.rows[dataset.copies.argmax()])
+        strip = torch.cat([dataset.image_at(row, copy) for copy in range(COPIES + 1)], dim=2)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(strip.permute(1, 2, 0).numpy()).save(file)

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from artclf.config.command import command_of, concerns_search, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
@@ -23,7 +23,6 @@ from artclf.sweep.callbacks import Pruned
 log = logging.getLogger(__name__)
 
 MULTIRUN_FLAGS = {"-m", "--multirun"}
-REMOTE_LAUNCHERS = ("hydra/launcher=submitit_slurm", "hydra/launcher=ray")  # whose runs may be on other machines
 
 
 def check_command_line(words: list[str], conf: Path) -> list[str]:
@@ -54,51 +53,40 @@ def _checked(words: list[str], conf: Path) -> list[str]:
     overrides = [word for word in words if not word.startswith("-")]
     multirun = bool(flags)
     if flags - MULTIRUN_FLAGS:
-        if any(word.startswith("resume.") for word in words):
-            raise ArtclfError("resume=FOLDER is typed alone, without options")
         return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
     _load()
-    from artclf.config.check import leaves_each_out, override_mistakes  # noqa: PLC0415 (loads pydantic; --help needs none)
-    from artclf.training.check import mistakes  # noqa: PLC0415 (loads torch and lightning)
-    from artclf.training.resume import require_unfinished  # noqa: PLC0415 (so does this)
+    from artclf.config.check import leaves_each_out, override_mistakes  # noqa: PLC0415 (--help needs none of these)
+    from artclf.training.check import mistakes  # noqa: PLC0415
+    from artclf.training.resume import require_unfinished  # noqa: PLC0415
 
-    here = not any(word.startswith(REMOTE_LAUNCHERS) for word in overrides)
-    each = False  # whether there is a run for each generator or style
+    jobs: list[DictConfig] = []
 
     def check(job: DictConfig) -> list[str]:
-        nonlocal each
-        each = leaves_each_out(job)
-        return [*mistakes(job, here=here), *_process_mistakes(overrides, each=each)]
+        jobs.append(job)
+        return mistakes(job)
 
-    if lines := override_mistakes(overrides, conf, check, multirun=multirun):
+    lines = override_mistakes(overrides, conf, check, multirun=multirun)
+    each = any(map(leaves_each_out, jobs))
+    if lines := [*lines, *_process_mistakes(overrides, each=each)]:
         raise ArtclfError("\n".join(lines))
     run = resumed_folder(overrides, multirun=multirun)
     if run is not None:
-        if "LOCAL_RANK" not in os.environ and any(word.startswith("hydra.run.dir=") for word in overrides):
-            raise ArtclfError(f"resume={run}: the run continues in that folder; leave hydra.run.dir out")
         require_unfinished(run)
         return [*words, f"hydra.run.dir={quoted(str(run))}"]
     return _with_holdout_sweeper(words, multirun=multirun) if each else words
 
 
-def _process_mistakes(overrides: list[str], *, each: bool) -> list[str]:
+def _process_mistakes(overrides: list[str], *, each: bool) -> Iterator[str]:
     """What is wrong where torchrun or srun started several processes at once."""
     from lightning.fabric.plugins.environments.slurm import SLURMEnvironment  # noqa: PLC0415 (loads torch)
     from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
 
-    processes = 1
-    if TorchElasticEnvironment.detect():
-        processes = int(os.environ["WORLD_SIZE"])
-    elif SLURMEnvironment.detect():
-        processes = int(os.environ["SLURM_NTASKS"])
-    if processes == 1:
-        return []
-    lines = []
-    if not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
-        lines.append(f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER")
-    if each:
-        lines.append("+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one")
-    return lines
+    counts = ((TorchElasticEnvironment, "WORLD_SIZE"), (SLURMEnvironment, "SLURM_NTASKS"))
+    processes = next((int(os.environ[count]) for kind, count in counts if kind.detect()), 1)
+    if processes > 1 and not any(word.startswith(("hydra.run.dir=", "resume.folder=")) for word in overrides):
+        yield f"{processes} processes were started together and have to share a run folder: type hydra.run.dir=FOLDER"
+    if processes > 1 and each:
+        yield "+holdout: several processes at once can't train run after run; type holdout.leave=NAME, one by one"
 
 
 def _with_holdout_sweeper(words: list[str], *, multirun: bool) -> list[str]:
@@ -154,17 +142,22 @@ def launch(composed: DictConfig) -> float | None:
         return None
     if is_main_process():
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of an earlier attempt
-    return next((value for key, value in metrics["best"].items() if key.startswith("val/")), None)
+    value: float | None = metrics["best"].get(composed.monitor.metric)
+    return value
 
 
 def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any]:
     """The metrics of a run. A job of a multirun that has finished is not run again; one that has not, continues."""
-    from artclf.training.experiment import run  # noqa: PLC0415 (loads torch and lightning; --help has no need of them)
+    from artclf.config.validate import validate  # noqa: PLC0415 (--help needs none of these)
+    from artclf.training.experiment import run  # noqa: PLC0415
+    from artclf.training.resume import read_config  # noqa: PLC0415
 
     command = command_of(word for word in HydraConfig.get().overrides.task if not concerns_search(word))
     with run_lock(folder) as fallbacks:
         if multirun and (folder / CONFIG_FILE).is_file():
-            _require_same_settings(composed, folder)
+            if read_config(folder) != OmegaConf.create(validate(composed).model_dump(by_alias=True)):
+                instead = f"{resume_command(folder)}, or type another hydra.sweep.dir"
+                raise ArtclfError(f"{folder}: holds a run with other settings; {instead}")
             if is_finished(folder):
                 log.info("the run in %s has finished", folder)
                 return read_metrics(folder)
@@ -173,16 +166,6 @@ def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any
     if is_main_process():
         _print_results(metrics, folder)
     return metrics
-
-
-def _require_same_settings(composed: DictConfig, folder: Path) -> None:
-    from artclf.config.check import validate  # noqa: PLC0415 (loads pydantic)
-    from artclf.training.resume import read_config  # noqa: PLC0415 (loads torch)
-
-    if read_config(folder) != OmegaConf.create(validate(composed).model_dump(by_alias=True)):
-        raise ArtclfError(
-            f"{folder}: holds a run with other settings; {resume_command(folder)}, or type another hydra.sweep.dir"
-        )
 
 
 def _reduce_logging() -> None:
@@ -201,12 +184,12 @@ def _load() -> None:
 
 
 def _print_results(metrics: dict[str, Any], folder: Path) -> None:
-    from artclf.report.terminal import splits_table  # noqa: PLC0415 (loads rich)
+    from artclf.report.terminal import screen, splits_table  # noqa: PLC0415 (--help needs none of these)
 
-    console = Console()
+    console = screen()
     console.print(splits_table(f"{metrics['model']['name']}, weights: {metrics['model']['weights']}", metrics))
     if metrics["data"]["source"] == "demo":
         console.print("Demo images are drawn by artclf itself: these scores say nothing about art.")
-    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
+    console.print(f"run folder: {folder}", markup=False)
     if (page := folder / REPORT_FILE).is_file():
-        console.print(f"report:     {page}", soft_wrap=True, highlight=False)
+        console.print(f"report:     {page}", markup=False)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter
 from yaml import YAMLError
 
-from artclf.config.check import validate
 from artclf.config.command import resume_command
 from artclf.config.schema import Config
+from artclf.config.validate import validate
 from artclf.errors import ArtclfError
 from artclf.run_folder import (
     CONFIG_FILE,
@@ -21,11 +22,11 @@ from artclf.run_folder import (
     as_json,
     is_finished,
     outcome_of,
-    read_json,
     write_text,
 )
 from artclf.runtime import is_main_process
 from artclf.training.check import mistakes
+from artclf.training.limits import require_devices
 
 log = logging.getLogger(__name__)
 
@@ -81,18 +82,17 @@ class Progress:
     @classmethod
     def load(cls, run: Path, names: Sequence[str]) -> "Progress | None":
         """Read progress.json; None where there is none. ArtclfError where it is not of this version, or not of these stages."""
-        file, remedy = run / PROGRESS_FILE, "begin the run anew"
-        content = read_json(file, remedy)
-        if content is None:
+        file = run / PROGRESS_FILE
+        if not file.is_file():
             return None
         try:
-            stages = [StageRecord(**record) for record in content.pop("stages")]
-            for record, name in zip(stages, names[: len(stages)], strict=True):
+            progress: Progress = TypeAdapter(cls).validate_json(file.read_bytes())
+            for record, name in zip(progress.stages, names[: len(progress.stages)], strict=True):
                 if record.name != name or record.checkpoint not in (None, f"{name}.ckpt"):
                     raise ValueError(f"stage {record.name}, {record.checkpoint}")
-            return cls(**content, stages=stages)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ArtclfError(f"{file}: was not written by this version of artclf; {remedy}") from error
+        except ValueError as error:  # pydantic's among them
+            raise ArtclfError(f"{file}: was not written by this version of artclf; begin the run anew") from error
+        return progress
 
 
 def open_run_folder(folder: Path, composed: DictConfig, command: str) -> tuple[Config, Progress]:
@@ -118,6 +118,7 @@ def open_run_folder(folder: Path, composed: DictConfig, command: str) -> tuple[C
     if wrong := mistakes(composed, None if resume.folder is None or resume.trust else folder):
         raise ArtclfError("\n".join(wrong))
     config = validate(composed)
+    require_devices(config.trainer)
     if resume.folder is not None:
         log.info("continuing the run in %s", folder)
         return config, (Progress.load(folder, list(config.stages)) or Progress(command)).next_attempt()
@@ -139,25 +140,19 @@ def read_config(folder: Path) -> DictConfig:
     file = folder / CONFIG_FILE
     try:
         kept = OmegaConf.load(file)
-    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ArtclfError(f"{file}: can't be read: {str(error).splitlines()[0]}; begin the run anew") from error
-    if not isinstance(kept, DictConfig) or "${" in file.read_text(encoding="utf-8"):
-        raise ArtclfError(f"{file}: is not what a run writes (settings, all resolved); begin the run anew")
+        if not isinstance(kept, DictConfig) or "${" in file.read_text(encoding="utf-8"):
+            raise ValueError("there must be settings, all resolved")
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ArtclfError(f"{file}: is not what a run writes: {str(error).splitlines()[0]}; begin the run anew") from error
     return kept
 
 
 def require_unfinished(run: Path) -> None:
     """Check that a folder holds a run that can continue; else raise an ArtclfError that says what the folder is."""
-    if not run.is_dir():
-        raise ArtclfError(f"resume={run}: there is no such folder; type resume=RUN_FOLDER, the folder of a run")
     if not (run / CONFIG_FILE).is_file():
-        if not (jobs := [file.parent for file in sorted(run.glob(f"*/{CONFIG_FILE}"))]):
-            raise ArtclfError(f"resume={run}: is no run folder: it holds no config.yaml")
-        unfinished = ", ".join(str(job) for job in jobs if outcome_of(job).state in ("failed", "unfinished"))
-        which = f"not finished: {unfinished}" if unfinished else "all its runs have finished"
         raise ArtclfError(
-            f"resume={run}: is the folder of a multirun: type its command again with hydra.sweep.dir={run}, or resume= and the "
-            f"folder of one of its runs; {which}"
+            f"resume={run}: there is no config.yaml in it; type resume=RUN_FOLDER, the folder of a single run; a multirun "
+            f"continues where its command is typed again with hydra.sweep.dir={run}"
         )
     state = outcome_of(run).state
     if state == "pruned":

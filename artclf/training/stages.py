@@ -101,16 +101,11 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
     def inside(path: str) -> str:
         return path and f"{here}/{Path(path).stem}.ckpt"
 
-    changed = False
     for state in (state for state in callbacks.values() if "best_k_models" in state):
-        moved: dict[str, Any] = {
-            key: inside(state[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")
-        }
-        moved["dirpath"] = here
-        moved["best_k_models"] = {inside(path): score for path, score in state["best_k_models"].items()}
-        changed |= any(state[key] != value for key, value in moved.items())
-        state.update(moved)
-    if changed and is_main_process():
+        state |= {key: inside(state[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")}
+        state["dirpath"] = here
+        state["best_k_models"] = {inside(path): score for path, score in state["best_k_models"].items()}
+    if is_main_process():
         CheckpointFiles().save_checkpoint(content, file)
     return file
 

@@ -16,8 +16,6 @@ from artclf.model.checkpoint import CheckpointFiles
 from artclf.run_folder import CHECKPOINTS, EPOCHS_FILE
 from artclf.training.epochs import EpochTable
 
-EXTRAS = {"TensorBoardLogger": "tensorboard", "WandbLogger": "wandb", "MLFlowLogger": "mlflow"}
-
 
 def make_trainer(config: Config, folder: Path, precision: str, stage: str | None) -> Trainer:
     """Make the Trainer of a stage; for the test (None), with no callbacks but the progress bar.
@@ -31,7 +29,7 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
     Raises:
         ArtclfError: where a callback or a logger can't be made.
     """
-    options = config.trainer
+    options = config.trainer.model_dump(exclude={"precision", "deterministic", "channels_last", "compile"})
     callbacks = [_build_callback(config, key, target, folder, stage) for key, target in config.callbacks.items() if target]
     loggers = []
     if stage is None:
@@ -44,15 +42,12 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         if config.pruning:
             from artclf.sweep.pruning import Pruning  # noqa: PLC0415 (needs the extra `sweep`)
 
-            callbacks.append(Pruning(config.pruning, config.monitor.metric, epochs.epochs_before))
+            callbacks.append(Pruning(config.pruning, config.monitor.metric, len(epochs.before)))
     if not loggers:  # LearningRateMonitor refuses to be without one; metrics.csv has the learning rate
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     return Trainer(
         default_root_dir=folder,
-        accelerator=options.accelerator,
-        devices=options.devices,
-        num_nodes=options.num_nodes,
-        strategy=options.strategy,
+        **options,
         precision=precision,  # type: ignore[arg-type]
         max_epochs=int(config.stages[stage].max_epochs) if stage else None,
         callbacks=callbacks,
@@ -61,9 +56,7 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         enable_model_summary=False,
-        deterministic="warn" if options.deterministic else None,
-        gradient_clip_val=options.gradient_clip_val,
-        accumulate_grad_batches=options.accumulate_grad_batches,
+        deterministic="warn" if config.trainer.deterministic else None,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # ours counts each image once, and keeps its weights
     )
@@ -101,6 +94,4 @@ def _build(key: str, kind: type, options: Mapping[str, Any]) -> Any:
         return kind(**options)
     except Exception as error:  # whatever a class of Lightning's, or of the user's own, raises
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        extra = EXTRAS.get(kind.__name__)
-        hint = f'; is it installed? type pip install -e ".[{extra}]"' if extra else ""
-        raise ArtclfError(f"{key}: {kind.__name__} can't be made: {reason}{hint}") from error
+        raise ArtclfError(f"{key}: {kind.__name__} can't be made: {reason}") from error

@@ -87,7 +87,7 @@ class HoldoutSweeper(LaunchingSweeper):
 
     def run(self, folder: Path, arguments: list[str]) -> bool:
         """Return whether all runs finished."""
-        from artclf.config.check import validate  # noqa: PLC0415 (`python train.py --help` stays quick)
+        from artclf.config.validate import validate  # noqa: PLC0415 (`python train.py --help` stays quick)
         from artclf.sweep.holdout import leave_each_out, print_holdout  # noqa: PLC0415
 
         composed = self.loader.load_sweep_config(self.composed, arguments)

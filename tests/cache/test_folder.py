@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from artclf.cache.folder import cache_folder, kaggle_ai_artbench, kaggle_cache
-from artclf.config.check import schema_mistakes
+from artclf.config.validate import schema_mistakes
 from tests.conftest import composed
 
 

@@ -42,6 +42,7 @@ def test_values_are_drawn_within_the_ends(text: str, ends: list[str]) -> None:
         ("lr=tag(lg,interval(1,2))", "got the tag lg; allowed: log"),
         ("lr=interval(2,1)", "the lowest comes first: interval(1, 2)"),
         ("n=range(5,5)", "holds no number"),
+        ("n=range(0,9,0)", "holds no number"),
         ("n=tag(log,range(1,100,7))", "has no step"),
     ],
 )

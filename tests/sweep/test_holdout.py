@@ -57,7 +57,7 @@ def test_a_run_for_each_generator_and_one_page_and_a_run_that_failed_is_tried_ag
 
     over = train(f"resume={folder}")
     assert over.code == 2
-    assert over.lines("all its runs have finished")
+    assert over.lines("a multirun continues where its command is typed again")
     taken = train(*words, "seed=1", f"hydra.run.dir={folder}")
     assert taken.code == 2
     assert taken.lines("holds runs already, of another command")

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.training.epochs import COLUMNS, EpochTable
+from artclf.training.epochs import EpochTable
 
 
 def train_epoch(table: EpochTable, epoch: int, loss: float) -> None:
@@ -19,21 +19,6 @@ def train_epoch(table: EpochTable, epoch: int, loss: float) -> None:
     )
     table.on_train_epoch_start(trainer, None)  # type: ignore[arg-type]
     table.on_train_epoch_end(trainer, None)  # type: ignore[arg-type]
-
-
-def test_an_epoch_is_a_row_and_stages_follow_each_other(tmp_path: Path) -> None:
-    file = tmp_path / "metrics.csv"
-    head = EpochTable(file, "head")
-    train_epoch(head, 0, 0.8)
-    train_epoch(head, 1, 0.6)
-    train_epoch(EpochTable(file, "last10", ["head"]), 0, 0.4)
-    table = pd.read_csv(file)
-    assert table.columns.tolist() == COLUMNS
-    assert table["stage"].tolist() == ["head", "head", "last10"]
-    assert table["epoch"].tolist() == [1, 2, 3]
-    assert table["val/loss"].tolist() == [0.8, 0.6, 0.4]
-    assert table["learning_rate"].tolist() == [0.1, 0.05, 0.1]
-    assert head.seconds == pytest.approx(table["seconds"][:2].sum())
 
 
 def test_a_stage_that_continues_has_the_epochs_of_its_checkpoint_and_no_others(tmp_path: Path) -> None:
