@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
 
+_last_audit: dict[str, Any] = {}
+
 
 @dataclass(frozen=True)
 class AssessOptions:
@@ -80,13 +82,20 @@ def assess(
     }
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(int(model.hparams["image_size"]))
-        limits: dict[str, Any] = {"threads": options.threads, "max_pixels": options.max_pixels}
-        survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, quiet=True, **limits)
-        found = audit_survey(survey, canonical=form if model.canonical else None)
-        write_text(folder / AUDIT_FILE, as_json(found))
+        write_text(folder / AUDIT_FILE, _audit(manifest, form, options, canonical=model.canonical is not None))
         tested = sample_test_images(predictions, options.images, facts["seed"])
         metrics["canonical_comparison"] = compare_canonical(model, manifest.root, tested, form, facts["precision"])
     return metrics
+
+
+def _audit(manifest: Manifest, form: Canonical, options: AssessOptions, *, canonical: bool) -> str:
+    """The text of audit.json. The runs of a multirun mostly have the same images, which are audited once."""
+    key = (manifest.root, manifest.sha256, form, options, canonical)
+    if _last_audit.get("key") != key:
+        limits: dict[str, Any] = {"threads": options.threads, "max_pixels": options.max_pixels}
+        survey = survey_files(manifest, sample=options.images, decode=True, canonical=form, quiet=True, **limits)
+        _last_audit.update(key=key, text=as_json(audit_survey(survey, canonical=form if canonical else None)))
+    return str(_last_audit["text"])
 
 
 def compare_canonical(

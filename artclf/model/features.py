@@ -106,6 +106,7 @@ class FeatureCache:
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
         self._split = cache(lambda depth: split(model.body, model.layers, depth, model.hparams["image_size"]))
+        self._digest = cache(lambda depth: frozen_digest(model.body, model.layers, depth))  # of what no stage has trained
         self._items = cache(self._dataset_and_keys)
         self._temporary: list[RowStore] = []
 
@@ -131,11 +132,11 @@ class FeatureCache:
         source = None
         if depth == 0 and (deeper := max(filter(self._applies_to, later), default=0)):
             with suppress(ValueError, StoreError):  # the stage that it is for will report it
-                opened = self._open(deeper, trainer)
+                opened = self._open(deeper, trainer, trained)
                 self._fill(opened, splits, trainer)
                 source = opened
         try:
-            features = self._open(depth, trainer)
+            features = self._open(depth, trainer, trained)
             if trained > depth:  # no other run has these weights
                 self._temporary.append(features.store)
             self._fill(features, splits, trainer, source)
@@ -154,8 +155,8 @@ class FeatureCache:
         self.release()
         splits = self.data.manifest.evaluated
         with suppress(ValueError, StoreError):  # nothing was cached, which the stage has reported
-            if self._applies_to(depth) and (self._folder_and_causes(depth, trainer)[0] / ABOUT).exists():
-                features = self._open(depth, trainer)
+            if self._applies_to(depth):
+                features = self._open(depth, trainer, existing=True)
                 if not self._missing(features, splits):
                     self._stand_in(features, splits)
 
@@ -179,14 +180,14 @@ class FeatureCache:
 
     # ---- stores
 
-    def _folder_and_causes(self, depth: int, trainer: Trainer) -> tuple[Path, dict[str, Any]]:
+    def _folder_and_causes(self, depth: int, trainer: Trainer, trained: int) -> tuple[Path, dict[str, Any]]:
         """A store's folder, and what its rows depend on besides the images, by which the folder is named."""
         model, device = self.model, trainer.strategy.root_device
         hparams = model.hparams
         causes = {
             "model": hparams["name"],
             "place": self._split(depth).place,
-            "frozen": frozen_digest(model.body, model.layers, depth),
+            "frozen": self._digest(depth) if trained <= depth else frozen_digest(model.body, model.layers, depth),
             **{key: hparams[key] for key in ("library", "mean", "std", "interpolation", "image_size", "channels_last")},
             **({"canonical": hparams["canonical"]} if hparams["canonical"] else {}),
             "precision": str(trainer.precision),
@@ -195,12 +196,17 @@ class FeatureCache:
         }
         return cache_folder() / "prefix" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16], causes
 
-    def _open(self, depth: int, trainer: Trainer) -> Features:
-        """Cut the network, and open the store of its outputs. ValueError if it can't be cut, StoreError without a disk."""
+    def _open(self, depth: int, trainer: Trainer, trained: int = 0, *, existing: bool = False) -> Features:
+        """Cut the network, and open the store of its outputs.
+
+        ValueError if it can't be cut; StoreError without a disk, or where there is none yet and it has to be an existing one.
+        """
         parts = self._split(depth)
-        folder, causes = self._folder_and_causes(depth, trainer)
+        folder, causes = self._folder_and_causes(depth, trainer, trained)
         if (folder / ABOUT).exists():
             form = Format(**json.loads((folder / ABOUT).read_text(encoding="utf-8"))["format"])
+        elif existing:
+            raise StoreError(f"{folder}: does not exist")
         else:
             size = self.model.hparams["image_size"]
             form = Format.of(self._run(parts, None, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,7 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
         )
 
 
+@lru_cache(maxsize=1)  # the runs of a multirun share the body
 def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
     """Count the numbers that a body's layers output for one image [1, 3, size, size], on torch's meta device.
 
