@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from artclf.config.command import quoted
 from benchmarks.machine import REPOSITORY
 from benchmarks.processes import ChildFailedError, Finished, run_child
 
@@ -100,7 +101,7 @@ class Bench:
         shutil.rmtree(folder, ignore_errors=True)  # an earlier invocation's
         where = "hydra.sweep.dir" if "-m" in words else "hydra.run.dir"
         try:
-            command = [sys.executable, str(TRAIN), *words, f"{where}={quoted(folder)}"]
+            command = [sys.executable, str(TRAIN), *words, f"{where}={quoted(str(folder))}"]
             return Run(folder, self.child(side, command, cache, **options))
         finally:
             for unwanted in [] if checkpoints else folder.rglob("checkpoints"):
@@ -151,7 +152,7 @@ class Bench:
         run = self.workdir / "runs" / "split"
         if not (run / "metrics.json").exists():
             small = ["model=resnet50", "model.weights=none", "stages.head.unfreeze=0", "stages.head.max_epochs=1"]
-            small += ["data=ai_artbench", f"data.root={quoted(self.data)}", "data.image_size=32", "report=false"]
+            small += ["data=ai_artbench", f"data.root={quoted(str(self.data))}", "data.image_size=32", "report=false"]
             made = self.train("split", small)
             made.folder.rename(run)
         about = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
@@ -171,8 +172,13 @@ class Bench:
     def job(self) -> list[str]:
         """train.py's words for ResNet-50 on the images, without its stages, and without the audit, which no peer makes."""
         return [
-            *("data=ai_artbench", f"data.root={quoted(self.data)}", f"data.image_size={self.image_size}"),
-            *("model=resnet50", f"model.weights={quoted(self.weights)}", "callbacks.early_stopping=null", "audit.images=0"),
+            *("data=ai_artbench", f"data.root={quoted(str(self.data))}", f"data.image_size={self.image_size}"),
+            *(
+                "model=resnet50",
+                f"model.weights={quoted(str(self.weights))}",
+                "callbacks.early_stopping=null",
+                "audit.images=0",
+            ),
         ]
 
     def two_stages(self, epochs: int | None = None) -> list[str]:
@@ -191,13 +197,6 @@ def extract_body(checkpoint: Path, file: Path) -> int:
     body = {name.removeprefix("body."): tensor.contiguous() for name, tensor in state.items() if name.startswith("body.")}
     torch.save(body, file)
     return len(body)
-
-
-def quoted(path: Path) -> str:
-    """A path as a value in Hydra's grammar, where spaces, commas and brackets mean something."""
-    if all(letter.isalnum() or letter in "/._-+" for letter in str(path)):
-        return str(path)
-    return "'" + str(path).replace("'", "\\'") + "'"
 
 
 if __name__ == "__main__":
