@@ -43,7 +43,7 @@ def seed_job(bench: Bench) -> tuple[list[Figure], list[str]]:
     figures = [Figure.ratio("seed's job, times faster than plain Lightning", theirs, ours, " s", "≥ 25")]
     notes = [
         f"{bench.epochs} epochs of the head and {bench.epochs} of the last ten layers, {bench.image_size} px, batch 32, no "
-        "early stopping. Both load one state dict, from a short run on the demo images.",
+        "early stopping. Both begin with the same weights, from a short run on the demo images.",
         f"Plain Lightning: {epochs[0]}{extrapolated}.",
         images,
     ]

@@ -86,7 +86,7 @@ def test_a_row_from_command_lines_to_figures(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(bench_module, "TRAIN", stub)
     monkeypatch.setattr(Bench, "prepare", lambda self: "12 images.")
     (work / "images").mkdir(parents=True)
-    (work / "resnet50.pt").touch()
+    (work / "resnet50.ckpt").touch()
     (figure,), _ = speed.sweep(Bench(work, repeat=2, quick=True, row="sweep"))
     assert len(figure.values) == 2
     runs = sorted((work / "runs").iterdir())
