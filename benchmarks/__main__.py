@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure what is claimed about speed and memory, and write RESULTS.md."""
 
 import argparse
+import inspect
 import shlex
 import shutil
 import signal
@@ -13,18 +14,17 @@ from benchmarks import machine
 from benchmarks.bench import REAL_IMAGES, Bench
 from benchmarks.processes import ChildFailedError
 from benchmarks.results import Figure, Measured, SkippedError, load, save
-from benchmarks.rows import ROWS
+from benchmarks.rows import ROWS, TITLES
 
 HERE = Path(__file__).resolve().parent
-TITLES = {name: row.title for name, row in ROWS.items()}
 
 
 def main() -> None:
     """The command line. Exit code 1 where a row failed; a target that is not reached is a finding, and no failure."""
     chosen = _parser().parse_args()
     if chosen.list:
-        for name, row in ROWS.items():
-            print(f"{name:<16} {row.title}\n{'':<16} minutes a round on 2 cores: {row.minutes}")
+        for name, measured_by in ROWS.items():
+            print(f"{name}: {inspect.getdoc(measured_by)}\n")
         return
     workdir = chosen.workdir.resolve()
     out = (chosen.out or (workdir if chosen.quick else HERE)).resolve()
@@ -50,13 +50,13 @@ def main() -> None:
 
 def measure(name: str, bench: Bench) -> Measured:
     """Measure a row and print what was found, or why there is nothing."""
-    print(f"{name}: {ROWS[name].title}", flush=True)
+    print(f"{name}: {TITLES[name]}", flush=True)
     began = time.perf_counter()
     figures: list[Figure] = []
     notes: list[str] = []
     why_not = ""
     try:
-        figures, notes = ROWS[name].measure(replace(bench, row=name))
+        figures, notes = ROWS[name](replace(bench, row=name))
     except SkippedError as error:
         why_not = f"skipped: {error}"
     except (ChildFailedError, OSError, ValueError, LookupError) as error:  # also where a child left no result

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from artclf.config.command import quoted
 from benchmarks.machine import REPOSITORY
 from benchmarks.processes import ChildFailedError, Finished, run_child
 
@@ -100,7 +101,7 @@ class Bench:
         shutil.rmtree(folder, ignore_errors=True)  # an earlier invocation's
         where = "hydra.sweep.dir" if "-m" in words else "hydra.run.dir"
         try:
-            command = [sys.executable, str(TRAIN), *words, f"{where}={quoted(folder)}"]
+            command = [sys.executable, str(TRAIN), *words, f"{where}={quoted(str(folder))}"]
             return Run(folder, self.child(side, command, cache, **options))
         finally:
             for unwanted in [] if checkpoints else folder.rglob("checkpoints"):
@@ -133,16 +134,14 @@ class Bench:
 
     @cached_property
     def weights(self) -> Path:
-        """A state dict of ResNet-50 that has learned something: a short run on the demo images, all layers."""
-        file = self.workdir / "resnet50.pt"
+        """A checkpoint of a ResNet-50 that has learned something: a short run on the demo images, all layers."""
+        file = self.workdir / "resnet50.ckpt"
         if not file.exists():
             words = ["model=resnet50", "model.weights=none", f"stages.head.max_epochs={1 if self.quick else 3}"]
             small = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1", "data.image_size=32"]
             run = self.train("weights", [*words, *(small if self.quick else [])], checkpoints=True)
-            best, half = run.folder / "checkpoints" / "best.ckpt", file.with_suffix(".new")
-            self.call("bench.extract_body", checkpoint=best, file=half)
-            half.rename(file)
-            shutil.rmtree(best.parent)
+            (run.folder / "checkpoints" / "best.ckpt").rename(file)
+            shutil.rmtree(run.folder)
         return file
 
     @cached_property
@@ -151,11 +150,10 @@ class Bench:
         run = self.workdir / "runs" / "split"
         if not (run / "metrics.json").exists():
             small = ["model=resnet50", "model.weights=none", "stages.head.unfreeze=0", "stages.head.max_epochs=1"]
-            small += ["data=ai_artbench", f"data.root={quoted(self.data)}", "data.image_size=32", "report=false"]
+            small += ["data=ai_artbench", f"data.root={quoted(str(self.data))}", "data.image_size=32", "report=false"]
             made = self.train("split", small)
             made.folder.rename(run)
-        about = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-        root = about["data"]["root"]
+        root = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["data"]["root"]
         return {"manifest": run / "manifest.csv", "root": root, "weights": self.weights, "image_size": self.image_size}
 
     def prepare(self) -> str:
@@ -170,34 +168,15 @@ class Bench:
     @cached_property
     def job(self) -> list[str]:
         """train.py's words for ResNet-50 on the images, without its stages, and without the audit, which no peer makes."""
-        return [
-            *("data=ai_artbench", f"data.root={quoted(self.data)}", f"data.image_size={self.image_size}"),
-            *("model=resnet50", f"model.weights={quoted(self.weights)}", "callbacks.early_stopping=null", "audit.images=0"),
-        ]
+        data = ["data=ai_artbench", f"data.root={quoted(str(self.data))}", f"data.image_size={self.image_size}"]
+        model = ["model=resnet50", f"model.weights={quoted(str(self.weights))}"]
+        return [*data, *model, "callbacks.early_stopping=null", "audit.images=0"]
 
     def two_stages(self, epochs: int | None = None) -> list[str]:
         """The seed study's two stages: the head on a frozen backbone, then the last ten layers."""
         number = epochs or self.epochs
         head = ["stages.head.unfreeze=0", f"stages.head.max_epochs={number}"]
         return [*head, "+finetune=last10", f"stages.last10.max_epochs={number}"]
-
-
-def extract_body(checkpoint: Path, file: Path) -> int:
-    """Write the backbone's tensors of a checkpoint as a plain state dict; the number of tensors."""
-    import torch  # noqa: PLC0415 (which benchmarks' own process does without)
-
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    # contiguous: artclf trains channels-last, and whoever loads the file is to choose that
-    body = {name.removeprefix("body."): tensor.contiguous() for name, tensor in state.items() if name.startswith("body.")}
-    torch.save(body, file)
-    return len(body)
-
-
-def quoted(path: Path) -> str:
-    """A path as a value in Hydra's grammar, where spaces, commas and brackets mean something."""
-    if all(letter.isalnum() or letter in "/._-+" for letter in str(path)):
-        return str(path)
-    return "'" + str(path).replace("'", "\\'") + "'"
 
 
 if __name__ == "__main__":

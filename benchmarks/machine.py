@@ -1,12 +1,13 @@
 """On what a measurement was made: processor, memory, graphics card, versions, commit."""
 
-import os
 import platform
 import re
 import shutil
 import subprocess
 from importlib import metadata
 from pathlib import Path
+
+from artclf.runtime import cores, memory
 
 PACKAGES = ("torch", "torchvision", "lightning", "timm", "pillow", "numpy", "hydra-core")
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -15,18 +16,12 @@ FORMATS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "asimd")  # the first t
 
 def where() -> str:
     """One line: "AMD EPYC (avx512_bf16), 2 cores, 23 GiB of memory, no GPU; Linux 6.1; Python 3.12.3, torch 2.11.0 …"."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     gpus = _printed("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") if shutil.which("nvidia-smi") else ""
     found = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     return (
-        f"{processor()}, {cores()} cores, {memory:.0f} GiB of memory, {gpus or 'no GPU'}; {platform.system()} "
+        f"{processor()}, {cores()} cores, {memory() / 2**30:.0f} GiB of memory, {gpus or 'no GPU'}; {platform.system()} "
         f"{platform.release()}; Python {platform.python_version()}, {found}"
     )
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processor() -> str:
@@ -42,17 +37,9 @@ def processor() -> str:
 def commit() -> str:
     """The commit of the checkout, with "-dirty" where tracked files other than the results are changed."""
     git = ("git", "-C", str(REPOSITORY))
-    changed = (
-        "status",
-        "--porcelain",
-        "--untracked-files=no",
-        "--",
-        ".",
-        ":!benchmarks/RESULTS.md",
-        ":!benchmarks/results.json",
-    )
-    found = _printed(*git, "rev-parse", "--short=12", "HEAD")
-    return f"{found}-dirty" if found and _printed(*git, *changed) else found or "unknown"
+    results = (f":!benchmarks/{name}" for name in ("RESULTS.md", "results.json"))
+    changed = _printed(*git, "status", "--porcelain", "--untracked-files=no", "--", ".", *results)
+    return f"{_printed(*git, 'rev-parse', '--short=12', 'HEAD') or 'unknown'}{'-dirty' if changed else ''}"
 
 
 def _printed(*command: str) -> str:

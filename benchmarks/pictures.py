@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import cores
+from artclf.runtime import cores
 
 
 def draw(file: Path, seed: list[int], side: int, coarse: int) -> None:
@@ -19,36 +19,28 @@ def draw(file: Path, seed: list[int], side: int, coarse: int) -> None:
     Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR).save(file, quality=90)
 
 
-def artbench_folders(root: Path, divide_by: int) -> Iterator[tuple[Path, int]]:
-    """Make the folders of AI-ArtBench, version 5: each, and its number of files / `divide_by`."""
+def draw_artbench(root: Path, side: int, divide_by: int = 440, *, linked: bool = False) -> int:
+    """Draw images of `side` pixels in AI-ArtBench's layout, version 5; AI-generated ones are a little finer. How many.
+
+    Args:
+        root: a new folder.
+        side: in pixels.
+        divide_by: how many times fewer images than AI-ArtBench has.
+        linked: whether all images of a folder are hard links to the first.
+    """
     from artclf.data.sources.artbench_download import VERSION_5  # noqa: PLC0415 (benchmarks' own process draws nothing)
 
+    total = 0
     for name, count in VERSION_5.items():
         folder = root / "Real_AI_SD_LD_Dataset" / name
         folder.mkdir(parents=True)
-        yield folder, count // divide_by
-
-
-def draw_artbench(root: Path, side: int, divide_by: int = 440) -> int:
-    """Draw images of `side` pixels in AI-ArtBench's layout; AI-generated ones are a little finer. How many."""
-    total = 0
-    for folder, count in artbench_folders(root, divide_by):
-        for serial in range(count):
-            seed = [*f"{folder.parent.name}/{folder.name}".encode(), serial]
-            draw(folder / f"{serial:04}.jpg", seed, side, 24 if folder.name.startswith("AI_") else 16)
-        total += count
-    return total
-
-
-def make_tree(root: Path, divide_by: int = 1) -> int:
-    """Make folders with AI-ArtBench's numbers of files / `divide_by`: hard links to one image in each. How many files."""
-    total = 0
-    for folder, count in artbench_folders(root, divide_by):
-        files = [folder / f"{folder.name}-{serial:06}.jpg" for serial in range(count)]
-        draw(files[0], [*folder.name.encode()], 256, 16)
-        for file in files[1:]:
-            os.link(files[0], file)
-        total += count
+        files = [folder / f"{serial:06}.jpg" for serial in range(count // divide_by)]
+        for serial, file in enumerate(files):
+            if linked and serial:
+                os.link(files[0], file)
+            else:
+                draw(file, [*name.encode(), serial], side, 24 if folder.name.startswith("AI_") else 16)
+        total += len(files)
     return total
 
 

@@ -74,6 +74,11 @@ class Figure:
         sign, limit = self.target.split()
         return "reached" if SIGNS[sign](median(self.values), float(limit)) else "not reached"
 
+    @classmethod
+    def ratio(cls, what: str, above: Sequence[float], below: Sequence[float], unit: str, target: str = "") -> "Figure":
+        """How many times one side is the other, by round; both are named in their unit."""
+        return cls(what, ratios(above, below), "×", target, f"{spread(above, unit)} against {spread(below, unit)}")
+
     def cells(self) -> list[str]:
         """What, measured, target, verdict, sides."""
         target = f"{self.target}{self.unit}" if self.target else ""

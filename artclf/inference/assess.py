@@ -25,7 +25,7 @@ from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import by_split, split_metrics
 from artclf.evaluation.robustness import compare_forms
 from artclf.inference.audit import audit_survey
-from artclf.inference.score import THREADS, reader, score_images
+from artclf.inference.score import reader, score_images
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.run_page import write_report
@@ -34,6 +34,8 @@ from artclf.run_folder import METRICS_FILE, as_json, write_text
 log = logging.getLogger(__name__)
 
 PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
+
+_last_audit: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,20 @@ def assess(
     }
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(model.image_size)
-        limits = {"threads": THREADS, "max_pixels": options.max_pixels}
-        survey = survey_files(manifest, sample=options.images, canonical=form, **limits)
-        found = audit_survey(survey, canonical=form if model.canonical else None)
-        write_text(folder / AUDIT_FILE, as_json(found))
+        write_text(folder / AUDIT_FILE, _audit(manifest, form, options, canonical=model.canonical is not None))
         tested = sample_test_images(predictions, options.images, facts["seed"])
         metrics["canonical_comparison"] = compare_canonical(model, manifest.root, tested, form, facts["precision"])
     return metrics
+
+
+def _audit(manifest: Manifest, form: Canonical, options: AssessOptions, *, canonical: bool) -> str:
+    """The text of audit.json. The runs of a multirun mostly have the same images, which are audited once."""
+    key = (manifest.root, manifest.sha256, form, options, canonical)
+    if _last_audit.get("key") != key:
+        limits = {"threads": THREADS, "max_pixels": options.max_pixels}
+        survey = survey_files(manifest, sample=options.images, canonical=form, **limits)
+        _last_audit.update(key=key, text=as_json(audit_survey(survey, canonical=form if canonical else None)))
+    return str(_last_audit["text"])
 
 
 def compare_canonical(

@@ -4,7 +4,7 @@ import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ def embed(path: Path) -> EmbeddedImage:
         return _embedded(path.read_bytes(), "png", image)
 
 
+@lru_cache(maxsize=500)  # the runs of a multirun show many of the same images
 def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedImage:
     """Read an image file and scale it down to a JPEG for a page. UnreadableImage where it can't be read."""
     image = read_image(file, max_pixels=max_pixels)

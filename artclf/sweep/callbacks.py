@@ -23,9 +23,7 @@ class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked 
             f"stopped after epoch {epoch} with {metric} {value:.4g}: "
             "its best was worse than the median of the finished trials at that epoch"
         )
-        self.epoch = epoch
-        self.metric = metric
-        self.value = value
+        self.epoch, self.metric, self.value = epoch, metric, value
 
     def write(self, folder: Path, seconds: float) -> None:
         """Leave pruned.json in the run's folder."""
@@ -39,8 +37,7 @@ class Comparison(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
         """Exit with code 2 where the folder holds runs of another command; the same command continues its own."""
         folder = Path(config.hydra.sweep.dir)
-        traces = [folder / CONFIG_FILE, folder / JOURNAL_FILE, *folder.glob(f"*/{CONFIG_FILE}")]
-        if not any(file.is_file() for file in traces):
+        if not [*folder.glob(CONFIG_FILE), *folder.glob(JOURNAL_FILE), *folder.glob(f"*/{CONFIG_FILE}")]:
             return
         try:
             typed_before = OmegaConf.load(folder / MULTIRUN_FILE).hydra.overrides.task
@@ -72,9 +69,8 @@ class Comparison(Callback):
                     f"{folder}: no run left anything in this folder; where runs are on other machines, hydra.sweep.dir has to "
                     "be an absolute path that all of them see"
                 )
+            if failures:
+                raise ArtclfError(f"{len(failures)} of {len(failures) + len(runs)} runs failed: {', '.join(failures)}")
         except ArtclfError as error:
             log.error("%s", error)
             raise SystemExit(USAGE_ERROR) from error
-        if failures:
-            log.error("%d of %d runs failed: %s", len(failures), len(failures) + len(runs), ", ".join(sorted(failures)))
-            raise SystemExit(USAGE_ERROR)

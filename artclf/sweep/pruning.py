@@ -53,8 +53,7 @@ class Pruning(Callback):
     """
 
     def __init__(self, config: PruningConfig, metric: str, epochs_before: int) -> None:
-        self.trial = open_trial(config)
-        self.metric = metric
+        self.trial, self.metric = open_trial(config), metric
         self.epochs_before = epochs_before  # of earlier stages
         self.stopped: Pruned | None = None
 

@@ -11,7 +11,7 @@ import pandas as pd
 from hydra.core.override_parser.types import Override
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.samplers import RandomSampler, TPESampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from artclf.config.command import command_of, concerns_search, quoted
 from artclf.config.space import setting
@@ -42,8 +42,8 @@ _FEWEST = 8  # finished trials; with fewer, the importance of settings would be 
 class Search:
     """A new search in a folder, or the continuation of the one that it holds. The run of trial 7 is in its subfolder 7.
 
-    `searched` and `fixed` come from `search_space`; `metric` is the monitored one ("val/loss"), whose lowest or highest value
-    (`mode`) is best. ArtclfError for options that are not allowed.
+    `searched` and `fixed` come from `search_space`; `metric` is the monitored one ("val/loss"), and `mode` says whether its
+    lowest or its highest value is best. ArtclfError for options that are not allowed.
     """
 
     def __init__(
@@ -60,28 +60,22 @@ class Search:
         self.folder = folder
         self.settings = [setting(override) for override in searched]
         self.fixed = [str(override.input_line) for override in fixed]
-        self.metric = metric
-        self.mode = mode
-        self.options = options
+        self.metric, self.mode, self.options = metric, mode, options
         folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # its lines about each trial are logged here
-        self.study = self._open_study()
-        self._report_running()  # what a search that was killed has left
-
-    def _open_study(self) -> optuna.Study:
-        study = optuna.create_study(
+        self.study = optuna.create_study(
             study_name=STUDY,
-            storage=storage(self.folder / JOURNAL_FILE),
-            direction="minimize" if self.mode == "min" else "maximize",
+            storage=storage(folder / JOURNAL_FILE),
             load_if_exists=True,
+            direction="minimize" if mode == "min" else "maximize",
         )
-        study.set_user_attr(OPTIONS, vars(self.options))
-        seed = self.options.seed + len(study.trials)  # else a continued search would draw its first trials again
-        study.sampler = RandomSampler(seed)
-        if self.options.sampler == "tpe":
-            liar = self.options.n_jobs > 1  # trials at the same time are drawn apart
-            study.sampler = TPESampler(seed=seed, n_startup_trials=self.options.startup_trials, constant_liar=liar)
-        return study
+        self.study.set_user_attr(OPTIONS, vars(options))
+        seed = options.seed + len(self.study.trials)  # else a continued search would draw its first trials again
+        self.study.sampler = RandomSampler(seed)
+        if options.sampler == "tpe":
+            liar = options.n_jobs > 1  # trials at the same time are drawn apart
+            self.study.sampler = TPESampler(seed=seed, n_startup_trials=options.startup_trials, constant_liar=liar)
+        self._report_running()  # what a search that was killed has left
 
     def run(self, launch: Launch, compose: Compose) -> bool:
         """Search until all trials are done, and write the sweep's page, also where the search is interrupted.
@@ -100,7 +94,7 @@ class Search:
             if self.study.trials:
                 self._report_running()
                 write_sweep(self.folder, self._sweep(time.perf_counter() - began))
-        return any(trial.state == TrialState.COMPLETE for trial in self.study.trials)
+        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
     def _run_batch(self, size: int, launch: Launch, compose: Compose) -> None:
         """Ask for trials, run those that can be composed, and report the outcomes."""
@@ -162,8 +156,8 @@ class Search:
         for trial in self.study.trials:
             outcome = read_outcome(self._run_folder(trial.number), self.metric)
             trials.append(Trial(number=trial.number, words=trial.user_attrs.get("words", {}), **vars(outcome)))
-        finished = [trial for trial in trials if trial.state == "finished"]
-        best = {"min": min, "max": max}[self.mode](finished, key=lambda trial: trial.value or 0.0, default=None)
+        finished = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        best = trials[self.study.best_trial.number] if finished else None
         of_runs = [word for word in self.fixed if not concerns_search(word)]
         return Sweep(
             metric=self.metric,
@@ -182,8 +176,7 @@ class Search:
 def read_outcome(run: Path, metric: str) -> Outcome:
     """Read what the run of a trial left in its folder; `metric` is the monitored one ("val/loss")."""
     table = read_table(run / EPOCHS_FILE, numbers=("seconds",))
-    epochs = 0 if table is None else len(table)
-    ended = outcome_of(run)
+    epochs, ended = 0 if table is None else len(table), outcome_of(run)
     if ended.state == "pruned":
         pruned = read_json(run / PRUNED_FILE, "search again")
         return Outcome("pruned", pruned["value"], epochs, pruned["seconds"], ended.reason)
@@ -196,21 +189,15 @@ def read_outcome(run: Path, metric: str) -> Outcome:
 
 
 def importance(study: optuna.Study) -> dict[str, float]:
-    """Share of the differences between finished trials that each setting explains, by itself and with the others.
+    """Share of the differences between finished trials that each setting explains, the largest first; they add up to 1.
 
     Functional ANOVA on a random forest (Hutter, Hoos and Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
     Importance", ICML 2014), as Optuna computes it. The forest is given the trials' ranks: a single trial that nearly diverged
-    would otherwise explain everything.
-
-    Returns:
-        Key → share, the largest first; they add up to 1. Nothing where too few trials finished, or all are equally good.
+    would otherwise explain everything. Empty where too few trials finished, or all are equally good.
     """
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     ranks = pd.Series({trial.number: trial.value for trial in finished}, dtype=float).rank()
     if len(finished) < _FEWEST or ranks.nunique() == 1:
         return {}
-
-    def rank(trial: FrozenTrial) -> float:
-        return float(ranks[trial.number])
-
-    return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), target=rank))
+    evaluator = FanovaImportanceEvaluator(seed=0)
+    return get_param_importances(study, evaluator=evaluator, target=lambda trial: float(ranks[trial.number]))

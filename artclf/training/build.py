@@ -1,7 +1,9 @@
 """The parts of a run: data, backbone, classifier and the depth of each stage, as the configuration asks for them."""
 
 import logging
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import lightning
@@ -47,6 +49,7 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     backbone = _load_backbone(config, progress)
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     require_memory(config, backbone, precision)
+    backbone = replace(backbone, body=deepcopy(backbone.body))  # of a multirun's jobs, each trains its own
     data = ArtData(config, backbone.interpolation)
     data.read(folder if is_main_process() else None)
     data.log_summary()
@@ -80,12 +83,26 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
 
 
 def _load_backbone(config: Config, progress: Progress) -> Backbone:
-    """The backbone with its weights; for a run that continues, with those it began with."""
-    library, name = config.model.library, config.model.name
-    if progress.weights is None:
-        return build_backbone(library, name, config.model.weights)
-    weights = "none" if progress.weights == "random" else progress.weights
-    return replace(build_backbone(library, name, weights), fallback=progress.fallback)
+    """The backbone with its weights, which the next run shares; for a run that continues, with those it began with."""
+    weights = {None: config.model.weights, "random": "none"}.get(progress.weights, progress.weights)
+    file = Path(str(weights)).expanduser()
+    changed = file.stat().st_mtime if file.is_file() else None
+    backbone, random = _seeded_backbone(config.model.library, config.model.name, str(weights), config.seed, changed)
+    torch.set_rng_state(random)
+    return backbone if progress.weights is None else replace(backbone, fallback=progress.fallback)
+
+
+@lru_cache(maxsize=1)  # most runs of a multirun begin with the same one
+def _seeded_backbone(
+    library: str,
+    name: str,
+    weights: str,
+    seed: int,
+    changed: float | None,  # noqa: ARG001 (when a file of weights was)
+) -> tuple[Backbone, torch.Tensor]:
+    """A backbone built from a seed, and the state of torch's random numbers after that."""
+    torch.manual_seed(seed)
+    return build_backbone(library, name, weights), torch.get_rng_state()
 
 
 def _require_both_classes(config: Config, data: ArtData) -> None:

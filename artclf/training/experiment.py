@@ -179,7 +179,7 @@ def _write_layers(file: Path, model: ArtClassifier, records: list[StageRecord]) 
 def draw_copies(file: Path, data: ArtData) -> None:
     """Draw a training image beside augmented copies of it, if training augments any."""
     dataset = data.dataset("train")
-    if dataset.altered(np.arange(len(dataset))).any():
+    if dataset.is_augmented(np.arange(len(dataset))).any():
         row = int(dataset.rows[dataset.copies.argmax()])
         strip = torch.cat([dataset.image_at(row, copy) for copy in range(COPIES + 1)], dim=2)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """What this machine has no device or memory for is refused before any work, with what it would take and what there is."""
 
 import os
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -60,6 +61,7 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
         )
 
 
+@lru_cache(maxsize=1)  # the runs of a multirun share the body
 def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
     """Count the numbers that a body's layers output for one image [1, 3, size, size], on torch's meta device.
 

@@ -38,9 +38,10 @@ def balanced(items: list[Item]) -> list[Item]:
 
 
 def build(weights: Path) -> tuple[ResNet, nn.Sequential]:
-    """ResNet-50's body with its weights, and a new head."""
+    """ResNet-50's body with the weights of a checkpoint of artclf's, and a new head."""
     body = resnet50(weights=None)
     body.fc = nn.Identity()
-    body.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    state = torch.load(weights, map_location="cpu", weights_only=True)["state_dict"]
+    body.load_state_dict({name.removeprefix("body."): state[name] for name in state if name.startswith("body.")})
     head = (nn.Linear(2048, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(256, 1))
     return body, nn.Sequential(*head)

@@ -1,12 +1,9 @@
 """How fast `artclf predict` is, as a share of the network's own speed.
 
 The network's own speed is that of a plain loop of torchvision's ResNet-50 over tensors that are ready, normalised and in the
-device's best precision and layout. Both run in one process, in turn, with random weights. The whole command is measured once
-more in a process of its own.
+device's best precision and layout. Both run in one process, in turn, with random weights.
 """
 
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,11 +14,12 @@ from benchmarks.bench import Bench
 from benchmarks.pictures import draw
 from benchmarks.results import Figure, interleaved, number, ratios
 
-COMMAND = "import sys; from artclf.cli import app; sys.argv[0] = 'artclf'; app()"
-
 
 def predict(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """Measure in a child, as what it imports is large."""
+    """`artclf predict` on a folder, against the network alone.
+
+    In a child, as what it imports is large. It takes 2 minutes on 2 cores.
+    """
     found, _ = bench.call("rows.predict.measure", repeat=bench.repeat, quick=bench.quick)
     share = found.pop("share")
     listed = ", ".join(f"{name} {number(value) if isinstance(value, float) else value}" for name, value in found.items())
@@ -29,7 +27,7 @@ def predict(bench: Bench) -> tuple[list[Figure], list[str]]:
 
 
 def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
-    """Both sides in turn: the share in each round, and images a second of `predict_files`, the loop and the whole command."""
+    """Both sides in turn: the share in each round, and images a second of `predict_files` and of the loop."""
     import torch  # noqa: PLC0415 (which benchmarks' own process does without)
     from torchvision.models import resnet50  # noqa: PLC0415
 
@@ -46,16 +44,12 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
     precision = resolve_precision("auto", "gpu" if device == "cuda" else "cpu")
     keep_freed_memory()
     with tempfile.TemporaryDirectory(prefix="artclf-predict-") as folder:
-        images, checkpoint = Path(folder) / "images", Path(folder) / "random.ckpt"
-        images.mkdir()
-        files = [images / f"{serial:06}.jpg" for serial in range(count)]
+        files = [Path(folder) / f"{serial:06}.jpg" for serial in range(count)]
         for serial, file in enumerate(files):
             draw(file, [serial], 512, 64)
         shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
         built = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown)
-        torch.save({"hyper_parameters": dict(built.hparams), "state_dict": built.state_dict()}, checkpoint)
         model = built.eval().to(device)
-
         bare = resnet50(weights=None, num_classes=1).eval().to(device, memory_format=torch.channels_last)
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
         pixels = torch.stack([ImageReader(size).read(file) for file in files])
@@ -79,14 +73,10 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
 
         interleaved(1, loop=loop, whole=whole)  # to warm up
         seconds = interleaved(repeat, loop=loop, whole=whole)
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", COMMAND, "predict", checkpoint, images], check=True, capture_output=True)
-        command = time.perf_counter() - began
     return {
         "share": ratios(seconds["loop"], seconds["whole"]),
         "predict": count / median(seconds["whole"]),
         "network": count / median(seconds["loop"]),
-        "command": count / command,
         "images": count,
         "precision": precision,
         "device": torch.cuda.get_device_name() if device == "cuda" else device,

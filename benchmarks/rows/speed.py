@@ -10,10 +10,11 @@ from pathlib import Path
 from statistics import NormalDist, mean, median
 from typing import Any
 
-from benchmarks.bench import IMPORTS, Bench, Run, quoted
+from artclf.config.command import quoted
+from benchmarks.bench import IMPORTS, Bench, Run
 from benchmarks.pictures import write_table
 from benchmarks.processes import ChildFailedError
-from benchmarks.results import Figure, SkippedError, interleaved, number, ratios, spread
+from benchmarks.results import Figure, SkippedError, interleaved, number
 
 RATES = ("1e-4", "2e-4", "3e-4", "5e-4", "7e-4", "1e-3", "2e-3", "3e-3", "5e-3", "1e-2")
 FAIR = (
@@ -29,18 +30,21 @@ EVERY, BATCH = 200, 256  # of the GPU: milliseconds between two samples of its u
 
 
 def seed_job(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """artclf with an empty cache and plain Lightning in turn, from the process's start to the figures of the test."""
+    """The seed study's job, from the process's start to metrics.json, against plain Lightning.
+
+    ResNet-50's head, then its last ten layers, with an empty cache. A round takes 1 minute of artclf, and 15–25 of plain
+    Lightning (4 with --plain-epochs 2).
+    """
     images = bench.prepare()
     sides = interleaved(bench.repeat, artclf=lambda: artclf_job(bench), plain=lambda: plain_job(bench))
     (ours, runs), (theirs, tests, epochs) = (list(zip(*side, strict=True)) for side in sides.values())
     run_all = (bench.plain_epochs or bench.epochs) >= bench.epochs
     extrapolated = "" if run_all else f" ({bench.plain_epochs} of {bench.epochs} epochs run, the rest extrapolated)"
-    texts = f"artclf {spread(ours, ' s')}, plain Lightning{extrapolated} {spread(theirs, ' s')}"
-    figures = [Figure("seed's job, times faster", ratios(theirs, ours), "×", "≥ 25", texts)]
+    figures = [Figure.ratio("seed's job, times faster than plain Lightning", theirs, ours, " s", "≥ 25")]
     notes = [
         f"{bench.epochs} epochs of the head and {bench.epochs} of the last ten layers, {bench.image_size} px, batch 32, no "
-        "early stopping. Both load one state dict, from a short run on the demo images.",
-        f"Plain Lightning: {epochs[0]}.",
+        "early stopping. Both begin with the same weights, from a short run on the demo images.",
+        f"Plain Lightning: {epochs[0]}{extrapolated}.",
         images,
     ]
     if run_all:
@@ -77,7 +81,10 @@ def plain_job(bench: Bench) -> tuple[float, dict[str, float], str]:
 
 
 def floor(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """artclf, and the floor's parts, in turn."""
+    """The same job against the least that it can cost, part by part.
+
+    A round takes 2 minutes on 2 cores.
+    """
     images = bench.prepare()
 
     def parts() -> dict[str, float]:
@@ -88,14 +95,16 @@ def floor(bench: Bench) -> tuple[list[Figure], list[str]]:
     found: dict[str, list[Any]] = interleaved(bench.repeat, artclf=lambda: artclf_job(bench)[0], floor=parts)
     ours, least = found.values()
     sums = [sum(each.values()) for each in least]
+    figure = Figure.ratio("seed's job, times its floor", ours, sums, " s", "≤ 1.5")
     listed = ", ".join(f"{name} {number(median(each[name] for each in least))} s" for name in least[0])
-    sides = f"artclf {spread(ours, ' s')}, floor {spread(sums, ' s')}"
-    figure = Figure("seed's job, times its floor", ratios(ours, sums), "×", "≤ 1.5", sides)
     return [figure], [f"The floor's parts: {listed}.", FLOOR, images]
 
 
 def sweep(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """The sweep and a run in turn, each a whole process with an empty cache."""
+    """Twenty settings of head and learning rate on a frozen backbone, against one run.
+
+    Each is a whole process with an empty cache. A round takes 2 minutes on 2 cores.
+    """
     images = bench.prepare()
     rates = RATES[:2] if bench.quick else RATES
     job = [*bench.job, "stages.head.unfreeze=0", f"stages.head.max_epochs={bench.epochs}"]
@@ -106,16 +115,16 @@ def sweep(bench: Bench) -> tuple[list[Figure], list[str]]:
             return bench.train(side, words, cache).process.seconds
 
     many, one = interleaved(bench.repeat, sweep=lambda: seconds("sweep", swept), one=lambda: seconds("one", job)).values()
-    name = f"{2 * len(rates)} settings"
-    figure = Figure(
-        f"{name}, times one run", ratios(many, one), "×", "< 3", f"{spread(many, ' s')} against {spread(one, ' s')}"
-    )
+    figure = Figure.ratio(f"{2 * len(rates)} settings, times one run", many, one, " s", "< 3")
     note = f"{bench.epochs} epochs of the head each, {bench.image_size} px, in one process; the comparison page is counted."
     return [figure], [note, images]
 
 
 def all_layers(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """artclf, plain Lightning and the bare loop in turn."""
+    """Training all layers of ResNet-50 against plain Lightning and the bare loop.
+
+    A round takes 7 minutes on 2 cores.
+    """
     images = bench.prepare()
     epochs = 2 if bench.quick else 3
 
@@ -128,16 +137,18 @@ def all_layers(bench: Bench) -> tuple[list[Figure], list[str]]:
         bench.repeat, artclf=lambda: _artclf(bench, epochs)[0], plain=plain, bare=lambda: _bare(bench, epochs, **bench.peer)
     )
     ours, theirs, bare = sides.values()
-    texts = [f"{spread(ours, '/s')} against {spread(others, '/s')}" for others in (theirs, bare)]
     figures = [
-        Figure("all layers, times faster than plain Lightning", ratios(ours, theirs), "×", "≥ 2.5", texts[0]),
-        Figure("all layers, share of the bare loop's speed", ratios(ours, bare), "", "≥ 0.95", texts[1]),
+        Figure.ratio("all layers, times faster than plain Lightning", ours, theirs, "/s", "≥ 2.5"),
+        Figure.ratio("all layers, times the bare loop's speed", ours, bare, "/s", "≥ 0.95"),
     ]
     return figures, [f"{bench.image_size} px, batch 32, {epochs} epochs.", FAIR, images]
 
 
 def compiled(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """All layers with trainer.compile and without, in turn."""
+    """What trainer.compile=true gains when all layers are trained.
+
+    A round takes 8 minutes on 2 cores.
+    """
     images = bench.prepare()
     epochs = 2 if bench.quick else 4
     on, off = interleaved(
@@ -145,18 +156,20 @@ def compiled(bench: Bench) -> tuple[list[Figure], list[str]]:
         compiled=lambda: _artclf(bench, epochs, "trainer.compile=true", side="compiled"),
         eager=lambda: _artclf(bench, epochs, "trainer.compile=false", side="eager"),
     ).values()
-    speeds = [[speed for speed, *_ in side] for side in (on, off)]
-    seconds = [[run.process.seconds for *_, run in side] for side in (on, off)]
-    texts = [f"{spread(a, unit)} against {spread(b, unit)}" for (a, b), unit in ((speeds, "/s"), (seconds, " s"))]
+    fast, slow = ([speed for speed, *_ in side] for side in (on, off))
+    long, short = ([run.process.seconds for *_, run in side] for side in (on, off))
     figures = [
-        Figure("compiled, times faster in later epochs", ratios(*speeds), "×", "", texts[0]),
-        Figure(f"compiled, times the seconds of a run of {epochs} epochs", ratios(*seconds), "×", "", texts[1]),
+        Figure.ratio("compiled, times faster in later epochs", fast, slow, "/s"),
+        Figure.ratio(f"compiled, times the seconds of a run of {epochs} epochs", long, short, " s"),
     ]
     return figures, [f"All layers of ResNet-50, {bench.image_size} px.", FAIR, images]
 
 
 def gpu(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """artclf and the bare loop in turn, on many small images."""
+    """Training all layers of ResNet-50 on a GPU from stored images, and how busy the GPU is.
+
+    Against the bare loop, on many small images.
+    """
     try:
         bench.child("is-there", [sys.executable, "-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"])
     except ChildFailedError as error:
@@ -166,8 +179,8 @@ def gpu(bench: Bench) -> tuple[list[Figure], list[str]]:
     with bench.temporary() as folder:
         images, table, cache = bench.distinct(folder, count, 256), folder / "images.csv", folder / "cache"
         write_table(table, {"train": count * 18 // 20, "val": count // 20, "test": count // 20})
-        job = ["data=csv", f"data.csv={quoted(table)}", f"data.root={quoted(images)}", "balance=none", "trainer=gpu"]
-        job += ["model=resnet50", f"model.weights={quoted(bench.weights)}", "callbacks.early_stopping=null"]
+        job = ["data=csv", f"data.csv={quoted(str(table))}", f"data.root={quoted(str(images))}", "balance=none", "trainer=gpu"]
+        job += ["model=resnet50", f"model.weights={quoted(str(bench.weights))}", "callbacks.early_stopping=null"]
         job += [f"data.batch_size={BATCH}", f"data.image_size={bench.image_size}"]
         peer = {"manifest": table, "root": images, "weights": bench.weights, "image_size": bench.image_size}
 
@@ -182,9 +195,8 @@ def gpu(bench: Bench) -> tuple[list[Figure], list[str]]:
         ours, bare = interleaved(
             bench.repeat, artclf=artclf, bare=lambda: _bare(bench, epochs, **peer, batch_size=BATCH)
         ).values()
-    sides = f"{spread(ours, '/s')} against {spread(bare, '/s')}"
     figures = [
-        Figure("on a GPU, share of the bare loop's speed", ratios(ours, bare), "", "", sides),
+        Figure.ratio("on a GPU, times the bare loop's speed", ours, bare, "/s"),
         Figure("on a GPU, share of the time that it is busy", busy, "%"),
     ]
     note = (

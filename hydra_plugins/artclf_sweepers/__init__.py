@@ -55,10 +55,6 @@ class LaunchingSweeper(Sweeper):
     def run(self, folder: Path, arguments: list[str]) -> bool:
         """Run the jobs, each in a subfolder of `folder`; return whether that succeeded."""
 
-    def launch(self, jobs: list[list[str]], first: int) -> None:
-        """Run jobs: the overrides of each, and the number of the first."""
-        self.launcher.launch(jobs, initial_job_idx=first)
-
 
 class OptunaSweeper(LaunchingSweeper):
     """Searches with Optuna. The options and the search space (`params`) are described in conf/sweep/optuna.yaml."""
@@ -76,7 +72,7 @@ class OptunaSweeper(LaunchingSweeper):
         )
         monitor = self.composed.monitor
         search = Search(folder, searched, fixed, metric=monitor.metric, mode=monitor.mode, options=Options(**self.options))
-        finished = search.run(self.launch, lambda words: self.loader.load_sweep_config(self.composed, words))
+        finished = search.run(self.launcher.launch, lambda words: self.loader.load_sweep_config(self.composed, words))
         if not finished:
             log.error("no trial finished; the reasons are in %s", folder / "sweep.html")
         return finished
@@ -92,7 +88,7 @@ class HoldoutSweeper(LaunchingSweeper):
 
         composed = self.loader.load_sweep_config(self.composed, arguments)
         config = validate(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
-        holdout = leave_each_out(config, folder, arguments, self.launch)
+        holdout = leave_each_out(config, folder, arguments, self.launcher.launch)
         print_holdout(holdout, folder)
         return not holdout.failed
 
@@ -105,9 +101,8 @@ class OptunaSweeperConf(Options):
     params: dict[str, str] = field(default_factory=dict)
 
 
-def _store(name: str, node: Any) -> None:
+for name, node in (
+    ("artclf_optuna", OptunaSweeperConf),
+    ("artclf_holdout", {"_target_": "hydra_plugins.artclf_sweepers.HoldoutSweeper"}),
+):
     ConfigStore.instance().store(group="hydra/sweeper", name=name, node=node, provider="artclf")
-
-
-_store("artclf_optuna", OptunaSweeperConf)
-_store("artclf_holdout", {"_target_": "hydra_plugins.artclf_sweepers.HoldoutSweeper"})

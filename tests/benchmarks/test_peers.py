@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
 from benchmarks.first_step import EpochClock, FirstStep
 from benchmarks.peers.images import Item, balanced, read_splits
-from benchmarks.pictures import draw_artbench, draw_distinct, make_tree, write_table
+from benchmarks.pictures import draw_artbench, draw_distinct, write_table
 
 
 def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None:
@@ -27,9 +26,9 @@ def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None
     assert items[1].file == Path("root/000/000001.jpg")
 
 
-@pytest.mark.parametrize("make", [lambda root: draw_artbench(root, 16, 1000), lambda root: make_tree(root, 1000)])
-def test_trees_are_laid_out_as_ai_artbench_is(make: Callable[[Path], int], tmp_path: Path) -> None:
-    assert make(tmp_path) == 177
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_tree_is_laid_out_as_ai_artbench_is(tmp_path: Path, *, linked: bool) -> None:
+    assert draw_artbench(tmp_path, 16, 1000, linked=linked) == 177
     table = read_ai_artbench(tmp_path).table
     assert len(table) == 177
     assert table["style"].nunique() == 10

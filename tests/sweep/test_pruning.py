@@ -13,7 +13,7 @@ from artclf.config.schema import PruningConfig
 from artclf.errors import ArtclfError
 from artclf.run_folder import JOURNAL_FILE
 from artclf.sweep.callbacks import Pruned
-from artclf.sweep.pruning import OPTIONS, STUDY, Pruning, storage
+from artclf.sweep.pruning import OPTIONS, STUDY, Pruning, open_trial, storage
 
 pytestmark = pytest.mark.filterwarnings("default")  # Lightning on how few batches and workers these fits have
 
@@ -69,8 +69,19 @@ def fit(study: optuna.Study, tmp_path: Path, losses: list[float], before: int = 
     return study.trials[trial.number].intermediate_values
 
 
-def test_a_good_trial_is_fitted_to_its_end(study: optuna.Study, tmp_path: Path) -> None:
-    assert fit(study, tmp_path, [0.5, 0.4, 0.2]) == pytest.approx({1: 0.5, 2: 0.4, 3: 0.2})
+@pytest.mark.parametrize(
+    ("losses", "startup_trials", "reported"),
+    [
+        ([0.5, 0.4, 0.2], 2, {1: 0.5, 2: 0.4, 3: 0.2}),  # good
+        ([0.9, 0.8, 0.7], 3, {1: 0.9, 2: 0.8, 3: 0.7}),  # bad, before enough trials have finished
+        ([0.5, float("nan"), float("nan")], 2, {1: 0.5}),  # diverges, and fails by itself
+    ],
+)
+def test_these_trials_are_fitted_to_their_end(
+    study: optuna.Study, tmp_path: Path, losses: list[float], startup_trials: int, reported: dict[int, float]
+) -> None:
+    study.set_user_attr(OPTIONS, {"pruner_startup_trials": startup_trials, "pruner_warmup_epochs": 1})
+    assert fit(study, tmp_path, losses) == pytest.approx(reported)
 
 
 def test_a_bad_trial_is_stopped_after_its_epoch_but_not_its_first(study: optuna.Study, tmp_path: Path) -> None:
@@ -85,19 +96,8 @@ def test_a_bad_trial_is_stopped_after_its_epoch_but_not_its_first(study: optuna.
     assert stop.value.epoch == 3
 
 
-def test_nothing_is_stopped_before_enough_trials_have_finished(study: optuna.Study, tmp_path: Path) -> None:
-    study.set_user_attr(OPTIONS, {"pruner_startup_trials": 3, "pruner_warmup_epochs": 1})
-    assert len(fit(study, tmp_path, [0.9, 0.8, 0.7])) == 3
-
-
-def test_a_diverging_trial_is_left_to_fail_by_itself(study: optuna.Study, tmp_path: Path) -> None:
-    assert fit(study, tmp_path, [0.5, float("nan"), float("nan")]) == pytest.approx({1: 0.5})
-
-
 def test_a_missing_journal_or_trial_is_named(study: optuna.Study, tmp_path: Path) -> None:
-    for file, number, message in (
-        ("nowhere", 0, "there is no such file here"),
-        (JOURNAL_FILE, 77, r"pruning\.trial=77: .* holds no such trial"),
-    ):
-        with pytest.raises(ArtclfError, match=message):
-            Pruning(PruningConfig(storage=str(tmp_path / file), trial=number), "val/loss", 0)
+    with pytest.raises(ArtclfError, match="there is no such file here"):
+        open_trial(PruningConfig(storage=str(tmp_path / "nowhere"), trial=0))
+    with pytest.raises(ArtclfError, match=r"pruning\.trial=77: .* holds no such trial"):
+        open_trial(PruningConfig(storage=str(tmp_path / JOURNAL_FILE), trial=77))
