@@ -25,7 +25,7 @@ from artclf.evaluation.groups import group_metrics
 from artclf.evaluation.metrics import by_split, split_metrics
 from artclf.evaluation.robustness import compare_forms
 from artclf.inference.audit import audit_survey
-from artclf.inference.score import reader, score_images
+from artclf.inference.score import THREADS, reader, score_images
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.run_page import write_report
