@@ -83,7 +83,7 @@ def _target_mistakes(group: str, name: str, target: Mapping[str, Any], run: Path
         unknown = target.keys() - parameters.keys() - {"_target_"}
         lines += [f"{key}.{option}: unknown key{nearest(option, parameters)}" for option in sorted(unknown)]
     for needing, package in EXTRAS.items():
-        if issubclass(kind, needing) and find_spec(package) is None:
+        if issubclass(kind, needing) and getattr(find_spec(package), "origin", None) is None:  # W&B's folder wandb has none
             lines.append(f'{key}: needs the package {package}, which is not installed; type pip install -e ".[{package}]"')
     if issubclass(kind, ModelCheckpoint):
         lines += _checkpoint_mistakes(key, target, target.keys() & parameters.keys(), fixed)

@@ -34,7 +34,7 @@ from artclf.training.build import Built, build
 from artclf.training.loggers import RunLogger, log_results, open_loggers, run_ids
 from artclf.training.resume import StageRecord, open_run_folder
 from artclf.training.stages import best_record, fit_stages
-from artclf.training.trainer import make_trainer
+from artclf.training.trainer import interruptible, make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,8 @@ def _test(built: Built, folder: Path, records: list[StageRecord], features: Feat
     trainer = make_trainer(built.config, folder, built.precision, stage=None)
     best = records.index(best_record(records, built.config.monitor.mode))
     features.offer(max(record.layers for record in records[: best + 1]), trainer)
-    trainer.test(built.model, datamodule=built.data, verbose=False)
+    with interruptible(trainer):
+        trainer.test(built.model, datamodule=built.data, verbose=False)
     return trainer
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -124,8 +125,8 @@ def log_results(loggers: list[RunLogger], metrics: Mapping[str, Any], records: l
 
 
 def reason_of(error: Exception) -> str:
-    """The first line of what an exception of a library says."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """What an exception of a library says, on one line."""
+    return shorten(str(error), 600, placeholder=" …") or type(error).__name__
 
 
 def _open(key: str, target: Target, folder: Path, values: Mapping[Any, Any], run_id: str | None) -> RunLogger:

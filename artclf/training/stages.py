@@ -13,7 +13,6 @@ from typing import Any
 import lightning
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
@@ -25,7 +24,7 @@ from artclf.training.build import Built
 from artclf.training.epochs import EpochTable
 from artclf.training.loggers import RunLogger
 from artclf.training.resume import StageRecord
-from artclf.training.trainer import make_trainer
+from artclf.training.trainer import interruptible, make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -120,12 +119,8 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
 def _fit(trainer: Trainer, built: Built, checkpoint: Path | None) -> None:
     if checkpoint is not None:
         log.info("it continues from %s", checkpoint)
-    try:
+    with interruptible(trainer):
         trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stop:  # what Lightning makes of Ctrl-C, after its clean-up
-        if trainer.state.status == TrainerStatus.INTERRUPTED:
-            raise KeyboardInterrupt from stop
-        raise
 
 
 def _finish_stage(trainer: Trainer, built: Built, name: str, epochs_before: int) -> StageRecord:

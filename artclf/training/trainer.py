@@ -1,12 +1,14 @@
 """A stage's Lightning Trainer, with the callbacks of the configuration."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_class
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ProgressBar
+from lightning.pytorch.trainer.states import TrainerStatus
 
 from artclf.config.schema import Config, Target
 from artclf.errors import ArtclfError
@@ -58,6 +60,17 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # ours counts each image once, and keeps its weights
     )
+
+
+@contextmanager
+def interruptible(trainer: Trainer) -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt, of which Lightning makes a SystemExit after its clean-up."""
+    try:
+        yield
+    except SystemExit as stop:
+        if trainer.state.status == TrainerStatus.INTERRUPTED:
+            raise KeyboardInterrupt from stop
+        raise
 
 
 def _build_callback(config: Config, key: str, target: Target, folder: Path, stage: str | None) -> Any:
