@@ -3,14 +3,13 @@
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_class
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -24,11 +23,6 @@ from artclf.run_folder import CONFIG_FILE
 BASES: dict[str, type] = {"callbacks": Callback, "logger": Logger}
 TRUSTED = ("artclf", "lightning", "torch")  # packages whose classes a run folder may name
 PLACES = ("artifact_location", "dir", "dirpath", "offline_directory", "root", "root_dir", "save_dir", "tracking_uri")
-EXTRAS: dict[type, str] = {  # the package that a logger needs; the extra that brings it has the same name
-    TensorBoardLogger: "tensorboard",
-    WandbLogger: "wandb",
-    MLFlowLogger: "mlflow",
-}
 CHANGEABLE = {  # options of the two checkpoints with a fixed meaning: the best weights, and the last state
     "best": ("save_weights_only", "verbose"),
     "last": ("verbose",),
@@ -82,9 +76,6 @@ def _target_mistakes(group: str, name: str, target: Mapping[str, Any], run: Path
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         unknown = target.keys() - parameters.keys() - {"_target_"}
         lines += [f"{key}.{option}: unknown key{nearest(option, parameters)}" for option in sorted(unknown)]
-    for needing, package in EXTRAS.items():
-        if issubclass(kind, needing) and getattr(find_spec(package), "origin", None) is None:  # W&B's folder wandb has none
-            lines.append(f'{key}: needs the package {package}, which is not installed; type pip install -e ".[{package}]"')
     if issubclass(kind, ModelCheckpoint):
         lines += _checkpoint_mistakes(key, target, target.keys() & parameters.keys(), fixed)
     if issubclass(kind, ModelCheckpoint | EarlyStopping) and fixed is None:

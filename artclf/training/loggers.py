@@ -17,12 +17,12 @@ from artclf.config.schema import Config, Target
 from artclf.errors import ArtclfError
 from artclf.run_folder import MULTIRUN_FILE
 from artclf.sweep.callbacks import Pruned
-from artclf.training.check import EXTRAS
 from artclf.training.resume import StageRecord
 
 log = logging.getLogger(__name__)
 
 RUN_ID: dict[type, str] = {WandbLogger: "id", MLFlowLogger: "run_id"}  # the option by which a logger continues a run of its own
+EXTRAS: dict[type, str] = {WandbLogger: "wandb", MLFlowLogger: "mlflow", TensorBoardLogger: "tensorboard"}
 EXIT_CODES = {"success": 0, "failed": 1, "killed": 255}  # of W&B; 255 is its own for Ctrl-C
 NOT_LOGGED = {"resume", "pruning"}  # an attempt's own settings: MLflow lets no parameter change
 
@@ -168,6 +168,8 @@ def _defaults(kind: type, options: Mapping[str, Any], folder: Path) -> dict[str,
 
         return {"tracking_uri": mlflow.get_tracking_uri(), "run_name": f"{group}/{folder.name}" if group else folder.name}
     if issubclass(kind, WandbLogger):
+        import wandb  # noqa: F401, PLC0415 (for its own reason, where it can't be imported)
+
         names = {"name": ("WANDB_NAME", folder.name), "group": ("WANDB_RUN_GROUP", group)}
         place = {} if options.get("dir") else {"save_dir": os.environ.get("WANDB_DIR", str(folder))}
         return place | {option: value for option, (variable, value) in names.items() if variable not in os.environ}

@@ -11,9 +11,9 @@ import pytest
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import Logger
 
+from artclf.config import check
 from artclf.errors import ArtclfError
 from artclf.sweep.callbacks import Pruned
-from artclf.training import check
 from artclf.training.loggers import RUN_ID, open_loggers, run_ids
 from tests.conftest import FAST, config_of
 
@@ -171,15 +171,17 @@ LEFT_BY_WANDB = importlib.machinery.ModuleSpec("wandb", None)  # of a folder wan
 def test_what_is_missing_is_named_before_any_work(train, monkeypatch: pytest.MonkeyPatch, name: str, spec: Any) -> None:
     monkeypatch.setattr(check, "find_spec", lambda package: spec)
     done = train(*FAST, f"logger={name}")
-    line = f'error: logger.{name}: needs the package {name}, which is not installed; type pip install -e ".[{name}]"'
+    line = f'error: logger={name} is not installed; type pip install -e ".[{name}]"'
     assert (done.code, done.printed) == (2, line + "\n")
 
 
-def test_what_an_installed_one_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mlflow", None)
-    monkeypatch.setattr(check, "find_spec", lambda package: check)
-    with pytest.raises(ArtclfError, match=r'mlflow.*; type pip install -e "\.\[mlflow\]"$'):
-        open_loggers(config_of("logger=mlflow"), tmp_path, {}).__enter__()
+@pytest.mark.parametrize(("name", "missing"), [("mlflow", "mlflow"), ("wandb", "wandb"), ("mlflow", "mlflow.tracking")])
+def test_what_can_not_be_imported_later_is_named(tmp_path: Path, monkeypatch, name: str, missing: str) -> None:
+    if "." in missing:
+        pytest.importorskip(name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ArtclfError, match=rf'opened: .*{missing}.*; type pip install -e "\.\[{name}\]"$'):
+        open_loggers(config_of(f"logger={name}"), tmp_path, {}).__enter__()
 
 
 @pytest.mark.filterwarnings("ignore")
