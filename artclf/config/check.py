@@ -22,6 +22,9 @@ from artclf.errors import ArtclfError, nearest
 
 NEEDED = {  # (group, choice) → the module that it needs, and the extra that brings it
     ("sweep", "optuna"): ("optuna", "sweep"),
+    ("logger", "tensorboard"): ("tensorboard", "tensorboard"),
+    ("logger", "wandb"): ("wandb", "wandb"),
+    ("logger", "mlflow"): ("mlflow", "mlflow"),
     ("hydra/launcher", "joblib"): ("hydra_plugins.hydra_joblib_launcher", "joblib"),
     ("hydra/launcher", "ray"): ("hydra_plugins.hydra_ray_launcher", "ray"),
     ("hydra/launcher", "submitit_local"): ("hydra_plugins.hydra_submitit_launcher", "slurm"),
@@ -81,7 +84,8 @@ def _configured_space(chosen: Mapping[str, str], typed: Sequence[Override]) -> M
 def _sweep_mistakes(chosen: Mapping[str, str], swept: Sequence[Override], words: list[str], *, multirun: bool) -> Iterator[str]:
     """What a sweep lacks: a package, the flag -m, or a search for its intervals."""
     for (group, name), (module, extra) in NEEDED.items():
-        if chosen.get(group) == name and find_spec(module) is None:
+        # a folder without code, as W&B leaves one, has no origin
+        if chosen.get(group) == name and getattr(find_spec(module), "origin", None) is None:
             yield f'{group}={name} is not installed; type pip install -e ".[{extra}]"'
     search = chosen.get("sweep") == "optuna"
     if (search or swept) and not multirun:

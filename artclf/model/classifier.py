@@ -64,7 +64,7 @@ class ArtClassifier(LightningModule):
         backbone: Backbone | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["backbone"])
+        self.save_hyperparameters(ignore=["backbone"], logger=False)  # loggers get the whole configuration
         self.hparams["format"] = FORMAT
         self.image_size: int = preprocessing["image_size"]
         self.interpolation: str = preprocessing["interpolation"]

@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,10 @@ from artclf.report.format import guessing
 from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE
 from artclf.runtime import is_main_process
 from artclf.training.build import Built, build
+from artclf.training.loggers import RunLogger, log_results, open_loggers, run_ids
 from artclf.training.resume import StageRecord, open_run_folder
 from artclf.training.stages import best_record, fit_stages
-from artclf.training.trainer import make_trainer
+from artclf.training.trainer import interruptible, make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -72,22 +73,29 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     started -= progress.seconds  # spent before an interruption
     # 2. build
     built = build(config, progress, folder)
-    model, data = built.model, built.data
+    built = replace(built, fallbacks=[*fallbacks, *built.fallbacks])
+    with open_loggers(built.config, folder, progress.loggers) as loggers, _compiler_errors():
+        built = replace(built, progress=replace(built.progress, loggers=run_ids(loggers)))
+        return _train_and_test(built, folder, loggers, started)
+
+
+def _train_and_test(built: Built, folder: Path, loggers: list[RunLogger], started: float) -> dict[str, Any]:
+    """What follows the building of the parts; returns what `run` returns."""
+    config, model, data = built.config, built.model, built.data
     features = FeatureCache(model, data, config.cache)
-    with _compiler_errors():
-        # 3. train the stages
-        records = fit_stages(built, folder, features, started)
-        # 4. test the best weights
-        trainer = _test(built, folder, records, features)
+    # 3. train the stages
+    records = fit_stages(built, folder, features, loggers, started)
+    # 4. test the best weights
+    trainer = _test(built, folder, records, features)
     rows, p_ai = model.tested()
     predictions = data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
     device = trainer.strategy.root_device
     facts = {
         **_run_facts(built, records),
         **environment(device),
-        "command": progress.command,
-        "resumed": progress.resumed,
-        "fallbacks": [*fallbacks, *built.fallbacks, *data.fallbacks],
+        "command": built.progress.command,
+        "resumed": built.progress.resumed,
+        "fallbacks": [*built.fallbacks, *data.fallbacks],
     }
     if not is_main_process():
         return facts
@@ -109,6 +117,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         draw_copies(folder / "figures" / "copies.png", data)
     if (warning := guessing(metrics)) is not None:
         log.warning("%s", warning)
+    log_results(loggers, metrics, records)
+    metrics["fallbacks"] += [line for logger in loggers for line in logger.fallbacks]
     write_results(folder, metrics, started, report=config.report)
     (folder / PROGRESS_FILE).unlink()
     return metrics
@@ -119,7 +129,8 @@ def _test(built: Built, folder: Path, records: list[StageRecord], features: Feat
     trainer = make_trainer(built.config, folder, built.precision, stage=None)
     best = records.index(best_record(records, built.config.monitor.mode))
     features.offer(max(record.layers for record in records[: best + 1]), trainer)
-    trainer.test(built.model, datamodule=built.data, verbose=False)
+    with interruptible(trainer):
+        trainer.test(built.model, datamodule=built.data, verbose=False)
     return trainer
 
 

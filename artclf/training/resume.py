@@ -44,6 +44,7 @@ class StageRecord:
     score: float | None  # the monitored metric at that epoch; None where no checkpoint was kept
     seconds: float
     checkpoint: str | None  # the file of its best weights in checkpoints/
+    steps: int = 0  # of the optimiser
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Progress:
     precision: str | None = None
     manifest_sha256: str | None = None
     versions: dict[str, str] = field(default_factory=dict)  # of the packages that results depend on
+    loggers: dict[str, str] = field(default_factory=dict)  # key → the id of the logger's own run
     stages: list[StageRecord] = field(default_factory=list)  # those that are finished
     seconds: float = 0.0  # spent until the last of these was written
     resumed: int = 0  # how many times the run has continued

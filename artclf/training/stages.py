@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 import lightning
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
@@ -22,13 +22,16 @@ from artclf.run_folder import CHECKPOINTS, replacing
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
 from artclf.training.epochs import EpochTable
+from artclf.training.loggers import RunLogger
 from artclf.training.resume import StageRecord
-from artclf.training.trainer import make_trainer
+from artclf.training.trainer import interruptible, make_trainer
 
 log = logging.getLogger(__name__)
 
 
-def fit_stages(built: Built, folder: Path, features: FeatureCache, started: float) -> list[StageRecord]:
+def fit_stages(
+    built: Built, folder: Path, features: FeatureCache, loggers: Sequence[RunLogger], started: float
+) -> list[StageRecord]:
     """Fit the stages that are not finished, and leave the best weights of all in the model and in best.ckpt.
 
     Where the run continues, its next stage starts from last.ckpt. progress.json is written at the end of each stage.
@@ -37,6 +40,7 @@ def fit_stages(built: Built, folder: Path, features: FeatureCache, started: floa
         built: the parts of the run.
         folder: the run folder.
         features: computes the outputs of a stage's frozen layers once, where that is possible.
+        loggers: of the run.
         started: when the run began, by `time.perf_counter`.
 
     Raises:
@@ -60,7 +64,9 @@ def fit_stages(built: Built, folder: Path, features: FeatureCache, started: floa
         lightning.seed_everything(config.seed + number, workers=True, verbose=False)  # whatever the stage before has drawn
         model.begin(stage, depths[number], config.seed + number)
         log.info("stage %s: %s", name, model.what_trains())
-        trainer = make_trainer(config, folder, built.precision, name)
+        for logger in loggers:
+            logger.follow(records)
+        trainer = make_trainer(config, folder, built.precision, name, loggers)
         features.prepare(name, depths[number], trainer, later=depths[number + 1 :])
         if config.trainer.compile:
             model.compile_what_trains()
@@ -113,12 +119,8 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
 def _fit(trainer: Trainer, built: Built, checkpoint: Path | None) -> None:
     if checkpoint is not None:
         log.info("it continues from %s", checkpoint)
-    try:
+    with interruptible(trainer):
         trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as stop:  # what Lightning makes of Ctrl-C, after its clean-up
-        if trainer.state.status == TrainerStatus.INTERRUPTED:
-            raise KeyboardInterrupt from stop
-        raise
 
 
 def _finish_stage(trainer: Trainer, built: Built, name: str, epochs_before: int) -> StageRecord:
@@ -141,6 +143,7 @@ def _finish_stage(trainer: Trainer, built: Built, name: str, epochs_before: int)
         score=float(best.best_model_score) if best is not None and best.best_model_score is not None else None,
         seconds=round(table.seconds, 2),
         checkpoint=Path(best.best_model_path).name if best is not None else None,
+        steps=trainer.global_step,
     )
 
 

@@ -1,23 +1,24 @@
-"""A stage's Lightning Trainer, with the callbacks and loggers of the configuration."""
+"""A stage's Lightning Trainer, with the callbacks of the configuration."""
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_class
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ProgressBar
-from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
+from lightning.pytorch.trainer.states import TrainerStatus
 
 from artclf.config.schema import Config, Target
 from artclf.errors import ArtclfError
 from artclf.model.checkpoint import CheckpointFiles
 from artclf.run_folder import CHECKPOINTS, EPOCHS_FILE
 from artclf.training.epochs import EpochTable
+from artclf.training.loggers import RunLogger, reason_of
 
 
-def make_trainer(config: Config, folder: Path, precision: str, stage: str | None) -> Trainer:
+def make_trainer(config: Config, folder: Path, precision: str, stage: str | None, loggers: Sequence[RunLogger] = ()) -> Trainer:
     """Make the Trainer of a stage; for the test (None), with no callbacks but the progress bar.
 
     Args:
@@ -25,17 +26,16 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         folder: the run folder.
         precision: as Lightning names it.
         stage: the stage's name.
+        loggers: of the run, which get the stage's figures.
 
     Raises:
-        ArtclfError: where a callback or a logger can't be made.
+        ArtclfError: where a callback can't be made.
     """
     options = config.trainer.model_dump(exclude={"precision", "deterministic", "channels_last", "compile"})
     callbacks = [_build_callback(config, key, target, folder, stage) for key, target in config.callbacks.items() if target]
-    loggers = []
     if stage is None:
         callbacks = [callback for callback in callbacks if isinstance(callback, ProgressBar)]
     else:
-        loggers = [_build_logger(key, target, folder, stage) for key, target in config.logger.items() if target]
         names = list(config.stages)
         epochs = EpochTable(folder / EPOCHS_FILE, stage, earlier=names[: names.index(stage)])
         callbacks.append(epochs)
@@ -51,7 +51,7 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         precision=precision,  # type: ignore[arg-type]
         max_epochs=int(config.stages[stage].max_epochs) if stage else None,
         callbacks=callbacks,
-        logger=loggers or False,
+        logger=list(loggers) or False,
         plugins=[CheckpointFiles()],
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
@@ -60,6 +60,17 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # ours counts each image once, and keeps its weights
     )
+
+
+@contextmanager
+def interruptible(trainer: Trainer) -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt, of which Lightning makes a SystemExit after its clean-up."""
+    try:
+        yield
+    except SystemExit as stop:
+        if trainer.state.status == TrainerStatus.INTERRUPTED:
+            raise KeyboardInterrupt from stop
+        raise
 
 
 def _build_callback(config: Config, key: str, target: Target, folder: Path, stage: str | None) -> Any:
@@ -76,22 +87,7 @@ def _build_callback(config: Config, key: str, target: Target, folder: Path, stag
             options |= {"monitor": config.monitor.metric, "mode": config.monitor.mode}
     if issubclass(kind, EarlyStopping) and stage and config.stages[stage].patience:
         options["patience"] = config.stages[stage].patience
-    return _build(f"callbacks.{key}", kind, options)
-
-
-def _build_logger(key: str, target: Target, folder: Path, stage: str) -> Any:
-    kind = get_class(target.target)
-    options = dict(target.options)
-    if "save_dir" in inspect.signature(kind).parameters:
-        options.setdefault("save_dir", str(folder / "mlflow" if issubclass(kind, MLFlowLogger) else folder))
-    if issubclass(kind, TensorBoardLogger):
-        options["version"] = stage  # else the stages' steps would overlap
-    return _build(f"logger.{key}", kind, options)
-
-
-def _build(key: str, kind: type, options: Mapping[str, Any]) -> Any:
     try:
         return kind(**options)
     except Exception as error:  # whatever a class of Lightning's, or of the user's own, raises
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ArtclfError(f"{key}: {kind.__name__} can't be made: {reason}") from error
+        raise ArtclfError(f"callbacks.{key}: {kind.__name__} can't be made: {reason_of(error)}") from error
