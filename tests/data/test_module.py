@@ -49,11 +49,11 @@ def test_the_same_seed_gives_the_same_epoch_with_or_without_workers(pictures: Pa
 def test_unreadable_files_are_listed_and_too_many_stop_the_run(pictures: Path, tmp_path: Path) -> None:
     root = shutil.copytree(pictures, tmp_path / "images")
     (root / "train" / "ai" / "alpha" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
-    (root / "train" / "human" / "film.mp4").write_bytes(b"film")
+    (root / "train" / "human" / "empty.png").write_bytes(b"")
     data = art_data(root, "data.max_rejected=0.5")
     data.read(tmp_path)
     listed = pd.read_csv(tmp_path / "rejected.csv")
-    assert listed["path"].tolist() == ["train/ai/alpha/broken.jpg", "train/human/film.mp4"]
+    assert listed["path"].tolist() == ["train/ai/alpha/broken.jpg", "train/human/empty.png"]
     assert listed["reason"].notna().all()
     assert not data.manifest.table["path"].isin(listed["path"]).any()
     data.config = data.config.model_copy(update={"max_rejected": 0.01})
