@@ -53,10 +53,9 @@ class Manifest:
             (good if all(map(is_printable, row)) else bad).append(row)
         table = pd.DataFrame(good, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
         if table.empty:
-            named = f"; the names of {len(bad)} are not UTF-8 or hold control characters: rename them" if bad else ""
-            raise ArtclfError(
-                f"{printable(str(root))}: no images found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files{named}"
-            )
+            hint = f" (of {len(bad)} files: {BAD_NAME})" if bad else ""
+            allowed = "allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files"
+            raise ArtclfError(f"{printable(str(root))}: no images found{hint}; {allowed}")
         unknown = table[~table["label"].isin(LABELS)]
         if len(unknown):
             path, label = unknown.iloc[0][["path", "label"]]

@@ -38,15 +38,18 @@ def describe_losses(table: pd.DataFrame) -> list[str]:
         lost = bad.groupby([table[column] for column in columns]).transform("all") & ~told
         for _, rows in table[lost].groupby(columns):
             row = rows.iloc[0]
-            lines.append(f"all {len(rows):,} {_describe(row, columns)} can't be read ({row['path']}: {row['reason']})")
+            what = (
+                f"the only {_describe(row, columns, 1)}" if len(rows) == 1 else f"all {len(rows):,} {_describe(row, columns)}"
+            )
+            lines.append(f"{what} can't be read ({row['path']}: {row['reason']})")
         told |= lost
     more = len(lines) - _MOST_LINES
     return [*lines[:_MOST_LINES], f"and all images of {more} more generators or styles can't be read"] if more > 0 else lines
 
 
-def _describe(row: pd.Series, columns: list[str]) -> str:
-    kind = "AI images" if row["label"] == "ai" else "human images"
-    parts = [kind if "label" in columns else "images"]
+def _describe(row: pd.Series, columns: list[str], number: int = 2) -> str:
+    parts = [] if "label" not in columns else ["AI"] if row["label"] == "ai" else ["human"]
+    parts.append("image" if number == 1 else "images")
     if "generator" in columns and row["label"] == "ai":
         parts.append(f"of the generator {row['generator'] or 'without a name'}")
     if "style" in columns:

@@ -106,14 +106,16 @@ def _fields(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
     separator = max(SEPARATORS, key=first.count)  # the comma where there is none
     told = len(first.strip()) == len("sep=;") and first.lower().startswith("sep=")  # Excel's line about the separator
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, skipinitialspace=True, strict=True)
+    number = 1  # of the line on which the fields begin
     try:
         for fields in reader:
             stripped = [field.strip() for field in fields]
-            if any(stripped) and not (told and reader.line_num == 1):
-                yield reader.line_num, stripped
+            if any(stripped) and not (told and number == 1):
+                yield number, stripped
+            number = reader.line_num + 1
     except csv.Error as error:
         reason = {"unexpected end of data": "a quote is never closed"}.get(str(error), str(error))
-        raise ArtclfError(f"data.csv={file}: is no CSV table: line {reader.line_num}: {reason}") from error
+        raise ArtclfError(f"data.csv={file}: is no CSV table: line {number}: {reason}") from error
 
 
 def _find(paths: list[str], top: Path, file: Path) -> list[str]:
@@ -132,7 +134,8 @@ def _find(paths: list[str], top: Path, file: Path) -> list[str]:
     if absent:
         first = top / absent[0]
         beside = os.listdir(first.parent) if first.parent.is_dir() else []  # noqa: PTH208
-        hints = [nearest(first.name, beside)]
+        alike = [name for name in beside if name.casefold() == first.name.casefold()]
+        hints = [f"; did you mean {alike[0]}?" if alike else nearest(first.name, beside)]
         hints += ["; write / in place of backslashes"] if "\\" in absent[0] else []
         hints += ["; its accents may be written in another form of Unicode"] if not absent[0].isascii() else []
         raise ArtclfError(
