@@ -93,10 +93,13 @@ def image_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
 
 def _may_be_image(folder: str, name: str, passed_over: Counter[str]) -> bool:
     """Whether a file is taken for an image, by its suffix or else by its first bytes; if not, its kind is counted."""
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 (a Path for each of many files is slow)
+    path = os.path.join(folder, name)  # noqa: PTH118 (a Path for each of many files is slow)
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
     if name.startswith("."):
         kind = "hidden"
-    elif suffix in IMAGES or (suffix not in NOT_IMAGES and not suffix.endswith(("~", "_original")) and _begins(folder, name)):
+    elif not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113
+        kind = "pipe or device"
+    elif suffix in IMAGES or (suffix not in NOT_IMAGES and not suffix.endswith(("~", "_original")) and _begins(path)):
         return True
     else:
         kind = suffix if suffix and len(suffix) <= 16 else "of another name"
@@ -104,13 +107,10 @@ def _may_be_image(folder: str, name: str, passed_over: Counter[str]) -> bool:
     return False
 
 
-def _begins(folder: str, name: str) -> bool:
-    """Whether a regular file begins like an image, or can't be opened, which is told where it is read."""
-    path = Path(folder, name)
+def _begins(path: str) -> bool:
+    """Whether a file begins like an image, or can't be opened, which is told where it is read."""
     try:
-        if not path.is_file():
-            return not path.exists()
-        with path.open("rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123
             return _BEGINNING.match(file.read(16)) is not None
     except OSError:
         return True

@@ -54,11 +54,20 @@ def test_what_lies_beside_images_is_passed_over_and_counted(tmp_path: Path, capl
     touch(tmp_path, "a/._1.jpg", "a/raw.nef", "a/1.jpg~", "a/1.jpg_original", "a/1.thm", ".thumbnails/1.jpg")
     for folder in ("@eaDir/1.jpg", "#recycle", "__MACOSX/a", "$RECYCLE.BIN", "System Volume Information", "lost+found"):
         touch(tmp_path, f"a/{folder}/1.jpg")
-    os.mkfifo(tmp_path / "b" / "pipe")
+    for name in ("pipe", "pipe.png"):
+        os.mkfifo(tmp_path / "b" / name)
     found = [path.relative_to(tmp_path).as_posix() for path in image_files(tmp_path)]
     assert found == ["a/1.jpg", "a/2.JPG_large", "a/Mr. Turner", "b/3.heic", "b/4.png"]
     (line,) = caplog.messages
-    for counted in ("1 × .npz", "1 × .caption", "1 × @eaDir/", "2 × hidden", "1 × .identifier", "2 × of another name"):
+    for counted in (
+        "1 × .npz",
+        "1 × .caption",
+        "1 × @eaDir/",
+        "2 × hidden",
+        "1 × .identifier",
+        "1 × of another name",
+        "2 × pipe or device",
+    ):
         assert counted in line
 
 
