@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -30,6 +30,14 @@ PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
 HOLDOUT_FILE = "holdout.json"  # in the folder of runs that left one generator or style out each
 JOURNAL_FILE = "sweep.journal"  # in the folder of a search: what Optuna knows of its trials
 MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record of what was typed
+
+_OUTPUTS = {MULTIRUN_FILE, JOURNAL_FILE, "predictions.csv", "audit.json", "dataset.html", "comparison.html"}
+
+
+def is_output(names: Iterable[str]) -> bool:
+    """Whether files of these names make a folder one that artclf has written: a run, a multirun, an evaluation or a page."""
+    found = set(names)
+    return not found.isdisjoint(_OUTPUTS) or {CONFIG_FILE, "train.log"} <= found
 
 
 def read_metrics(run: Path) -> dict[str, Any]:
@@ -82,7 +90,8 @@ def as_json(content: Any) -> str:
 def write_text(file: Path, text: str) -> None:
     """Write a text file, in place of an older one."""
     with replacing(file) as new:
-        new.write_text(text, encoding="utf-8", newline="\n")
+        # a name that is not UTF-8 may be in it: JSON reads its escape as the same name
+        new.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 @contextmanager

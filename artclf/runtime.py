@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import platform
+import shutil
 import sys
 import threading
 import time
@@ -91,6 +92,12 @@ def memory() -> int:
         if file.is_file() and (limit := file.read_text().strip()).isdigit():
             found.append(int(limit))
     return min(found)
+
+
+def shared_memory() -> int | None:
+    """Free bytes of the memory through which processes hand each other batches; None where that is unknown."""
+    folder = Path("/dev/shm")
+    return shutil.disk_usage(folder).free if folder.is_dir() else None
 
 
 def is_main_process() -> bool:

@@ -11,7 +11,7 @@ from artclf.cli.cache import app as cache_commands
 from artclf.cli.console import Commands, To, command_line
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, printable
 from artclf.runtime import quick_imports
 
 app = typer.Typer(
@@ -57,9 +57,9 @@ def predict(
         for found in predictions:
             if found.reason:
                 unread += 1
-                typer.echo(f"error: {found.path}: {found.reason}", err=True)
+                typer.echo(f"error: {printable(str(found.path))}: {found.reason}", err=True)
             else:
-                typer.echo(f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}  {found.path}")
+                typer.echo(f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}  {printable(str(found.path))}")
     return unread
 
 

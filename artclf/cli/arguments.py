@@ -9,7 +9,7 @@ import artclf
 from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
 from artclf.config.schema import DemoConfig
 from artclf.data.manifest import Manifest
-from artclf.data.sources import has_labels, read_any, read_demo
+from artclf.data.sources import read_any, read_demo
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.errors import ArtclfError
 
@@ -43,12 +43,6 @@ def name_of(what: str) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def output_folder(to: Path | None, command: str, *, name: str | None = None, images: Path | None = None) -> Path:
-    """Return the folder to write to: `to`, or outputs/COMMAND/NAME, where the date and time stand for a missing name.
-
-    Refuses a folder among the images, where it would be taken for a split.
-    """
-    folder = to or Path("outputs", command, name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    if images is not None and has_labels(images) and folder.resolve().is_relative_to(images):
-        raise ArtclfError(f"--to {folder}: lies in the folder of the images ({images}); give --to FOLDER outside of it")
-    return folder
+def output_folder(to: Path | None, command: str, *, name: str | None = None) -> Path:
+    """Return the folder to write to: `to`, or outputs/COMMAND/NAME, where the date and time stand for a missing name."""
+    return to or Path("outputs", command, name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}")

@@ -6,7 +6,7 @@ from artclf.cli.arguments import DEMO, name_of, output_folder, read_images
 from artclf.cli.console import command_line, name_unreadable
 from artclf.data.canonical import Canonical
 from artclf.data.facts import DEFAULT_SAMPLE, survey_files
-from artclf.data.manifest import HUMAN, Manifest
+from artclf.data.manifest import Manifest
 from artclf.errors import ArtclfError
 from artclf.inference.audit import audit_survey
 from artclf.report.data_page import AUDIT_FILE, describe, describe_audit, describe_audit_method, write_dataset
@@ -25,7 +25,7 @@ def audit_data(
     if json is not None and quick:
         raise ArtclfError(f"--json {json}: holds an audit, which --quick leaves out; type one of the two")
     manifest, name = read_images(what), name_of(what)
-    folder = output_folder(to, "audit", name=name, images=Path(what).expanduser().resolve())
+    folder = output_folder(to, "audit", name=name)
     folder.mkdir(parents=True, exist_ok=True)
     if json is not None:
         json.parent.mkdir(parents=True, exist_ok=True)
@@ -39,10 +39,10 @@ def audit_data(
             write_text(file, as_json(found))
     page, survey, warning = write_dataset(folder, survey, name=name, seed=seed, demo=what == DEMO, command=command_line())
     terminal = screen()
-    title, _, read = describe(survey, seed)
+    title, _, *read = describe(survey, seed)
     terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
     lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
-    for line in [read, *lines, f"page: {page}"]:
+    for line in [*read, *lines, f"page: {page}"]:
         terminal.print(line, markup=False)
     return name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
 
@@ -52,6 +52,6 @@ def _counts(manifest: Manifest) -> list[tuple[str, ...]]:
     counts = manifest.table.value_counts(["split", "label", "generator"]).reset_index(name="number")
     ordered = counts.sort_values(["split", "label"], ascending=[True, False], kind="stable")
     return [
-        (split or "none given", label, generator if generator != HUMAN else "", f"{number:,}")
+        (split or "none given", label, generator if label == "ai" else "", f"{number:,}")
         for split, label, generator, number in ordered.itertuples(index=False)
     ]

@@ -31,7 +31,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
         if rule is not None and Path(rule.fitted_on) == Path(what).expanduser().absolute():
             selection.notes.append(f"calibration and thresholds were fitted to the images of {what}, so their figures flatter")
     root = selection.manifest.root
-    folder = output_folder(to, "evaluate", images=root)
+    folder = output_folder(to, "evaluate")
     if folder.exists() and any(folder.iterdir()):
         raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
     for note in selection.notes:

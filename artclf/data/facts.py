@@ -62,7 +62,7 @@ class Survey:
 
     manifest: Manifest  # all files
     facts: pd.DataFrame  # a row for each file that was read: the manifest's columns, and those of `FileFacts`
-    unreadable: pd.DataFrame  # a row for each that could not be: path, label, reason
+    unreadable: pd.DataFrame  # a row for each that could not be: the manifest's columns, and the reason
     # of decoded files, a row for each of `facts`: sha256 (of the file), hash (see `perceptual_hash`) and `STATISTICS`
     measured: pd.DataFrame | None = None
     canonical: pd.DataFrame | None = None  # the `STATISTICS` of the images in canonical form
@@ -158,7 +158,8 @@ def survey_files(
     with ThreadPoolExecutor(max(1, threads)) as pool:
         rows = list(progress(pool.map(read, table["path"]), label, len(table)))
     reasons = pd.Series([row.get("reason", "") for row in rows], index=table.index, dtype=str)
-    unreadable = table[["path", "label"]].assign(reason=reasons)[reasons != ""].reset_index(drop=True)
+    bad = table.assign(reason=reasons)[reasons != ""]
+    unreadable = pd.concat([manifest.rejected, bad], ignore_index=True)[[*COLUMNS, "reason"]]
     names, measured = [field.name for field in fields(FileFacts)], ["sha256", "hash", *STATISTICS]
     after = [_CANONICAL + name for name in STATISTICS]
     found = pd.DataFrame([row for row in rows if "reason" not in row], columns=[*names, *measured, *after])

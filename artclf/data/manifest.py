@@ -1,8 +1,9 @@
 """The table of images. A source makes it from files; all else reads it and knows nothing of folders."""
 
 import hashlib
+import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, is_printable, printable
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("path", "label", "generator", "style", "split")
 SHA256 = "sha256"  # a further column in a run's manifest: the hash of each file's bytes, hexadecimal
 LABELS = ("ai", "human")
-HUMAN = "human"  # the "generator" of human images
+HUMAN = "human"  # the "generator" of human images, and of no others
+BAD_NAME = "its name is not UTF-8, or holds a line break or another control character; rename it"
 
 
 @dataclass(frozen=True)
@@ -28,25 +32,40 @@ class Manifest:
 
     root: Path  # made absolute: the table is written down and read from elsewhere
     table: pd.DataFrame  # a row for each image, with COLUMNS; in a run also SHA256
+    # images whose names can't be written into tables: a row for each, with COLUMNS, the names escaped, and a `reason`
+    rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*COLUMNS, "reason"], dtype=str))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", self.root.absolute())
 
     @classmethod
-    def of(cls, root: Path, rows: Iterable[tuple[str, ...]] | pd.DataFrame) -> "Manifest":
+    def of(cls, root: Path, rows: Iterable[tuple[str, ...]]) -> "Manifest":
         """Make a manifest of rows (path, label, generator, style, split), sorted by path.
+
+        A generator of AI images that is called human is renamed.
 
         Raises:
             ArtclfError: for an unknown label, and where there are no rows.
         """
-        table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
+        good: list[tuple[str, ...]] = []
+        bad: list[tuple[str, ...]] = []
+        for row in rows:
+            (good if all(map(is_printable, row)) else bad).append(row)
+        table = pd.DataFrame(good, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
         if table.empty:
-            raise ArtclfError(f"{root}: no images found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
+            hint = f" (of {len(bad)} files: {BAD_NAME})" if bad else ""
+            allowed = "allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files"
+            raise ArtclfError(f"{printable(str(root))}: no images found{hint}; {allowed}")
         unknown = table[~table["label"].isin(LABELS)]
         if len(unknown):
             path, label = unknown.iloc[0][["path", "label"]]
             raise ArtclfError(f"{root / path}: got the label {label!r} ({len(unknown)} such rows); allowed: ai, human")
-        return cls(root, table)
+        namesakes = (table["label"] == "ai") & (table["generator"].str.lower() == HUMAN)
+        if namesakes.any():
+            log.warning("%d AI images are of a generator called human: here it is called human (generator)", namesakes.sum())
+            table["generator"] = table["generator"].mask(namesakes, f"{HUMAN} (generator)")
+        rejected = [(*map(printable, row), BAD_NAME) for row in sorted(bad)]
+        return cls(root, table, pd.DataFrame(rejected, columns=[*COLUMNS, "reason"], dtype=str))
 
     @cached_property
     def sha256(self) -> str:

@@ -2,13 +2,15 @@
 
 import logging
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Dataset, default_convert
+from rich.filesize import decimal
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from artclf.cache.array_store import StoreError
 from artclf.config.schema import Config
@@ -19,11 +21,31 @@ from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.manifest import LABELS, Manifest, is_ai
 from artclf.data.pixels import PixelStore, inspect_files
 from artclf.data.reader import ImageReader
+from artclf.data.rejected import count_rejected, describe_losses, describe_rejected
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.errors import ArtclfError
+from artclf.runtime import shared_memory
 
 log = logging.getLogger(__name__)
+
+PREFETCH = (4, 2)  # batches that each process holds ready; and where shared memory is small
+
+
+def _share(batch: Any) -> Any:
+    """A whole batch, as the dataset returns it; a process that decodes puts it where the others can read it.
+
+    Left to the queue between processes, a full shared memory would be noticed by a thread that can only hang.
+    """
+    if get_worker_info() is not None:
+        try:
+            for part in batch:
+                part.share_memory_()
+        except RuntimeError as error:
+            raise ArtclfError(
+                "the shared memory (/dev/shm) is full; type data.num_workers=0, or docker run --shm-size=1g"
+            ) from error
+    return batch
 
 
 class ArtData(LightningDataModule):
@@ -35,7 +57,8 @@ class ArtData(LightningDataModule):
     """
 
     manifest: Manifest  # the images that can be read, each with its split
-    rejected: pd.DataFrame  # path and reason of those that can't
+    rejected: pd.DataFrame  # those that can't, as a source listed them, each with a `reason`
+    rejected_by: list[dict[str, Any]]  # how many these are by class and generator
     duplicates: Duplicates
     plan: Plan  # what a training epoch is made of
 
@@ -62,9 +85,11 @@ class ArtData(LightningDataModule):
             check_leave(listed.table, self.holdout.by, self.holdout.leave)
         checked = self._inspect(listed)
         bad = checked["reason"] != ""
-        self.rejected = pd.DataFrame({"path": listed.table["path"][bad], "reason": checked["reason"][bad]})
-        if bad.any():
-            self._report_rejected(len(bad), run)
+        every = pd.concat([listed.table.assign(reason=checked["reason"]), listed.rejected], ignore_index=True)
+        self.rejected = every[every["reason"] != ""]
+        self.rejected_by = count_rejected(every)
+        if len(self.rejected):
+            self._report_rejected(every, run)
         table, self.duplicates = assign_splits(
             listed.table[~bad],
             checked["sha256"][~bad],
@@ -75,9 +100,8 @@ class ArtData(LightningDataModule):
         if self.holdout:
             table, self.left_out = hold_out(table, self.holdout.by, self.holdout.leave)
         self.manifest = Manifest(listed.root, table)
-        if any(asdict(self.duplicates).values()):
-            line = "%(files)d files are copies of %(groups)d images; left out: %(removed)d that another split has too, "
-            log.warning(line + "%(contradictory)d under both labels", asdict(self.duplicates))
+        if self.duplicates.files:
+            log.warning("%s", self.duplicates)
         self.plan = plan_balance(is_ai(self.manifest.split("train")), self.balance, self.seed)
 
     def _inspect(self, listed: Manifest) -> pd.DataFrame:
@@ -92,13 +116,15 @@ class ArtData(LightningDataModule):
                 self.fall_back(f"pixels are not kept, the files are decoded in every epoch: {error}")
         return inspect_files(listed.root, paths, max_pixels=self.config.max_pixels, threads=threads)
 
-    def _report_rejected(self, total: int, run: Path | None) -> None:
-        """Log that files can't be read, list them in the run folder, and stop if they are too many."""
-        number, allowed = len(self.rejected), self.config.max_rejected
+    def _report_rejected(self, every: pd.DataFrame, run: Path | None) -> None:
+        """Log which files can't be read, list them in the run folder, and stop if they are too many."""
+        number, total, allowed = len(self.rejected), len(every), self.config.max_rejected
         first = "first: {path}: {reason}".format(**self.rejected.iloc[0])
-        log.warning("%d images can't be read (%s)", number, first)
+        log.warning("%d images can't be read: %s (%s)", number, describe_rejected(self.rejected_by), first)
+        for line in describe_losses(every):
+            self.fall_back(line)
         if run is not None:
-            self.rejected.to_csv(run / "rejected.csv", index=False)
+            self.rejected[["path", "reason"]].to_csv(run / "rejected.csv", index=False)
             first += f"; all are in {run / 'rejected.csv'}"
         if number > allowed * total:
             raise ArtclfError(
@@ -152,11 +178,11 @@ class ArtData(LightningDataModule):
             ArtclfError: the processes can't share a batch, or the split.
         """
         if split in self.feature_data:
-            dataset, workers = self.feature_data[split], 0
+            dataset, workers, prefetch = self.feature_data[split], 0, 0
         else:
             dataset = self.dataset(split)
             ready = dataset.store is not None and not dataset.is_augmented(np.arange(len(dataset))).any()
-            workers = 0 if ready else self.config.num_workers
+            workers, prefetch = (0, 0) if ready else self._workers
         length: int = len(dataset)  # type: ignore[arg-type]
         training = split == "train"
         trainer = self.trainer
@@ -175,18 +201,38 @@ class ArtData(LightningDataModule):
         weights = self.plan.weights if training else None
         sampler = EpochSampler(length, shuffle=training, weights=weights, seed=self.seed, rank=rank, world_size=processes)
         size = batch_size // processes
-        options: dict[str, Any] = {"persistent_workers": training, "prefetch_factor": 4} if workers else {}
+        options: dict[str, Any] = {"persistent_workers": training, "prefetch_factor": prefetch} if workers else {}
         return DataLoader(
             dataset,
             batch_size=size,
             sampler=sampler,
             num_workers=workers,
-            collate_fn=default_convert,  # the dataset returns whole batches
+            collate_fn=_share,
             pin_memory=bool(trainer and trainer.strategy.root_device.type == "cuda"),
             # batch normalisation can't be trained on a single image
             drop_last=training and len(sampler) > size and len(sampler) % size == 1,
             **options,
         )
+
+    @cached_property
+    def _workers(self) -> tuple[int, int]:
+        """How many processes decode images, at most data.num_workers, and how many batches each holds ready.
+
+        Shared memory has to hold those of training and of an evaluation at once, and two batches of each in use.
+        """
+        asked, free = self.config.num_workers, shared_memory()
+        here, processes = (self.trainer.num_devices, self.trainer.world_size) if self.trainer else (1, 1)
+        batch = here * self.config.batch_size // processes * 3 * self.config.image_size**2  # bytes, of all devices here
+        if not asked or free is None or free >= (2 * asked * PREFETCH[0] + 4) * batch:
+            return asked, PREFETCH[0]
+        fitting = min(asked, max(0, free // batch - 4) // (2 * PREFETCH[1]))
+        if fitting < asked:
+            needed = decimal((2 * asked * PREFETCH[1] + 4) * batch)
+            self.fall_back(
+                f"data.num_workers={asked}: {fitting or 'none'} of these processes decode images: {asked} need {needed} of "
+                f"shared memory, and {decimal(free)} are free in /dev/shm; docker run --shm-size=1g gives more"
+            )
+        return fitting, PREFETCH[1]
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The balanced training batches."""

@@ -15,12 +15,20 @@ from artclf.errors import ArtclfError
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Files with the same bytes."""
+    """Files with the same bytes. Each image stays once at most."""
 
     groups: int  # different images that stand more than once
     files: int  # the number of their files
     removed: int  # files left out because another split has the same bytes: test, then other names, val and train
     contradictory: int  # files left out because the same bytes have both labels
+    copies: int = 0  # files left out because the same split has the same bytes
+
+    def __str__(self) -> str:
+        """A line about what was left out."""
+        return (
+            f"{self.files} files are copies of {self.groups} images, each of which counts once; left out: {self.copies} in the "
+            f"same split, {self.removed} that another split has too, {self.contradictory} under both labels"
+        )
 
 
 def split_names(given: pd.Series) -> pd.Series:
@@ -45,48 +53,69 @@ def assign_splits(
         The table without the files that were left out, with the column `sha256`; and the count of duplicates.
 
     Raises:
-        ArtclfError: where there is nothing to train on, or one class only.
+        ArtclfError: where there is nothing to train on, one class only, or too little to be cut.
     """
-    table = table.assign(sha256=sha256, split=split_names(table["split"]))
-    copies = table.loc[table["sha256"].duplicated(keep=False), "sha256"]
-    two_labels = table.groupby("sha256")["label"].transform("nunique") > 1
-    contradictory = two_labels & (table["split"] != "test")  # a given test split is never touched
-    table = table[~contradictory]
-    by_rank = table["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1).sort_values(kind="stable").index
-    split_of = table.loc[by_rank].drop_duplicates("sha256").set_index("sha256")["split"]  # that keeps the file
-    elsewhere = table["split"] != table["sha256"].map(split_of)
-    table = table[~elsewhere]
-    duplicates = Duplicates(copies.nunique(), len(copies), int(elsewhere.sum()), int(contradictory.sum()))
-
-    if not (table["split"] == "train").any():
+    table, duplicates = drop_copies(table.assign(sha256=sha256, split=split_names(table["split"])))
+    train, copies = table.loc[table["split"] == "train", "label"], f" ({duplicates})" if duplicates.files else ""
+    if train.empty:
         raise ArtclfError(
-            f"there is no training split; found: {', '.join(sorted(table['split'].unique()))}. "
+            f"there is no training split; found: {', '.join(sorted(table['split'].unique())) or 'no images'}{copies}. "
             "Name one train, or leave the split out (or empty) and it is cut"
+        )
+    if train.nunique() < 2:
+        raise ArtclfError(
+            f"the training split has one class only ({train.iloc[0]}, {len(train)} images); it needs ai and human{copies}"
         )
     for name, fraction in (("test", test_fraction), ("val", val_fraction)):
         if not (table["split"] == name).any():
             table = _cut(table, name, fraction, seed)
-    train = table.loc[table["split"] == "train", "label"]
-    if train.nunique() < 2:
-        raise ArtclfError(
-            f"the training split has one class only ({train.iloc[0]}, {len(train)} images); it needs ai and human"
-        )
     return table.reset_index(drop=True), duplicates
 
 
-def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
-    """Move a share of train to another split, stratified by label, generator and style; the same bytes move together.
+def drop_copies(table: pd.DataFrame) -> tuple[pd.DataFrame, Duplicates]:
+    """Leave each image once at most, by its bytes.
 
-    Of each label at least one image moves, where it has two or more, and never all.
+    Of copies in several splits, those of test stay, else those of other names, val and train; of these, the first one. Copies
+    under both labels all go, except from a test split in which they have one label.
+
+    Args:
+        table: the columns label, split and sha256, "" for a file that can't be read, which stays.
+    """
+    sha, of_test = table["sha256"], table["split"] == "test"
+    known = sha != ""
+    copies = sha[known & sha.duplicated(keep=False)]
+    two_labels = known & (table.groupby("sha256")["label"].transform("nunique") > 1)
+    two_in_test = table["label"].where(of_test).groupby(sha).transform("nunique") > 1
+    contradictory = two_labels & (~of_test | two_in_test)
+    rest = table[~contradictory]
+    rank = rest["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1).sort_values(kind="stable").index
+    first = rest.loc[rank].drop_duplicates("sha256").set_index("sha256")["split"]
+    elsewhere = known[rest.index] & (rest["split"] != rest["sha256"].map(first))
+    rest = rest[~elsewhere]
+    again = known[rest.index] & rest["sha256"].duplicated()
+    counts = (int(marked.sum()) for marked in (elsewhere, contradictory, again))
+    return rest[~again], Duplicates(copies.nunique(), len(copies), *counts)
+
+
+def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
+    """Move a share of train to another split, stratified by label, generator and style.
+
+    Of each label at least one image moves, where it has two or more, and never all. ArtclfError where none has two.
     """
     train = table["split"] == "train"
-    images = table[train].drop_duplicates("sha256")
+    images = table[train]
     order = images["sha256"].map(lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).hexdigest())
     images = images.loc[order.sort_values().index]
     chosen: list[str] = []
     for _, of_label in images.groupby("label"):
         total = min(max(1, round(len(of_label) * fraction)), len(of_label) - 1)
         chosen += _stratified(of_label, ["generator", "style"], total)
+    if not chosen:
+        counts = " and ".join(f"{number} {label}" for label, number in images["label"].value_counts().sort_index().items())
+        raise ArtclfError(
+            f"no image is left to be cut for {name}: the training split has {counts}, and one of each has to stay in it; add "
+            f"images (three of a class are enough where val and test are cut), or name a split {name} yourself"
+        )
     return table.assign(split=table["split"].mask(train & table["sha256"].isin(chosen), name))
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from artclf.data.sources import read_any
+from artclf.data.splits import drop_copies
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibration import errors
 from artclf.evaluation.conformal import fit_decision_rule, needed
@@ -50,19 +52,25 @@ def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
     """
     finished = find_run(run)
     manifest = read_any(images)
-    trained = splits_of(finished, manifest) == "train"
+    known, hashes = splits_of(finished, manifest)
+    trained = known == "train"
     model, replaced, precision = load_model(finished, "auto")
-    scored, unreadable = score_images(model, manifest.root, manifest.table[~trained], precision)
+    usable = manifest.table[~trained].assign(split="", sha256=hashes[~trained])  # no split is better than another
+    scored, unreadable = score_images(model, manifest.root, usable, precision)
+    scored, duplicates = drop_copies(scored)
+    unreadable = pd.concat([unreadable, manifest.rejected[["path", "reason"]]])
     is_ai, p_ai = truth(scored)
     if min(is_ai.sum(), (~is_ai).sum()) < FEWEST:
-        known = f" ({trained.sum()} more trained this model)" if trained.any() else ""
+        why = f" ({trained.sum()} more trained this model)" if trained.any() else ""
+        why += f" ({duplicates})" if duplicates.files else ""
         raise ArtclfError(
-            f"{images}: holds {(~is_ai).sum()} human and {is_ai.sum()} AI images that can be used{known}; allowed: {FEWEST} of "
+            f"{images}: holds {(~is_ai).sum()} human and {is_ai.sum()} AI images that can be used{why}; allowed: {FEWEST} of "
             "each at least, and about a hundred are of use"
         )
     rule = fit_decision_rule(is_ai, p_ai, fitted_on=str(images.expanduser().absolute()), **options)
     found = {
         "left_out": int(trained.sum()) if finished.training_known else None,
+        "duplicates": asdict(duplicates),
         "unreadable": {str(manifest.root / path): reason for path, reason in unreadable.itertuples(index=False)},
         **_describe(rule, is_ai, p_ai),
         "replaced": replaced.to_json() if replaced else None,

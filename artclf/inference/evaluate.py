@@ -3,13 +3,16 @@
 import hashlib
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from artclf.data.manifest import SHA256, Manifest
+from artclf.data.rejected import count_rejected, describe_losses
 from artclf.data.sampling import sample_test_images
+from artclf.data.splits import Duplicates, drop_copies
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD, default_rule
 from artclf.evaluation.robustness import measure_robustness
@@ -37,6 +40,20 @@ class EvaluateOptions:
     command: str = ""  # the command line, for the report
 
 
+@dataclass(frozen=True)
+class _Tested:
+    """Selected images, each of which counts once, and what was left out."""
+
+    manifest: Manifest  # without the copies
+    predictions: pd.DataFrame  # those that can be read, with p_ai
+    every: pd.DataFrame  # all that were listed, each with a `reason`, "" where it can be read
+    duplicates: Duplicates
+
+    @property
+    def unreadable(self) -> pd.DataFrame:
+        return self.every.loc[self.every["reason"] != "", ["path", "reason"]]
+
+
 def evaluate(
     folder: Path, run: FinishedRun, selection: Selection, options: EvaluateOptions
 ) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -50,11 +67,8 @@ def evaluate(
     """
     began = time.perf_counter()
     model, rule, precision = load_model(run, options.precision)
-    root, rows = selection.manifest.root, selection.manifest.table
-    predictions, unreadable = score_images(model, root, rows, precision)
-    if predictions.empty:
-        path, reason = unreadable.iloc[0]
-        raise ArtclfError(f"{selection.name}: none of its {len(rows):,} images can be read (first: {root / path}: {reason})")
+    tested = _score(selection, model, precision)
+    root, predictions, unreadable = tested.manifest.root, tested.predictions, tested.unreadable
     notes, distorted = list(selection.notes), None
     if options.robustness:
         sample = sample_test_images(predictions, options.sample, options.seed)
@@ -65,14 +79,17 @@ def evaluate(
         for path, reason in failed.itertuples(index=False):
             notes.append(f"{path} is not among the distorted images: {reason}")
             log.warning("%s", notes[-1])
+    for line in [*describe_losses(tested.every), *([str(tested.duplicates)] if tested.duplicates.files else [])]:
+        notes.append(line)
+        log.warning("%s", line)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / MANIFEST_FILE, selection.manifest.to_csv())
+    write_text(folder / MANIFEST_FILE, tested.manifest.to_csv())
     if len(unreadable):
         unreadable.to_csv(folder / "rejected.csv", index=False)
     if distorted is not None:
         _write_robustness(folder, distorted, model.image_size, options.seed)
     facts = {
-        **_facts(run, selection, model, len(unreadable)),
+        **_facts(run, selection, model, tested),
         **environment(model.device),
         "seed": options.seed,
         "precision": precision,
@@ -80,9 +97,26 @@ def evaluate(
         "fallbacks": notes,
     }
     rule = rule or default_rule("its checkpoint")
-    metrics = assess(folder, model, selection.manifest, predictions, rule, facts, AssessOptions())
+    metrics = assess(folder, model, tested.manifest, predictions, rule, facts, AssessOptions())
     write_results(folder, metrics, began)
     return metrics, unreadable
+
+
+def _score(selection: Selection, model: ArtClassifier, precision: str) -> _Tested:
+    """Score the selected images, and keep each once. ArtclfError where none is left."""
+    root, rows = selection.manifest.root, selection.manifest.table
+    scored, unreadable = score_images(model, root, rows.assign(sha256=selection.hashes), precision)
+    every = pd.concat([rows.merge(unreadable, on="path", how="left"), selection.manifest.rejected], ignore_index=True)
+    every = every.fillna({"reason": ""})
+    if scored.empty:
+        path, reason = unreadable.iloc[0]
+        raise ArtclfError(f"{selection.name}: none of its {len(rows):,} images can be read (first: {root / path}: {reason})")
+    predictions, duplicates = drop_copies(scored)
+    if predictions.empty:
+        raise ArtclfError(f"{selection.name}: none of its images can be used: {duplicates}")
+    copies = scored["path"].drop(predictions.index)
+    manifest = replace(selection.manifest, table=rows[~rows["path"].isin(copies)].reset_index(drop=True))
+    return _Tested(manifest, predictions.drop(columns=SHA256).reset_index(drop=True), every, duplicates)
 
 
 def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed: int) -> None:
@@ -93,9 +127,9 @@ def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed:
     write_text(folder / "robustness.json", as_json(content))
 
 
-def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, rejected: int) -> dict[str, Any]:
+def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, tested: _Tested) -> dict[str, Any]:
     """What metrics.json says of the model and the images."""
-    manifest, trained = selection.manifest, run.metrics
+    manifest, trained = tested.manifest, run.metrics
     with run.checkpoint.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
@@ -118,6 +152,8 @@ def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, rejecte
             "canonical": model.canonical.to_json() if model.canonical else None,
             "manifest_sha256": manifest.sha256,
             "counts": manifest.counts(),
-            "rejected": rejected,
+            "rejected": len(tested.unreadable),
+            "rejected_by": count_rejected(tested.every),
+            "duplicates": asdict(tested.duplicates),
         },
     }

@@ -1,7 +1,7 @@
 """Images for an evaluation: the model was not trained on them."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ class Selection:
     own: bool  # whether they are those of the model's own run
     left_out: int | None  # how many were left out because the model was trained on them; None where that is unknown
     notes: list[str]  # what the reader of the results should know
+    hashes: "pd.Series[str]"  # the SHA-256 of each image of the manifest, "" where it can't be read
 
 
 def own_images(run: FinishedRun, split: str | None = None) -> Selection:
@@ -47,11 +48,11 @@ def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | 
 
     Those that it was validated on are `val`, and those without a split `test`.
     """
-    known = splits_of(run, manifest)
+    known, hashes = splits_of(run, manifest)
     trained = known == "train"
     if trained.all():
         raise ArtclfError(f"{name}: the model was trained on each of these {len(trained):,} images; give other ones")
-    table = manifest.table[list(COLUMNS)]
+    table = manifest.table[list(COLUMNS)].assign(sha256=hashes)
     table = table.assign(split=known.where(known != "", table["split"]).replace("", "test"))
     table, notes = _with_test_split(table[~trained], name, split)
     if trained.any() and not own:
@@ -59,24 +60,27 @@ def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | 
     if not run.training_known:
         notes.append(f"what {run.given} was trained on is not known: if on images of {name}, these figures are too good")
     left_out = int(trained.sum()) if run.training_known else None
-    return Selection(name, Manifest(manifest.root, table), own, left_out, notes)
+    return Selection(name, replace(manifest, table=table[list(COLUMNS)]), own, left_out, notes, table[SHA256])
 
 
-def splits_of(run: FinishedRun, manifest: Manifest) -> "pd.Series[str]":
-    """In which split of the model's own run each row of a manifest's table was; "" where in none, or that is unknown.
+def splits_of(run: FinishedRun, manifest: Manifest) -> tuple["pd.Series[str]", "pd.Series[str]"]:
+    """In which split of the model's own run each row of a manifest's table was, "" where in none, or that is unknown.
 
     An image is recognised by the path of its file, with links resolved, and by the hash of its bytes, as a copy elsewhere is.
+
+    Returns:
+        The splits; and the SHA-256 of each file, "" where it can't be read.
     """
-    own = run.images
-    paths = _real_paths(manifest.root, manifest.table)
-    splits = pd.Series("", index=paths.index, dtype=object)
+    own, table = run.images, manifest.table
+    paths = _real_paths(manifest.root, table)
+    hashes = table[SHA256] if SHA256 in table else pd.Series(hash_files([Path(path) for path in paths]), index=table.index)
+    splits = pd.Series("", index=table.index, dtype=object)
     if run.root is not None:
         splits = paths.map(dict(zip(_real_paths(run.root, own), own["split"], strict=True))).fillna("")
     if SHA256 in own:
-        unknown = paths[splits == ""]
-        hashes = pd.Series(hash_files([Path(path) for path in unknown]), index=unknown.index, dtype=object)
-        splits.update(hashes.map(dict(zip(own[SHA256], own["split"], strict=True))))
-    return splits
+        by_hash = hashes[splits == ""].map(dict(zip(own[SHA256], own["split"], strict=True)))
+        splits.update(by_hash)
+    return splits, hashes
 
 
 def _real_paths(root: Path, table: pd.DataFrame) -> "pd.Series[str]":

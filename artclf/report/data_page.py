@@ -9,6 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from artclf.data.facts import Survey
+from artclf.data.manifest import COLUMNS
+from artclf.data.rejected import describe_losses
 from artclf.data.sampling import sample_images
 from artclf.evaluation.audit import MET, describe_generators
 from artclf.evaluation.intervals import Estimate
@@ -72,9 +74,11 @@ def write_dataset(
 
 
 def describe(survey: Survey, seed: int) -> list[str]:
-    """How many images there are, of what kinds, and how many files were read: a sentence each."""
+    """How many images there are, of what kinds, how many files were read, and what is lost by those that can't be."""
     ai = survey.manifest.table.query("label == 'ai'")
-    return lines("dataset.txt", survey=survey, ai=len(ai), generators=list(ai["generator"].value_counts().items()), seed=seed)
+    every = pd.concat([survey.facts[list(COLUMNS)].assign(reason=""), survey.unreadable], ignore_index=True)
+    found = lines("dataset.txt", survey=survey, ai=len(ai), generators=list(ai["generator"].value_counts().items()), seed=seed)
+    return [*found, *describe_losses(every)]
 
 
 def _samples(survey: Survey, seed: int) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
@@ -93,7 +97,7 @@ def _samples(survey: Survey, seed: int) -> tuple[list[dict[str, Any]], list[tupl
 def _with_damaged(survey: Survey, damaged: Sequence[tuple[str, str]]) -> Survey:
     """Move files whose headers were read and whose pixels are damaged to the unreadable ones."""
     found = pd.DataFrame(damaged, columns=["path", "reason"])
-    found = found[~found["path"].isin(survey.unreadable["path"])].merge(survey.manifest.table[["path", "label"]], on="path")
+    found = found[~found["path"].isin(survey.unreadable["path"])].merge(survey.manifest.table, on="path")
     if found.empty:
         return survey
     unreadable = pd.concat([survey.unreadable, found[list(survey.unreadable.columns)]], ignore_index=True)

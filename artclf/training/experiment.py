@@ -160,6 +160,7 @@ def _run_facts(built: Built, records: list[StageRecord]) -> dict[str, Any]:
             "manifest_sha256": data.manifest.sha256,
             "counts": counts,
             "rejected": len(data.rejected),
+            "rejected_by": data.rejected_by,
             "duplicates": asdict(data.duplicates),
             "left_out": asdict(data.left_out) if data.left_out else None,
         },

@@ -52,7 +52,6 @@ def test_what_contradicts_itself_is_one_clear_line(art: Path, tmp_path: Path) ->
     for words, reason in [
         ((art, "--all", "--sample", 4), "error: --all and --sample 4: got both"),
         ((art, "--json", tmp_path / "file", "--quick"), "holds an audit, which --quick leaves out"),
-        ((art, "--to", art / "page"), "lies in the folder of the images"),
         ((tmp_path / "nowhere",), "does not exist"),
         ((tmp_path / "cats",), "holds none of the layouts that artclf knows; allowed: "),
     ]:

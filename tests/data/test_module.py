@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from artclf.data.module import ArtData
+from artclf.data.splits import Duplicates
 from artclf.errors import ArtclfError
 from tests.conftest import TINY, config_of
 
@@ -49,16 +50,71 @@ def test_the_same_seed_gives_the_same_epoch_with_or_without_workers(pictures: Pa
 def test_unreadable_files_are_listed_and_too_many_stop_the_run(pictures: Path, tmp_path: Path) -> None:
     root = shutil.copytree(pictures, tmp_path / "images")
     (root / "train" / "ai" / "alpha" / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
-    (root / "train" / "human" / "film.mp4").write_bytes(b"film")
+    (root / "train" / "human" / "empty.png").write_bytes(b"")
     data = art_data(root, "data.max_rejected=0.5")
     data.read(tmp_path)
     listed = pd.read_csv(tmp_path / "rejected.csv")
-    assert listed["path"].tolist() == ["train/ai/alpha/broken.jpg", "train/human/film.mp4"]
+    assert listed["path"].tolist() == ["train/ai/alpha/broken.jpg", "train/human/empty.png"]
     assert listed["reason"].notna().all()
     assert not data.manifest.table["path"].isin(listed["path"]).any()
     data.config = data.config.model_copy(update={"max_rejected": 0.01})
     with pytest.raises(ArtclfError, match=r"2 of 54 images can't be read, more than data.max_rejected=0.01.*rejected.csv"):
         data.read(tmp_path)
+
+
+def test_what_is_lost_is_named_by_class_generator_and_split(pictures: Path, tmp_path: Path) -> None:
+    """Files that can't be read are often all of one generator; a split that is lost is cut anew."""
+    root = shutil.copytree(pictures, tmp_path / "images")
+    for path in ("train/ai/newest/1.jpg", "test/ai/newest/2.jpg", "val/human/plain/3.png", "test/human/blurred/4.png"):
+        (root / path).parent.mkdir(parents=True)
+        (root / path).write_bytes(b"\xff\xd8\xff nothing")
+    (root / "train" / "ai" / "alpha" / "plain" / "0.png").write_bytes(b"")
+    (root / "train" / "human" / "rough" / "two\nlines.png").write_bytes(b"")
+    data = art_data(root, "data.max_rejected=0.5")
+    assert data.rejected_by == [
+        {"label": "ai", "generator": "alpha", "rejected": 1, "of": 16},
+        {"label": "ai", "generator": "newest", "rejected": 2, "of": 2},
+        {"label": "human", "generator": "human", "rejected": 3, "of": 19},
+    ]
+    assert [line.partition(" can't be read")[0] for line in data.fallbacks] == [
+        "the only image in the split val",
+        "all 2 AI images of the generator newest",
+        "the only human image in the style blurred",
+    ]
+    assert len(data.manifest.split("val"))
+
+
+def test_copies_and_links_count_once(pictures: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(pictures, tmp_path / "images")
+    first = root / "test" / "human" / "plain" / "0.png"
+    for number in range(5):
+        first.with_name(f"link{number}.png").symlink_to(first)
+        first.with_name(f"hard{number}.png").hardlink_to(first)
+        shutil.copy(first, root / "train" / "human" / "rough" / f"copy{number}.png")
+    data = art_data(root)
+    assert data.manifest.counts()["test"] == art_data(pictures).manifest.counts()["test"]
+    assert data.duplicates == Duplicates(groups=1, files=16, removed=5, contradictory=0, copies=10)
+
+
+@pytest.mark.parametrize(("free", "workers"), [(10**9, 2), (500_000, 2), (200_000, 1), (50_000, 0)])
+def test_small_shared_memory_takes_fewer_processes_and_says_so(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, free: int, workers: int
+) -> None:
+    """A batch has 8 images of 3 kB."""
+    monkeypatch.setattr("artclf.data.module.shared_memory", lambda: free)
+    data = art_data(pictures, "data.num_workers=2", "cache.pixels=false")
+    assert [data.loader(split).num_workers for split in ("train", "val")] == [workers, workers]
+    assert [f"{workers or 'none'} of these processes decode" in line for line in data.fallbacks] == [True] * (workers < 2)
+
+
+def test_full_shared_memory_is_an_error_and_no_endless_wait(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: torch.Tensor) -> None:
+        raise RuntimeError("unable to allocate shared memory(shm): No space left on device (28)")
+
+    monkeypatch.setattr(torch.Tensor, "share_memory_", refuse)
+    data = art_data(pictures, "data.num_workers=1", "cache.pixels=false")
+    with pytest.raises(ArtclfError, match=r"shared memory ./dev/shm. is full; type data.num_workers=0"):
+        next(iter(data.val_dataloader()))
 
 
 def test_a_last_batch_of_one_image_is_not_trained_on(pictures: Path) -> None:

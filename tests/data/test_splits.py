@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from artclf.data.splits import Duplicates, assign_splits
+from artclf.data.splits import Duplicates, assign_splits, drop_copies
 from artclf.errors import ArtclfError
 
 
@@ -73,20 +73,37 @@ def test_the_same_bytes_never_stand_in_two_splits() -> None:
     hashes[141] = hashes[140]  # an AI and a human file of train
     hashes[151] = hashes[154] = hashes[121] = "x"  # files of b, a and train: other names win, the first of them keeps it
     frame.loc[[154, 151], "label"] = "ai"
+    hashes[4] = hashes[2]  # two human files of test
+    hashes[7] = hashes[6]  # an AI and a human file of test
     done, duplicates = cut(frame, hashes)
-    assert duplicates == Duplicates(groups=5, files=11, removed=4, contradictory=2)
-    assert (done["split"] == "test").sum() == 50
-    assert {"060", "062", "121", "140", "141", "154"} == set(frame["path"]) - set(done["path"])
-    assert done.set_index("path").loc[["097", "101"], "split"].nunique() == 1
+    assert duplicates == Duplicates(groups=6, files=14, removed=4, contradictory=4, copies=2)
+    assert (done["split"] == "test").sum() == 47
+    assert {"004", "006", "007", "060", "062", "101", "121", "140", "141", "154"} == set(frame["path"]) - set(done["path"])
+    assert done["sha256"].is_unique
+    assert str(duplicates).startswith("14 files are copies of 6 images, each of which counts once; left out: 2 in")
 
 
-def test_duplicates_move_together_when_a_split_is_cut() -> None:
+def test_copies_count_once_where_a_split_is_cut() -> None:
     frame, _ = table(400)
     hashes = pd.Series([f"hash{i // 4 * 4 + i % 2}" for i in range(400)])  # each image twice, under one label
     done, duplicates = cut(frame, hashes)
-    assert duplicates == Duplicates(groups=200, files=400, removed=0, contradictory=0)
-    assert (done.groupby("sha256")["split"].nunique() == 1).all()
-    assert (done["split"] == "test").sum() == 80
+    assert duplicates == Duplicates(groups=200, files=400, removed=0, contradictory=0, copies=200)
+    assert done["sha256"].is_unique
+    assert done["split"].value_counts().to_dict() == {"train": 144, "test": 40, "val": 16}
+
+
+def test_files_that_cannot_be_read_are_no_copies_of_each_other() -> None:
+    frame, hashes = table(8, "test")
+    rest, duplicates = drop_copies(frame.assign(sha256=hashes.where(hashes.index > 2, "")))
+    assert (len(rest), duplicates) == (8, Duplicates(0, 0, 0, 0))
+
+
+def test_where_nothing_is_left_the_true_cause_is_named() -> None:
+    frame, hashes = table(4)
+    with pytest.raises(ArtclfError, match=r"no image is left to be cut for val: the training split has 1 ai and 1 human"):
+        cut(frame, hashes)
+    with pytest.raises(ArtclfError, match=r"found: no images \(4 files are copies of 2 images.*4 under both"):
+        cut(frame, pd.Series(["a", "a", "b", "b"]))
 
 
 def test_a_training_split_without_images_or_with_one_class_is_refused() -> None:

@@ -48,7 +48,7 @@ def test_human_images_come_first_the_smallest_generators_together_and_one_called
     rows = [(label, generator, split) for label, generator, split, number in parts for _ in range(number)]
     table = pd.DataFrame(rows, columns=["label", "generator", "split"])
     groups = groups_of(table)
-    assert list(groups.cat.categories) == ["human", "sd", "human (a generator)"]
+    assert list(groups.cat.categories) == ["human", "sd", "human (generator)"]
     assert (groups == "human").sum() == 2
     counts = count_images(table)
     assert list(counts.columns) == ["train", "test", "together"]

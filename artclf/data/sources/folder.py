@@ -1,14 +1,45 @@
 """Folders of images, and the folder layout: [split/](ai|human)/[generator/][style/]image."""
 
+import logging
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from artclf.data.manifest import HUMAN, LABELS, Manifest
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, printable
+from artclf.run_folder import is_output
 
-# All other files are taken for images and, where they can't be read, listed as rejected.
-NOT_IMAGES = frozenset({".txt", ".md", ".csv", ".json", ".ini", ".db", ".html", ".xml", ".yaml", ".yml", ".pdf", ".zip"})
+log = logging.getLogger(__name__)
+
+# Files of these suffixes are taken for images and, where they can't be read, listed as rejected.
+IMAGES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
+        *(".mpo", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".jpx", ".j2k", ".jxr", ".tga", ".ppm", ".pgm", ".pnm"),
+    )
+)
+# What lies beside images, though it may begin like one: raw files, a camera's thumbnails, backups. Any other file is an image
+# if it begins like one.
+NOT_IMAGES = frozenset(
+    (
+        *(".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".thm", ".bak"),
+        *(".orig", ".tmp", ".part", ".crdownload", ".txt", ".caption", ".csv", ".json", ".jsonl", ".npz", ".npy", ".pt"),
+        *(".safetensors", ".xmp", ".xml", ".html", ".yaml", ".yml", ".md", ".ini", ".db", ".log", ".pdf", ".zip"),
+    )
+)
+SYSTEM_FOLDERS = frozenset(
+    (
+        *("@eadir", "@tmp", "@recycle", "@__thumb", "#recycle", "#snapshot", "$recycle.bin", "recycler", "lost+found"),
+        *("system volume information", "network trash folder", "temporary items", "__macosx", "__pycache__"),
+        *("thumbs", "thumbnails", "_thumbs", "_thumbnails", "wandb", "mlruns", "lightning_logs"),
+    )
+)
+_BEGINNING = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP|GIF8[79]a|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|.{4}ftyp(avi[fs]|hei[cx]|mif1)",
+    re.DOTALL,
+)
 
 
 def existing_root(root: str | Path) -> Path:
@@ -21,7 +52,7 @@ def existing_root(root: str | Path) -> Path:
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder that may be images, sorted by name; hidden ones are skipped."""
+    """Yield the files below a folder that may be images, sorted by name, as `image_folders` finds them."""
     for inside, names in image_folders(folder):
         yield from (folder.joinpath(*inside, name) for name in names)
 
@@ -29,23 +60,79 @@ def image_files(folder: Path) -> Iterator[Path]:
 def image_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield each folder that holds images, as the parts of its path below `folder`, and their sorted names.
 
+    Each folder is entered once, links to folders after all others. Hidden files, files beside images (see `IMAGES`), and
+    folders of systems, programs and artclf itself are passed over, and counted in the log at the end.
+
     Raises:
         ArtclfError: where a folder can't be opened, whose images would be missed.
     """
+    passed_over: Counter[str] = Counter()
+    real = Path(os.path.realpath(folder))
+    entered = {_identity(parent) for parent in real.parents}  # a link up would lead out of the folder, and back into it
+    starts = [os.fspath(folder)]  # and links to folders, as they are found
+    for start in starts:
+        for here, folders, files in os.walk(start, onerror=_refuse):
+            if _identity(here) in entered or (here != starts[0] and is_output(files)):
+                what = "folder that artclf has written" if is_output(files) else "link to a folder that is listed already"
+                passed_over[what] += 1
+                folders.clear()
+                continue
+            entered.add(_identity(here))
+            passed = [name for name in folders if _is_system(name)]
+            passed_over.update("hidden" if name.startswith(".") else f"{name}/" for name in passed)
+            folders[:] = sorted({*folders} - {*passed})
+            starts += [link for name in folders if os.path.islink(link := os.path.join(here, name))]  # noqa: PTH114, PTH118
+            names = [name for name in files if _may_be_image(here, name, passed_over)]
+            if names:
+                yield Path(here).relative_to(folder).parts, sorted(names)
+    if passed_over:
+        found = ", ".join(f"{number} × {printable(what)}" for what, number in passed_over.most_common())
+        level = logging.INFO if {*passed_over} == {"hidden"} else logging.WARNING
+        log.log(level, "%s: passed over, as no images: %s", printable(str(folder)), found)
 
-    def refuse(error: OSError) -> None:
-        raise ArtclfError(f"{error.filename}: this folder can't be read ({(error.strerror or str(error)).lower()})") from error
 
-    for here, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        # os.path, as a Path for each of many files is slow
-        names = [name for name in files if not name.startswith(".") and os.path.splitext(name)[1].lower() not in NOT_IMAGES]  # noqa: PTH122
-        if names:
-            yield Path(here).relative_to(folder).parts, sorted(names)
+def _may_be_image(folder: str, name: str, passed_over: Counter[str]) -> bool:
+    """Whether a file is taken for an image, by its suffix or else by its first bytes; if not, its kind is counted."""
+    path = os.path.join(folder, name)  # noqa: PTH118 (a Path for each of many files is slow)
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    if name.startswith("."):
+        kind = "hidden"
+    elif not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113
+        kind = "pipe or device"
+    elif suffix in IMAGES or (suffix not in NOT_IMAGES and not suffix.endswith(("~", "_original")) and _begins(path)):
+        return True
+    else:
+        kind = suffix if suffix and len(suffix) <= 16 else "of another name"
+    passed_over[kind] += 1
+    return False
+
+
+def _begins(path: str) -> bool:
+    """Whether a file begins like an image, or can't be opened, which is told where it is read."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return _BEGINNING.match(file.read(16)) is not None
+    except OSError:
+        return True
+
+
+def _is_system(folder: str) -> bool:
+    return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS or folder.lower().endswith(".lrdata")
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    """What tells a folder from others, whatever path leads to it."""
+    status = os.stat(folder)  # noqa: PTH116
+    return status.st_dev, status.st_ino
+
+
+def _refuse(error: OSError) -> None:
+    reason = (error.strerror or str(error)).lower()
+    raise ArtclfError(f"{printable(str(error.filename))}: this folder can't be read ({reason})") from error
 
 
 def read_folder(root: str | Path) -> Manifest:
-    """List a folder that holds ai/ and human/, or a folder for each split that hold these.
+    """List a folder that holds ai/ and human/, in any case, or a folder for each split that hold these.
 
     Below `ai`, the first folder is the generator and the rest the style; below `human`, all is the style.
 
@@ -53,15 +140,25 @@ def read_folder(root: str | Path) -> Manifest:
         ArtclfError: where the root is missing, a folder is neither ai nor human, or there are no images.
     """
     top = existing_root(root)
-    return Manifest.of(top, _rows(top, has_splits=not any((top / label).is_dir() for label in LABELS)))
+    return Manifest.of(top, _rows(top, has_splits=not any(name.lower() in LABELS for name in _folders(top))))
 
 
 def has_labels(top: Path) -> bool:
-    """Whether a path is a folder in this layout: it holds ai/ or human/, or folders that do."""
+    """Whether a path is a folder in this layout: it holds ai/ or human/, in any case, or folders that do."""
     if not top.is_dir():
         return False
-    folders = [entry for entry in top.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
-    return any((folder / label).is_dir() for folder in (top, *folders) for label in LABELS)
+    below = _folders(top)
+    names = [*below, *(name for folder in below for name in _folders(top / folder))]
+    return any(name.lower() in LABELS for name in names)
+
+
+def _folders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, without those that are passed over."""
+    try:
+        return [entry.name for entry in folder.iterdir() if not _is_system(entry.name) and entry.is_dir()]
+    except OSError as error:
+        _refuse(error)
+        raise
 
 
 def _rows(top: Path, *, has_splits: bool) -> Iterator[tuple[str, ...]]:
@@ -71,8 +168,8 @@ def _rows(top: Path, *, has_splits: bool) -> Iterator[tuple[str, ...]]:
         label = folders.pop(0).lower() if folders else ""
         if label not in LABELS:
             raise ArtclfError(
-                f"{top.joinpath(*inside, names[0])}: is in the folder {label or top.name!r}, which names no label; "
-                f"allowed: ai, human, as in {top / 'train' / 'ai'}/image.jpg or {top / 'ai'}/image.jpg"
+                f"{printable(str(top.joinpath(*inside, names[0])))}: is in the folder {label or top.name!r}, which names no "
+                f"label; allowed: ai, human, as in {top / 'train' / 'ai'}/image.jpg or {top / 'ai'}/image.jpg"
             )
         generator = HUMAN if label == HUMAN else folders.pop(0) if folders else "unknown"
         for name in names:

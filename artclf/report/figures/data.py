@@ -20,7 +20,7 @@ def groups_of(table: pd.DataFrame, most: int = 10) -> pd.Series:
 
     The result is categorical: human comes first, then the largest.
     """
-    generators = table.loc[table["label"] == "ai", "generator"].replace("human", "human (a generator)")
+    generators = table.loc[table["label"] == "ai", "generator"].replace("human", "human (generator)")
     groups = top(generators, most - 1).reindex(table.index, fill_value="human")
     names = sorted(groups.value_counts().index, key=lambda name: name != "human")
     return groups.astype(pd.CategoricalDtype(names))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ HEADER = "path,label,generator,style,split"
 def touch(root: Path, *paths: str) -> None:
     for path in paths:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_bytes(b"x")
+        (root / path).write_bytes(b"\xff\xd8\xff")
 
 
 # -- folders
@@ -43,6 +44,96 @@ def test_images_come_by_name_and_a_folder_that_cannot_be_opened_is_named(
     monkeypatch.setattr(os, "scandir", refusing)
     with pytest.raises(ArtclfError, match=r"b: this folder can't be read \(permission denied\)"):
         list(image_files(tmp_path))
+
+
+def test_what_lies_beside_images_is_passed_over_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, "a/1.jpg", "a/Mr. Turner", "a/2.JPG_large", "b/3.heic")  # by suffix, else by the first bytes
+    (tmp_path / "b" / "4.png").write_bytes(b"")  # it is listed as rejected later
+    for name in ("1.txt", "1.jpg.xmp", "1.caption", "1.npz", "1.safetensors", "Thumbs.db", "1.jpg:Zone.Identifier", "LICENSE"):
+        (tmp_path / "a" / name).write_bytes(b"[ZoneTransfer]")
+    touch(tmp_path, "a/._1.jpg", "a/raw.nef", "a/1.jpg~", "a/1.jpg_original", "a/1.thm", ".thumbnails/1.jpg")
+    for folder in ("@eaDir/1.jpg", "#recycle", "__MACOSX/a", "$RECYCLE.BIN", "System Volume Information", "lost+found"):
+        touch(tmp_path, f"a/{folder}/1.jpg")
+    for name in ("pipe", "pipe.png"):
+        os.mkfifo(tmp_path / "b" / name)
+    found = [path.relative_to(tmp_path).as_posix() for path in image_files(tmp_path)]
+    assert found == ["a/1.jpg", "a/2.JPG_large", "a/Mr. Turner", "b/3.heic", "b/4.png"]
+    (line,) = caplog.messages
+    for counted in (
+        "1 × .npz",
+        "1 × .caption",
+        "1 × @eaDir/",
+        "2 × hidden",
+        "1 × .identifier",
+        "1 × of another name",
+        "2 × pipe or device",
+    ):
+        assert counted in line
+
+
+@pytest.mark.parametrize("written", ["multirun.yaml", "predictions.csv", "dataset.html", "config.yaml train.log"])
+def test_what_artclf_writes_among_images_is_passed_over(tmp_path: Path, written: str) -> None:
+    touch(tmp_path, "train/ai/1.png", "train/human/2.png", "outputs/audit/x/figures/files.png", "wandb/media/1.png")
+    touch(tmp_path / "outputs" / "audit" / "x", *written.split())
+    assert read_folder(tmp_path).table["path"].tolist() == ["train/ai/1.png", "train/human/2.png"]
+    assert len(read_folder(tmp_path / "train").table) == 2
+
+
+def test_each_folder_is_entered_once_by_its_own_name(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    root = tmp_path / "root"
+    touch(root, "ai/gan/1.png", "human/zen/2.png")
+    touch(tmp_path, "pool/3.png")
+    for number in range(12):  # each leads to all others: a walk of every path would never end
+        (root / "human" / f"loop{number}").mkdir()
+        for other in range(12):
+            (root / "human" / f"loop{number}" / f"to{other}").symlink_to(root / "human" / f"loop{other}")
+    links = {
+        "ai/gan/up": "..",
+        "human/again": "zen",
+        "human/out": tmp_path,
+        "human/self": "self",
+        "human/pool": tmp_path / "pool",
+    }
+    for link, target in links.items():
+        (root / link).symlink_to(target)
+    assert read_folder(root).table["path"].tolist() == ["ai/gan/1.png", "human/pool/3.png", "human/self", "human/zen/2.png"]
+    assert "147 × link to a folder that is listed already" in caplog.text
+
+
+def test_names_that_are_not_text_are_rejected_and_the_others_read(tmp_path: Path) -> None:
+    names = [os.fsdecode(b"Andr\xe9.png"), "two\rlines.png", "two\nlines.png", "two\u2028lines.png", "Gem\u00e4lde \u3000.png"]
+    touch(tmp_path, "ai/1.png", *(f"human/{name}" for name in names))
+    manifest = read_folder(tmp_path)
+    assert manifest.table["path"].tolist() == ["ai/1.png", f"human/{names[-1]}"]
+    assert manifest.to_csv().encode().count(b"\n") == 3
+    escaped = {r"Andr\xe9.png", r"two\nlines.png", r"two\rlines.png", r"two\u2028lines.png"}
+    assert {Path(path).name for path in manifest.rejected["path"]} == escaped
+    assert manifest.rejected["reason"].str.startswith("its name is not UTF-8, or").all()
+    (tmp_path / "human" / names[-1]).unlink()
+    (tmp_path / "ai" / "1.png").unlink()
+    with pytest.raises(ArtclfError, match=r"no images found .of 4 files: its name is not UTF-8"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize("below", ["", "train/", "Pictures/"])
+@pytest.mark.parametrize(("ai", "human"), [("AI", "Human"), ("Ai", "HUMAN"), ("ai", "human")])
+def test_labels_are_read_in_any_case_by_every_command(tmp_path: Path, below: str, ai: str, human: str) -> None:
+    touch(tmp_path, f"{below}{ai}/gan/1.png", f"{below}{human}/monet/2.png", f"{below}{human}/3.png")
+    expected = [("ai", "gan", "unknown"), ("human", "human", "unknown"), ("human", "human", "monet")]
+    for read in (read_folder, read_any):
+        table = read(tmp_path).table
+        assert sorted(table[["label", "generator", "style"]].itertuples(index=False, name=None)) == sorted(expected)
+
+
+@pytest.mark.parametrize("name", ["human", "Human"])
+def test_a_generator_called_human_is_renamed(tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    touch(tmp_path, f"train/ai/{name}/1.png", "train/ai/sd/2.png", "train/human/3.png")
+    counts = {"ai": {"human (generator)": 1, "sd": 1}, "human": {"human": 1}}
+    assert read_folder(tmp_path).counts() == {"train": counts}
+    assert "1 AI images are of a generator called human" in caplog.text
+    rows = [f"train/ai/{name}/1.png,ai,{name}", "train/ai/sd/2.png,ai,sd", "train/human/3.png,human,sd"]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label,generator", *rows]))
+    assert read_csv(tmp_path / "table.csv").counts() == {"": counts}
 
 
 @pytest.mark.parametrize(
@@ -110,7 +201,7 @@ def test_paths_are_relative_to_the_file_and_empty_cells_are_filled(tmp_path: Pat
         ([HEADER, "images/a.png,fake,,,"], "got the label 'fake' .*allowed: ai, human"),
         ([HEADER, "images/a.png,ai,,,", "images/a.png,ai,,,"], "1 duplicate paths"),
         ([HEADER], "no images found"),
-        ([""], "is no CSV table"),
+        ([""], "has no column path, label; got none"),
         ([HEADER, "M\udcfcnch.png,human,,,"], "is no CSV table in UTF-8"),  # in Latin-1
     ],
 )
@@ -120,6 +211,62 @@ def test_a_mistake_in_the_table_is_one_line(tmp_path: Path, lines: list[str], me
     assert "\n" not in str(caught.value)
     with pytest.raises(ArtclfError, match=r"data.csv=.*nope.csv: there is no such file"):
         read_csv(tmp_path / "nope.csv")
+
+
+ROWS = "path,label,generator,style,split\nimages/a.png,ai,sd,oil,train\nimages/b.png,human,,,train\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,label\nimages/a.png,ai\nimages/b.png,human\n", ""),
+        ("label,path,note\nai,images/a.png\nhuman,images/b.png\n", ""),
+        (f"{ROWS},,,,\n\n,,,,\n", ""),
+        (ROWS.replace("\n", ",,\n"), ""),
+        (ROWS.replace(",", ";"), ""),
+        (f"sep=;\n{ROWS.replace(',', ';')}", ""),
+        (ROWS.replace(",", "\t"), ""),
+        (ROWS.replace("\n", "\r\n"), ""),
+        (ROWS.replace("\n", "\r"), ""),
+        (ROWS.replace("path,label", "Path, LABEL "), ""),
+        (ROWS.replace("oil", '"oil, late"').replace("images/a.png,ai", '"images/a.png",AI'), ""),
+        (ROWS.replace("images/", "images\\"), "2 paths are written with backslashes"),
+        (unicodedata.normalize("NFD", f"{ROWS}images/Gemälde.png,human,,,\n"), "1 paths are written with accents"),
+    ],
+)
+def test_tables_are_read_as_spreadsheets_write_them(
+    tmp_path: Path, text: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png", unicodedata.normalize("NFC", "images/Gemälde.png"))
+    (tmp_path / "table.csv").write_bytes(text.encode("utf-8-sig"))
+    table = read_csv(tmp_path / "table.csv").table.set_index("path")
+    assert table["label"][["images/a.png", "images/b.png"]].tolist() == ["ai", "human"]
+    assert len(table) == 2 + ("lde" in text)
+    assert (said in caplog.text) if said else not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ROWS.replace("oil", "late, romantic").encode(), "line 2 has 6 fields, the first line 5; put a field that holds"),
+        (ROWS.replace("oil", '"oil').encode(), "line 2: a quote is never closed"),
+        (f"{ROWS},ai,,,\n".encode(), "line 4 has no path"),
+        (ROWS.encode("utf-16"), "it looks like UTF-16; save it as CSV UTF-8"),
+        (ROWS.encode("utf-16-le"), "it looks like UTF-16; save it as CSV UTF-8"),
+        (ROWS.replace("oil", "\u00d6l").encode("latin-1"), "line 2 holds byte 0xd6; it may be Latin-1"),
+        (b"PK\3\4 and so on", "a workbook of a spreadsheet; save it as CSV UTF-8"),
+        (ROWS.replace("style", "path").encode(), "has more than one column path"),
+        (ROWS.replace("images/a", "images/A").encode(), "do not exist .*; did you mean a.png"),
+        (ROWS.replace("images/a", "C:\\images\\a").encode(), "write / in place of backslashes"),
+        (f"{ROWS}images/Gemälde.png,ai,,,\n".encode(), "in another form of Unicode"),
+    ],
+)
+def test_mistakes_of_spreadsheets_are_told_with_what_to_do(tmp_path: Path, text: bytes, message: str) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png")
+    (tmp_path / "table.csv").write_bytes(text)
+    with pytest.raises(ArtclfError, match=message) as caught:
+        read_csv(tmp_path / "table.csv")
+    assert "\n" not in str(caught.value)
 
 
 # -- AI-ArtBench
