@@ -72,7 +72,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     started -= progress.seconds  # spent before an interruption
     # 2. build
     built = build(config, progress, folder)
-    model, data = built.model, built.data
+    config, model, data = built.config, built.model, built.data
     features = FeatureCache(model, data, config.cache)
     with _compiler_errors():
         # 3. train the stages

@@ -6,14 +6,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.func import functional_call
 from torch.nn.modules.module import register_module_forward_hook
 
 from artclf.config.schema import Config, TrainerConfig
 from artclf.errors import ArtclfError
-from artclf.model.backbones import Backbone
+from artclf.model.backbones import Backbone, dry_run
 from artclf.model.heads import HEADS
-from artclf.model.layers import evaluating
 from artclf.runtime import cores, memory
 
 TRAINED_BYTES = 16  # of a parameter in 32 bits: itself, its gradient, and Adam's two moments
@@ -46,7 +44,7 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     fixed = TRAINED_BYTES * in_head + (TRAINED_BYTES if all_train else 4) * in_body
     gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     available = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
-    size, batch = config.data.image_size, config.data.batch_size
+    size, batch = backbone.image_size, config.data.batch_size
     if gpu and isinstance(config.trainer.devices, int):
         batch = max(1, batch // (config.trainer.devices * config.trainer.num_nodes))
     all_outputs, largest = output_sizes(backbone.body, size)
@@ -74,7 +72,6 @@ def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
         if not any(module.children()) and isinstance(output, torch.Tensor) and not any(output is value for value in inputs):
             counts.append(output.numel())
 
-    state = {name: tensor.detach().to("meta") for name, tensor in [*body.named_parameters(), *body.named_buffers()]}
-    with register_module_forward_hook(count), evaluating(body), torch.inference_mode():
-        functional_call(body, state, (torch.empty(1, 3, size, size, device="meta"),))
+    with register_module_forward_hook(count):
+        dry_run(body, size, batch=1)
     return sum(counts), max(counts)

@@ -8,7 +8,6 @@ import torch
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
 from artclf.model.checkpoint import load_classifier, read_decision_rule, write_decision_rule
-from artclf.model.classifier import FORMAT
 from tests.model.test_classifier import classifier
 
 GUARANTEE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
@@ -18,7 +17,8 @@ RULE = DecisionRule(CALIBRATION, 0.3, 0.7, GUARANTEE, GUARANTEE, (GUARANTEE,), "
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    content = {"state_dict": {"a": torch.arange(4.0)}, "hyper_parameters": {"name": "x", "format": FORMAT}, "epoch": 3}
+    hyperparameters = dict(classifier().hparams)
+    content = {"state_dict": {"a": torch.arange(4.0)}, "hyper_parameters": hyperparameters, "epoch": 3}
     torch.save(content, tmp_path / "best.ckpt")
     return tmp_path / "best.ckpt"
 
@@ -32,7 +32,7 @@ def test_the_decision_rule_is_saved_beside_all_else(checkpoint: Path) -> None:
         write_decision_rule(checkpoint, RULE)
         assert read_decision_rule(checkpoint) == RULE
     content = torch.load(checkpoint, weights_only=True)
-    assert content.keys() == {*before, "decision_rule"}
+    assert content.keys() == {*before, "decision_rule", "digest"}
     assert torch.equal(content["state_dict"]["a"], before["state_dict"]["a"])
     assert (content["hyper_parameters"], content["epoch"]) == (before["hyper_parameters"], 3)
     assert checkpoint.samefile(checkpoint.with_name("head.ckpt"))
