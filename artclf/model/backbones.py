@@ -204,17 +204,18 @@ def _first_line(error: Exception) -> str:
 # ---- trying a body
 
 
-def dry_run(body: nn.Module, size: int, batch: int = 2) -> Any:
-    """Run a body in eval mode on images [batch, 3, size, size] and return its output, whose values mean nothing.
+def dry_run(body: nn.Module, size: int, batch: int = 2, *, training: bool = False) -> Any:
+    """Run a body on images [batch, 3, size, size], in eval or train mode, and return its output, whose values mean nothing.
 
     It runs on torch's meta device, where nothing is computed and no memory taken, or on zeros where its code needs values.
     """
     state = {name: tensor.detach().to("meta") for name, tensor in [*body.named_parameters(), *body.named_buffers()]}
     with evaluating(body), torch.inference_mode():
+        body.train(training)
         try:
             return functional_call(body, state, (torch.empty(batch, 3, size, size, device="meta"),))
         except Exception as error:
-            if "meta" not in str(error):  # not the device is the reason
+            if training or "meta" not in str(error):  # not the device is the reason
                 raise
             body.eval()  # drops what attentions keep for eval mode, which is on the meta device
             return body(torch.zeros(batch, 3, size, size))

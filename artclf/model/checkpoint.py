@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
+from pydantic import ValidationError
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule
 from artclf.model.backbones import build_backbone
 from artclf.model.classifier import FORMAT, FROZEN, ArtClassifier
 from artclf.model.heads import HEADS
-from artclf.model.hyperparameters import HyperParameters, require_valid
+from artclf.model.hyperparameters import HyperParameters, first_mistake, require_valid
 from artclf.model.weights import not_finite
 from artclf.run_folder import replacing
 
@@ -95,8 +96,8 @@ def load_classifier(file: Path) -> ArtClassifier:
         _require_shapes(values, content["state_dict"])
         model = ArtClassifier(**values)
         model.load_state_dict(content["state_dict"])
-    except ArtclfError:
-        raise  # a backbone that needs timm, say
+    except ArtclfError as error:  # a backbone that needs timm, say
+        raise ArtclfError(f"{file}: {error}") from error
     except Exception as error:
         raise _foreign(file, error) from error
     return model.eval()
@@ -143,6 +144,8 @@ def write_decision_rule(file: Path, rule: DecisionRule) -> None:
 
 def _foreign(file: Path, error: Exception) -> ArtclfError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, ValidationError):
+        reason = first_mistake(error)
     return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")
 
 

@@ -61,7 +61,13 @@ def require_valid(schema: type[Section], values: Any, source: str) -> None:
     try:
         schema.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key, got = ".".join(map(str, first["loc"])), f"got {first['input']!r:.60}; "
-        got = "" if first["type"] in ("missing", "value_error") else got
-        raise ArtclfError(f"{source}: can't be right: {key}: {got}{first['msg']}; take an undamaged copy of the file") from error
+        raise ArtclfError(f"{source}: can't be right: {first_mistake(error)}; take an undamaged copy of the file") from error
+
+
+def first_mistake(error: ValidationError) -> str:
+    """The first of pydantic's errors in one line: which value, what was got, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error":  # raised here, with the key and what was got
+        return str(first["ctx"]["error"])
+    got = "" if first["type"] == "missing" else f"got {first['input']!r:.60}; "
+    return f"{'.'.join(map(str, first['loc']))}: {got}{first['msg']}"

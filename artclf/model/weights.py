@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -45,9 +46,10 @@ def read_file(file: Path) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """The line of an error that says most: torch's names the global that was refused."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return next((line for line in lines if "Unsupported global" in line), lines[0])[:200]
+    """What was refused, or the first line of an error."""
+    if code := re.search(r"Unsupported (?:global: GLOBAL|class|operand) \S+", str(error)):
+        return f"{code[0]}, which is neither a tensor nor a plain value"
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def find_state(content: Mapping[str, Any], body: nn.Module) -> tuple[dict[str, torch.Tensor], str]:

@@ -18,7 +18,7 @@ from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, write_text
 from artclf.runtime import is_main_process
-from artclf.training.limits import require_memory
+from artclf.training.limits import require_batch, require_memory
 from artclf.training.resume import Progress
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     config = config.model_copy(update={"data": config.data.model_copy(update={"image_size": backbone.image_size})})
     require_memory(config, backbone, precision)
+    require_batch(config, backbone)
     backbone = replace(backbone, body=deepcopy(backbone.body))  # of a multirun's jobs, each trains its own
     data = ArtData(config, backbone.interpolation)
     data.read(folder if is_main_process() else None)

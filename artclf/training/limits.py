@@ -59,6 +59,32 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
         )
 
 
+def require_batch(config: Config, backbone: Backbone) -> None:
+    """Check that batch normalisation gets more than one value per channel where it trains; else raise an ArtclfError."""
+    devices = config.trainer.devices
+    if devices == "auto":
+        devices = max(1, torch.cuda.device_count()) if config.trainer.accelerator != "cpu" else 1
+    processes = int(devices) * config.trainer.num_nodes
+    if config.data.batch_size // processes > 1:
+        return
+    frozen = (0,) if backbone.weights == "random" else (0, "auto")
+    where = f"head={config.head.name}"
+    try:  # with one image, on torch's meta device
+        with torch.device("meta"):
+            HEADS[config.head.name](features=backbone.features, **config.head.options)(torch.empty(1, backbone.features))
+        if any(stage.unfreeze not in frozen for stage in config.stages.values()):
+            where = f"{config.model.name} at data.image_size={backbone.image_size}"
+            dry_run(backbone.body, backbone.image_size, batch=1, training=True)
+    except ValueError as error:  # of torch's batch normalisation
+        if "more than 1 value" not in str(error):
+            raise
+        other = ", or head=linear" if where.startswith("head") else ", or a larger data.image_size"
+        raise ArtclfError(
+            f"data.batch_size={config.data.batch_size}: each step and device would see one image, and batch normalisation in "
+            f"{where} needs more than one value; type data.batch_size={2 * processes} or more{other}"
+        ) from error
+
+
 @lru_cache(maxsize=1)  # the runs of a multirun share the body
 def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
     """Count the numbers that a body's layers output for one image [1, 3, size, size], on torch's meta device.
