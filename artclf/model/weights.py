@@ -60,13 +60,16 @@ def find_state(content: Mapping[str, Any], body: nn.Module) -> tuple[dict[str, t
     """
     wanted = body.state_dict()
     best: tuple[int, dict[str, torch.Tensor], str] = (-1, {}, "")
-    for state in sorted(_states(content), key=lambda found: found[0] not in AVERAGED):
-        tensors = {key.replace("_orig_mod.", ""): value for key, value in state[1].items()}
+    taken = ""
+    for name, state in sorted(_states(content), key=lambda found: found[0] not in AVERAGED):
+        tensors = {key.replace("_orig_mod.", ""): value for key, value in state.items()}
         for prefix in _prefixes(tensors, wanted):
             inside = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
             fits = sum(key in inside and inside[key].shape == value.shape for key, value in wanted.items())
             if fits > best[0]:
-                best = (fits, inside, prefix)
+                best, taken = (fits, inside, prefix), name
+    if taken in AVERAGED:
+        log.info("of the networks in this file, %s is taken: the average of several steps", taken)
     return best[1], best[2]
 
 

@@ -44,7 +44,7 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     fixed = TRAINED_BYTES * in_head + (TRAINED_BYTES if all_train else 4) * in_body
     gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     available = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
-    size, batch = backbone.image_size, config.data.batch_size
+    size, batch = int(config.data.image_size), config.data.batch_size
     if gpu and isinstance(config.trainer.devices, int):
         batch = max(1, batch // (config.trainer.devices * config.trainer.num_nodes))
     all_outputs, largest = output_sizes(backbone.body, size)
