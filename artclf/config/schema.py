@@ -17,6 +17,7 @@ Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI images
 Quality = Annotated[int, Field(ge=1, le=100)]
+ImageSize = Annotated[int, Field(ge=32, le=2048)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 MoreThanZero = Annotated[float, Field(gt=0.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]  # files are named after it
@@ -24,13 +25,14 @@ METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val
 """What is logged in each epoch, and whether it is better when it is minimal or maximal."""
 
 
-def _number_or(lowest: int, *words: str) -> BeforeValidator:
+def _number_or(lowest: int, *words: str, highest: int | None = None) -> BeforeValidator:
     """Accept a whole number from `lowest` on, or one of the words: one error where a union would give several."""
 
     def check(value: object) -> object:
-        number = isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+        number = isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= (highest or value)
         if not number and value not in words:
-            raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} on, {', '.join(words)}")
+            to = "on" if highest is None else f"to {highest}"
+            raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} {to}, {', '.join(words)}")
         return value
 
     return BeforeValidator(check)
@@ -68,7 +70,7 @@ class DataConfig(Section):
     source: Literal["demo", "ai_artbench", "folder", "csv"]
     root: Location | None
     csv: Location | None
-    image_size: Annotated[int, Field(ge=32, le=2048)]
+    image_size: Annotated[int | str, _number_or(32, "auto", highest=2048)]
     batch_size: Positive
     num_workers: Annotated[int, Field(ge=0, le=512)]
     val_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]

@@ -25,7 +25,7 @@ class Canonical:
     def from_config(cls, config: DataConfig) -> Self:
         """The form that a configuration describes, whether or not data.canonical asks for it."""
         if config.canonical_side is None:
-            return replace(cls.for_size(config.image_size), quality=config.canonical_quality)
+            return replace(cls.for_size(int(config.image_size)), quality=config.canonical_quality)
         return cls(config.canonical_side, config.canonical_quality)
 
     @classmethod

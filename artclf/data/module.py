@@ -67,7 +67,7 @@ class ArtData(LightningDataModule):
         self.config, self.augment, self.cache, self.holdout = config.data, config.augment, config.cache, config.holdout
         self.balance, self.seed = config.balance.name, config.seed
         self.canonical = Canonical.from_config(self.config) if self.config.canonical else None
-        self.reader = ImageReader(self.config.image_size, interpolation, self.config.max_pixels, self.canonical)
+        self.reader = ImageReader(int(self.config.image_size), interpolation, self.config.max_pixels, self.canonical)
         self.left_out: LeftOut | None = None
         self.store: PixelStore | None = None  # of the cached pixels
         self.fallbacks: list[str] = []  # what is done differently than asked, a line each; also logged

@@ -5,11 +5,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from artclf.evaluation.types import Booleans, Floats
 
@@ -18,6 +18,8 @@ VERDICTS = (HUMAN, UNSURE, AI)
 THRESHOLD = 0.5  # of p_ai, where nothing was fitted, and for figures that are compared between runs
 CERTAIN = 1e-7  # no score is nearer to 0 or 1
 DIGITS = 7  # after the point: what 32-bit numbers hold
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Rate = Annotated[Number, Field(ge=0.0, le=1.0)]
 
 
 def as_stored(p_ai: Floats) -> Floats:
@@ -45,9 +47,9 @@ class Calibrator:
     """
 
     method: Literal["none", "temperature", "platt", "isotonic"] = "none"
-    slope: float = 1.0  # positive; 1 / temperature
-    intercept: float = 0.0  # of Platt scaling
-    points: tuple[tuple[float, float], ...] = ()  # of isotonic regression: p_ai and its probability, rising
+    slope: Annotated[Number, Field(gt=0.0)] = 1.0  # 1 / temperature
+    intercept: Number = 0.0  # of Platt scaling
+    points: tuple[tuple[Rate, Rate], ...] = ()  # of isotonic regression: p_ai and its probability, rising
 
     def apply(self, p_ai: Floats) -> Floats:
         """Calibrate scores, [N] → [N]."""
@@ -63,11 +65,11 @@ class Calibrator:
 class ConformalThreshold:
     """A threshold, and how often images of one class will lie on its wrong side (see `artclf.evaluation.conformal`)."""
 
-    threshold: float | None  # of p_ai; None, as the next three, where there was no image to set it by
-    target_rate: float  # 0..1
-    guaranteed_rate: float | None  # highest expected rate, over all draws of images to set the threshold by
-    low: float | None  # 95% interval of the rate with the images at hand
-    high: float | None
+    threshold: Rate | None  # of p_ai; None, as the next three, where there was no image to set it by
+    target_rate: Rate
+    guaranteed_rate: Rate | None  # highest expected rate, over all draws of images to set the threshold by
+    low: Rate | None  # 95% interval of the rate with the images at hand
+    high: Rate | None
 
     @property
     def is_met(self) -> bool:
@@ -80,8 +82,8 @@ class DecisionRule:
     """Calibration and thresholds: what turns a network's scores into verdicts."""
 
     calibrator: Calibrator
-    human_below: float  # below this p_ai the verdict is human
-    ai_from: float  # from this p_ai on it is ai; between the two it is unsure
+    human_below: Rate  # below this p_ai the verdict is human
+    ai_from: Rate  # from this p_ai on it is ai; between the two it is unsure
     false_positives: ConformalThreshold  # for human images called ai
     false_negatives: ConformalThreshold  # for AI images called human
     points: tuple[ConformalThreshold, ...]  # further thresholds for ai, by their false-positive rates
@@ -122,8 +124,11 @@ class DecisionRule:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "DecisionRule":
-        """Build the decision rule that `to_json` wrote; ValueError where something is missing or of another type."""
-        return TypeAdapter(cls).validate_python(content)
+        """Build the decision rule that `to_json` wrote; ValueError where a value is missing, or is not what it can be."""
+        rule: DecisionRule = TypeAdapter(cls).validate_python(content)
+        if rule.human_below > rule.ai_from:
+            raise ValueError(f"human_below is {rule.human_below}, more than ai_from, {rule.ai_from}")
+        return rule
 
 
 def default_rule(fitted_on: str, n_human: int = 0, n_ai: int = 0, rates: tuple[float, float] = (0.01, 0.05)) -> DecisionRule:

@@ -1,17 +1,22 @@
 """Backbones by name: a body that turns images into features, and the preprocessing that belongs to its weights."""
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import torchvision
 from torch import nn
+from torch.func import functional_call
 from torchvision.models.efficientnet import MBConv
 
 from artclf.errors import ArtclfError, nearest
+from artclf.model.hyperparameters import Preprocessing, require_valid
+from artclf.model.weights import find_state, load_body, read_file
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'
@@ -29,11 +34,12 @@ class Backbone:
     std: list[float]
     interpolation: str  # "bilinear" or "bicubic"
     last_block: str  # the first module of the last block (the layers of the last resolution)
+    image_size: int = 224  # S: what was asked for, or else the weights' own
     weights: str = "random"  # "imagenet", "random", or the file they were read from
     fallback: str | None = None  # why there are no ImageNet weights, for weights=auto
 
 
-def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
+def build_backbone(library: str, name: str, weights: str = "none", image_size: int | None = None) -> Backbone:
     """Build a backbone.
 
     Args:
@@ -41,11 +47,13 @@ def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
         name: a key of TORCHVISION, LITE0, or any name of timm's.
         weights: "auto" (ImageNet if available, else random), "imagenet", "none" (random), or a file: a state dict, or an
             artclf checkpoint, whose preprocessing is taken too.
+        image_size: pixels a side; None: the weights' own size.
 
     Raises:
-        ArtclfError: for an unknown name, if timm is not installed, or if the weights are not available or do not fit.
+        ArtclfError: for an unknown name, a size that the body can't take, or features that are no row per image; if timm is not
+            installed, or if the weights are not available or do not fit.
     """
-    backbone = _build_torchvision(name) if library == "torchvision" else _build_timm(name)
+    backbone = _build_torchvision(name, image_size) if library == "torchvision" else _build_timm(name, image_size)
     if weights == "none":
         return backbone
     if weights not in ("auto", "imagenet"):
@@ -64,7 +72,7 @@ def build_backbone(library: str, name: str, weights: str = "none") -> Backbone:
         ) from error
     finally:
         socket.setdefaulttimeout(before)
-    _load_body(backbone.body, state, f"the ImageNet weights of {name}", name)
+    load_body(backbone.body, state, f"the ImageNet weights of {name}", name)
     return replace(backbone, weights="imagenet")
 
 
@@ -112,13 +120,14 @@ TORCHVISION: dict[str, tuple[Callable[[], Backbone], torchvision.models.WeightsE
 }
 
 
-def _build_torchvision(name: str) -> Backbone:
+def _build_torchvision(name: str, image_size: int | None) -> Backbone:
     if name not in TORCHVISION:
         raise ArtclfError(
             f"model.name: got {name!r}; torchvision's are {', '.join(TORCHVISION)}{nearest(name, TORCHVISION)}; "
             "others through model=timm model.name=NAME"
         )
-    return TORCHVISION[name][0]()
+    backbone = TORCHVISION[name][0]()
+    return replace(backbone, image_size=image_size or backbone.image_size)  # they take any
 
 
 # ---- timm
@@ -132,45 +141,109 @@ def _timm() -> Any:
     return timm
 
 
-def _build_timm(name: str) -> Backbone:
+def _build_timm(name: str, image_size: int | None) -> Backbone:
     timm = _timm()
+    known = name
     name = "tf_efficientnet_lite0" if name == LITE0 else name
     if not timm.is_model(name):
         raise ArtclfError(f"model.name: timm has no {name!r}{nearest(name, timm.list_models())}")
-    body = timm.create_model(name, pretrained=False, num_classes=0)
+    build = partial(timm.create_model, name, pretrained=False, num_classes=0)
+    body = build()
     config = timm.data.resolve_model_data_config(body)
+    own = int(config["input_size"][-1])
+    size = image_size or own
+    try:
+        body, output = _fitting(build, body, size)
+    except Exception as error:  # whatever the body's own code raises at another size than its own
+        allowed = ", ".join([f"auto, which is {own}", *map(str, _sizes_near(build, size, own))])
+        raise ArtclfError(
+            f"data.image_size={size}: {known} can't take it ({_first_line(error)}); allowed, for instance: {allowed}"
+        ) from error
+    if not isinstance(output, torch.Tensor) or output.ndim != 2 or not output.is_floating_point():
+        got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise ArtclfError(
+            f"model.name={known}: its output for two images is {got}, not a row of features for each; choose another"
+        )
     blocks = getattr(body, "feature_info", None)
     last_block = blocks[-1]["module"] if blocks else ""
     interpolation = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
-    return Backbone(body, int(body.num_features), list(config["mean"]), list(config["std"]), interpolation, last_block)
+    return Backbone(body, output.shape[1], list(config["mean"]), list(config["std"]), interpolation, last_block, size)
+
+
+def _fitting(build: Callable[..., nn.Module], body: nn.Module, size: int) -> tuple[nn.Module, Any]:
+    """A body that takes images of a size, and its output for two of them: the body itself, or one built for that size."""
+    try:
+        return body, dry_run(body, size)
+    except Exception as error:  # noqa: BLE001 (its own code may raise anything; so may the next)
+        try:
+            body = build(img_size=size)
+        except TypeError:  # it has no such option
+            raise error from None
+        return body, dry_run(body, size)
+
+
+def _sizes_near(build: Callable[..., nn.Module], size: int, own: int) -> list[int]:
+    """Sizes that a body takes, found by trial: multiples of usual strides near a size, half and twice its own."""
+    near = {max(step, step * round(size / step)) for step in (14, 16, 32, 64)} | {own // 2, 2 * own}
+    found = list[int]()
+    with torch.device("meta"):
+        body = build()
+        for candidate in sorted(near - {own}, key=lambda number: abs(number - size)):
+            try:
+                _fitting(build, body, candidate)
+            except Exception:  # noqa: BLE001 (a size that the body's own code refuses)
+                continue
+            found.append(candidate)
+    return sorted(found[:4])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:120].rstrip(".")
+
+
+# ---- trying a body
+
+
+def dry_run(body: nn.Module, size: int, batch: int = 2, *, training: bool = False) -> Any:
+    """Run a body on images [batch, 3, size, size], in eval or train mode, and return its output, whose values mean nothing.
+
+    It runs on torch's meta device, where nothing is computed and no memory taken, or on zeros where its code needs values.
+    """
+    state = {name: tensor.detach().to("meta") for name, tensor in [*body.named_parameters(), *body.named_buffers()]}
+    with evaluating(body), torch.inference_mode():
+        body.train(training)
+        try:
+            return functional_call(body, state, (torch.empty(batch, 3, size, size, device="meta"),))
+        except Exception as error:
+            if training or "meta" not in str(error):  # not the device is the reason
+                raise
+            body.eval()  # drops what attentions keep for eval mode, which is on the meta device
+            return body(torch.zeros(batch, 3, size, size))
+
+
+@contextmanager
+def evaluating(body: nn.Module) -> Iterator[None]:
+    """Eval mode within, the earlier modes afterwards."""
+    before = [(module, module.training) for module in body.modules()]
+    body.eval()
+    try:
+        yield
+    finally:
+        body.eval()  # timm's attentions drop at this call what they cache for eval mode, where a trace leaves symbols
+        for module, training in before:
+            module.training = training
 
 
 # ---- files
 
 
 def _load_file(backbone: Backbone, file: Path, name: str) -> Backbone:
-    if not file.is_file():
-        raise ArtclfError(f"model.weights={file}: there is no such file; allowed: auto, imagenet, none, or a file's path")
-    try:
-        content = torch.load(file, map_location="cpu", weights_only=True)
-        state = {key: value for key, value in content.get("state_dict", content).items() if isinstance(value, torch.Tensor)}
-    except Exception as error:  # whatever a broken or a foreign file raises
-        raise ArtclfError(f"model.weights={file}: is no file of weights (a state dict saved by torch.save)") from error
-    own = {key.removeprefix("body."): value for key, value in state.items() if key.startswith("body.")}
-    _load_body(backbone.body, own or state, f"model.weights={file}", name)
-    known = content.get("hyper_parameters", {}).get("preprocessing", {}) if own else {}
-    return replace(backbone, weights=str(file), **{key: known[key] for key in ("mean", "std", "interpolation") if key in known})
-
-
-def _load_body(body: nn.Module, state: Mapping[str, torch.Tensor], source: str, name: str) -> None:
-    """Load weights into a body, without those of a classification head."""
-    wanted = body.state_dict()
-    wrong = [key for key in wanted if key not in state or state[key].shape != wanted[key].shape]
-    if wrong:
-        first = wrong[0]
-        found = f"is {list(state[first].shape)}" if first in state else "is missing"
-        raise ArtclfError(
-            f"{source}: does not fit {name}: {len(wrong)} of {len(wanted)} tensors differ ({first} {found}; {name} has "
-            f"{list(wanted[first].shape)}); choose the model that the weights are of"
-        )
-    body.load_state_dict({key: state[key] for key in wanted})
+    content = read_file(file)
+    state, prefix = find_state(content, backbone.body)
+    load_body(backbone.body, state, f"model.weights={file}", name)
+    hyperparameters = content.get("hyper_parameters")
+    known = hyperparameters.get("preprocessing") if isinstance(hyperparameters, Mapping) and prefix == "body." else None
+    if known is not None:
+        require_valid(Preprocessing, known, f"model.weights={file}")
+        backbone = replace(backbone, **{key: known[key] for key in ("mean", "std", "interpolation")})
+    return replace(backbone, weights=str(file))

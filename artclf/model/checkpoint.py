@@ -1,18 +1,26 @@
 """A classifier and the decision rule of its scores from a checkpoint alone, without run folder, configuration or download."""
 
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
+from pydantic import ValidationError
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule
+from artclf.model.backbones import build_backbone
 from artclf.model.classifier import FORMAT, FROZEN, ArtClassifier
+from artclf.model.heads import HEADS
+from artclf.model.hyperparameters import HyperParameters, first_mistake, require_valid
+from artclf.model.weights import not_finite
 from artclf.run_folder import replacing
 
-RULE = "decision_rule"  # a checkpoint's key
+RULE = "decision_rule"  # a checkpoint's key, as the next
+DIGEST = "digest"  # the SHA-256 of its weights and of the optimiser's state: torch checks no sums when it reads a file
 
 
 def find_checkpoint(run: Path) -> Path:
@@ -31,7 +39,8 @@ def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
     """Read tensors and plain values from a checkpoint; `mapped`: tensors only once they are used.
 
     Raises:
-        ArtclfError: if the file is no checkpoint, or one of another version of artclf.
+        ArtclfError: if the file is no checkpoint, or one of another version of artclf, or can't be right: impossible
+            hyper-parameters; or, unless `mapped`, weights that are not finite, or no longer those that were saved.
     """
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
@@ -43,7 +52,38 @@ def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
             f"{file}: the checkpoint is of another version of artclf (format {found}; this version reads {FORMAT}); train the "
             "network again"
         )
+    require_valid(HyperParameters, content["hyper_parameters"], str(file))
+    if not mapped:
+        _require_sound(content, file)
     return content
+
+
+def _require_sound(content: Mapping[str, Any], file: Path) -> None:
+    try:
+        bad, changed = not_finite(content["state_dict"]), content.get(DIGEST) not in (None, _digest(content))
+    except Exception as error:  # weights that are no tensors, or none at all
+        raise _foreign(file, error) from error
+    if bad:
+        raise ArtclfError(f"{file}: its weights can't be right: {bad} holds NaN or infinity; take another checkpoint")
+    if changed:
+        raise ArtclfError(f"{file}: is damaged: its weights are not those that were saved; take an undamaged copy of the file")
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """The SHA-256 of a checkpoint's weights and of its optimisers' tensors, with their names."""
+    sha = hashlib.sha256()
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, torch.Tensor):
+            sha.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+            sha.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+        elif isinstance(value, Mapping | list | tuple):
+            for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+                add(f"{name}.{key}", item)
+
+    for key in ("state_dict", "optimizer_states"):
+        add(key, content.get(key))
+    return sha.hexdigest()
 
 
 def load_classifier(file: Path) -> ArtClassifier:
@@ -52,13 +92,29 @@ def load_classifier(file: Path) -> ArtClassifier:
     if FROZEN in content:
         raise ArtclfError(f"{file}: holds only what a stage trains, for resume= to continue from; use best.ckpt")
     try:
-        model = ArtClassifier(**{key: value for key, value in content["hyper_parameters"].items() if key != "format"})
+        values = {key: value for key, value in content["hyper_parameters"].items() if key != "format"}
+        _require_shapes(values, content["state_dict"])
+        model = ArtClassifier(**values)
         model.load_state_dict(content["state_dict"])
-    except ArtclfError:
-        raise  # a backbone that needs timm, say
+    except ArtclfError as error:  # a backbone that needs timm, say
+        raise ArtclfError(f"{file}: {error}") from error
     except Exception as error:
         raise _foreign(file, error) from error
     return model.eval()
+
+
+def _require_shapes(values: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
+    """Compare the network that is described with the weights there are, before memory is taken for it: ValueError."""
+    with torch.device("meta"):
+        backbone = build_backbone(values["library"], values["name"], image_size=values["preprocessing"]["image_size"])
+        options = {key: value for key, value in values["head"].items() if key != "name"}
+        head = HEADS[values["head"]["name"]](backbone.features, **options)
+    for prefix, part in (("body", backbone.body), ("head", head)):
+        for key, value in part.state_dict().items():
+            found = state.get(f"{prefix}.{key}")
+            if found is None or found.shape != value.shape:
+                got = "none" if found is None else list(found.shape)
+                raise ValueError(f"{values['name']} has {prefix}.{key} of {list(value.shape)}, and the file {got}")
 
 
 def read_decision_rule(file: Path) -> DecisionRule | None:
@@ -88,6 +144,8 @@ def write_decision_rule(file: Path, rule: DecisionRule) -> None:
 
 def _foreign(file: Path, error: Exception) -> ArtclfError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if isinstance(error, ValidationError):
+        reason = first_mistake(error)
     return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")
 
 
@@ -102,5 +160,7 @@ class CheckpointFiles(TorchCheckpointIO):
         """Write tensors and plain values to a file. Lightning's `storage_options` are not used."""
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
+        if "state_dict" in checkpoint:
+            checkpoint = {**checkpoint, DIGEST: _digest(checkpoint)}
         with replacing(file) as new:
             torch.save(checkpoint, new)

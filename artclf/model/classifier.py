@@ -69,7 +69,7 @@ class ArtClassifier(LightningModule):
         self.image_size: int = preprocessing["image_size"]
         self.interpolation: str = preprocessing["interpolation"]
         self.canonical = Canonical(**preprocessing["canonical"]) if preprocessing.get("canonical") else None
-        backbone = backbone or build_backbone(library, name)
+        backbone = backbone or build_backbone(library, name, image_size=self.image_size)
         self.body = backbone.body
         self.layers: Layers = list_layers(self.body)
         self.head = HEADS[head["name"]](backbone.features, **_options(head))

@@ -10,8 +10,6 @@ import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +18,7 @@ from torch import fx, nn
 from torchvision.models.feature_extraction import NodePathTracer
 
 from artclf.errors import ArtclfError
-from artclf.model.backbones import Backbone
+from artclf.model.backbones import Backbone, evaluating
 
 log = logging.getLogger(__name__)
 
@@ -129,19 +127,6 @@ def list_layers(body: nn.Module) -> Layers:
     while layers and layers[next(reversed(layers))].name.split(".")[0] not in children:  # the final pooling and what follows
         layers.popitem()
     return Layers(body, tuple(layers.values()), tuple(layers))
-
-
-@contextmanager
-def evaluating(body: nn.Module) -> Iterator[None]:
-    """Eval mode within, the earlier modes afterwards."""
-    before = [(module, module.training) for module in body.modules()]
-    body.eval()
-    try:
-        yield
-    finally:
-        body.eval()  # timm's attentions drop at this call what they cache for eval mode, where a trace leaves symbols
-        for module, training in before:
-            module.training = training
 
 
 def trace(body: nn.Module) -> dict[fx.Node, str]:

@@ -13,7 +13,8 @@ import torch
 from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from artclf.model.layers import Layers, evaluating, trace
+from artclf.model.backbones import evaluating
+from artclf.model.layers import Layers, trace
 
 CHECK_SIZE = 64  # pixels a side of the images on which a cut is checked first
 BATCH = 7  # images in the batch that shows which outputs have one row per image

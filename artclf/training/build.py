@@ -18,7 +18,7 @@ from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, write_text
 from artclf.runtime import is_main_process
-from artclf.training.limits import require_memory
+from artclf.training.limits import require_batch, require_memory
 from artclf.training.resume import Progress
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 class Built:
     """The parts of a run."""
 
-    config: Config  # with each stage's `auto` resolved
+    config: Config  # with the `auto` of image_size and of each stage resolved
     progress: Progress  # with what a later process needs to build the same parts
     data: ArtData  # read, with its splits
     model: ArtClassifier
@@ -48,7 +48,9 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     backbone = _load_backbone(config, progress)
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"image_size": backbone.image_size})})
     require_memory(config, backbone, precision)
+    require_batch(config, backbone)
     backbone = replace(backbone, body=deepcopy(backbone.body))  # of a multirun's jobs, each trains its own
     data = ArtData(config, backbone.interpolation)
     data.read(folder if is_main_process() else None)
@@ -87,7 +89,8 @@ def _load_backbone(config: Config, progress: Progress) -> Backbone:
     weights = {None: config.model.weights, "random": "none"}.get(progress.weights, progress.weights)
     file = Path(str(weights)).expanduser()
     changed = file.stat().st_mtime if file.is_file() else None
-    backbone, random = _seeded_backbone(config.model.library, config.model.name, str(weights), config.seed, changed)
+    size = None if config.data.image_size == "auto" else int(config.data.image_size)
+    backbone, random = _seeded_backbone(config.model.library, config.model.name, str(weights), size, config.seed, changed)
     torch.set_rng_state(random)
     return backbone if progress.weights is None else replace(backbone, fallback=progress.fallback)
 
@@ -97,12 +100,13 @@ def _seeded_backbone(
     library: str,
     name: str,
     weights: str,
+    image_size: int | None,
     seed: int,
     changed: float | None,  # noqa: ARG001 (when a file of weights was)
 ) -> tuple[Backbone, torch.Tensor]:
     """A backbone built from a seed, and the state of torch's random numbers after that."""
     torch.manual_seed(seed)
-    return build_backbone(library, name, weights), torch.get_rng_state()
+    return build_backbone(library, name, weights, image_size), torch.get_rng_state()
 
 
 def _require_both_classes(config: Config, data: ArtData) -> None:
@@ -128,7 +132,7 @@ def _build_model(config: Config, backbone: Backbone, data: ArtData) -> ArtClassi
             "mean": backbone.mean,
             "std": backbone.std,
             "interpolation": backbone.interpolation,
-            "image_size": config.data.image_size,
+            "image_size": backbone.image_size,
             "canonical": data.canonical.to_json() if data.canonical else None,
         },
         weights=backbone.weights,

@@ -6,14 +6,12 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.func import functional_call
 from torch.nn.modules.module import register_module_forward_hook
 
 from artclf.config.schema import Config, TrainerConfig
 from artclf.errors import ArtclfError
-from artclf.model.backbones import Backbone
+from artclf.model.backbones import Backbone, dry_run
 from artclf.model.heads import HEADS
-from artclf.model.layers import evaluating
 from artclf.runtime import cores, memory
 
 TRAINED_BYTES = 16  # of a parameter in 32 bits: itself, its gradient, and Adam's two moments
@@ -46,7 +44,7 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     fixed = TRAINED_BYTES * in_head + (TRAINED_BYTES if all_train else 4) * in_body
     gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     available = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
-    size, batch = config.data.image_size, config.data.batch_size
+    size, batch = int(config.data.image_size), config.data.batch_size
     if gpu and isinstance(config.trainer.devices, int):
         batch = max(1, batch // (config.trainer.devices * config.trainer.num_nodes))
     all_outputs, largest = output_sizes(backbone.body, size)
@@ -59,6 +57,32 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
             f"{in_head + in_body:,} parameters a step takes at least {needed / 1e9:,.1f} GB; this machine has "
             f"{available / 1e9:,.1f} GB; {allowed}"
         )
+
+
+def require_batch(config: Config, backbone: Backbone) -> None:
+    """Check that batch normalisation gets more than one value per channel where it trains; else raise an ArtclfError."""
+    devices = config.trainer.devices
+    if devices == "auto":
+        devices = max(1, torch.cuda.device_count()) if config.trainer.accelerator != "cpu" else 1
+    processes = int(devices) * config.trainer.num_nodes
+    if config.data.batch_size // processes > 1:
+        return
+    frozen = (0,) if backbone.weights == "random" else (0, "auto")
+    where = f"head={config.head.name}"
+    try:  # with one image, on torch's meta device
+        with torch.device("meta"):
+            HEADS[config.head.name](features=backbone.features, **config.head.options)(torch.empty(1, backbone.features))
+        if any(stage.unfreeze not in frozen for stage in config.stages.values()):
+            where = f"{config.model.name} at data.image_size={backbone.image_size}"
+            dry_run(backbone.body, backbone.image_size, batch=1, training=True)
+    except ValueError as error:  # of torch's batch normalisation
+        if "more than 1 value" not in str(error):
+            raise
+        other = ", or head=linear" if where.startswith("head") else ", or a larger data.image_size"
+        raise ArtclfError(
+            f"data.batch_size={config.data.batch_size}: each step and device would see one image, and batch normalisation in "
+            f"{where} needs more than one value; type data.batch_size={2 * processes} or more{other}"
+        ) from error
 
 
 @lru_cache(maxsize=1)  # the runs of a multirun share the body
@@ -74,7 +98,6 @@ def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
         if not any(module.children()) and isinstance(output, torch.Tensor) and not any(output is value for value in inputs):
             counts.append(output.numel())
 
-    state = {name: tensor.detach().to("meta") for name, tensor in [*body.named_parameters(), *body.named_buffers()]}
-    with register_module_forward_hook(count), evaluating(body), torch.inference_mode():
-        functional_call(body, state, (torch.empty(1, 3, size, size, device="meta"),))
+    with register_module_forward_hook(count):
+        dry_run(body, size, batch=1)
     return sum(counts), max(counts)

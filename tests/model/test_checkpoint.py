@@ -1,4 +1,6 @@
 import os
+import re
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,7 @@ import torch
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
-from artclf.model.checkpoint import load_classifier, read_decision_rule, write_decision_rule
-from artclf.model.classifier import FORMAT
+from artclf.model.checkpoint import CheckpointFiles, load_classifier, read_decision_rule, write_decision_rule
 from tests.model.test_classifier import classifier
 
 GUARANTEE = ConformalThreshold(0.7, 0.01, 0.0099, 0.001, 0.03)
@@ -18,7 +19,8 @@ RULE = DecisionRule(CALIBRATION, 0.3, 0.7, GUARANTEE, GUARANTEE, (GUARANTEE,), "
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    content = {"state_dict": {"a": torch.arange(4.0)}, "hyper_parameters": {"name": "x", "format": FORMAT}, "epoch": 3}
+    hyperparameters = dict(classifier().hparams)
+    content = {"state_dict": {"a": torch.arange(4.0)}, "hyper_parameters": hyperparameters, "epoch": 3}
     torch.save(content, tmp_path / "best.ckpt")
     return tmp_path / "best.ckpt"
 
@@ -32,7 +34,7 @@ def test_the_decision_rule_is_saved_beside_all_else(checkpoint: Path) -> None:
         write_decision_rule(checkpoint, RULE)
         assert read_decision_rule(checkpoint) == RULE
     content = torch.load(checkpoint, weights_only=True)
-    assert content.keys() == {*before, "decision_rule"}
+    assert content.keys() == {*before, "decision_rule", "digest"}
     assert torch.equal(content["state_dict"]["a"], before["state_dict"]["a"])
     assert (content["hyper_parameters"], content["epoch"]) == (before["hyper_parameters"], 3)
     assert checkpoint.samefile(checkpoint.with_name("head.ckpt"))
@@ -81,3 +83,87 @@ def test_a_classifier_is_built_from_its_checkpoint_alone(tmp_path: Path) -> None
     torch.save({**content, "frozen": "digest"}, file)
     with pytest.raises(ArtclfError, match="only what a stage trains"):
         load_classifier(file)
+
+
+IMPOSSIBLE: dict[str, tuple[tuple[Any, ...], str]] = {  # where in a checkpoint, what stands there, and the key in the message
+    **{f"size {value}": (("preprocessing", "image_size", value), "image_size") for value in (0, -1, 20_000, "x", True, 64.5)},
+    "interpolation": (("preprocessing", "interpolation", "lanczos9"), "interpolation"),
+    "one mean": (("preprocessing", "mean", [0.5]), "mean"),
+    "mean of text": (("preprocessing", "mean", ["0.5"] * 3), "mean.0"),
+    "infinite mean": (("preprocessing", "mean", [0.5, float("inf"), 0.5]), "mean.1"),
+    "std of 0": (("preprocessing", "std", [0.2, 0.0, 0.2]), "std.1"),
+    "side": (("preprocessing", "canonical", {"side": 10**9, "quality": 75}), "canonical.side"),
+    "quality": (("preprocessing", "canonical", {"side": 32, "quality": 0}), "canonical.quality"),
+    "no canonical": (("preprocessing", "canonical", [1]), "canonical"),
+    "no preprocessing": (("preprocessing", None), "preprocessing"),
+    "library": (("library", "os"), "library"),
+    "name": (("name", 5), "name"),
+    "another's name": (("name", "no_such_net"), "timm has no 'no_such_net'"),
+    "head": (("head", {"name": "os.system"}), "head"),
+    "no head": (("head", {}), "head"),
+    "option of a head": (("head", {"name": "linear", "dropout": "much"}), "dropout"),
+    "loss": (("loss", {"name": "bce", "gama": 1.0}), "loss.gama"),
+    "other arguments": (("extra", 1), "extra"),
+    "a huge head": (("head", {"name": "mlp", "hidden": 10**9}), "head.layers.0.weight"),
+    "a huge network": (("name", "vit_giant_patch14_clip_224"), "vit_giant_patch14_clip_224"),
+}
+
+
+def saved(file: Path) -> dict[str, Any]:
+    """What the file of a small classifier holds, saved as training does."""
+    model = classifier().eval()
+    content = {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict(), "decision_rule": RULE.to_json()}
+    CheckpointFiles().save_checkpoint(content, file)
+    return deepcopy(torch.load(file, weights_only=True))
+
+
+@pytest.mark.parametrize(("change", "named"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_impossible_hyperparameters_are_refused_before_memory_is_taken(
+    tmp_path: Path, change: tuple[Any, ...], named: str
+) -> None:
+    file = tmp_path / "a.ckpt"
+    content = saved(file)
+    *path, key, value = change
+    place = content["hyper_parameters"]
+    for step in path:
+        place = place[step]
+    place[key] = value
+    torch.save(content, file)
+    with pytest.raises(ArtclfError, match=re.escape(named)) as refused:
+        load_classifier(file)
+    assert len(str(refused.value).splitlines()) == 1
+    assert str(refused.value).startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("key", ["head.layers.1.bias", "body.stem.bn.running_var"])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, key: str, value: float) -> None:
+    content = saved(tmp_path / "a.ckpt")
+    content["state_dict"][key][0] = value
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(ArtclfError, match=rf"a\.ckpt: its weights can't be right: {key} holds NaN or infinity"):
+        load_classifier(tmp_path / "a.ckpt")
+
+
+def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
+    content = saved(tmp_path / "a.ckpt")
+    weight = content["state_dict"]["head.layers.1.weight"]
+    data, value = (tmp_path / "a.ckpt").read_bytes(), weight.numpy().tobytes()
+    place = data.index(value) + len(value) // 2
+    (tmp_path / "a.ckpt").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+    with pytest.raises(ArtclfError, match=r"a\.ckpt: is damaged: its weights are not those that were saved"):
+        load_classifier(tmp_path / "a.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(k, v) for k in ("ai_from", "human_below") for v in (float("nan"), float("inf"), "0.5", "x", -2.0, None)]
+    + [("ai_from", 0.2), ("calibrator", {"method": "platt", "slope": -1.0}), ("calibrator", {"slope": float("nan")})],
+)
+def test_impossible_thresholds_are_refused(tmp_path: Path, key: str, value: Any) -> None:
+    content = saved(tmp_path / "a.ckpt")
+    assert read_decision_rule(tmp_path / "a.ckpt") == RULE
+    content["decision_rule"][key] = value
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(ArtclfError, match=rf"a\.ckpt: .*{key}"):
+        read_decision_rule(tmp_path / "a.ckpt")

@@ -1,0 +1,73 @@
+"""The plain values that a checkpoint builds its network from, checked before anything is built."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+
+from artclf.config.schema import ImageSize, Quality, Section
+from artclf.config.validate import part_mistakes
+from artclf.errors import ArtclfError
+from artclf.model.heads import HEADS
+from artclf.model.losses import LOSSES
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+ThreeMeans = Annotated[list[Number], Field(min_length=3, max_length=3)]
+ThreeDeviations = Annotated[list[Annotated[Number, Field(gt=0.0)]], Field(min_length=3, max_length=3)]
+
+
+def _known(group: str, classes: dict[str, Any], given: str) -> AfterValidator:
+    """Accept a head or a loss of a known name, with options of the right types."""
+
+    def check(part: dict[str, Any]) -> dict[str, Any]:
+        if wrong := part_mistakes(group, {"name": None, **part}, classes, given):
+            raise ValueError("; ".join(wrong))
+        return part
+
+    return AfterValidator(check)
+
+
+class CanonicalForm(Section):
+    """The form that images are brought into first (see `artclf.data.canonical`)."""
+
+    side: Annotated[int, Field(ge=16, le=2048)]
+    quality: Quality
+
+
+class Preprocessing(Section):
+    """What happens to an image before the body sees it."""
+
+    mean: ThreeMeans  # per channel, of pixels in [0, 1]; std likewise
+    std: ThreeDeviations
+    interpolation: Literal["bilinear", "bicubic"]
+    image_size: ImageSize
+    canonical: CanonicalForm | None = None
+
+
+class HyperParameters(Section):
+    """The arguments of `ArtClassifier`, and the format of its checkpoints."""
+
+    format: int
+    library: Literal["torchvision", "timm"]
+    name: str
+    head: Annotated[dict[str, Any], _known("head", HEADS, "features")]
+    loss: Annotated[dict[str, Any], _known("loss", LOSSES, "")]
+    preprocessing: Preprocessing
+    weights: str = "random"
+    channels_last: bool = True
+
+
+def require_valid(schema: type[Section], values: Any, source: str) -> None:
+    """Check the values of a file; else raise an ArtclfError that names the first wrong one."""
+    try:
+        schema.model_validate(values)
+    except ValidationError as error:
+        raise ArtclfError(f"{source}: can't be right: {first_mistake(error)}; take an undamaged copy of the file") from error
+
+
+def first_mistake(error: ValidationError) -> str:
+    """The first of pydantic's errors in one line: which value, what was got, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error":  # raised here, with the key and what was got
+        return str(first["ctx"]["error"])
+    got = "" if first["type"] == "missing" else f"got {first['input']!r:.60}; "
+    return f"{'.'.join(map(str, first['loc']))}: {got}{first['msg']}"
