@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from artclf.report import format as fmt
+from artclf.report.findings import broken_guarantees, findings, measured
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -38,12 +39,18 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
     return made
 
 
-def splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
-    """The figures of each split of metrics.json, and whether they are no better than guessing."""
+def print_results(console: Console, title: str, metrics: Mapping[str, Any]) -> None:
+    """Print what has to be said first, the figures of each split of metrics.json, and what else was found."""
+    for line in [*broken_guarantees(metrics), *measured(metrics).values()]:
+        console.print(line, markup=False)
+    console.print(_splits_table(title, metrics))
+
+
+def _splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
     rows = [
         (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in FIGURES))
         for name, split in metrics["splits"].items()
     ]
     made = table(title, ("split", "images", *FIGURES.values()), rows)
-    made.caption = fmt.guessing(metrics)
+    made.caption = Text("\n".join(filter(None, [fmt.guessing(metrics), *findings(metrics)])))
     return made

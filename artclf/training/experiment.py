@@ -93,8 +93,6 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         return facts
     # 5. fit the decision rule
     rule = fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), **config.calibration.model_dump())
-    for line in rule.shortfalls():
-        log.warning("%s", line)
     # 6. assess
     options = AssessOptions(
         images=config.audit.images,

@@ -1,0 +1,48 @@
+"""What has to be said first of a run or an evaluation, on its page and in the terminal alike, by metrics.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from artclf.report.render import lines
+
+FEW = 10  # images of a class, or a twentieth of all: with fewer, an accuracy hides what happened to them
+_SHARE = 0.05
+_NAMED = 8  # runs
+
+Json = Mapping[str, Any]
+
+
+def broken_guarantees(metrics: Json) -> list[str]:
+    """Name the guaranteed rates of errors that did not hold, a line each."""
+    broken = [row for row in metrics.get("guarantees") or () if row["broken"]]
+    return lines("guarantees.txt", broken=broken, rule=metrics.get("decision_rule"))
+
+
+def measured(metrics: Json) -> dict[str, str]:
+    """Say what was measured on splits that have no or few images of a class, by split; val is none of them."""
+    found = {}
+    for name, split in (metrics.get("splits") or {}).items():
+        of_label = split.get("confusion")
+        if name == "val" or not of_label:
+            continue
+        human, ai = (sum(of_label[label].values()) for label in ("human", "ai"))
+        if min(human, ai) < max(FEW, _SHARE * (human + ai)):
+            (found[name],) = lines("measured.txt", name=name, split=split, human=human, ai=ai)
+    return found
+
+
+def findings(metrics: Json) -> list[str]:
+    """Name stages whose weights were not tested and, of an evaluation, what training has seen of its images."""
+    stages, best, evaluation = metrics.get("stages") or [], metrics.get("best") or {}, metrics.get("evaluation")
+    names = [stage["name"] for stage in stages]
+    later = [] if evaluation or best.get("stage") not in names else stages[names.index(best["stage"]) + 1 :]
+    metric = next((key for key in best if key not in ("stage", "epoch")), None)
+    later = [stage for stage in later if metric and stage.get("score") is not None]
+    return lines("findings.txt", later=later, best=best, metric=metric, evaluation=evaluation)
+
+
+def runs_with_broken_guarantees(metrics: Mapping[str, Json]) -> list[str]:
+    """Name the runs (name → metrics.json) of which a guaranteed rate of errors did not hold, in a line, if there are any."""
+    names = [name for name, of_run in metrics.items() if broken_guarantees(of_run)]
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return [f"Guarantee broken: {shown}; the report of each says which rate of errors, and by how much."] if names else []
