@@ -106,11 +106,13 @@ def describe_gaps(train: pd.DataFrame, val: pd.DataFrame) -> list[str]:
         for column in ("generator", "style", "folder"):
             groups = ours[column].value_counts()
             missing = groups[~groups.index.isin(theirs[column])]
+            if column == "folder" and len(groups) == 1:  # that of the split, or of the label
+                continue
             if len(theirs) > len(groups) and missing.sum() >= _WORTH_A_LINE * len(ours):
                 names = ", ".join(map(str, missing.index[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
-                parts.append(f"{named} images of {len(missing)} of the {len(groups)} {column}s in training ({names})")
+                parts.append(f"{named} images of {len(missing)} of {len(groups)} {column}s ({names})")
     rest = "the best weights, the thresholds and the guaranteed rates rest on the others"
-    return [f"validation has no {' and no '.join(parts)}: {rest}"] if parts else []
+    return [f"validation lacks {', and '.join(parts)} that training has: {rest}"] if parts else []
 
 
 def _with_folder(table: pd.DataFrame) -> pd.DataFrame:

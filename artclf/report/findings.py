@@ -5,8 +5,8 @@ from typing import Any
 
 from artclf.report.render import lines
 
-FEW = 10  # images of a class, or a twentieth of all: with fewer, an accuracy hides what happened to them
-_SHARE = 0.05
+_FEW = 10  # images of a class, and
+_SHARE = 0.05  # of all
 _NAMED = 8  # runs
 
 Json = Mapping[str, Any]
@@ -19,16 +19,20 @@ def broken_guarantees(metrics: Json) -> list[str]:
 
 
 def measured(metrics: Json) -> dict[str, str]:
-    """Say what was measured on splits that have no or few images of a class, by split; val is none of them."""
-    found = {}
-    for name, split in (metrics.get("splits") or {}).items():
-        of_label = split.get("confusion")
-        if name == "val" or not of_label:
-            continue
-        human, ai = (sum(of_label[label].values()) for label in ("human", "ai"))
-        if min(human, ai) < max(FEW, _SHARE * (human + ai)):
-            (found[name],) = lines("measured.txt", name=name, split=split, human=human, ai=ai)
+    """Say in a sentence what the verdicts were on each split but val, and what a split without images of a class can't tell."""
+    rule, found = metrics.get("decision_rule") or {}, {}
+    for name, rates in (rule.get("rates") or {}).items():
+        counts = rule["verdicts"][name]
+        of_label = {label: sum(counts.get(label, {}).values()) for label in ("human", "ai")}
+        if name != "val":
+            few = has_few(of_label)
+            (found[name],) = lines("measured.txt", name=name, counts=counts, rates=rates, of_label=of_label, few=few)
     return found
+
+
+def has_few(of_label: Mapping[str, int]) -> bool:
+    """Whether there are so few images of a class, human or ai, that an accuracy would hide what happened to them."""
+    return min(of_label.values()) < max(_FEW, _SHARE * sum(of_label.values()))
 
 
 def findings(metrics: Json) -> list[str]:

@@ -17,7 +17,7 @@ from artclf.evaluation.robustness import Robustness
 from artclf.report.data_page import audit_section
 from artclf.report.figures.data import count_images
 from artclf.report.figures.run import plot_reliability, plot_roc_pr, plot_scores, plot_training
-from artclf.report.findings import broken_guarantees, findings, measured
+from artclf.report.findings import broken_guarantees, findings, has_few, measured
 from artclf.report.finished_runs import read_history
 from artclf.report.format import guessing
 from artclf.report.render import embed, save_figures, thumbnail, write_page
@@ -68,6 +68,7 @@ def write_report(run: Path) -> Path:
         guessing=guessing(metrics),
         broken=broken_guarantees(metrics),
         measured=measured(metrics),
+        few={name for name, split in splits.items() if "confusion" in split and has_few(_count_labels(split))},
         findings=findings(metrics),
         seen=metrics.get("evaluation") or seen_in_training(predictions, manifest[manifest["split"] == "train"]),
         audit=audit_section(run, splits.get("test")),
@@ -82,6 +83,10 @@ def write_report(run: Path) -> Path:
         images=_with_thumbnails(run, metrics, shown),
         files={file.name for file in run.iterdir()},
     )
+
+
+def _count_labels(split: Mapping[str, Any]) -> dict[str, int]:
+    return {label: sum(row.values()) for label, row in split["confusion"].items()}
 
 
 def _table(file: Path, text: tuple[str, ...], numbers: tuple[str, ...] = ()) -> pd.DataFrame:

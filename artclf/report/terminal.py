@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
-from artclf.report.findings import broken_guarantees, findings, measured
+from artclf.report.findings import findings, measured
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -40,10 +41,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
 
 
 def print_results(console: Console, title: str, metrics: Mapping[str, Any]) -> None:
-    """Print what has to be said first, the figures of each split of metrics.json, and what else was found."""
-    for line in [*broken_guarantees(metrics), *measured(metrics).values()]:
+    """Print the verdicts of each split, its figures, and what else metrics.json says."""
+    for line in measured(metrics).values():
         console.print(line, markup=False)
-    console.print(_splits_table(title, metrics))
+    console.print(_splits_table(f"{title} (at the threshold {THRESHOLD})", metrics))
 
 
 def _splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
@@ -52,5 +53,11 @@ def _splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
         for name, split in metrics["splits"].items()
     ]
     made = table(title, ("split", "images", *FIGURES.values()), rows)
-    made.caption = Text("\n".join(filter(None, [fmt.guessing(metrics), *findings(metrics)])))
+    broken = [
+        "Guarantee broken on {split}: {error} ".format(**row)
+        + f"{fmt.share(row['observed'])}, at most {fmt.share(row['guaranteed'])} guaranteed"
+        for row in metrics.get("guarantees") or ()
+        if row["broken"]
+    ]
+    made.caption = Text("\n".join(filter(None, [*broken, fmt.guessing(metrics), *findings(metrics)])))
     return made

@@ -105,6 +105,7 @@ class TimeEstimate(Callback):
     def __init__(self, stage: str) -> None:
         self.stage = stage
         self.steps = 0
+        self.epochs = 0  # that are left
         self.began = 0.0
         self.said = False
 
@@ -113,15 +114,17 @@ class TimeEstimate(Callback):
         if self.said:
             return
         self.steps += 1
+        if self.steps == 1:
+            self.epochs = (trainer.max_epochs or 0) - trainer.current_epoch
         if self.steps == _WARM_UP:
             self.began = time.perf_counter()
         measured, seconds = self.steps - _WARM_UP, time.perf_counter() - self.began
         if measured < _MEASURED[0] or seconds < _MEASURED[1]:
             return
         self.said = True
-        each, epochs = seconds / measured, (trainer.max_epochs or 0) - trainer.current_epoch
+        each = seconds / measured
         per_epoch = trainer.num_training_batches + sum(trainer.num_val_batches)  # a step of validation costs at most as much
-        total = each * per_epoch * epochs
+        total = each * per_epoch * self.epochs
         if total > _WORTH_A_LINE:
             about = duration(total) if total >= 3600 else f"{round(total / 60)} min"
-            log.info("stage %s: about %s for up to %d epochs at %.2g s a step", self.stage, about, epochs, each)
+            log.info("stage %s: about %s for up to %d epochs at %.2g s a step", self.stage, about, self.epochs, each)
