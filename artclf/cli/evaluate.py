@@ -12,7 +12,7 @@ from artclf.inference.finished_run import find_run
 from artclf.inference.selection import own_images, select_images
 from artclf.model.checkpoint import read_decision_rule
 from artclf.report.robustness import describe_robustness, read_robustness
-from artclf.report.terminal import screen, splits_table
+from artclf.report.terminal import print_results, screen
 from artclf.run_folder import REPORT_FILE
 
 
@@ -38,7 +38,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
         typer.echo(f"note: {note}", err=True)
     metrics, unreadable = evaluate(folder, finished, selection, options)
     terminal = screen()
-    terminal.print(splits_table(f"{run} on {selection.name}", metrics))
+    print_results(terminal, f"{run} on {selection.name}", metrics)
     robustness = read_robustness(folder)
     for line in describe_robustness(robustness) if robustness is not None else ():
         terminal.print(line, markup=False)

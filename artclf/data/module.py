@@ -222,7 +222,7 @@ class ArtData(LightningDataModule):
         """
         asked, free = self.config.num_workers, shared_memory()
         here, processes = (self.trainer.num_devices, self.trainer.world_size) if self.trainer else (1, 1)
-        batch = here * self.config.batch_size // processes * 3 * self.config.image_size**2  # bytes, of all devices here
+        batch = here * self.config.batch_size // processes * 3 * int(self.config.image_size) ** 2  # bytes, of all devices here
         if not asked or free is None or free >= (2 * asked * PREFETCH[0] + 4) * batch:
             return asked, PREFETCH[0]
         fitting = min(asked, max(0, free // batch - 4) // (2 * PREFETCH[1]))

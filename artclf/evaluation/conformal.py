@@ -16,10 +16,12 @@ from scipy.stats import beta
 
 from artclf.evaluation.calibration import best_method, cross_validate, errors, fit
 from artclf.evaluation.decision import DIGITS, VERDICTS, ConformalThreshold, DecisionRule, as_stored, default_rule, truth
+from artclf.evaluation.guarantees import check_guarantees, verdict_rates
 from artclf.evaluation.intervals import CONFIDENCE, wilson
 from artclf.evaluation.metrics import by_split
 from artclf.evaluation.types import Booleans, Floats
 
+VALIDATION = "validation"  # the images that a run's own rule is fitted to
 RATES = (0.001, 0.01, 0.05)  # false-positive rates of the operating points in every report
 _HALF_A_STEP = 0.5 * 10**-DIGITS  # of stored scores: half a step above one is above it, and below the next
 
@@ -48,7 +50,7 @@ def fit_decision_rule(
     method: str = "auto",
     false_positive_rate: float = 0.01,
     false_negative_rate: float = 0.05,
-    fitted_on: str = "validation",
+    fitted_on: str = VALIDATION,
 ) -> DecisionRule:
     """Calibrate scores, and set the thresholds of the verdicts, by images that trained nothing.
 
@@ -93,15 +95,20 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
         rule: that gave these two.
 
     Returns:
-        decision_rule: the rule, and how many verdicts each split has; calibration: errors of each split before and after (which
-        flatters the split that it was fitted on); operating_points: the rule's, with their rates on each split but val.
+        decision_rule: the rule, how many verdicts each split has, and their rates (`verdict_rates`); guarantees, as
+        `check_guarantees` returns them, of each split but the one that the rule was fitted to; calibration: errors of each
+        split before and after (which flatters that split); operating_points: the rule's, with the rates on each split but val.
     """
-    splits, calibration, verdicts = by_split(predictions), {}, {}
+    splits, calibration, verdicts, rates = by_split(predictions), {}, {}, {}
+    guarantees = []
     for name, rows in splits.items():
         is_ai, p_ai = truth(rows)
         calibration[name] = {"before": errors(is_ai, p_ai), "after": errors(is_ai, rows["calibrated"].to_numpy(dtype=float))}
         counts = pd.crosstab(rows["label"], rows["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
         verdicts[name] = counts.to_dict("index")
+        rates[name] = verdict_rates(rows)
+        if (name, rule.fitted_on) != ("val", VALIDATION):
+            guarantees += check_guarantees(rule, rows, name)
     points = [
         {
             **asdict(point),
@@ -113,7 +120,8 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
         if point.threshold is not None
     ]
     return {
-        "decision_rule": {**rule.to_json(), "verdicts": verdicts},
+        "decision_rule": {**rule.to_json(), "verdicts": verdicts, "rates": rates},
+        "guarantees": guarantees,
         "calibration": calibration,
         "operating_points": points,
     }

@@ -6,7 +6,7 @@ import pandas as pd
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, log_loss
 
 from artclf.evaluation.decision import THRESHOLD, truth
-from artclf.evaluation.intervals import estimate_metrics, wilson
+from artclf.evaluation.intervals import UNDEFINED, estimate_metrics, wilson
 from artclf.evaluation.significance import FIGURES
 from artclf.evaluation.types import Booleans, Floats
 
@@ -22,6 +22,8 @@ def binary_metrics(is_ai: Booleans, p_ai: Floats) -> dict[str, Any]:
     called_ai = p_ai >= THRESHOLD
     human, ai = confusion_matrix(is_ai, called_ai, labels=[False, True]).tolist()
     estimates = estimate_metrics(is_ai, p_ai)
+    if not (sum(ai) and sum(human)):
+        estimates["accuracy"] = UNDEFINED  # of one class it is that class's rate under a grander name
     return {
         "n": len(is_ai),
         **{name: estimates[name].value for name in FIGURES},

@@ -28,6 +28,7 @@ from artclf.inference.audit import audit_survey
 from artclf.inference.score import THREADS, reader, score_images
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
+from artclf.report.findings import broken_guarantees
 from artclf.report.run_page import write_report
 from artclf.run_folder import METRICS_FILE, as_json, write_text
 
@@ -79,6 +80,8 @@ def assess(
         **facts,
         "fallbacks": [*facts["fallbacks"], *rule.shortfalls()],
     }
+    for line in [*broken_guarantees(metrics), *rule.shortfalls()]:
+        log.warning("%s", line)
     if options.images:
         form = model.canonical or options.canonical or Canonical.for_size(model.image_size)
         write_text(folder / AUDIT_FILE, _audit(manifest, form, options, canonical=model.canonical is not None))

@@ -13,7 +13,8 @@ from artclf.data.splits import drop_copies
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibration import errors
 from artclf.evaluation.conformal import fit_decision_rule, needed
-from artclf.evaluation.decision import VERDICTS, DecisionRule, truth
+from artclf.evaluation.decision import VERDICTS, DecisionRule, truth, with_verdicts
+from artclf.evaluation.guarantees import check_guarantees
 from artclf.evaluation.intervals import auroc, threshold_interval
 from artclf.evaluation.types import Booleans, Floats
 from artclf.inference.finished_run import find_run, load_model
@@ -73,12 +74,19 @@ def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
         "duplicates": asdict(duplicates),
         "unreadable": {str(manifest.root / path): reason for path, reason in unreadable.itertuples(index=False)},
         **_describe(rule, is_ai, p_ai),
+        "guarantees": _check(rule, scored),
         "replaced": replaced.to_json() if replaced else None,
     }
     if replaced is not None:
         found["replaced_errors"] = errors(is_ai, replaced.calibrator.apply(p_ai))
         found["replaced_verdicts"] = _count_verdicts(replaced, is_ai, p_ai)
+        found["replaced_guarantees"] = _check(replaced, scored)
     return Recalibration(finished.checkpoint, rule, found)
+
+
+def _check(rule: DecisionRule, scored: pd.DataFrame) -> list[dict[str, Any]]:
+    """What a rule guarantees, beside what its verdicts do on these images."""
+    return check_guarantees(rule, with_verdicts(scored, rule), "these images")
 
 
 def _describe(rule: DecisionRule, is_ai: Booleans, p_ai: Floats) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from artclf.data.sampling import sample_test_images
 from artclf.data.splits import Duplicates, drop_copies
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD, default_rule
+from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.robustness import measure_robustness
 from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
 from artclf.inference.finished_run import FinishedRun, load_model
@@ -127,6 +128,16 @@ def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed:
     write_text(folder / "robustness.json", as_json(content))
 
 
+def _stage_of(run: FinishedRun) -> dict[str, Any]:
+    """What metrics.json calls the best weights, where the checkpoint is that of a stage; else nothing."""
+    stage = next((one for one in run.metrics.get("stages") or () if one.get("checkpoint") == run.checkpoint.name), None)
+    best = run.metrics.get("best") or {}
+    if stage is None:
+        return {}
+    score = {key: stage["score"] for key in best if key not in ("stage", "epoch")}
+    return {"best": {"stage": stage["name"], "epoch": stage["best_epoch"], **score}}
+
+
 def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, tested: _Tested) -> dict[str, Any]:
     """What metrics.json says of the model and the images."""
     manifest, trained = tested.manifest, run.metrics
@@ -134,6 +145,7 @@ def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, tested:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         **{key: trained[key] for key in ("stages", "best") if key in trained},
+        **_stage_of(run),
         "evaluation": {
             "of": str(run.given),
             "checkpoint": str(run.checkpoint.absolute()),
@@ -141,6 +153,7 @@ def _facts(run: FinishedRun, selection: Selection, model: ArtClassifier, tested:
             "data": selection.name,
             "own_data": selection.own,
             "left_out": selection.left_out,
+            **seen_in_training(manifest.table, run.images[run.images["split"] == "train"]),
             "trained_on": ((trained.get("data") or {}).get("counts") or {}).get("train"),
             "threshold": THRESHOLD,
         },

@@ -32,7 +32,8 @@ def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") ->
     model, rule, precision = load_model(finished, precision)
     if rule is None:
         rule = default_rule(str(finished.checkpoint))
-        log.warning("%s", *rule.shortfalls())
+    for line in rule.shortfalls():
+        log.warning("%s", line)
     files = (file for path in paths for file in (image_files(path) if path.is_dir() else [path]))
     yield from predict_files(model, files, precision, rule)
 

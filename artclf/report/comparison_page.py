@@ -15,6 +15,7 @@ from artclf.evaluation.intervals import Estimate, estimate_metrics
 from artclf.evaluation.significance import FIGURES, Classifier, compare_with_best
 from artclf.report import style
 from artclf.report.figures.draw import draw_roc, plot_by_epoch, plot_intervals
+from artclf.report.findings import runs_with_broken_guarantees
 from artclf.report.finished_runs import ComparedRun, read_history, read_runs
 from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.run_folder import as_json, write_text
@@ -81,6 +82,7 @@ def compare_runs(folder: Path, runs: Sequence[Path], failed: Mapping[str, str] |
         "unverified_roots": roots if len(roots) > 1 and not verified else [],
     }
     standings, cautions = (lines(f"comparison_{part}.txt", **context) for part in ("standings", "cautions"))
+    standings += runs_with_broken_guarantees({f"run {run.name}": run.metrics for run in best_first})
     return Comparison(best_first, rows.reset_index(drop=True), tests, failed, standings, cautions)
 
 

@@ -47,7 +47,7 @@ def figure(value: Any, name: str = "") -> str:
 
 def interval(bounds: Any, name: str = "") -> str:
     """The bounds of a `figure`: [0.8312, 0.9403] → "83.1–94.0%"; "" where there are none."""
-    if missing(bounds) or any(map(missing, bounds)):
+    if missing(bounds) or not bounds or any(map(missing, bounds)):
         return ""
     low, high = (figure(bound, name) for bound in bounds)
     return f"{low.removesuffix('%')}–{high}"

@@ -14,6 +14,7 @@ from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
 from artclf.report.figures.draw import plot_intervals
+from artclf.report.findings import runs_with_broken_guarantees
 from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.run_folder import HOLDOUT_FILE, as_json, read_metrics, read_table, write_text
 
@@ -74,6 +75,7 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
     pd.DataFrame(_rows(holdout.results)).to_csv(folder / "holdout.csv", index=False)
     demo = any((metrics.get("data") or {}).get("source") == "demo" for metrics in holdout.metrics.values())
     sentences = lines("holdout.txt", holdout=holdout)
+    sentences += runs_with_broken_guarantees({f"without {name}": metrics for name, metrics in holdout.metrics.items()})
     write_page(
         folder / "holdout.html",
         "holdout.html",

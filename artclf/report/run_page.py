@@ -12,10 +12,12 @@ from artclf.data.distortions import DISTORTIONS, REENCODED
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.groups import COLUMNS, worst_group
+from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.robustness import Robustness
 from artclf.report.data_page import audit_section
 from artclf.report.figures.data import count_images
 from artclf.report.figures.run import plot_reliability, plot_roc_pr, plot_scores, plot_training
+from artclf.report.findings import broken_guarantees, findings, has_few, measured
 from artclf.report.finished_runs import read_history
 from artclf.report.format import guessing
 from artclf.report.render import embed, save_figures, thumbnail, write_page
@@ -64,6 +66,11 @@ def write_report(run: Path) -> Path:
         metrics=metrics,
         splits=splits,
         guessing=guessing(metrics),
+        broken=broken_guarantees(metrics),
+        measured=measured(metrics),
+        few={name for name, split in splits.items() if "confusion" in split and has_few(_count_labels(split))},
+        findings=findings(metrics),
+        seen=metrics.get("evaluation") or seen_in_training(predictions, manifest[manifest["split"] == "train"]),
         audit=audit_section(run, splits.get("test")),
         robustness=_robustness(run, robustness),
         figures=figures,
@@ -76,6 +83,10 @@ def write_report(run: Path) -> Path:
         images=_with_thumbnails(run, metrics, shown),
         files={file.name for file in run.iterdir()},
     )
+
+
+def _count_labels(split: Mapping[str, Any]) -> dict[str, int]:
+    return {label: sum(row.values()) for label, row in split["confusion"].items()}
 
 
 def _table(file: Path, text: tuple[str, ...], numbers: tuple[str, ...] = ()) -> pd.DataFrame:

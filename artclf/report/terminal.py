@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
+from artclf.report.findings import findings, measured
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -38,12 +40,24 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
     return made
 
 
-def splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
-    """The figures of each split of metrics.json, and whether they are no better than guessing."""
+def print_results(console: Console, title: str, metrics: Mapping[str, Any]) -> None:
+    """Print the verdicts of each split, its figures, and what else metrics.json says."""
+    for line in measured(metrics).values():
+        console.print(line, markup=False)
+    console.print(_splits_table(f"{title} (at the threshold {THRESHOLD})", metrics))
+
+
+def _splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
     rows = [
         (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in FIGURES))
         for name, split in metrics["splits"].items()
     ]
     made = table(title, ("split", "images", *FIGURES.values()), rows)
-    made.caption = fmt.guessing(metrics)
+    broken = [
+        "Guarantee broken on {split}: {error} ".format(**row)
+        + f"{fmt.share(row['observed'])}, at most {fmt.share(row['guaranteed'])} guaranteed"
+        for row in metrics.get("guarantees") or ()
+        if row["broken"]
+    ]
+    made.caption = Text("\n".join(filter(None, [*broken, fmt.guessing(metrics), *findings(metrics)])))
     return made

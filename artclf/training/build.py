@@ -12,6 +12,7 @@ import torch
 from artclf.config.schema import Config
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
+from artclf.evaluation.guarantees import describe_gaps
 from artclf.inference.assess import versions
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.classifier import ArtClassifier
@@ -64,6 +65,7 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
         name: model.layers.resolve(stage.unfreeze, backbone, f"stages.{name}.unfreeze") for name, stage in config.stages.items()
     }
     fallbacks = [*_weight_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, versions(), folder)]
+    fallbacks += describe_gaps(data.manifest.split("train"), data.manifest.split("val"))
     for line in fallbacks:
         log.warning("%s", line)
     # in mixed precision Lightning can't clip what a fused optimiser may unscale itself

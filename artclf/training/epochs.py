@@ -1,5 +1,6 @@
 """metrics.csv: a row for each epoch, over all stages."""
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -12,7 +13,14 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.config.schema import METRICS
 from artclf.errors import ArtclfError
+from artclf.report.format import duration
 from artclf.run_folder import write_text
+
+log = logging.getLogger(__name__)
+
+_WARM_UP = 2  # steps: the first ones fill caches
+_MEASURED = (3, 5.0)  # steps and seconds at least: a GPU's first steps only queue, and are not waited for
+_WORTH_A_LINE = 60.0  # seconds
 
 COLUMNS = ["stage", "epoch", *METRICS, "learning_rate", "seconds"]
 
@@ -89,3 +97,34 @@ class EpochTable(Callback):
     def _write(self) -> None:
         table = pd.DataFrame([*self.before, *self.rows], columns=COLUMNS)
         write_text(self.file, table.to_csv(index=False, lineterminator="\n"))
+
+
+class TimeEstimate(Callback):
+    """Logs once, after the first steps of a stage, how long it will take, if that is more than a minute."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.steps = 0
+        self.epochs = 0  # that are left
+        self.began = 0.0
+        self.said = False
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
+        """Count a step; the clock is read without waiting for a GPU."""
+        if self.said:
+            return
+        self.steps += 1
+        if self.steps == 1:
+            self.epochs = (trainer.max_epochs or 0) - trainer.current_epoch
+        if self.steps == _WARM_UP:
+            self.began = time.perf_counter()
+        measured, seconds = self.steps - _WARM_UP, time.perf_counter() - self.began
+        if measured < _MEASURED[0] or seconds < _MEASURED[1]:
+            return
+        self.said = True
+        each = seconds / measured
+        per_epoch = trainer.num_training_batches + sum(trainer.num_val_batches)  # a step of validation costs at most as much
+        total = each * per_epoch * self.epochs
+        if total > _WORTH_A_LINE:
+            about = duration(total) if total >= 3600 else f"{round(total / 60)} min"
+            log.info("stage %s: about %s for up to %d epochs at %.2g s a step", self.stage, about, self.epochs, each)

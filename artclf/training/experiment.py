@@ -101,8 +101,6 @@ def _train_and_test(built: Built, folder: Path, loggers: list[RunLogger], starte
         return facts
     # 5. fit the decision rule
     rule = fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), **config.calibration.model_dump())
-    for line in rule.shortfalls():
-        log.warning("%s", line)
     # 6. assess
     options = AssessOptions(
         images=config.audit.images,

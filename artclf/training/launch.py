@@ -184,10 +184,10 @@ def _load() -> None:
 
 
 def _print_results(metrics: dict[str, Any], folder: Path) -> None:
-    from artclf.report.terminal import screen, splits_table  # noqa: PLC0415 (--help needs none of these)
+    from artclf.report.terminal import print_results, screen  # noqa: PLC0415 (--help needs none of these)
 
     console = screen()
-    console.print(splits_table(f"{metrics['model']['name']}, weights: {metrics['model']['weights']}", metrics))
+    print_results(console, f"{metrics['model']['name']}, weights: {metrics['model']['weights']}", metrics)
     if metrics["data"]["source"] == "demo":
         console.print("Demo images are drawn by artclf itself: these scores say nothing about art.")
     console.print(f"run folder: {folder}", markup=False)

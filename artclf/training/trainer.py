@@ -14,7 +14,7 @@ from artclf.config.schema import Config, Target
 from artclf.errors import ArtclfError
 from artclf.model.checkpoint import CheckpointFiles
 from artclf.run_folder import CHECKPOINTS, EPOCHS_FILE
-from artclf.training.epochs import EpochTable
+from artclf.training.epochs import EpochTable, TimeEstimate
 from artclf.training.loggers import RunLogger, reason_of
 
 
@@ -38,7 +38,7 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
     else:
         names = list(config.stages)
         epochs = EpochTable(folder / EPOCHS_FILE, stage, earlier=names[: names.index(stage)])
-        callbacks.append(epochs)
+        callbacks += [epochs, TimeEstimate(stage)]
         if config.pruning:
             from artclf.sweep.pruning import Pruning  # noqa: PLC0415 (needs the extra `sweep`)
 

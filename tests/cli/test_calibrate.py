@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,3 +154,15 @@ def test_too_few_images_are_refused(own_run: Path, tmp_path: Path) -> None:
     message = "holds 6 human and 1 AI images that can be used; allowed: 5 of each at least"
     assert message in refusal("calibrate", own_run, "--images", tmp_path / "few")
     assert rule_of(own_run) == EARLIER
+
+
+def test_what_was_guaranteed_is_compared_with_what_happened(own_run: Path, labelled: Path) -> None:
+    write_decision_rule(own_run / "checkpoints" / "best.ckpt", replace(EARLIER, ai_from=0.0, human_below=0.0))
+    done = calibrate(own_run, labelled)
+    assert (
+        "is broken by these images: human called ai: 20 of 20 (100.0%, 95% interval 83.2–100.0%), 4.8% at most" in done.stdout
+    )
+    assert "is not contradicted by these images: ai called human: 0 of 10" in done.stdout
+    content = json.loads(next(own_run.glob("calibrate_*.json")).read_text())
+    assert [row["broken"] for row in content["replaced_guarantees"]] == [True, False]
+    assert [row["broken"] for row in content["guarantees"]] == [False, False]

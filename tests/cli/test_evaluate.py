@@ -2,8 +2,10 @@ import hashlib
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -12,9 +14,11 @@ import artclf as package
 from artclf.data.distortions import list_versions
 from artclf.data.manifest import Manifest
 from artclf.data.reader import ImageReader
+from artclf.evaluation.conformal import fit_decision_rule
 from artclf.evaluation.metrics import split_metrics
-from artclf.model.checkpoint import load_classifier
+from artclf.model.checkpoint import load_classifier, write_decision_rule
 from tests.cli.conftest import SIZE, artclf, refusal
+from tests.conftest import draw
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +82,56 @@ def test_other_images_one_of_them_broken(run: Path, pictures: Path, tmp_path: Pa
     assert dict(table["split"].value_counts()) == {"train": 36, "test": 11, "unseen": 4}
     metrics = json.loads(Path("to/metrics.json").read_text())
     assert (metrics["data"]["source"], metrics["data"]["rejected"]) == ("other art", 1)
+
+
+@pytest.fixture
+def accusing(run: Path, tmp_path: Path) -> Path:
+    """A run folder whose model calls every image ai, and guarantees that it does so of few human ones; its last stage lost."""
+    folder = shutil.copytree(run, tmp_path / "accusing")
+    rule = fit_decision_rule(np.arange(198) >= 99, np.linspace(0.01, 0.99, 198))
+    shutil.copy(folder / "checkpoints" / "best.ckpt", folder / "checkpoints" / "all.ckpt")
+    write_decision_rule(folder / "checkpoints" / "best.ckpt", replace(rule, ai_from=0.0, human_below=0.0))
+    metrics = json.loads((folder / "metrics.json").read_text())
+    stages = [{"name": "head", "score": 0.4, "best_epoch": 3, "checkpoint": "head.ckpt"}]
+    stages += [{"name": "all", "score": 0.5, "best_epoch": 9, "checkpoint": "all.ckpt"}]
+    metrics |= {"stages": stages, "best": {"stage": "head", "epoch": 3, "val/loss": 0.4}}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+@pytest.mark.parametrize("labels", [("ai", "human"), ("human",), ("ai",)])
+def test_a_broken_guarantee_and_what_training_has_seen_are_said_first(
+    accusing: Path, labels: tuple[str, ...], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(12):
+        for label in labels:
+            draw(tmp_path / "museum" / label / ("gamma" if label == "ai" else "") / f"{number}.png", label, 500 + number)
+    done = artclf("evaluate", accusing, "museum", "--to", "to")
+    assert done.exit_code == 0, done.output
+    metrics = json.loads(Path("to/metrics.json").read_text())
+    assert [(row["error"], row["broken"]) for row in metrics["guarantees"]] == [
+        (f"{label} called {'human' if label == 'ai' else 'ai'}", label == "human") for label in sorted(labels, reverse=True)
+    ]
+    warned = "Guarantee broken on test: 12 of 12 human images (100.0%, 95% interval 73.5–100.0%) got the verdict ai"
+    page = Path("to/report.html").read_text()
+    accused, one_class = "human" in labels, len(labels) == 1
+    assert [warned in caplog.text, warned in page] == [accused] * 2
+    assert ("Guarantee broken on test: human called ai 100.0%, at most 1.0% guaranteed" in done.stdout) is accused
+    assert ["There are no" in done.stdout, "There are no" in page] == [one_class] * 2
+    assert ("of its verdicts are right" in page) is not one_class
+    found = metrics["evaluation"]["generators"]
+    assert found == {"seen": [], "unseen": ["gamma"] if "ai" in labels else [], "unknown": []}
+    assert ("Training has seen no image of gamma." in done.stdout) is ("ai" in labels)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_the_checkpoint_of_a_stage_is_not_taken_for_the_best_one(accusing: Path, caplog: pytest.LogCaptureFixture) -> None:
+    done = artclf("evaluate", accusing / "checkpoints" / "all.ckpt", "--to", "to")
+    assert done.exit_code == 0, done.output
+    assert "its checkpoint has no thresholds" in caplog.text
+    metrics = json.loads(Path("to/metrics.json").read_text())
+    assert metrics["best"] == {"stage": "all", "epoch": 9, "val/loss": 0.5}
+    assert metrics["guarantees"] == []
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,14 @@ def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
 ) -> None:
     scores = sorted(prediction.p_ai for prediction in predict_images(alone, files, "32-true"))
     assert "has no thresholds: scores are not calibrated, no rate of errors is guaranteed" in caplog.text
-    own = ConformalThreshold(scores[15], 0.1, 0.1, 0.0, 0.2)
+    own = ConformalThreshold(scores[15], 0.1, 0.2, 0.0, 0.3)
     rule = DecisionRule(
         Calibrator("platt", 1.0, 2.0), scores[3] + 1e-4, scores[15] - 1e-4, own, own, (own,), "tests", 10, 10, {}
     )
     write_decision_rule(alone, rule)
     done = artclf("predict", "--precision", "32-true", alone, *files)
     assert done.exit_code == 0, done.output
+    assert caplog.text.count("tests has 10 human images, which can guarantee an error rate of 20%, not 10%") == 1
     lines = done.stdout.splitlines()
     assert lines[0] == "p_ai    calibrated  verdict  image"
     rows = [line.split(maxsplit=3) for line in lines[1:]]

@@ -134,7 +134,7 @@ def test_figures_by_hand() -> None:
 
 def test_one_class_alone_has_no_figures_that_need_both() -> None:
     figures = binary_metrics(np.ones(3, dtype=bool), np.array([0.9, 0.1, 0.7]))
-    absent = {"balanced_accuracy", "auroc", "false_positive_rate"}
+    absent = {"accuracy", "balanced_accuracy", "auroc", "false_positive_rate"}
     assert {name for name, bounds in figures["intervals"].items() if bounds is None} == absent
     assert {name for name, value in figures.items() if value is None} == absent | {"average_precision"}
     assert figures["false_negative_rate"] == pytest.approx(1 / 3)

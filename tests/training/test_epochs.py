@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.training.epochs import EpochTable
+from artclf.training.epochs import EpochTable, TimeEstimate
 
 
 def train_epoch(table: EpochTable, epoch: int, loss: float) -> None:
@@ -49,3 +49,27 @@ def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, loss: float) -> 
     train_epoch(EpochTable(file, "last10", ["head"]), 0, 0.5)
     table = pd.read_csv(file, dtype=str, keep_default_na=False)
     assert table["val/loss"].tolist() == ["" if loss != loss else "inf", "0.5"]  # noqa: PLR0124 (NaN)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "resumed", "said"),
+    [
+        (2.1, 0, ["stage all: about 17 min for up to 10 epochs at 2.1 s a step"]),  # 48 steps an epoch, 10 of them
+        (12.0, 4, ["stage all: about 58 min for up to 6 epochs at 12 s a step"]),
+        (0.1, 0, []),  # 48 s in all
+        (20.0, 0, ["stage all: about 2 h 40 min for up to 10 epochs at 20 s a step"]),
+    ],
+)
+def test_a_long_stage_says_once_how_long_it_will_take(
+    seconds: float, resumed: int, said: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("artclf.training.epochs.time.perf_counter", lambda: clock[0])
+    caplog.set_level("INFO")
+    estimate = TimeEstimate("all")
+    for step in range(200):
+        clock[0] += 60.0 if step == 0 else seconds  # the first step is a slow one
+        epoch = resumed + step // 40
+        trainer: Any = SimpleNamespace(max_epochs=10, current_epoch=epoch, num_training_batches=40, num_val_batches=[8])
+        estimate.on_train_batch_end(trainer, None, None, None, step)
+    assert [record.message for record in caplog.records] == said
