@@ -72,7 +72,12 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
                     found.append("callbacks.best: sweep=optuna needs it, for the best weights, as callbacks=default has it")
             return found
 
-        return _check_jobs(values, check_job)
+        nulls = [word.removesuffix("null") for word in words if word.endswith("=null")]
+        return [
+            line
+            + "".join(f"; null is nothing, a folder called null is quoted: \"{key}'null'\"" for key in nulls if key in line)
+            for line in _check_jobs(values, check_job)
+        ]
 
 
 def _word_mistakes(word: str) -> Iterator[str]:

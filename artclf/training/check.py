@@ -118,8 +118,8 @@ def _fits(value: Any, annotation: Any) -> bool:
     """Whether a value is of a type; true where that can't be told."""
     try:
         adapter = TypeAdapter(annotation, config=ConfigDict(strict=True, arbitrary_types_allowed=True))
-    except (PydanticSchemaGenerationError, PydanticUserError):
-        return True
+    except (PydanticSchemaGenerationError, PydanticUserError):  # which pydantic has for dataclasses as well
+        return not isinstance(annotation, type) or isinstance(value, annotation)
     for form in (value, tuple(value) if isinstance(value, list) else value):  # YAML has no tuples
         with suppress(ValidationError):
             adapter.validate_python(form)

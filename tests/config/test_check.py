@@ -149,7 +149,7 @@ def test_flags_may_stand_anywhere(line: str, words: list[str]) -> None:
         (["=x"], "'=x': can't be read; allowed: KEY=VALUE"),
         ([""], "'': can't be read"),
         (["seed=(1"], "seed: got '(1'; it should be a valid integer"),
-        (["data=folder", "data.root=null"], "data=folder needs data.root=FOLDER"),
+        (["data=folder", "data.root=null"], "a folder called null is quoted: \"data.root='null'\""),
     ],
 )
 def test_a_refusal_is_one_line_with_exit_code_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

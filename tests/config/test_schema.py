@@ -95,6 +95,7 @@ def test_a_wrong_value_is_named(changes: dict[str, object], reported: str) -> No
         ("callbacks.best.monitor", [None]),
         ("callbacks.best.save_weights_only", ["x"]),
         ("callbacks.progress.leave", ["x"]),
+        ("callbacks.progress.theme", ["dark"]),
         ("callbacks.more", [{**MORE, "save_top_k": -5}, {**MORE, "every_n_epochs": -1}, {**MORE, "save_top_k": "x"}]),
         ("callbacks.more._target_", ["", "os", "a..b", "torch.load", "lightning.pytorch.callbacks._Hidden", "pip.__main__.x"]),
         ("logger.x._target_", ["os.system", "lightning.pytorch.loggers.Logger", "lightning.pytorch:Trainer"]),
