@@ -174,14 +174,16 @@ def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any
 
     command = command_of(word for word in HydraConfig.get().overrides.task if not concerns_search(word))
     with run_lock(folder) as fallbacks:
-        if multirun and (folder / CONFIG_FILE).is_file() and has_trained(folder):
-            if read_config(folder) != OmegaConf.create(validate(composed).model_dump(by_alias=True)):
+        if multirun and (folder / CONFIG_FILE).is_file():
+            same = read_config(folder) == OmegaConf.create(validate(composed).model_dump(by_alias=True))
+            if not same and has_trained(folder):
                 instead = f"{resume_command(folder)}, or type another hydra.sweep.dir"
                 raise ArtclfError(f"{folder}: holds a run with other settings; {instead}")
             if is_finished(folder):
                 log.info("the run in %s has finished", folder)
                 return read_metrics(folder)
-            composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
+            if same:
+                composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
         metrics = run(composed, folder, command, fallbacks)
     if is_main_process():
         _print_results(metrics, folder)
