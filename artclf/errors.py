@@ -19,6 +19,12 @@ class ArtclfError(Exception):
     """
 
 
+def shown(value: object) -> str:
+    """What was got, on one line: its beginning where it is long."""
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:100]}… ({len(text)} characters)"
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return "; did you mean …?" for the closest of the allowed names, or "" where none is close."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)

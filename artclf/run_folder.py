@@ -145,6 +145,11 @@ class Outcome:
     reason: str = ""  # why it has not finished
 
 
+def has_trained(run: Path) -> bool:
+    """Whether a run has left what took training; the folder of one that ended before may be taken for another."""
+    return any((run / name).exists() for name in (EPOCHS_FILE, METRICS_FILE, PRUNED_FILE)) or any((run / CHECKPOINTS).glob("*"))
+
+
 def is_finished(run: Path) -> bool:
     """Whether a run has written everything, whatever an earlier or later attempt has left."""
     return (run / METRICS_FILE).is_file() and not (run / PROGRESS_FILE).exists()

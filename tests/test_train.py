@@ -260,3 +260,13 @@ def test_real_paintings_are_classified(train, tmp_path: Path) -> None:
     assert done.code == 0, done.printed
     test = metrics_of(tmp_path / "run")["splits"]["test"]
     assert test["balanced_accuracy"] >= 0.85  # 118 images: two standard errors are 0.06
+
+
+def test_a_mistake_does_not_block_its_correction(train, pictures: Path, tmp_path: Path) -> None:
+    words = [*FAST, "data=folder", "stages.head.max_epochs=1", "callbacks.progress=null"]
+    run, sweep = f"hydra.run.dir={tmp_path / 'run'}", ["-m", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    for place in ([run], sweep):
+        assert train(*words, *place, f"data.root={tmp_path / 'nowhere'}").lines("nowhere: does not exist")
+        right = train(*words, *place, f"data.root={pictures}")
+        assert right.code == 0, right.printed
+    assert train(*words, run, f"data.root={pictures}").lines("holds another run already")

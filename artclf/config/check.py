@@ -4,6 +4,7 @@ Hydra refuses an unknown key when it composes, and stops at the first. So the sa
 admitted, and the outcome is checked: a line for each mistake, with key, what was got, and what is allowed.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,11 +15,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from artclf.config.command import readable
+from artclf.config.paths import path_mistake
 from artclf.config.space import search_space, setting, space_mistakes
-from artclf.errors import ArtclfError, nearest
+from artclf.config.validate import interpolation_mistakes, leaves
+from artclf.errors import ArtclfError, nearest, shown
 
 NEEDED = {  # (group, choice) → the module that it needs, and the extra that brings it
     ("sweep", "optuna"): ("optuna", "sweep"),
@@ -30,6 +34,7 @@ NEEDED = {  # (group, choice) → the module that it needs, and the extra that b
     ("hydra/launcher", "submitit_local"): ("hydra_plugins.hydra_submitit_launcher", "slurm"),
     ("hydra/launcher", "submitit_slurm"): ("hydra_plugins.hydra_submitit_launcher", "slurm"),
 }
+HYDRAS_OWN = ("hydra", "hydra.callbacks", "hydra.launcher", "hydra.searchpath", "hydra.sweeper")
 ONE_DEVICE = {"strategy": "auto", "devices": 1, "num_nodes": 1}
 
 
@@ -44,6 +49,9 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
         multirun: whether lists of values ("seed=0,1") are to be swept over.
     """
     with initialize_config_dir(str(conf), version_base="1.3", job_name="train"):
+        words = [readable(word, multirun=multirun) for word in words]
+        if unreadable := [line for word in words for line in _word_mistakes(word)]:
+            return unreadable
         try:
             typed = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader()).parse_overrides(words)
             chosen = {override.key_or_group: str(override.value()) for override in typed if not override.is_delete()}
@@ -57,14 +65,60 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             return lines
 
         def check_job(job: DictConfig) -> list[str]:
-            found = [*check(job), *_job_mistakes(job, swept, multirun=multirun)]
+            found = check(job)
+            if interpolation_mistakes(job):
+                return found
+            found = [*found, *_job_mistakes(job, swept, multirun=multirun)]
             if chosen.get("sweep") == "optuna":
                 found += space_mistakes(swept, str(job.monitor.metric))
                 if not (job.get("callbacks") or {}).get("best"):
                     found.append("callbacks.best: sweep=optuna needs it, for the best weights, as callbacks=default has it")
             return found
 
-        return _check_jobs(values, check_job)
+        nulls = [word.removesuffix("null") for word in words if word.endswith("=null")]
+        return [
+            line
+            + "".join(f"; null is nothing, a folder called null is quoted: \"{key}'null'\"" for key in nulls if key in line)
+            for line in _check_jobs(values, check_job)
+        ]
+
+
+def _word_mistakes(word: str) -> Iterator[str]:
+    """That a word is no override, or one of a part of Hydra's that is not for the command line."""
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException:
+        override = None
+    if override is None or not override.key_or_group:
+        yield f"{shown(word)}: can't be read; allowed: KEY=VALUE, +KEY=VALUE for a new key, ~KEY to leave one out"
+        return
+    key = override.key_or_group
+    if key == "hydra.mode":
+        yield "hydra.mode: type -m for a multirun"
+    elif key in HYDRAS_OWN or (key.startswith("hydra.") and "_target_" in word):
+        yield f"{shown(word)}: can't be typed; allowed: hydra/launcher=NAME, hydra.launcher.KEY=VALUE, and the like"
+    elif override.is_delete() and isinstance(override.value(), list | dict):
+        yield f"{shown(word)}: allowed: ~{key}, or ~{key}=VALUE where it has that value"
+
+
+def _hydra_mistakes(hydra: DictConfig) -> Iterator[str]:
+    """What Hydra itself would find only after it has begun."""
+    for key in ("run.dir", "sweep.dir", "sweep.subdir", "job.name"):
+        try:
+            place = OmegaConf.select(hydra, key)
+        except (OmegaConfBaseException, RecursionError) as error:
+            yield f"hydra.{key}: {str(error).splitlines()[0]}"
+            continue
+        if not isinstance(place, str) or not place:
+            yield f"hydra.{key}: got {shown(place)}; type hydra.{key}={'NAME' if key == 'job.name' else 'FOLDER'}"
+        elif wrong := path_mistake(place):
+            yield f"hydra.{key}: {wrong}"
+    if not isinstance(hydra.verbose, bool | str | ListConfig):
+        yield f"hydra.verbose: got {shown(hydra.verbose)}; allowed: true, false, the name of a logger, a list of names"
+    for part in ("job_logging", "hydra_logging"):
+        for path, value in leaves(OmegaConf.to_container(hydra[part])):
+            if path[-1] == "level" and value not in logging.getLevelNamesMapping():
+                yield f"hydra.{part}.{'.'.join(path)}: got {shown(value)}; allowed: {', '.join(logging.getLevelNamesMapping())}"
 
 
 def leaves_each_out(job: DictConfig) -> bool:
@@ -121,22 +175,26 @@ def _check_jobs(values: list[tuple[Override, list[str]]], check: Callable[[DictC
         chosen = [(override, own[min(number, len(own) - 1)]) for override, own in values]
         for admit, errors in ((False, refused), (True, found)):
             try:
-                job = _compose([_word(override, value, admit=admit) for override, value in chosen])
+                job, mistakes = _compose([_word(override, value, admit=admit) for override, value in chosen])
             except (HydraException, OmegaConfBaseException) as error:
                 errors[_reason(error)] = None
             else:
-                found.update(dict.fromkeys(check(job)))
+                found.update(dict.fromkeys([*check(job), *mistakes]))
                 break
     return list(found or refused)
 
 
-def _compose(words: list[str]) -> DictConfig:
-    """What Hydra composes, without its own part, which ${hydra:…} refers to."""
+def _compose(words: list[str]) -> tuple[DictConfig, list[str]]:
+    """What Hydra composes, without its own part, which ${hydra:…} refers to, and a line for each mistake in that."""
     composed = compose("train", overrides=words, return_hydra_config=True)
     with open_dict(composed):
-        composed.hydra.runtime.output_dir = composed.hydra.run.dir  # known only once a run has begun
+        composed.hydra.job.num = 0  # what is known only once a run has begun
         HydraConfig.instance().set_config(composed)
-        return OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        mistakes = list(_hydra_mistakes(composed.hydra))
+        with read_write(composed.hydra):
+            composed.hydra.runtime.output_dir = "" if mistakes else composed.hydra.run.dir
+        job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
+        return job, mistakes
 
 
 def _word(override: Override, value: str, *, admit: bool) -> str:

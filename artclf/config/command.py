@@ -1,18 +1,80 @@
 """Command lines of train.py: what is read of one, and how one is written so that it can be pasted."""
 
+import os
 import re
 import shlex
+from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
+from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.errors import HydraException
 
 from artclf.errors import ArtclfError
 
 RESUME_KEYS = ("resume", "resume.folder")  # as typed, and as Hydra reads it
 NO_TEXT = ("true", "false", "null", "nan", "inf")  # words that Hydra reads as something else
 SEARCH_KEYS = ("sweep", "pruning")
+FLAGS = (
+    "-m (--multirun), --help, --hydra-help, --version, --cfg job|hydra|all (with --resolve or --package PART), "
+    "--info all|config|defaults|defaults-tree|plugins|searchpath, --shell-completion"
+)
+PLACES = ("artifact_location", "dir", "dirpath", "offline_directory", "root", "root_dir", "save_dir", "tracking_uri")
+TEXTS = ("data.csv", "model.weights", "holdout.leave", *RESUME_KEYS)  # and keys that end with one of PLACES
+
+
+def parse_flags(words: list[str]) -> tuple[Namespace, list[str], list[str]]:
+    """Return Hydra's flags as it reads them, as typed, and the overrides; flags may stand between them.
+
+    Raises:
+        ArtclfError: for a flag that there is not, that lacks its value, or that would take another configuration.
+    """
+    typed = " ".join(word for word in words if word.startswith("-"))
+
+    def refuse(_: str) -> NoReturn:
+        raise ArtclfError(f"{typed}: can't be read; allowed: {FLAGS}")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[assignment, method-assign]
+    flags = parser.parse_intermixed_args(words)
+    if flags.config_name or flags.config_path or flags.config_dir or flags.experimental_rerun:
+        raise ArtclfError(f"{typed}: there is one configuration, conf/train.yaml and its groups; allowed: {FLAGS}")
+    if (flags.resolve or flags.package) and not flags.cfg:
+        raise ArtclfError(f"{typed}: --resolve and --package go with --cfg: python train.py --cfg job {typed}")
+    return flags, [word for word in words if word not in flags.overrides], flags.overrides
+
+
+def readable(word: str, *, multirun: bool) -> str:
+    """Return an override in words that Hydra can read: `data.root=Monet (1)` as `data.root='Monet (1)'`.
+
+    The names of files, folders and generators stay text, whatever they look like (1900, true, a,b), but for null. In a
+    multirun a,b are two of them, unless there is a file or a folder of that name. Of other keys, a value that Hydra's grammar
+    can't read is text, which the schema then refuses by its key.
+    """
+    key, equals, value = word.partition("=")
+    override = _parsed(word)
+    text = key.lstrip("+") in TEXTS or key.split(".")[-1] in PLACES
+    if not equals or (override is None and _parsed(f"{key}=") is None) or (override is not None and not text):
+        return word
+    value = os.path.expanduser(value) if text else value  # noqa: PTH111 (which raises for an unknown ~name)
+    read = value if override is None else override.value()
+    if override is not None and (read in (None, value) or (isinstance(read, str) and value[0] in "'\"")):
+        return word
+    if text and multirun and not os.path.lexists(value):
+        if override is not None and override.is_sweep_override():
+            return word
+        return f"{key}={','.join(quoted(piece) for piece in value.split(','))}"
+    return f"{key}={quoted(value)}"
+
+
+def _parsed(word: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException:
+        return None
 
 
 def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:

@@ -3,64 +3,61 @@
 Keys that have a default here are newer than the others: config.yaml of an older run may not have them.
 """
 
-import os
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
+from artclf.config.paths import absolute
+from artclf.errors import shown
 
+LARGEST = 2**31 - 1  # of whole numbers that have no limit of their own
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-NotNegative = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+NotNegative = Annotated[int, Field(ge=0, le=LARGEST)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Drawn = Annotated[int, Field(ge=1, le=10_000)]
 CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI images
 Quality = Annotated[int, Field(ge=1, le=100)]
 ImageSize = Annotated[int, Field(ge=32, le=2048)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
-MoreThanZero = Annotated[float, Field(gt=0.0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]  # files are named after it
+MoreThanZero = Annotated[float, Field(gt=0.0, le=1e38)]  # single precision ends at 3.4e38
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]  # files are named after it
 METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val/accuracy": "max", "val/auroc": "max"}
 """What is logged in each epoch, and whether it is better when it is minimal or maximal."""
 
 
-def _number_or(lowest: int, *words: str, highest: int | None = None) -> BeforeValidator:
+def _number_or(lowest: int, *words: str, highest: int = LARGEST) -> BeforeValidator:
     """Accept a whole number from `lowest` on, or one of the words: one error where a union would give several."""
 
     def check(value: object) -> object:
-        number = isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= (highest or value)
+        number = isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
         if not number and value not in words:
-            to = "on" if highest is None else f"to {highest}"
-            raise ValueError(f"got {value!r}; allowed: a whole number from {lowest} {to}, {', '.join(words)}")
+            end = "on" if highest == LARGEST and not (type(value) is int and value > highest) else f"to {highest}"
+            raise ValueError(f"got {shown(value)}; allowed: a whole number from {lowest} {end}, {', '.join(words)}")
         return value
 
     return BeforeValidator(check)
 
 
-def _absolute(path: str) -> str:
-    """A path that means the same wherever it is read again: relative ones start in today's working directory."""
-    place = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 (which leaves an unknown ~name as it is)
-    return path and str(place.resolve() if ".." in place.parts else place)
-
-
-Location = Annotated[str, AfterValidator(_absolute)]
-Weights = Annotated[str, AfterValidator(lambda words: words if words in ("auto", "imagenet", "none") else _absolute(words))]
+Location = Annotated[str, AfterValidator(absolute)]
+Weights = Annotated[str, AfterValidator(lambda words: words if words in ("auto", "imagenet", "none") else absolute(words))]
 
 
 class Section(BaseModel):
-    """A part of the configuration: unknown keys and wrong types are errors."""
+    """A part of the configuration: unknown keys, wrong types, NaN and infinity are errors."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, protected_namespaces=(), allow_inf_nan=False)
 
 
 class DemoConfig(Section):
     """How the demo images are drawn; sizes in pixels."""
 
-    seed: NotNegative
+    seed: Seed
     size: Annotated[int, Field(ge=32, le=1024)]
-    train_per_folder: Positive
-    test_per_folder: Positive
+    train_per_folder: Drawn
+    test_per_folder: Drawn
     shortcut: Literal["size", "quality", "format"] | None = None  # planted in the AI images' files
 
 
@@ -71,11 +68,11 @@ class DataConfig(Section):
     root: Location | None
     csv: Location | None
     image_size: Annotated[int | str, _number_or(32, "auto", highest=2048)]
-    batch_size: Positive
+    batch_size: Annotated[int, Field(ge=1, le=2**20)]
     num_workers: Annotated[int, Field(ge=0, le=512)]
     val_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
     test_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
-    split_seed: NotNegative
+    split_seed: Seed
     max_rejected: Probability
     max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # Pillow's own limit
     canonical: bool = False
@@ -160,7 +157,7 @@ class OptimConfig(Section):
 
     name: Literal["adam", "adamw", "sgd"]
     lr: MoreThanZero
-    weight_decay: Annotated[float, Field(ge=0.0)]
+    weight_decay: Annotated[float, Field(ge=0.0, le=1e38)]
 
 
 class StageConfig(Section):
@@ -193,7 +190,9 @@ class CacheConfig(Section):
 
     pixels: bool = True
     prefix: bool = True
-    max_gb: MoreThanZero | None = None  # gigabytes of one store; None: half of what is free on its disk
+    max_gb: Annotated[float, Field(gt=0.0, le=1e9)] | None = (
+        None  # gigabytes of one store; None: half of what is free on its disk
+    )
 
 
 class AuditConfig(Section):
@@ -264,7 +263,7 @@ class Config(Section):
     trainer: TrainerConfig
     callbacks: dict[Name, Target | None]
     logger: dict[Name, Target | None]
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    seed: Seed
     monitor: MonitorConfig
     calibration: CalibrationConfig = CalibrationConfig()
     cache: CacheConfig = CacheConfig()

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError, create_model
 
 from artclf.config.schema import Config, Section
-from artclf.errors import ArtclfError, nearest
+from artclf.errors import ArtclfError, nearest, shown
 
 MISSING = {  # what to type for a section that is missing a key
     "stages": " (a stage comes whole: from conf/stages, or +finetune={1})",
@@ -28,12 +28,34 @@ def validate(composed: DictConfig) -> Config:
 
 def schema_mistakes(composed: DictConfig) -> list[str]:
     """Return a line for every mistake in a composed configuration: key, what was got, what is allowed, the nearest name."""
+    if wrong := interpolation_mistakes(composed):
+        return wrong
     lines = [f"{key}: has no value yet; type {key}=VALUE" for key in sorted(OmegaConf.missing_keys(composed))]
-    try:
-        values = OmegaConf.to_container(composed, resolve=True)
-    except OmegaConfBaseException as error:
-        return [*lines, f"{error.full_key}: {str(error).splitlines()[0]}"]
-    return lines + _mistakes(Config, values)
+    return lines + _mistakes(Config, OmegaConf.to_container(composed, resolve=True))
+
+
+def interpolation_mistakes(composed: DictConfig) -> list[str]:
+    """Return a line for every ${…} that can't be resolved."""
+    lines = []
+    for path, value in leaves(OmegaConf.to_container(composed, resolve=False)):
+        if isinstance(value, str) and "${" in value:
+            key = ".".join(path)
+            try:
+                OmegaConf.select(composed, key)
+            except OmegaConfBaseException as error:
+                lines.append(f"{key}: got {shown(value)}: {str(error).splitlines()[0]}")
+            except RecursionError:
+                lines.append(f"{key}: got {shown(value)}, which refers to itself")
+    return lines
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The plain values in a mapping or a list, with the keys that lead to each."""
+    if isinstance(value, Mapping | list):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from leaves(item, (*path, str(key)))
+    else:
+        yield path, value
 
 
 def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, type], given: str) -> list[str]:
@@ -46,6 +68,8 @@ def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, typ
         given: the argument that the code fills in and a configuration can't.
     """
     name = part["name"]
+    if not isinstance(name, str):
+        return []  # the schema says so
     if name not in classes:
         return [f"{group}.name: got {name!r}; allowed: {', '.join(classes)}{nearest(str(name), classes)}"]
     arguments = inspect.signature(classes[name]).parameters.values()
@@ -73,12 +97,13 @@ def _describe(item: Any, schema: type[BaseModel]) -> str:
         case "missing":
             return f"{key}: is missing{MISSING.get(steps[0], '').format(*steps, '')}"
         case "value_error":  # raised in the schema: what is wrong with a whole section names its keys itself
-            return str(item["ctx"]["error"]) if isinstance(got, dict) else f"{key}: {item['ctx']['error']}"
+            whole = isinstance(got, dict) and not str(item["ctx"]["error"]).startswith("got ")
+            return str(item["ctx"]["error"]) if whole else f"{key}: {item['ctx']['error']}"
         case "literal_error":
             words = [word.strip(" '") for word in item["ctx"]["expected"].replace(" or ", ", ").split(",")]
-            return f"{key}: got {got!r}; allowed: {', '.join(words)}{nearest(str(got), words)}"
+            return f"{key}: got {shown(got)}; allowed: {', '.join(words)}{nearest(str(got)[:50], words)}"
         case _:
-            return f"{key}: got {got!r}; {re.sub(r'^(Input|String) should', 'it should', item['msg'])}"
+            return f"{key}: got {shown(got)}; {re.sub(r'^(Input|String) should', 'it should', item['msg'])}"
 
 
 def _known_keys(schema: type[BaseModel], prefix: str = "") -> Iterator[str]:

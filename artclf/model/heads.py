@@ -1,7 +1,14 @@
 """Features [B, D] → logit [B]. A new head is a class here and a file in conf/head."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import nn
+
+from artclf.config.schema import Fraction
+
+Hidden = Annotated[int, Field(ge=1, le=65_536)]
 
 
 class Head(nn.Module):
@@ -18,7 +25,7 @@ class Head(nn.Module):
 class Linear(Head):
     """One linear layer."""
 
-    def __init__(self, features: int, dropout: float = 0.0) -> None:
+    def __init__(self, features: int, dropout: Fraction = 0.0) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, 1))
 
@@ -26,7 +33,7 @@ class Linear(Head):
 class MLP(Head):
     """The seed study's head: a hidden layer with batch normalisation and dropout."""
 
-    def __init__(self, features: int, hidden: int = 256, dropout: float = 0.5) -> None:
+    def __init__(self, features: int, hidden: Hidden = 256, dropout: Fraction = 0.5) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Linear(features, hidden, bias=False),  # batch normalisation has a bias

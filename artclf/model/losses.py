@@ -1,9 +1,16 @@
 """Logit [B] and target [B] → loss []. A new loss is a class here and a file in conf/loss."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
+
+from artclf.config.schema import Fraction
+
+Gamma = Annotated[float, Field(ge=0.0, le=100.0)]
 
 
 class Loss(nn.Module):
@@ -28,7 +35,7 @@ class Loss(nn.Module):
 class BCE(Loss):
     """Binary cross-entropy with logits. Label smoothing moves targets towards 1/2, in training only."""
 
-    def __init__(self, pos_weight: float = 1.0, label_smoothing: float = 0.0) -> None:
+    def __init__(self, pos_weight: float = 1.0, label_smoothing: Fraction = 0.0) -> None:
         super().__init__(pos_weight)
         self.label_smoothing = label_smoothing
 
@@ -42,7 +49,7 @@ class BCE(Loss):
 class Focal(Loss):
     """Focal loss: cross-entropy times (1 - p)^gamma, p the probability of the true class (Lin et al., 2017, eq. 4)."""
 
-    def __init__(self, pos_weight: float = 1.0, gamma: float = 2.0) -> None:
+    def __init__(self, pos_weight: float = 1.0, gamma: Gamma = 2.0) -> None:
         super().__init__(pos_weight)
         self.gamma = gamma
 

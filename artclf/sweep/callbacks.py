@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from artclf.errors import USAGE_ERROR, ArtclfError
-from artclf.run_folder import CONFIG_FILE, JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, runs_of
+from artclf.run_folder import CONFIG_FILE, ERROR_FILE, JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, has_trained, runs_of
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,10 @@ class Comparison(Callback):
     """Keeps the runs of two commands apart, and writes comparison.html, its figures and its tables beside a multirun's runs."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
-        """Exit with code 2 where the folder holds runs of another command; the same command continues its own."""
+        """Exit with code 2 where the folder holds runs of another command; the same command continues its own.
+
+        Runs that ended before training, for a mistake in that command, are forgotten.
+        """
         folder = Path(config.hydra.sweep.dir)
         if not [*folder.glob(CONFIG_FILE), *folder.glob(JOURNAL_FILE), *folder.glob(f"*/{CONFIG_FILE}")]:
             return
@@ -43,7 +46,14 @@ class Comparison(Callback):
             typed_before = OmegaConf.load(folder / MULTIRUN_FILE).hydra.overrides.task
         except (OSError, YAMLError, OmegaConfBaseException):
             typed_before = None
-        if typed_before != config.hydra.overrides.task:
+        runs = [folder, *(file.parent for name in (CONFIG_FILE, ERROR_FILE) for file in folder.glob(f"*/{name}"))]
+        same = typed_before == config.hydra.overrides.task
+        if not same and not any(has_trained(run) or (run / ".lock").exists() for run in runs):
+            for run in runs:
+                for name in (CONFIG_FILE, ERROR_FILE, JOURNAL_FILE):
+                    (run / name).unlink(missing_ok=True)
+            return
+        if not same:
             log.error(
                 "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to continue them, compare "
                 "them (artclf compare), or type another folder",

@@ -14,15 +14,21 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from artclf.config.command import command_of, concerns_search, quoted, resume_command, resumed_folder
+from artclf.config.command import (
+    command_of,
+    concerns_search,
+    parse_flags,
+    quoted,
+    readable,
+    resume_command,
+    resumed_folder,
+)
 from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
-from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, is_finished, read_metrics, run_lock
+from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, has_trained, is_finished, read_metrics, run_lock
 from artclf.runtime import end_with_parent, is_main_process, keep_freed_memory, quick_imports
 from artclf.sweep.callbacks import Pruned
 
 log = logging.getLogger(__name__)
-
-MULTIRUN_FLAGS = {"-m", "--multirun"}
 
 
 def check_command_line(words: list[str], conf: Path) -> list[str]:
@@ -33,7 +39,8 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
         conf: the folder with train.yaml.
 
     Returns:
-        The words for Hydra: the same, but `resume=FOLDER` as `resume.folder=FOLDER`, with that as the run folder.
+        The words for Hydra: the same, but flags first, values in quotes where Hydra needs them, and `resume=FOLDER` as
+        `resume.folder=FOLDER`, with that as the run folder.
 
     Raises:
         SystemExit: with code 2, after a line for every mistake.
@@ -41,7 +48,7 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     end_with_parent()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would report every sweep
     try:
-        return _checked([re.sub(r"^resume=", "resume.folder=", word) for word in words], conf)
+        return _checked(words, conf)
     except ArtclfError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
@@ -49,13 +56,15 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
 
 
 def _checked(words: list[str], conf: Path) -> list[str]:
-    flags = {word for word in words if word.startswith("-")}
-    overrides = [word for word in words if not word.startswith("-")]
-    multirun = bool(flags)
-    if flags - MULTIRUN_FLAGS:
-        return words  # --help, --cfg and the like are Hydra's own business; what --config-dir brings is not known here
+    flags, typed, overrides = parse_flags(words)
+    if flags.help or flags.hydra_help or flags.shell_completion:
+        return typed
+    multirun = flags.multirun
+    overrides = [readable(re.sub(r"^resume=", "resume.folder=", word), multirun=multirun) for word in overrides]
+    words = [*typed, *overrides]
     _load()
     from artclf.config.check import leaves_each_out, override_mistakes  # noqa: PLC0415 (--help needs none of these)
+    from artclf.config.validate import interpolation_mistakes  # noqa: PLC0415
     from artclf.training.check import mistakes  # noqa: PLC0415
     from artclf.training.resume import require_unfinished  # noqa: PLC0415
 
@@ -63,17 +72,28 @@ def _checked(words: list[str], conf: Path) -> list[str]:
 
     def check(job: DictConfig) -> list[str]:
         jobs.append(job)
+        if flags.cfg or flags.info:  # an unfinished configuration may be looked at
+            return [*(interpolation_mistakes(job) if flags.resolve else []), *_package_mistakes(job, flags.package)]
         return mistakes(job)
 
     lines = override_mistakes(overrides, conf, check, multirun=multirun)
     each = any(map(leaves_each_out, jobs))
     if lines := [*lines, *_process_mistakes(overrides, each=each)]:
         raise ArtclfError("\n".join(lines))
+    if flags.cfg or flags.info:
+        return words
     run = resumed_folder(overrides, multirun=multirun)
     if run is not None:
         require_unfinished(run)
         return [*words, f"hydra.run.dir={quoted(str(run))}"]
     return _with_holdout_sweeper(words, multirun=multirun) if each else words
+
+
+def _package_mistakes(job: DictConfig, package: str | None) -> list[str]:
+    """That there is no such part of the configuration to be shown."""
+    if package in (None, "_global_", "hydra") or package.split(".")[0] == "hydra" or OmegaConf.select(job, package) is not None:
+        return []
+    return [f"--package {package}: there is no such part; allowed: {', '.join(map(str, job))}"]
 
 
 def _process_mistakes(overrides: list[str], *, each: bool) -> Iterator[str]:
@@ -155,13 +175,15 @@ def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any
     command = command_of(word for word in HydraConfig.get().overrides.task if not concerns_search(word))
     with run_lock(folder) as fallbacks:
         if multirun and (folder / CONFIG_FILE).is_file():
-            if read_config(folder) != OmegaConf.create(validate(composed).model_dump(by_alias=True)):
+            same = read_config(folder) == OmegaConf.create(validate(composed).model_dump(by_alias=True))
+            if not same and has_trained(folder):
                 instead = f"{resume_command(folder)}, or type another hydra.sweep.dir"
                 raise ArtclfError(f"{folder}: holds a run with other settings; {instead}")
             if is_finished(folder):
                 log.info("the run in %s has finished", folder)
                 return read_metrics(folder)
-            composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
+            if same:
+                composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
         metrics = run(composed, folder, command, fallbacks)
     if is_main_process():
         _print_results(metrics, folder)

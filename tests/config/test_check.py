@@ -7,9 +7,10 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from artclf.config.check import override_mistakes
-from artclf.config.command import resume_command, resumed_folder
+from artclf.config.command import readable, resume_command, resumed_folder
 from artclf.errors import ArtclfError
 from artclf.training.check import mistakes
+from artclf.training.launch import check_command_line
 from tests.conftest import CONF, composed
 
 
@@ -72,6 +73,92 @@ def test_a_mistake_is_one_clear_line(line: str, reported: str) -> None:
     found = wrong(line)
     assert len([mistake for mistake in found if reported in mistake]) == 1, found
     assert len(found) == 1 or "sweep=optuna" in line  # a search tries several values
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "Gemälde",
+        "/data/浮世絵",
+        "Monet (1)",
+        "a,b",
+        "O'Keeffe",
+        "#1",
+        "R&D",
+        "1900",
+        "2024-05-01",
+        "lr=1e-3",
+        "C:\\Gemälde",
+        "[x]",
+    ],
+)
+def test_a_folder_is_typed_as_it_is_called(folder: str) -> None:
+    seen = []
+
+    def note(job: DictConfig) -> list[str]:
+        seen.append(job.data.root)
+        return []
+
+    typed = [folder, f"'{folder}'"] if folder.isalnum() else [folder]
+    for word in typed:
+        assert override_mistakes(["data=folder", f"data.root={word}"], CONF, note, multirun=False) == []
+    assert seen == [folder] * len(typed)
+
+
+def test_in_a_multirun_a_comma_separates_folders_unless_one_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "a,ü").mkdir()
+    assert readable("data.root=ä,b (1)", multirun=True) == "data.root='ä','b (1)'"
+    assert readable("data.root=a,b", multirun=True) == "data.root=a,b"
+    assert readable(f"data.root={tmp_path}/a,ü", multirun=True) == f"data.root='{tmp_path}/a,ü'"
+    assert readable("hydra.run.dir=~/x", multirun=False) == f"hydra.run.dir={Path.home()}/x"
+    assert readable("hydra.run.dir=x/${now:%Y}", multirun=False) == "hydra.run.dir=x/${now:%Y}"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("seed=0,1 -m head=linear", ["-m", "seed=0,1", "head=linear"]),
+        ("seed=0,1 head=linear --multirun", ["--multirun", "seed=0,1", "head=linear"]),
+        (
+            "head=linear --cfg job data=folder --package head",
+            ["--cfg", "job", "--package", "head", "head=linear", "data=folder"],
+        ),
+        ("seed=1 -h", ["-h"]),
+    ],
+)
+def test_flags_may_stand_anywhere(line: str, words: list[str]) -> None:
+    assert check_command_line(line.split(), CONF) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--nope", "seed=1"], "--nope: can't be read; allowed: -m (--multirun), --help"),
+        (["seed=1", "--cfg"], "--cfg: can't be read"),
+        (["--resolve"], "--resolve and --package go with --cfg"),
+        (["--config-name=x"], "--config-name=x: there is one configuration"),
+        (["--cfg=job", "--package=nope"], "--package nope: there is no such part; allowed: data"),
+        (["data.root=${nope}"], "data.root: got '${nope}': Interpolation key 'nope' not found"),
+        (["model.name=${model.name}"], "model.name: got '${model.name}'"),
+        (["~augment=[1,2]"], "'~augment=[1,2]': allowed: ~augment"),
+        (["hydra.verbose=5"], "hydra.verbose: got 5; allowed: true, false"),
+        (["hydra.run.dir="], "hydra.run.dir: got ''; type hydra.run.dir=FOLDER"),
+        (["hydra.run.dir=" + "x" * 300], "hydra.run.dir: got 'xxx"),
+        (["data=folder", "data.root=" + "x" * 300], "data.root: got 'xxx"),
+        (["hydra.sweeper._target_=os.system"], "'hydra.sweeper._target_=os.system': can't be typed"),
+        (["=x"], "'=x': can't be read; allowed: KEY=VALUE"),
+        ([""], "'': can't be read"),
+        (["seed=(1"], "seed: got '(1'; it should be a valid integer"),
+        (["data=folder", "data.root=null"], "a folder called null is quoted: \"data.root='null'\""),
+    ],
+)
+def test_a_refusal_is_one_line_with_exit_code_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        check_command_line(words, CONF)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert line.startswith("error: ")
+    assert said in line
 
 
 def test_every_value_of_a_sweep_is_checked() -> None:

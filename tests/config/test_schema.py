@@ -76,6 +76,43 @@ def test_a_wrong_value_is_named(changes: dict[str, object], reported: str) -> No
     assert line.startswith(reported)
 
 
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("head.dropout", [float("nan"), 1.0, -0.1]),
+        ("head.hidden", [0, -1, 10**30]),
+        ("data.batch_size", [1e20, 10**30, True]),
+        ("data.image_size", [0, 1, 100_000]),
+        ("stages.head.optim.lr", [float("inf"), float("nan"), 1e39]),
+        ("stages.head.max_epochs", [10**30, -1]),
+        ("trainer.gradient_clip_val", [-1.0, float("nan")]),
+        ("trainer.accumulate_grad_batches", [0]),
+        ("seed", [-1, 2**40]),
+        ("callbacks.early_stopping.patience", ["abc", -1, 1.5, 10**400]),
+        ("callbacks.early_stopping.min_delta", [float("nan"), -1.0]),
+        ("callbacks.early_stopping.monitor", ["val/nothing", None]),
+        ("callbacks.early_stopping.strict", [5]),
+        ("callbacks.best.monitor", [None]),
+        ("callbacks.best.save_weights_only", ["x"]),
+        ("callbacks.progress.leave", ["x"]),
+        ("callbacks.progress.theme", ["dark"]),
+        ("callbacks.more", [{**MORE, "save_top_k": -5}, {**MORE, "every_n_epochs": -1}, {**MORE, "save_top_k": "x"}]),
+        ("callbacks.more._target_", ["", "os", "a..b", "torch.load", "lightning.pytorch.callbacks._Hidden", "pip.__main__.x"]),
+        ("logger.x._target_", ["os.system", "lightning.pytorch.loggers.Logger", "lightning.pytorch:Trainer"]),
+    ],
+)
+def test_each_of_these_values_is_refused(key: str, values: list[object]) -> None:
+    for value in values:
+        (line,) = wrong({key: value})
+        assert line.startswith(key), value
+
+
+@pytest.mark.parametrize(("loss", "option"), [("bce", "label_smoothing=2"), ("focal", "gamma=nan"), ("focal", "gamma=-1")])
+def test_the_options_of_a_loss_have_bounds(loss: str, option: str) -> None:
+    (line,) = mistakes(composed(f"loss={loss}", f"loss.{option}"))
+    assert line.startswith(f"loss.{option.partition('=')[0]}: got ")
+
+
 def test_more_checkpoints_are_further_callbacks() -> None:
     options = {"monitor": "val/auroc", "mode": "max", "save_top_k": 3, "filename": "{epoch}"}
     assert not wrong({"callbacks.more": {**MORE, **options}, "callbacks.best.verbose": True})
