@@ -1,10 +1,23 @@
-"""The exception for mistakes that a user can fix, and the name that a mistyped one was meant to be."""
+"""What ends a command, its exit code and its last lines; and the name that a mistyped one was meant to be."""
 
 import difflib
-from collections.abc import Iterable
+import errno
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
+NOT_READ = 1  # exit code where nobody reads the output any more (`| head`); commands also have it for images that can't be read
 USAGE_ERROR = 2  # exit code for what the user can fix
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
+TERMINATED = 143  # exit code after SIGTERM, so too
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class ArtclfError(Exception):
@@ -19,3 +32,138 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return "; did you mean …?" for the closest of the allowed names, or "" where none is close."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come; libraries clean up as after Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a command ends: its exit code, and a line for each mistake ("" where nobody reads it)."""
+
+    code: int
+    message: str
+
+
+def ending(error: BaseException, elsewhere: str) -> Ending | None:
+    """How a command ends after an error that the user or the machine has made, or a signal. None: it is a bug, or no error.
+
+    Args:
+        error: what was raised.
+        elsewhere: what to type to write to another folder.
+    """
+    stopped = [cause for cause in _chain(error) if isinstance(cause, KeyboardInterrupt)]
+    if any(isinstance(cause, Terminated) for cause in stopped):
+        return Ending(TERMINATED, "terminated")
+    if stopped:
+        return Ending(INTERRUPTED, "interrupted")
+    if isinstance(error, BrokenPipeError) and not _is_read(sys.stdout):
+        return Ending(NOT_READ, "")
+    message = _message(error, elsewhere)
+    return None if message is None else Ending(USAGE_ERROR, message)
+
+
+def _message(error: BaseException, elsewhere: str) -> str | None:
+    said = str(error)
+    if "Original Traceback (most recent call last)" in said:  # of a DataLoader's process: its last line names the error
+        said = said.strip().splitlines()[-1].partition(": ")[2]
+    first = (said.splitlines() or [""])[0]
+    if isinstance(error, (ArtclfError, *_composing_errors())):
+        return said
+    if isinstance(error, OSError):
+        return _system_error(error, first, elsewhere)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        return f"the memory is full ({first}); a smaller data.batch_size, image size or number of workers needs less"
+    if isinstance(error, RuntimeError) and said.startswith("DataLoader worker"):
+        return f"the system has ended a process that decodes images ({first}); is the memory full? try data.num_workers=0"
+    if isinstance(error, RuntimeError) and said.startswith("Symlink loop"):  # Path.resolve's, before Python 3.13
+        return f"{first}: the link leads to itself; remove it"
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _composing_errors() -> tuple[type[BaseException], ...]:
+    """What Hydra raises while it composes; nothing where it is not loaded."""
+    named = (("hydra.errors", "HydraException"), ("omegaconf.errors", "OmegaConfBaseException"))
+    return tuple(getattr(sys.modules[module], name) for module, name in named if module in sys.modules)
+
+
+def _system_error(error: OSError, said: str, elsewhere: str) -> str:
+    """The line for what the system refused: the file, where it is known, the reason, and what to do."""
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    if error.errno is None:  # of a library, in its own words
+        return f"{place}{said or type(error).__name__}"
+    reason = (error.strerror or said).lower()
+    if error.errno in _FULL:
+        return f"{place}{reason}; make room on the disk (artclf cache clear helps), or type {elsewhere} on another one"
+    return f"{place}{reason}; mend that (is it there, with the right to read and write it?), or type {elsewhere}"
+
+
+def _is_read(stream: Any) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
+
+
+def raise_on_sigterm() -> Any:
+    """Let SIGTERM raise `Terminated`, unless something else handles it already; return the handler before."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    before = signal.getsignal(signal.SIGTERM)
+
+    def stop(number: int, frame: Any) -> NoReturn:  # noqa: ARG001
+        raise Terminated
+
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, stop)
+    return before
+
+
+@contextmanager
+def boundary(elsewhere: str) -> Iterator[None]:
+    """What a whole command runs in: errors that are no bugs become lines on stderr and an exit code.
+
+    Output in an encoding that lacks a letter has it escaped, and a log line that can't be written (a full disk) is lost
+    without a traceback.
+
+    Raises:
+        SystemExit: with the code of `ending`; bugs go through.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    told, logging.raiseExceptions = logging.raiseExceptions, False
+    before = raise_on_sigterm()
+    try:
+        yield
+        sys.stdout.flush()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        end = ending(error, elsewhere)
+        if end is None:
+            raise
+        _print_last(end.message)
+        raise SystemExit(end.code) from error
+    finally:
+        logging.raiseExceptions = told
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _print_last(message: str) -> None:
+    """Print the last lines on stderr; what is left for a stdout that takes nothing any more is thrown away."""
+    with suppress(OSError):
+        for line in message.splitlines():
+            print(line if line in {"interrupted", "terminated"} else f"error: {line}", file=sys.stderr)  # noqa: T201
+    if not _is_read(sys.stdout):
+        with suppress(OSError, ValueError):  # no file: a test's stand-in
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import pytest
@@ -13,7 +13,7 @@ from artclf.run_folder import ERROR_FILE, outcome_of, read_metrics, read_table, 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no metrics.json"), ('{"test": ', "is no JSON"), ("[]", "got a list")],
+    [(None, "no metrics.json"), ('{"test": ', "is no JSON"), ("[]", r"got \[\]; input should be an object")],
 )
 def test_an_unfinished_run_is_refused_by_name(content: str | None, message: str, tmp_path: Path) -> None:
     if content is not None:
@@ -57,7 +57,7 @@ def test_another_table_is_refused(content: str, message: str, tmp_path: Path) ->
 )
 def test_the_outcome_of_a_run_is_read_from_its_files(tmp_path: Path, files: tuple[str, ...], state: str) -> None:
     for file in files:
-        (tmp_path / file).write_text('{"reason": "no GPU"}')
+        (tmp_path / file).write_text('{"reason": "no GPU", "value": 0.5, "seconds": 1.0}')
     assert outcome_of(tmp_path).state == state
 
 
@@ -90,14 +90,15 @@ def test_an_interrupted_checkpoint_leaves_the_old_file(tmp_path: Path, monkeypat
     file = tmp_path / "checkpoints" / "last.ckpt"
     CheckpointFiles().save_checkpoint({"epoch": 1}, file)
 
-    def half(content: Any, path: Path) -> None:
-        path.write_bytes(b"half")
+    def half(content: Any, file: IO[bytes]) -> None:
+        file.write(b"half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(checkpoint.torch, "save", half)
     with pytest.raises(OSError, match="no space"):
         CheckpointFiles().save_checkpoint({"epoch": 2}, file)
     assert torch.load(file, weights_only=True) == {"epoch": 1}
+    assert [left.name for left in file.parent.iterdir()] == ["last.ckpt"]
 
 
 def test_a_text_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:

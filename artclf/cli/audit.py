@@ -43,7 +43,7 @@ def audit_data(
     terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
     lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
     for line in [read, *lines, f"page: {page}"]:
-        terminal.print(line, markup=False)
+        terminal.print(line)
     return name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
 
 

@@ -47,4 +47,4 @@ def _print(comparison: Comparison, to: Path) -> None:
     lines = [*comparison.standings, *comparison.cautions]
     lines += [f"failed: {name}: {reason}" for name, reason in comparison.failed.items()]
     for line in [*lines, f"page: {to / 'comparison.html'}"]:
-        terminal.print(line, markup=False)
+        terminal.print(line)

@@ -41,6 +41,6 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
     terminal.print(splits_table(f"{run} on {selection.name}", metrics))
     robustness = read_robustness(folder)
     for line in describe_robustness(robustness) if robustness is not None else ():
-        terminal.print(line, markup=False)
-    terminal.print(f"page: {folder / REPORT_FILE}", markup=False)
+        terminal.print(line)
+    terminal.print(f"page: {folder / REPORT_FILE}")
     return name_unreadable(unreadable, root, folder / "rejected.csv")

@@ -102,5 +102,8 @@ class CheckpointFiles(TorchCheckpointIO):
         """Write tensors and plain values to a file. Lightning's `storage_options` are not used."""
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(file) as new:
-            torch.save(checkpoint, new)
+        with replacing(file) as new, new.open("wb") as out:
+            try:
+                torch.save(checkpoint, out)
+            except RuntimeError as error:  # torch's own, raised over the one of the file: a full disk, say
+                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None

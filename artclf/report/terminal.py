@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from artclf.report import format as fmt
 
@@ -20,8 +19,8 @@ FIGURES = {
 
 
 def screen() -> Console:
-    """The terminal; wide where it is a file or a pipe."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+    """The terminal; wide where it is a file or a pipe. Names are printed as they are: [bold] or :smile: is no markup."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text: Iterable[int] = (0,)) -> Table:
@@ -34,7 +33,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
         else:
             made.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        made.add_row(*map(Text, row))  # a name in square brackets is no markup
+        made.add_row(*row)
     return made
 
 

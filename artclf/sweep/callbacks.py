@@ -6,11 +6,9 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from artclf.errors import USAGE_ERROR, ArtclfError
-from artclf.run_folder import CONFIG_FILE, JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, runs_of
+from artclf.run_folder import CONFIG_FILE, JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, read_yaml, runs_of
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +38,9 @@ class Comparison(Callback):
         if not [*folder.glob(CONFIG_FILE), *folder.glob(JOURNAL_FILE), *folder.glob(f"*/{CONFIG_FILE}")]:
             return
         try:
-            typed_before = OmegaConf.load(folder / MULTIRUN_FILE).hydra.overrides.task
-        except (OSError, YAMLError, OmegaConfBaseException):
-            typed_before = None
+            typed_before = OmegaConf.select(read_yaml(folder / MULTIRUN_FILE, "") or OmegaConf.create(), "hydra.overrides.task")
+        except ArtclfError:
+            typed_before = None  # refused below
         if typed_before != config.hydra.overrides.task:
             log.error(
                 "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to continue them, compare "

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.config.schema import METRICS
 from artclf.errors import ArtclfError
-from artclf.run_folder import write_text
+from artclf.run_folder import read_table, write_text
 
 COLUMNS = ["stage", "epoch", *METRICS, "learning_rate", "seconds"]
 
@@ -32,8 +32,8 @@ class EpochTable(Callback):
         self.file = file
         self.stage = stage
         self.before: list[dict[Any, Any]] = []  # the rows of earlier stages, as text: they are written again as they are
-        if file.exists():
-            table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = read_table(file, ("stage",))
+        if table is not None:
             self.before = table[table["stage"].isin(earlier)].to_dict("records")
         self.rows: list[dict[str, Any]] = []
         self.trainer: Trainer | None = None
