@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -18,6 +18,8 @@ USAGE_ERROR = 2  # exit code for what the user can fix
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 TERMINATED = 143  # exit code after SIGTERM, so too
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WORKER = "DataLoader worker"  # how torch begins to say that the system has ended one
+_lost: list[KeyboardInterrupt] = []  # interruptions that Python has discarded
 
 
 class ArtclfError(Exception):
@@ -53,7 +55,7 @@ def ending(error: BaseException, elsewhere: str) -> Ending | None:
         error: what was raised.
         elsewhere: what to type to write to another folder.
     """
-    stopped = [cause for cause in _chain(error) if isinstance(cause, KeyboardInterrupt)]
+    stopped = [cause for cause in (*_lost, *_chain(error)) if isinstance(cause, KeyboardInterrupt)]
     if any(isinstance(cause, Terminated) for cause in stopped):
         return Ending(TERMINATED, "terminated")
     if stopped:
@@ -75,7 +77,7 @@ def _message(error: BaseException, elsewhere: str) -> str | None:
         return _system_error(error, first, elsewhere)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
         return f"the memory is full ({first}); a smaller data.batch_size, image size or number of workers needs less"
-    if isinstance(error, RuntimeError) and said.startswith("DataLoader worker"):
+    if isinstance(error, RuntimeError) and said.startswith(_WORKER):
         return f"the system has ended a process that decodes images ({first}); is the memory full? try data.num_workers=0"
     if isinstance(error, RuntimeError) and said.startswith("Symlink loop"):  # Path.resolve's, before Python 3.13
         return f"{first}: the link leads to itself; remove it"
@@ -113,18 +115,39 @@ def _is_read(stream: Any) -> bool:
     return True
 
 
-def raise_on_sigterm() -> Any:
-    """Let SIGTERM raise `Terminated`, unless something else handles it already; return the handler before."""
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    before = signal.getsignal(signal.SIGTERM)
+def raise_on_sigterm() -> Callable[[], None]:
+    """Let SIGTERM raise `Terminated`, unless something else handles it; return what puts everything back.
+
+    Python discards what is raised in a destructor: an interruption is kept for `raise_lost`.
+    """
+    before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    ours = before is signal.SIG_DFL and threading.current_thread() is threading.main_thread()
+    _lost.clear()
 
     def stop(number: int, frame: Any) -> NoReturn:  # noqa: ARG001
         raise Terminated
 
-    if before is signal.SIG_DFL:
+    def keep(discarded: Any) -> None:
+        if isinstance(discarded.exc_value, KeyboardInterrupt):
+            _lost.append(discarded.exc_value)
+        elif not str(discarded.exc_value).startswith(_WORKER):  # which is found out again, where it matters
+            hook(discarded)
+
+    def put_back() -> None:
+        sys.unraisablehook = hook
+        if ours:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    if ours:
         signal.signal(signal.SIGTERM, stop)
-    return before
+    sys.unraisablehook = keep
+    return put_back
+
+
+def raise_lost() -> None:
+    """Raise an interruption that Python has discarded."""
+    if _lost:
+        raise _lost[0]
 
 
 @contextmanager
@@ -141,7 +164,7 @@ def boundary(elsewhere: str) -> Iterator[None]:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     told, logging.raiseExceptions = logging.raiseExceptions, False
-    before = raise_on_sigterm()
+    put_back = raise_on_sigterm()
     try:
         yield
         sys.stdout.flush()
@@ -155,8 +178,7 @@ def boundary(elsewhere: str) -> Iterator[None]:
         raise SystemExit(end.code) from error
     finally:
         logging.raiseExceptions = told
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        put_back()
 
 
 def _print_last(message: str) -> None:

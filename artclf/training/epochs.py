@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.config.schema import METRICS
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, raise_lost
 from artclf.run_folder import read_table, write_text
 
 COLUMNS = ["stage", "epoch", *METRICS, "learning_rate", "seconds"]
@@ -55,6 +55,10 @@ class EpochTable(Callback):
         """Note the time and the learning rate at the start of the epoch."""
         self.epoch_start = time.perf_counter()
         self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_batch_start(self, *args: Any) -> None:  # noqa: ARG002
+        """Raise an interruption that was lost."""
+        raise_lost()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Add the epoch's metrics and write the file. ArtclfError where a loss is not finite: training has diverged."""
