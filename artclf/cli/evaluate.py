@@ -31,12 +31,12 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
         if rule is not None and Path(rule.fitted_on) == Path(what).expanduser().absolute():
             selection.notes.append(f"calibration and thresholds were fitted to the images of {what}, so their figures flatter")
     root = selection.manifest.root
-    folder = output_folder(to, "evaluate", images=root)
-    if folder.exists() and any(folder.iterdir()):
-        raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
     for note in selection.notes:
         typer.echo(f"note: {note}", err=True)
-    metrics, unreadable = evaluate(folder, finished, selection, options)
+    with output_folder(to, "evaluate", images=root) as folder:
+        if any(folder.iterdir()):
+            raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
+        metrics, unreadable = evaluate(folder, finished, selection, options)
     terminal = screen()
     terminal.print(splits_table(f"{run} on {selection.name}", metrics))
     robustness = read_robustness(folder)
