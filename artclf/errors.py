@@ -5,6 +5,7 @@ import errno
 import io
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -108,11 +109,18 @@ def _system_error(error: OSError, said: str, elsewhere: str) -> str:
 
 
 def _is_read(stream: Any) -> bool:
+    """Whether output can be written: a pipe that nobody reads any more says so when it is asked, a full disk when flushed."""
     try:
         stream.flush()
+        if not hasattr(select, "poll"):  # Windows
+            return True
+        asked = select.poll()
+        asked.register(stream.fileno(), select.POLLOUT)
+        return not any(event & select.POLLERR for _, event in asked.poll(0))
+    except io.UnsupportedOperation:  # no file: a test's stand-in
+        return True
     except OSError:
         return False
-    return True
 
 
 def raise_on_sigterm() -> Callable[[], None]:

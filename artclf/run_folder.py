@@ -171,7 +171,7 @@ def read_yaml(file: Path, remedy: str) -> "DictConfig | None":
         kept = OmegaConf.create(text)
         if not isinstance(kept, DictConfig) or not len(kept):
             raise ValueError("there must be settings")
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, AssertionError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ArtclfError(f"{file}: is not what a run writes: {reason}; {remedy}") from error
     return kept
@@ -226,7 +226,7 @@ def replacing(file: Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):  # not the reason
             new.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(new)):
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(new)):
             error.filename = str(file)  # a full disk's error names no file
         raise
 

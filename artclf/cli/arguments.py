@@ -56,7 +56,7 @@ def output_folder(to: Path | None, command: str, *, name: str | None = None, ima
     folder = to or Path("outputs", command, name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
     if images is not None and has_labels(images) and folder.resolve().is_relative_to(images):
         raise ArtclfError(f"--to {folder}: lies in the folder of the images ({images}); give --to FOLDER outside of it")
-    first = folder
+    first, there = folder, [above for above in (folder, *folder.parents) if above.exists()]
     for number in count(2):
         try:
             folder.mkdir(parents=True, exist_ok=to is not None)
@@ -68,8 +68,10 @@ def output_folder(to: Path | None, command: str, *, name: str | None = None, ima
     try:
         yield folder
     except BaseException:
-        with suppress(OSError):  # it is not empty
-            folder.rmdir()
+        with suppress(OSError):  # what was there before, or is not empty, stays
+            for made in (folder, *folder.parents):
+                if made not in there:
+                    made.rmdir()
         raise
 
 
