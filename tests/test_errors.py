@@ -110,7 +110,7 @@ def test_sigterm_ends_a_training_as_ctrl_c_does(train, pictures: Path, tmp_path:
     finally:
         signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
     assert done.code == TERMINATED
-    assert done.lines("terminated; to continue after the last finished epoch: python train.py resume=run")
+    assert done.lines(f"terminated; to continue after the last finished epoch: python train.py resume={tmp_path / 'run'}")
     assert "Traceback" not in done.printed
 
 
