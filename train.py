@@ -6,6 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from artclf.errors import boundary
 from artclf.training.launch import check_command_line, launch
 
 
@@ -16,5 +17,6 @@ def train(config: DictConfig) -> float | None:
 
 
 if __name__ == "__main__":
-    sys.argv[1:] = check_command_line(sys.argv[1:], Path(__file__).resolve().parent / "conf")
-    train()
+    with boundary("hydra.run.dir=FOLDER"):
+        sys.argv[1:] = check_command_line(sys.argv[1:], Path(__file__).resolve().parent / "conf")
+        train()

@@ -3,18 +3,23 @@
 import json
 import logging
 import os
+import reprlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Required
+
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
 from artclf.errors import ArtclfError
 from artclf.runtime import is_main_process
 
 if TYPE_CHECKING:
     import pandas as pd
+    from omegaconf import DictConfig
+    from pydantic import ValidationError
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +35,64 @@ PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
 HOLDOUT_FILE = "holdout.json"  # in the folder of runs that left one generator or style out each
 JOURNAL_FILE = "sweep.journal"  # in the folder of a search: what Optuna knows of its trials
 MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record of what was typed
+MOST_BYTES = 2**30  # of a file that is read as a whole; a table of a million images has a tenth
+DAMAGED_TABLE = "run the training or the evaluation again"
+
+
+class Metrics(TypedDict, total=False):
+    """What is looked up in metrics.json, of a run or an evaluation; each may be missing, and there may be more."""
+
+    splits: dict[str, "Figures"]
+    best: dict[str, str | float | None]
+    model: dict[str, str | int | None]
+    data: "Data"
+    stages: list[dict[str, str | float | None]] | None
+    balance: dict[str, Any]
+    seed: int
+    precision: str | None
+    command: str | None
+    fallbacks: list[str]
+    seconds: float
+    resumed: int
+    device: str | None
+    versions: dict[str, str]
+    git: str | None
+    evaluation: dict[str, Any]
+    decision_rule: dict[str, Any]
+    calibration: dict[str, Any]
+    operating_points: list[dict[str, Any]]
+    canonical_comparison: dict[str, Any] | None
+
+
+class Figures(TypedDict, total=False):
+    """The figures of a split, as `binary_metrics` has them."""
+
+    n: Required[int]
+    accuracy: float | None
+    balanced_accuracy: float | None
+    auroc: float | None
+    false_positive_rate: float | None
+    false_negative_rate: float | None
+    confusion: dict[str, dict[str, int]]
+    intervals: dict[str, tuple[float | None, float | None] | None]
+
+
+class Data(TypedDict, total=False):
+    """What metrics.json says of the images."""
+
+    source: str
+    root: str | None
+    counts: dict[str, dict[str, dict[str, int]]] | None
+    left_out: dict[str, Any] | None
+
+
+class PrunedRun(TypedDict):
+    """What pruned.json holds, of a run that a search has stopped."""
+
+    reason: str
+    value: float
+    seconds: float
+
 
 _OUTPUTS = {MULTIRUN_FILE, JOURNAL_FILE, "predictions.csv", "audit.json", "dataset.html", "comparison.html"}
 
@@ -42,22 +105,85 @@ def is_output(names: Iterable[str]) -> bool:
 
 def read_metrics(run: Path) -> dict[str, Any]:
     """Read a run's metrics.json. ArtclfError where it is missing (the run has not finished) or is not what a run writes."""
-    metrics = read_json(run / METRICS_FILE, "run the training again")
+    metrics = read_json(run / METRICS_FILE, "run the training again", Metrics)
     if metrics is None:
         raise ArtclfError(f"{run}: no metrics.json in this folder; give the folder of a run that has finished")
-    if not isinstance(metrics, dict):
-        raise ArtclfError(f"{run / METRICS_FILE}: got a {type(metrics).__name__}, a run writes an object")
-    return metrics
+    return dict(metrics)
 
 
-def read_json(file: Path, remedy: str) -> Any:
-    """Read a JSON file; None where there is none. ArtclfError, with what to do (`remedy`), where it is no JSON."""
+def read_pruned(run: Path) -> PrunedRun | None:
+    """Read a run's pruned.json; None where no search has stopped it. ArtclfError where it is not what a search writes."""
+    found: PrunedRun | None = read_json(run / PRUNED_FILE, "run the search again", PrunedRun)
+    return found
+
+
+def read_text(file: Path, remedy: str) -> str | None:
+    """Read a text file; None where there is none. ArtclfError, with what to do (`remedy`), where it is no text, or huge."""
+    if not file.exists():
+        return None
     if not file.is_file():
+        raise ArtclfError(f"{file}: is no file; {remedy}")
+    if file.stat().st_size > MOST_BYTES:
+        raise ArtclfError(f"{file}: has {file.stat().st_size:,} bytes; a run's files have {MOST_BYTES:,} at most; {remedy}")
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ArtclfError(f"{file}: is no text ({error.reason} at byte {error.start:,}); {remedy}") from error
+
+
+def read_json(file: Path, remedy: str, shape: Any) -> Any:
+    """Read a JSON file; None where there is none.
+
+    Args:
+        file: the file.
+        remedy: what to do where it is damaged.
+        shape: a type that pydantic can check: what the file has to hold.
+
+    Raises:
+        ArtclfError: where it is no JSON, or has another shape. A key that a TypedDict does not name may hold anything.
+    """
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 (`artclf --help` stays quick)
+
+    text = read_text(file, remedy)
+    if text is None:
         return None
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ArtclfError(f"{file}: is no JSON ({error}); {remedy}") from error
+        checked = TypeAdapter(shape).validate_json(text, strict=True)
+        return json.loads(text) if isinstance(checked, dict) else checked  # what a TypedDict does not name, stays
+    except ValidationError as error:
+        wrong = "is no JSON" if error.errors()[0]["type"] == "json_invalid" else "is not what artclf writes"
+        raise ArtclfError(f"{file}: {wrong} ({first_mismatch(error)}); {remedy}") from error
+
+
+def first_mismatch(error: "ValidationError") -> str:
+    """The first place where a file has another shape than pydantic was told: what is there, and what should be."""
+    first = error.errors(include_url=False)[0]
+    place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
+    return f"{place}got {reprlib.repr(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def read_yaml(file: Path, remedy: str) -> "DictConfig | None":
+    """Read settings from a YAML file; None where there is none.
+
+    ArtclfError where it holds anything else, or anchors, which a few lines can multiply to more than the memory holds.
+    """
+    import yaml  # noqa: PLC0415 (as above)
+    from omegaconf import DictConfig, OmegaConf  # noqa: PLC0415
+    from omegaconf.errors import OmegaConfBaseException  # noqa: PLC0415
+
+    text = read_text(file, remedy)
+    if text is None:
+        return None
+    try:
+        if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text)):
+            raise ValueError("it has anchors (&)")
+        kept = OmegaConf.create(text)
+        if not isinstance(kept, DictConfig) or not len(kept):
+            raise ValueError("there must be settings")
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, AssertionError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ArtclfError(f"{file}: is not what a run writes: {reason}; {remedy}") from error
+    return kept
 
 
 def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] = ()) -> "pd.DataFrame | None":
@@ -67,13 +193,16 @@ def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] 
     """
     import pandas as pd  # noqa: PLC0415 (`python train.py --help` stays quick)
 
-    content = path.read_text(encoding="utf-8") if path.is_file() else ""
+    content = read_text(path, DAMAGED_TABLE) or ""
     if not content.strip():
         return None
-    table = pd.read_csv(StringIO(content), dtype=str, keep_default_na=False)
+    try:
+        table = pd.read_csv(StringIO(content), dtype=str, keep_default_na=False)
+    except (ValueError, pd.errors.ParserError) as error:
+        raise ArtclfError(f"{path}: is no table ({str(error).strip().splitlines()[-1]}); {DAMAGED_TABLE}") from error
     missing = [name for name in (*text, *numbers) if name not in table.columns]
     if missing:
-        raise ArtclfError(f"{path}: has no column {', '.join(missing)}; got {', '.join(table.columns)}")
+        raise ArtclfError(f"{path}: has no column {', '.join(missing)}; got {', '.join(map(str, table.columns))[:200]}")
     for name in numbers:
         try:
             table[name] = pd.to_numeric(table[name].where(table[name] != "")).astype(float)
@@ -104,8 +233,11 @@ def replacing(file: Path) -> Iterator[Path]:
         with new.open("r+b") as written:  # Windows flushes only what is open for writing
             os.fsync(written.fileno())  # else a power cut may leave an empty file under the final name
         new.replace(file)
-    except BaseException:
-        new.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):  # not the reason
+            new.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(new)):
+            error.filename = str(file)  # a full disk's error names no file
         raise
 
 
@@ -158,9 +290,9 @@ def is_finished(run: Path) -> bool:
 def outcome_of(run: Path) -> Outcome:
     """The outcome of a run, by the files in its folder."""
     if (run / ERROR_FILE).is_file():
-        return Outcome("failed", (run / ERROR_FILE).read_text(encoding="utf-8").strip())
-    if (run / PRUNED_FILE).is_file():
-        return Outcome("pruned", str(read_json(run / PRUNED_FILE, "run the search again")["reason"]))
+        return Outcome("failed", (run / ERROR_FILE).read_text(encoding="utf-8", errors="replace").strip())
+    if (pruned := read_pruned(run)) is not None:
+        return Outcome("pruned", pruned["reason"])
     if is_finished(run):
         return Outcome("finished")
     return Outcome("unfinished", f"it has not finished; resume={run} continues it")

@@ -71,10 +71,11 @@ class PlainFormatter(logging.Formatter):
 def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
     """Go through items with a progress bar on stderr, if that is a terminal; a pipe gets nothing, not even an empty line."""
     from rich.console import Console  # noqa: PLC0415 (`artclf --help` stays quick)
-    from rich.progress import track  # noqa: PLC0415 (so too)
+    from rich.markup import escape  # noqa: PLC0415 (so too)
+    from rich.progress import track  # noqa: PLC0415
 
     terminal = Console(stderr=True)
-    return track(items, label, total, console=terminal, transient=True, disable=not terminal.is_terminal)
+    return track(items, escape(label), total, console=terminal, transient=True, disable=not terminal.is_terminal)
 
 
 def cores() -> int:

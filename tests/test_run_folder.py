@@ -1,5 +1,7 @@
+import errno
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import pytest
@@ -8,12 +10,22 @@ import torch
 from artclf.errors import ArtclfError
 from artclf.model import checkpoint
 from artclf.model.checkpoint import CheckpointFiles
-from artclf.run_folder import ERROR_FILE, outcome_of, read_metrics, read_table, run_lock, runs_of, write_text
+from artclf.run_folder import (
+    ERROR_FILE,
+    outcome_of,
+    read_metrics,
+    read_table,
+    read_yaml,
+    replacing,
+    run_lock,
+    runs_of,
+    write_text,
+)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no metrics.json"), ('{"test": ', "is no JSON"), ("[]", "got a list")],
+    [(None, "no metrics.json"), ('{"test": ', "is no JSON"), ("[]", r"got \[\]; input should be an object")],
 )
 def test_an_unfinished_run_is_refused_by_name(content: str | None, message: str, tmp_path: Path) -> None:
     if content is not None:
@@ -57,7 +69,7 @@ def test_another_table_is_refused(content: str, message: str, tmp_path: Path) ->
 )
 def test_the_outcome_of_a_run_is_read_from_its_files(tmp_path: Path, files: tuple[str, ...], state: str) -> None:
     for file in files:
-        (tmp_path / file).write_text('{"reason": "no GPU"}')
+        (tmp_path / file).write_text('{"reason": "no GPU", "value": 0.5, "seconds": 1.0}')
     assert outcome_of(tmp_path).state == state
 
 
@@ -90,14 +102,15 @@ def test_an_interrupted_checkpoint_leaves_the_old_file(tmp_path: Path, monkeypat
     file = tmp_path / "checkpoints" / "last.ckpt"
     CheckpointFiles().save_checkpoint({"epoch": 1}, file)
 
-    def half(content: Any, path: Path) -> None:
-        path.write_bytes(b"half")
+    def half(content: Any, file: IO[bytes]) -> None:
+        file.write(b"half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(checkpoint.torch, "save", half)
     with pytest.raises(OSError, match="no space"):
         CheckpointFiles().save_checkpoint({"epoch": 2}, file)
     assert torch.load(file, weights_only=True) == {"epoch": 1}
+    assert [left.name for left in file.parent.iterdir()] == ["last.ckpt"]
 
 
 def test_a_text_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:
@@ -108,3 +121,40 @@ def test_a_text_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "zwei ✓"
     assert linked.read_text() == "one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "linked"]
+
+
+BOMB = b"a: &a [1, 1]\nb: [*a, *a]\n"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"\0\0", b"\xff\xfe", b"[]", b"3", b"a: {", b"[" * 9999, b"{" * 9999, BOMB, None]
+)
+@pytest.mark.parametrize("read", [read_metrics, lambda run: read_yaml(run / "metrics.json", "run again")])
+def test_a_damaged_file_is_one_line(read: Callable[[Path], object], content: bytes | None, tmp_path: Path) -> None:
+    if content is None:
+        (tmp_path / "metrics.json").mkdir()
+    else:
+        (tmp_path / "metrics.json").write_bytes(content)
+    with pytest.raises(ArtclfError, match=r"metrics\.json: ") as error:
+        read(tmp_path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "content", ['{"splits": []}', '{"splits": {"test": {"n": "x"}}}', '{"data": {"root": 3}}', '{"model": null}']
+)
+def test_other_types_in_metrics_are_named(content: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(ArtclfError, match=r"is not what artclf writes \((splits|data|model).*: got .*run the training again"):
+        read_metrics(tmp_path)
+
+
+def test_an_error_of_the_disk_names_the_file_and_leaves_nothing(tmp_path: Path) -> None:
+    def write() -> None:
+        with replacing(tmp_path / "a.json") as new:
+            new.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match=r"a\.json'$"):
+        write()
+    assert not list(tmp_path.iterdir())

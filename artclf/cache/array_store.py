@@ -12,15 +12,16 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
-from artclf.run_folder import replacing, write_text
+from artclf.errors import ArtclfError
+from artclf.run_folder import as_json, read_json, replacing, write_text
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,8 @@ Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
 
-class StoreError(Exception):
-    """A store can't be written; the message is one line with the reason and the remedy."""
+class StoreError(ArtclfError):
+    """A store can't be read or written; the message is one line with the reason and the remedy."""
 
 
 class RowStore:
@@ -59,15 +60,16 @@ class RowStore:
         self._read = 0  # bytes since mapped pages were given back
         self._pending: list[tuple[Sequence[bytes], Bytes]] = []  # appended, not written yet
         self._last_commit = 0.0
+        self._lock = FileLock(folder / ".lock")
+        content = json.loads(json.dumps({**about, "row_bytes": row_bytes}))
         with _store_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            if (folder / ABOUT).exists():
+            if content.items() <= read_about(folder).items():
                 os.utime(folder / ABOUT)  # when it was last used
             else:
-                with _locked(folder):
-                    content = {**about, "row_bytes": row_bytes, "made": time.strftime("%Y-%m-%d")}
-                    write_text(folder / ABOUT, json.dumps(content, indent=2) + "\n")
-            self._map_new()
+                with _locked(self._lock):
+                    write_text(folder / ABOUT, as_json({**content, "made": time.strftime("%Y-%m-%d")}))
+            self._map_whole()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -80,7 +82,9 @@ class RowStore:
         return np.array([self._index.get(key, -1) for key in keys], dtype=np.int64)
 
     def read(self, numbers: Numbers) -> Bytes:
-        """[N] numbers → a copy of their rows, uint8 [N, row_bytes]."""
+        """[N] numbers → a copy of their rows, uint8 [N, row_bytes]. StoreError where another process has changed the files."""
+        if (numbers < 0).any() or any(_mapped(part).size() < len(_mapped(part)) for part in self._segments):
+            raise StoreError(f"{self.folder}: another process has changed it meanwhile; type the command again")
         out = np.empty((len(numbers), self.row_bytes), dtype=np.uint8)
         segment_of = np.searchsorted(self._starts, numbers, side="right") - 1
         for segment in np.unique(segment_of):
@@ -94,9 +98,8 @@ class RowStore:
         if self._read > RESIDENT_BYTES:
             self._read = 0
             for part in self._segments:  # the system caches them; else all rows read would count as this process's memory
-                mapped: Any = part.base
-                if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-                    mapped.madvise(mmap.MADV_DONTNEED)
+                if hasattr(mmap, "MADV_DONTNEED"):
+                    _mapped(part).madvise(mmap.MADV_DONTNEED)
         return out
 
     @contextmanager
@@ -106,8 +109,8 @@ class RowStore:
         The rows are found after it, also where an exception ends it. Only a StoreError (the disk is full, say) removes them:
         a full disk would stop the run itself.
         """
-        with _store_errors(self.folder), _locked(self.folder):
-            self._map_new()
+        with _store_errors(self.folder), _locked(self._lock):
+            self._map_whole()
             before = set(self.folder.glob("*.npy"))
             self._last_commit = time.monotonic()
             try:
@@ -121,7 +124,7 @@ class RowStore:
                 raise
             finally:
                 self._pending = []
-                self._map_new()
+                self._map_whole()
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
         """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`; the rows must not change afterwards."""
@@ -140,15 +143,57 @@ class RowStore:
             _write(self.folder / f"{name}{ROWS}", [rows for _, rows in pending])
             _write(self.folder / f"{name}{KEYS}", [keys.reshape(-1, KEY_BYTES)])
 
-    def _map_new(self) -> None:
-        """Map the segments that are not mapped yet."""
-        with suppress(FileNotFoundError):  # the number of the next segment; or another process has just cleared it
-            while True:
-                name = f"{len(self._segments):04}"
-                keys, rows = np.load(self.folder / f"{name}{KEYS}"), np.load(self.folder / f"{name}{ROWS}", mmap_mode="r")
-                self._index.update((key.tobytes(), number) for number, key in enumerate(keys, len(self)))
-                self._segments.append(rows)
-                self._starts = np.append(self._starts, len(self) + len(rows))
+    def _map_whole(self) -> None:
+        """Map the segments that are not mapped yet; remove damaged ones and those after them, which are then computed anew."""
+        if self._map_new():
+            with _locked(self._lock):
+                damage = self._map_new()  # none: another process has just cleared it
+                if damage:
+                    log.warning("%s: is damaged (%s); what is missing is computed anew", self.folder, damage)
+                    for file in self.folder.glob("*.npy"):
+                        if file.name >= f"{len(self._segments):04}":
+                            file.unlink()
+
+    def _map_new(self) -> str:
+        """Map segments up to the last one, or to one that is damaged; return what is wrong with that, or ""."""
+        while True:
+            files = [self.folder / f"{len(self._segments):04}{part}" for part in (KEYS, ROWS)]
+            try:
+                keys, rows = (np.lib.format.open_memmap(file, mode="r") for file in files)
+            except FileNotFoundError:
+                if any(file.name >= files[0].name for file in self.folder.glob(f"*{KEYS}")):
+                    return f"{files[0].name[:4]} is missing"
+                return ""
+            except OSError:
+                raise  # the system's business
+            except Exception as error:  # noqa: BLE001 (whatever numpy makes of other bytes)
+                return f"{files[0].name[:4]}: {error}"
+            if (
+                keys.shape != (len(rows), KEY_BYTES)
+                or rows.shape[1:] != (self.row_bytes,)
+                or {keys.dtype, rows.dtype} != {np.dtype(np.uint8)}
+            ):
+                return f"{files[0].name[:4]} has other rows"
+            self._index.update((key.tobytes(), number) for number, key in enumerate(np.array(keys), len(self)))
+            self._segments.append(rows)
+            self._starts = np.append(self._starts, len(self) + len(rows))
+
+
+def _mapped(rows: Bytes) -> mmap.mmap:
+    """The mapped file of a segment."""
+    mapped: Any = rows.base
+    assert isinstance(mapped, mmap.mmap)
+    return mapped
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """Read a store's about.json; empty where there is none, or, with a warning, where it can't be read."""
+    try:
+        found: dict[str, Any] | None = read_json(folder / ABOUT, "it is written anew", dict[str, Any])
+    except ArtclfError as error:
+        log.warning("%s", error)
+        found = None
+    return found or {}
 
 
 def require_room(folder: Path, needed: int, max_gb: float | None) -> None:
@@ -164,8 +209,8 @@ def require_room(folder: Path, needed: int, max_gb: float | None) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    lock = FileLock(folder / ".lock")
+def _locked(lock: BaseFileLock) -> Iterator[None]:
+    folder = Path(lock.lock_file).parent
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -1,6 +1,5 @@
 """Where artclf keeps what it can compute again, and where kagglehub keeps what it has downloaded."""
 
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from artclf.cache.array_store import read_about
 from artclf.errors import ArtclfError, nearest
 
 AI_ARTBENCH = "ravidussilva/real-ai-art"  # Kaggle's name of the data set
@@ -45,7 +45,7 @@ def entries() -> list[Entry]:
     found = []
     for kind, marker in KINDS.items():
         for file in (cache_folder() / kind).glob(f"*/{marker}"):
-            what = "demo images" if kind == "demo" else json.loads(file.read_text(encoding="utf-8"))["what"]
+            what = "demo images" if kind == "demo" else str(read_about(file.parent).get("what", "it can't be read"))
             size = sum(path.stat().st_size for path in file.parent.rglob("*") if path.is_file())
             found.append(Entry(file.parent, kind, what, size, file.stat().st_mtime))
     return sorted(found, key=lambda entry: entry.used, reverse=True)

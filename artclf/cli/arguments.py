@@ -1,6 +1,9 @@
 """What a command line names: images by a path or the name of a source, and a folder to write to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import yaml
@@ -43,6 +46,36 @@ def name_of(what: str) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def output_folder(to: Path | None, command: str, *, name: str | None = None) -> Path:
-    """Return the folder to write to: `to`, or outputs/COMMAND/NAME, where the date and time stand for a missing name."""
-    return to or Path("outputs", command, name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+@contextmanager
+def output_folder(to: Path | None, command: str, *, name: str | None = None) -> Iterator[Path]:
+    """Make a folder to write to; one that is left empty goes again after an error.
+
+    It is `to`, or outputs/COMMAND/NAME, where the date and time stand for a missing name; a number follows where another
+    command has that folder already.
+    """
+    folder = to or Path("outputs", command, name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    first, there = folder, [above for above in (folder, *folder.parents) if above.exists()]
+    for number in count(2):
+        try:
+            folder.mkdir(parents=True, exist_ok=to is not None)
+            break
+        except FileExistsError:
+            if to is not None:
+                raise
+            folder = first.with_name(f"{first.name}_{number}")
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):  # what was there before, or is not empty, stays
+            for made in (folder, *folder.parents):
+                if made not in there:
+                    made.rmdir()
+        raise
+
+
+def require_writable(file: Path) -> None:
+    """Raise an OSError now, and not after minutes of work, where a file can't be written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    probe = file.with_name(f"{file.name}.new")
+    probe.touch()
+    probe.unlink()

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from artclf.cli.arguments import DEMO, name_of, output_folder, read_images
+from artclf.cli.arguments import DEMO, name_of, output_folder, read_images, require_writable
 from artclf.cli.console import command_line, name_unreadable
 from artclf.data.canonical import Canonical
 from artclf.data.facts import DEFAULT_SAMPLE, survey_files
@@ -24,13 +24,18 @@ def audit_data(
         raise ArtclfError(f"--all and --sample {sample}: got both; --all reads every file, --sample N only N of them")
     if json is not None and quick:
         raise ArtclfError(f"--json {json}: holds an audit, which --quick leaves out; type one of the two")
-    manifest, name = read_images(what), name_of(what)
-    folder = output_folder(to, "audit", name=name)
-    folder.mkdir(parents=True, exist_ok=True)
     if json is not None:
-        json.parent.mkdir(parents=True, exist_ok=True)
+        require_writable(json)
+    manifest, number = read_images(what), None if read_all else sample or DEFAULT_SAMPLE
+    with output_folder(to, "audit", name=name_of(what)) as folder:
+        return _audit(folder, what, manifest, json, number, seed, quick=quick)
+
+
+def _audit(
+    folder: Path, what: str, manifest: Manifest, json: Path | None, number: int | None, seed: int, *, quick: bool
+) -> int:
+    name = name_of(what)
     canonical = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
-    number = None if read_all else sample or DEFAULT_SAMPLE
     survey = survey_files(manifest, sample=number, seed=seed, canonical=canonical)
     (folder / AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
     found = None if quick else audit_survey(survey, seed)
@@ -43,7 +48,7 @@ def audit_data(
     terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
     lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
     for line in [*read, *lines, f"page: {page}"]:
-        terminal.print(line, markup=False)
+        terminal.print(line)
     return name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
 
 

@@ -17,7 +17,6 @@ def compare_folders(folders: Sequence[Path], to: Path | None = None) -> None:
     Raises:
         ArtclfError: where a folder holds no finished run, there is only one, or their test sets differ.
     """
-    to = output_folder(to, "compare")
     runs: dict[Path, Path] = {}  # a run that is given twice is compared once
     failed: dict[str, str] = {}
     for folder in folders:
@@ -29,8 +28,8 @@ def compare_folders(folders: Sequence[Path], to: Path | None = None) -> None:
     if len(runs) == 1:
         (run,) = runs.values()
         raise ArtclfError(f"{run}: the only finished run here; a comparison needs two runs or more: artclf compare RUN RUN")
-    comparison = write_comparison(to, list(runs.values()), failed)
-    _print(comparison, to)
+    with output_folder(to, "compare") as folder:
+        _print(write_comparison(folder, list(runs.values()), failed), folder)
 
 
 def _print(comparison: Comparison, to: Path) -> None:
@@ -47,4 +46,4 @@ def _print(comparison: Comparison, to: Path) -> None:
     lines = [*comparison.standings, *comparison.cautions]
     lines += [f"failed: {name}: {reason}" for name, reason in comparison.failed.items()]
     for line in [*lines, f"page: {to / 'comparison.html'}"]:
-        terminal.print(line, markup=False)
+        terminal.print(line)

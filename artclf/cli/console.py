@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
+from artclf.errors import boundary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,19 +21,14 @@ To = Annotated[Path | None, typer.Option(file_okay=False, help="The folder to wr
 class Commands(TyperGroup):
     """Commands that return how many images failed.
 
-    Exit codes: 0 without failures, 1 with some, 2 after an ArtclfError, whose message goes to stderr, 130 after Ctrl-C.
+    Exit codes: 0 without failures, 1 with some, 2 after what the user or the machine got wrong (a line on stderr says what),
+    130 after Ctrl-C, 143 after SIGTERM.
     """
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command, and end with its exit code."""
-        try:
+        with boundary("--to FOLDER"):
             failed = super().invoke(ctx)
-        except ArtclfError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(USAGE_ERROR) from error
-        except KeyboardInterrupt as error:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(INTERRUPTED) from error
         raise typer.Exit(1 if failed else 0)
 
 

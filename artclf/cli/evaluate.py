@@ -31,16 +31,16 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
         if rule is not None and Path(rule.fitted_on) == Path(what).expanduser().absolute():
             selection.notes.append(f"calibration and thresholds were fitted to the images of {what}, so their figures flatter")
     root = selection.manifest.root
-    folder = output_folder(to, "evaluate")
-    if folder.exists() and any(folder.iterdir()):
-        raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
     for note in selection.notes:
         typer.echo(f"note: {note}", err=True)
-    metrics, unreadable = evaluate(folder, finished, selection, options)
+    with output_folder(to, "evaluate") as folder:
+        if any(folder.iterdir()):
+            raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
+        metrics, unreadable = evaluate(folder, finished, selection, options)
     terminal = screen()
     print_results(terminal, f"{run} on {selection.name}", metrics)
     robustness = read_robustness(folder)
     for line in describe_robustness(robustness) if robustness is not None else ():
-        terminal.print(line, markup=False)
-    terminal.print(f"page: {folder / REPORT_FILE}", markup=False)
+        terminal.print(line)
+    terminal.print(f"page: {folder / REPORT_FILE}")
     return name_unreadable(unreadable, root, folder / "rejected.csv")

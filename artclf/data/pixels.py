@@ -107,17 +107,16 @@ class PixelStore:
 
     def _known(self, paths: Sequence[str]) -> dict[str, _File]:
         """The files, by path, that have not changed since their pixels were stored."""
-        ledger: dict[str, tuple[list[int], str]] = {}
-        if (self.folder / LEDGER).exists():
-            for line in (self.folder / LEDGER).read_text(encoding="utf-8").splitlines():
-                with suppress(json.JSONDecodeError):  # empty, or cut off by a kill: that file is read again
-                    path, stamp, digest = json.loads(line)
-                    ledger[path] = stamp, digest
+        ledger: dict[str, tuple[tuple[int, ...], bytes]] = {}
+        for line in (self.folder / LEDGER).read_bytes().splitlines() if (self.folder / LEDGER).is_file() else ():
+            with suppress(ValueError, TypeError, RecursionError):  # damaged, or cut off by a kill: that file is read
+                path, was, digest = json.loads(line)
+                ledger[str(path)] = tuple(was), bytes.fromhex(digest)
         files = []
         for path in paths:
             stamp = _stamp(self.root / path) if path in ledger else None
-            if stamp and list(stamp) == ledger[path][0]:
-                files.append(_File(path, stamp, bytes.fromhex(ledger[path][1])))
+            if stamp and stamp == ledger[path][0]:
+                files.append(_File(path, stamp, ledger[path][1]))
         stored = self.find([file.digest for file in files]) >= 0
         return {file.path: file for file, is_stored in zip(files, stored, strict=True) if is_stored}
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter
 
 from artclf.data.distortions import NOTHING, Version
 from artclf.evaluation.decision import AI, HUMAN, THRESHOLD
@@ -137,11 +136,6 @@ def _count_flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
     to_ai, to_human = after & ~before, before & ~after
     parts = {"accused": to_ai & ~is_ai, "cleared": to_human & ~is_ai, "missed": to_human & is_ai, "found": to_ai & is_ai}
     return Flips(**{name: int(part.sum()) for name, part in parts.items()})
-
-
-def from_json(content: Mapping[str, Any]) -> Robustness:
-    """Build what `dataclasses.asdict` made of a Robustness; ValueError where it is something else."""
-    return TypeAdapter(Robustness).validate_python(content)
 
 
 def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats) -> dict[str, Any]:

@@ -162,5 +162,8 @@ class CheckpointFiles(TorchCheckpointIO):
         file.parent.mkdir(parents=True, exist_ok=True)
         if "state_dict" in checkpoint:
             checkpoint = {**checkpoint, DIGEST: _digest(checkpoint)}
-        with replacing(file) as new:
-            torch.save(checkpoint, new)
+        with replacing(file) as new, new.open("wb") as out:
+            try:
+                torch.save(checkpoint, out)
+            except RuntimeError as error:  # torch's own, raised over the one of the file: a full disk, say
+                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None

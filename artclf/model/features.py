@@ -22,7 +22,7 @@ import torch
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader, Dataset
 
-from artclf.cache.array_store import ABOUT, Bytes, Numbers, RowStore, StoreError, require_room
+from artclf.cache.array_store import Bytes, Numbers, RowStore, StoreError, require_room
 from artclf.cache.folder import cache_folder
 from artclf.config.schema import CacheConfig
 from artclf.data.dataset import ArtDataset, Batch
@@ -175,11 +175,8 @@ class FeatureCache:
             **{package: metadata.version(package) for package in ("torch", "torchvision", hparams["library"], "pillow")},
         }
         folder = cache_folder() / "prefix" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
-        if (folder / ABOUT).exists():
-            form = Format(**json.loads((folder / ABOUT).read_text(encoding="utf-8"))["format"])
-        else:
-            size = self.model.image_size
-            form = Format.of(self._run(parts, None, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))
+        size = self.model.image_size
+        form = Format.of(self._run(parts, None, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))
         what = f"{causes['model']} without its {f'last {depth} layers' if depth else 'head'}"
         return Features(parts, form, RowStore(folder, form.row_bytes, {"what": what, "format": asdict(form), **causes}))
 

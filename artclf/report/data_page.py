@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Required
 
 import pandas as pd
 from matplotlib.figure import Figure
+from typing_extensions import TypedDict
 
 from artclf.data.facts import Survey
 from artclf.data.manifest import COLUMNS
@@ -27,6 +28,54 @@ _SAMPLES = 12  # of each group
 _MOST_FACTS = 8  # in the figure
 
 Json = Mapping[str, Any]
+
+
+class Facts(TypedDict, total=False):
+    """What audit.json says of facts together, and of each alone."""
+
+    top: Required[list[dict[str, str | float | bool | tuple[float | None, float | None] | None]]]
+    p: float
+    notable: bool
+    auroc: float | None
+    auroc_interval: tuple[float | None, float | None]
+    balanced_accuracy: float | None
+
+
+class Copies(TypedDict):
+    """What audit.json says of copies of one kind."""
+
+    groups: int
+    files: int
+    across_splits: int
+    across_labels: int
+    examples: list[dict[str, Any]]
+
+
+class Duplicates(TypedDict):
+    """What audit.json says of copies."""
+
+    exact: Copies
+    near: Copies
+
+
+class Audit(TypedDict):
+    """What is looked up in audit.json, which `audit` describes."""
+
+    file_facts: Facts
+    pixel_statistics: Facts
+    canonical_pixel_statistics: Facts | None
+    exif: dict[str, Any] | None
+    duplicates: Duplicates
+    shortcuts: list[dict[str, str | float | bool | tuple[float | None, float | None] | None]]
+    compared: dict[str, int]
+    not_compared: str
+    copies_left_out: int
+    splits: list[str]
+    other_splits: list[str]
+    folds: int
+    generators: list[dict[str, str | int]]
+    canonical: bool
+    canonical_limits: dict[str, int]
 
 
 def write_dataset(
@@ -109,7 +158,7 @@ def audit_section(folder: Path, test: Json | None = None) -> dict[str, Any] | No
 
     `test` are a trained network's figures on test images, as in metrics.json. ArtclfError where audit.json is no JSON.
     """
-    found = read_json(folder / AUDIT_FILE, "delete it, and the page goes without it")
+    found = read_json(folder / AUDIT_FILE, "delete it, and the page goes without it", Audit)
     if found is None:
         return None
     (folder / "figures" / "audit.png").unlink(missing_ok=True)  # of an earlier audit

@@ -15,7 +15,7 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.metrics import binary_metrics
 from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
-from artclf.run_folder import read_metrics, read_table
+from artclf.run_folder import EPOCHS_FILE, read_metrics, read_table
 
 
 @dataclass(frozen=True)
@@ -116,5 +116,7 @@ def _what_differs(run: ComparedRun, other: ComparedRun) -> str:
 
 def read_history(run: Path) -> pd.DataFrame:
     """Read a run's metrics.csv, by epoch; empty where there is none."""
-    file = run / "metrics.csv"
-    return pd.read_csv(file, dtype={"stage": str}).set_index("epoch") if file.is_file() else pd.DataFrame()
+    table = read_table(run / EPOCHS_FILE, ("stage", "epoch"))
+    numbers = () if table is None else tuple(name for name in table.columns if name != "stage")
+    table = read_table(run / EPOCHS_FILE, numbers=numbers)
+    return pd.DataFrame() if table is None else table.set_index("epoch")

@@ -8,9 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from artclf.data.distortions import DISTORTIONS, NOTHING, REENCODED, REENCODED_QUALITY
-from artclf.errors import ArtclfError
 from artclf.evaluation.intervals import Estimate
-from artclf.evaluation.robustness import Altered, Robustness, from_json
+from artclf.evaluation.robustness import Altered, Robustness
 from artclf.report import style
 from artclf.report.render import lines
 from artclf.run_folder import read_json
@@ -18,13 +17,8 @@ from artclf.run_folder import read_json
 
 def read_robustness(folder: Path) -> Robustness | None:
     """Read robustness.json; None where there is none. ArtclfError where it is something else."""
-    file = folder / "robustness.json"
-    content = read_json(file, "evaluate again")
-    try:
-        return None if content is None else from_json(content)
-    except ValueError as error:
-        reason = str(error).splitlines()[0]
-        raise ArtclfError(f"{file}: is not what an evaluation writes ({reason}); evaluate again") from error
+    found: Robustness | None = read_json(folder / "robustness.json", "evaluate again", Robustness)
+    return found
 
 
 def list_levels(found: Robustness, first: str = NOTHING) -> list[dict[str, Any]]:

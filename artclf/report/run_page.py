@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 from matplotlib.figure import Figure
 
 from artclf.data.distortions import DISTORTIONS, REENCODED
@@ -22,7 +21,7 @@ from artclf.report.finished_runs import read_history
 from artclf.report.format import guessing
 from artclf.report.render import embed, save_figures, thumbnail, write_page
 from artclf.report.robustness import describe_robustness, list_levels, plot_rates, read_robustness
-from artclf.run_folder import read_json, read_metrics, read_table
+from artclf.run_folder import CONFIG_FILE, read_json, read_metrics, read_table, read_yaml
 
 _MOST_BLOCKS = 20  # of a network
 _MOST_MISTAKES = 6  # of each kind
@@ -135,9 +134,10 @@ def _with_thumbnails(
 ) -> dict[str, list[dict[Any, Any]]]:
     """The rows of tables, each with its "thumbnail", or with the reason why there is none."""
     root = Path(metrics.get("data", {}).get("root") or ".")
-    config = run / "config.yaml"
-    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    max_pixels = settings.get("data", {}).get("max_pixels") or DEFAULT_MAX_PIXELS
+    settings: Mapping[Any, Any] = read_yaml(run / CONFIG_FILE, "remove it, and the page goes without it") or {}
+    data = settings.get("data")
+    asked = data.get("max_pixels") if isinstance(data, Mapping) else None
+    max_pixels = asked if isinstance(asked, int) else DEFAULT_MAX_PIXELS
     shown: dict[str, list[dict[Any, Any]]] = {}
     for name, table in tables.items():
         shown[name] = table.to_dict("records")
@@ -185,7 +185,7 @@ def _robustness(run: Path, found: Robustness | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
-        **read_json(run / "robustness.json", "evaluate again"),
+        **read_json(run / "robustness.json", "evaluate again", dict[str, Any]),
         "sentences": describe_robustness(found),
         "levels": list_levels(found),
         "reencoded_first": list_levels(found, REENCODED),

@@ -96,7 +96,7 @@ def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
     if sweep.command:
         sentences.append(f"the best settings, chosen by validation alone:\n  {sweep.command}")
     for line in [*sentences, f"all trials: {page}"]:
-        screen().print(line, markup=False)
+        screen().print(line)
     return table
 
 

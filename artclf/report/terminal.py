@@ -22,8 +22,8 @@ FIGURES = {
 
 
 def screen() -> Console:
-    """The terminal; wide where it is a file or a pipe."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
+    """The terminal; wide where it is a file or a pipe. Names are printed as they are: [bold] or :smile: is no markup."""
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, text: Iterable[int] = (0,)) -> Table:
@@ -36,7 +36,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
         else:
             made.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        made.add_row(*map(Text, row))  # a name in square brackets is no markup
+        made.add_row(*row)
     return made
 
 

@@ -6,11 +6,19 @@ from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from artclf.errors import USAGE_ERROR, ArtclfError
-from artclf.run_folder import CONFIG_FILE, ERROR_FILE, JOURNAL_FILE, MULTIRUN_FILE, PRUNED_FILE, as_json, has_trained, runs_of
+from artclf.run_folder import (
+    CONFIG_FILE,
+    ERROR_FILE,
+    JOURNAL_FILE,
+    MULTIRUN_FILE,
+    PRUNED_FILE,
+    as_json,
+    has_trained,
+    read_yaml,
+    runs_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +51,9 @@ class Comparison(Callback):
         if not [*folder.glob(CONFIG_FILE), *folder.glob(JOURNAL_FILE), *folder.glob(f"*/{CONFIG_FILE}")]:
             return
         try:
-            typed_before = OmegaConf.load(folder / MULTIRUN_FILE).hydra.overrides.task
-        except (OSError, YAMLError, OmegaConfBaseException):
-            typed_before = None
+            typed_before = OmegaConf.select(read_yaml(folder / MULTIRUN_FILE, "") or OmegaConf.create(), "hydra.overrides.task")
+        except ArtclfError:
+            typed_before = None  # refused below
         runs = [folder, *(file.parent for name in (CONFIG_FILE, ERROR_FILE) for file in folder.glob(f"*/{name}"))]
         same = typed_before == config.hydra.overrides.task
         if not same and not any(has_trained(run) or (run / ".lock").exists() for run in runs):

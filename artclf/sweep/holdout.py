@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 
 from artclf.config.command import command_of, quoted
 from artclf.config.schema import Config
@@ -18,6 +17,7 @@ from artclf.data.holdout import NO_TEST_IMAGES, holdout_names
 from artclf.data.sources import read_source
 from artclf.report import format as fmt
 from artclf.report.holdout_page import Holdout, read_holdout, write_holdout
+from artclf.report.terminal import screen
 from artclf.run_folder import outcome_of
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def print_holdout(holdout: Holdout, folder: Path) -> None:
     ]
     if any(metrics["data"]["source"] == "demo" for metrics in holdout.metrics.values()):
         lines.insert(0, "Demo images are drawn by artclf itself: these scores say nothing about art.")
-    Console().print("\n".join(lines), soft_wrap=True, highlight=False, markup=False)
+    screen().print("\n".join(lines))
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:

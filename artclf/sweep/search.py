@@ -22,10 +22,9 @@ from artclf.run_folder import (
     EPOCHS_FILE,
     ERROR_FILE,
     JOURNAL_FILE,
-    PRUNED_FILE,
     outcome_of,
-    read_json,
     read_metrics,
+    read_pruned,
     read_table,
 )
 from artclf.sweep.options import Options
@@ -178,7 +177,8 @@ def read_outcome(run: Path, metric: str) -> Outcome:
     table = read_table(run / EPOCHS_FILE, numbers=("seconds",))
     epochs, ended = 0 if table is None else len(table), outcome_of(run)
     if ended.state == "pruned":
-        pruned = read_json(run / PRUNED_FILE, "search again")
+        pruned = read_pruned(run)
+        assert pruned is not None
         return Outcome("pruned", pruned["value"], epochs, pruned["seconds"], ended.reason)
     if ended.state == "finished":
         metrics = read_metrics(run)

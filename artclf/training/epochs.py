@@ -12,9 +12,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.config.schema import METRICS
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, raise_lost
 from artclf.report.format import duration
-from artclf.run_folder import write_text
+from artclf.run_folder import read_table, write_text
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +40,8 @@ class EpochTable(Callback):
         self.file = file
         self.stage = stage
         self.before: list[dict[Any, Any]] = []  # the rows of earlier stages, as text: they are written again as they are
-        if file.exists():
-            table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = read_table(file, ("stage",))
+        if table is not None:
             self.before = table[table["stage"].isin(earlier)].to_dict("records")
         self.rows: list[dict[str, Any]] = []
         self.trainer: Trainer | None = None
@@ -63,6 +63,10 @@ class EpochTable(Callback):
         """Note the time and the learning rate at the start of the epoch."""
         self.epoch_start = time.perf_counter()
         self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_batch_start(self, *args: Any) -> None:  # noqa: ARG002
+        """Raise an interruption that was lost."""
+        raise_lost()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Add the epoch's metrics and write the file. ArtclfError where a loss is not finite: training has diverged."""

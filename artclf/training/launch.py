@@ -23,7 +23,7 @@ from artclf.config.command import (
     resume_command,
     resumed_folder,
 )
-from artclf.errors import INTERRUPTED, USAGE_ERROR, ArtclfError
+from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, ending, raise_on_sigterm
 from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, has_trained, is_finished, read_metrics, run_lock
 from artclf.runtime import end_with_parent, is_main_process, keep_freed_memory, quick_imports
 from artclf.sweep.callbacks import Pruned
@@ -46,6 +46,7 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
         SystemExit: with code 2, after a line for every mistake.
     """
     end_with_parent()
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it can't do, and `boundary` says it in a line
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would report every sweep
     try:
         return _checked(words, conf)
@@ -125,10 +126,11 @@ def launch(composed: DictConfig) -> float | None:
         The monitored metric of the best weights, for sweepers; None where a run of a multirun failed, or a search stopped it.
 
     Raises:
-        SystemExit: with code 2 after a user's mistake, 130 after Ctrl-C. In a multirun, a failed run leaves error.txt in its
-            folder, and the others continue.
+        SystemExit: with code 2 after what the user or the machine got wrong, 130 after Ctrl-C, 143 after SIGTERM. In a
+            multirun, a failed run leaves error.txt in its folder, and the others continue.
     """
     end_with_parent()
+    raise_on_sigterm()  # a launcher's worker has not come by way of train.py
     _load()
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
@@ -144,26 +146,35 @@ def launch(composed: DictConfig) -> float | None:
         if is_main_process():
             stop.write(folder, time.perf_counter() - started)
         return None
-    except KeyboardInterrupt as error:
-        log.warning("interrupted; to continue after the last finished epoch: %s", resume_command(folder))
-        raise SystemExit(INTERRUPTED) from error
-    except ArtclfError as error:
-        for line in str(error).splitlines():
-            log.error("%s", line)
-        if not multirun:
-            raise SystemExit(USAGE_ERROR) from error
-        (folder / ERROR_FILE).write_text(str(error), encoding="utf-8")
-        return None
-    except Exception as error:
-        if not multirun:
-            raise
-        log.exception("this run failed; the multirun continues")
-        (folder / ERROR_FILE).write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+    except BaseException as error:  # noqa: BLE001 (a bug is raised again)
+        _end(error, folder, multirun=multirun)
         return None
     if is_main_process():
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of an earlier attempt
     value: float | None = metrics["best"].get(composed.monitor.metric)
     return value
+
+
+def _end(error: BaseException, folder: Path, *, multirun: bool) -> None:
+    """Log how a run ended that did not finish; raise SystemExit, or the error where it is a bug, unless a multirun goes on."""
+    end = ending(error, "hydra.sweep.dir=FOLDER" if multirun else "hydra.run.dir=FOLDER")
+    if end is None and not (multirun and isinstance(error, Exception)):
+        raise error
+    if end is not None and end.code in {INTERRUPTED, TERMINATED}:
+        begun = (folder / CONFIG_FILE).is_file()
+        again = f"to continue after the last finished epoch: {resume_command(folder)}" if begun else "it had not begun"
+        log.warning("%s; %s", end.message, again)
+        raise SystemExit(end.code) from error
+    if end is None:
+        log.error("this run failed; the multirun continues", exc_info=error)
+    for line in end.message.splitlines() if end else ():
+        log.error("%s", line)
+    if end is not None and not multirun:
+        raise SystemExit(end.code) from error
+    try:
+        (folder / ERROR_FILE).write_text(end.message if end else f"{type(error).__name__}: {error}", encoding="utf-8")
+    except OSError as unwritten:
+        log.error("%s can't be written: %s", folder / ERROR_FILE, unwritten)
 
 
 def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any]:
@@ -212,6 +223,6 @@ def _print_results(metrics: dict[str, Any], folder: Path) -> None:
     print_results(console, f"{metrics['model']['name']}, weights: {metrics['model']['weights']}", metrics)
     if metrics["data"]["source"] == "demo":
         console.print("Demo images are drawn by artclf itself: these scores say nothing about art.")
-    console.print(f"run folder: {folder}", markup=False)
+    console.print(f"run folder: {folder}")
     if (page := folder / REPORT_FILE).is_file():
-        console.print(f"report:     {page}", markup=False)
+        console.print(f"report:     {page}")

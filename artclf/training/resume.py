@@ -6,9 +6,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import TypeAdapter
-from yaml import YAMLError
 
 from artclf.config.command import resume_command
 from artclf.config.schema import Config
@@ -23,6 +20,8 @@ from artclf.run_folder import (
     has_trained,
     is_finished,
     outcome_of,
+    read_json,
+    read_yaml,
     write_text,
 )
 from artclf.runtime import is_main_process
@@ -86,15 +85,10 @@ class Progress:
     def load(cls, run: Path, names: Sequence[str]) -> "Progress | None":
         """Read progress.json; None where there is none. ArtclfError where it is not of this version, or not of these stages."""
         file = run / PROGRESS_FILE
-        if not file.is_file():
-            return None
-        try:
-            progress: Progress = TypeAdapter(cls).validate_json(file.read_bytes())
-            for record, name in zip(progress.stages, names[: len(progress.stages)], strict=True):
-                if record.name != name or record.checkpoint not in (None, f"{name}.ckpt"):
-                    raise ValueError(f"stage {record.name}, {record.checkpoint}")
-        except ValueError as error:  # pydantic's among them
-            raise ArtclfError(f"{file}: was not written by this version of artclf; begin the run anew") from error
+        progress: Progress | None = read_json(file, "begin the run anew", cls)
+        for record, name in zip(progress.stages if progress else (), names, strict=False):
+            if record.name != name or record.checkpoint not in (None, f"{name}.ckpt"):
+                raise ArtclfError(f"{file}: stage {record.name}, {record.checkpoint}: is not of this run; begin the run anew")
         return progress
 
 
@@ -140,13 +134,9 @@ def open_run_folder(folder: Path, composed: DictConfig, command: str) -> tuple[C
 
 def read_config(folder: Path) -> DictConfig:
     """Read a run's config.yaml. ArtclfError where it holds an interpolation, which could read environment variables."""
-    file = folder / CONFIG_FILE
-    try:
-        kept = OmegaConf.load(file)
-        if not isinstance(kept, DictConfig) or "${" in file.read_text(encoding="utf-8"):
-            raise ValueError("there must be settings, all resolved")
-    except (YAMLError, OmegaConfBaseException, ValueError) as error:
-        raise ArtclfError(f"{file}: is not what a run writes: {str(error).splitlines()[0]}; begin the run anew") from error
+    kept = read_yaml(folder / CONFIG_FILE, "begin the run anew")
+    if kept is None or "${" in OmegaConf.to_yaml(kept):
+        raise ArtclfError(f"{folder / CONFIG_FILE}: is not what a run writes: there must be settings, all resolved; begin anew")
     return kept
 
 

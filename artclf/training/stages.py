@@ -14,11 +14,14 @@ import lightning
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_only
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
+from artclf.errors import ArtclfError
 from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
-from artclf.run_folder import CHECKPOINTS, replacing
+from artclf.run_folder import CHECKPOINTS, first_mismatch, replacing
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
 from artclf.training.epochs import EpochTable
@@ -90,6 +93,18 @@ def best_record(records: list[StageRecord], mode: str) -> StageRecord:
     return choose(scored, key=attrgetter("score"), default=records[-1])
 
 
+class LastCheckpoint(TypedDict):
+    """What a run continues from, besides what `read_checkpoint` looks at."""
+
+    epoch: int
+    global_step: int
+    loops: dict[str, Any]
+    state_dict: dict[str, Any]
+    optimizer_states: list[dict[str, Any]]
+    lr_schedulers: list[dict[str, Any]]
+    callbacks: dict[str, dict[str, Any]]
+
+
 def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
     """Find last.ckpt, if it is of this stage, and let all files that it names be files in this folder.
 
@@ -97,8 +112,13 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
     else's.
     """
     file = checkpoints / "last.ckpt"
-    content = read_checkpoint(file) if file.exists() else {"callbacks": {}}
-    callbacks: dict[str, dict[str, Any]] = content["callbacks"]
+    content = read_checkpoint(file) if file.exists() else {}
+    try:
+        callbacks = TypeAdapter(LastCheckpoint).validate_python(content)["callbacks"] if content else {}
+    except ValidationError as error:
+        raise ArtclfError(
+            f"{file}: is not what a run writes ({first_mismatch(error)}); remove it, and stage {stage} begins anew"
+        ) from error
     if callbacks.get("EpochTable", {}).get("stage") != stage:
         log.info("it starts with its first epoch: there is no last.ckpt of it")
         return None

@@ -45,7 +45,7 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
             callbacks.append(Pruning(config.pruning, config.monitor.metric, len(epochs.before)))
     if not loggers:  # LearningRateMonitor refuses to be without one; metrics.csv has the learning rate
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
-    return Trainer(
+    trainer = Trainer(
         default_root_dir=folder,
         **options,
         precision=precision,  # type: ignore[arg-type]
@@ -60,6 +60,9 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # ours counts each image once, and keeps its weights
     )
+    # SIGTERM raises `Terminated`; Lightning's own handler would first wait for the other processes of a run, for ever maybe
+    trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return trainer
 
 
 @contextmanager

@@ -170,3 +170,44 @@ def test_reading_gives_mapped_memory_back(folder: Path, monkeypatch: pytest.Monk
 
     assert growth(2**30) > 32 * size  # it can fail
     assert growth(4 * size) < 16 * size
+
+
+@pytest.mark.parametrize("part", [array_store.KEYS, array_store.ROWS])
+@pytest.mark.parametrize("damaged", [b"", b"PK\3\4 no array", "half", "folder", None])
+def test_a_damaged_segment_and_those_after_it_are_made_anew(
+    folder: Path, part: str, damaged: bytes | str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    for numbers in ([1, 2], [3, 4], [5]):
+        fill(opened(folder), numbers)
+    file = folder / f"0001{part}"
+    was = file.read_bytes()
+    file.unlink()
+    if damaged == "folder":
+        file.mkdir()
+        with pytest.raises(StoreError, match="is a directory"):
+            opened(folder)
+        return
+    if damaged is not None:
+        file.write_bytes(was[:-3] if isinstance(damaged, str) else damaged)
+    store = opened(folder)
+    assert "is damaged" in caplog.text
+    assert store.find([key(n) for n in (1, 2, 3, 5)]).tolist() == [0, 1, -1, -1]
+    fill(store, [3, 4, 5])
+    assert_holds(opened(folder), [5, 1, 3])
+
+
+def test_a_store_that_shrinks_under_a_process_is_an_error_and_no_crash(folder: Path) -> None:
+    store = opened(folder)
+    fill(store, [1, 2])
+    rows = folder / f"0000{array_store.ROWS}"
+    rows.write_bytes(rows.read_bytes()[:-5])
+    with pytest.raises(StoreError, match="another process has changed it"):
+        store.read(store.find([key(2)]))
+
+
+def test_a_damaged_description_is_written_anew(folder: Path) -> None:
+    fill(opened(folder), [1])
+    for damaged in (b"", b"\xff", b"[]", b'{"what": 3}'):
+        (folder / array_store.ABOUT).write_bytes(damaged)
+        assert len(opened(folder)) == 1
+        assert array_store.read_about(folder)["what"] == "a test"

@@ -6,13 +6,14 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from artclf.data.distortions import NOTHING
 from artclf.evaluation.intervals import wilson
 from artclf.evaluation.metrics import binary_metrics
-from artclf.evaluation.robustness import Flips, compare_forms, from_json, measure_robustness
+from artclf.evaluation.robustness import Flips, Robustness, compare_forms, measure_robustness
 
 HUMAN, AI = 60, 80
 LABELS = np.repeat(["human", "ai"], [HUMAN, AI])
@@ -75,7 +76,7 @@ def test_rates_and_flips_counted_by_hand() -> None:
     assert webp.balanced_accuracy["ai"].value == pytest.approx((68 / 80 + 57 / 60) / 2)
     assert webp.balanced_accuracy["human"].value == pytest.approx((75 / 80 + 54 / 60) / 2)
     assert webp.p == pytest.approx(binomtest(3, 16).pvalue)  # 13 right no longer, 3 right now
-    assert from_json(json.loads(json.dumps(asdict(found)))) == found
+    assert TypeAdapter(Robustness).validate_json(json.dumps(asdict(found)), strict=True) == found
 
 
 def test_what_is_made_alike_first_is_compared_with_what_was_made_alike() -> None:

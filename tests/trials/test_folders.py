@@ -1,0 +1,11 @@
+import pytest
+
+from tests.trials.folders import run
+
+pytestmark = pytest.mark.filterwarnings("default")  # of libraries
+
+
+def test_damaged_folders_end_no_command_in_a_traceback() -> None:
+    tried, failed = run(12, seed=13)
+    assert tried == 12
+    assert not failed, "\n\n".join(failed)
