@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from artclf.data.files import FORMATS
 from artclf.errors import ArtclfError
 
 COLUMNS = ("path", "label", "generator", "style", "split")
@@ -41,7 +42,7 @@ class Manifest:
         """
         table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
         if table.empty:
-            raise ArtclfError(f"{root}: no images found; allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files")
+            raise ArtclfError(f"{root}: no images found; allowed are files of these formats: {FORMATS}")
         unknown = table[~table["label"].isin(LABELS)]
         if len(unknown):
             path, label = unknown.iloc[0][["path", "label"]]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.sources import read_any
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibration import errors
@@ -15,7 +16,7 @@ from artclf.evaluation.decision import VERDICTS, DecisionRule, truth
 from artclf.evaluation.intervals import auroc, threshold_interval
 from artclf.evaluation.types import Booleans, Floats
 from artclf.inference.finished_run import find_run, load_model
-from artclf.inference.score import score_images
+from artclf.inference.score import reader, score_images
 from artclf.inference.selection import splits_of
 from artclf.model.checkpoint import write_decision_rule
 from artclf.run_folder import METRICS_FILE, as_json, write_text
@@ -42,7 +43,7 @@ class Recalibration:
         return [self.checkpoint, report]
 
 
-def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
+def calibrate(run: Path, images: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, **options: Any) -> Recalibration:
     """Fit a model's calibration and thresholds to labelled images, with the options of `fit_decision_rule`; save nothing.
 
     Raises:
@@ -52,7 +53,8 @@ def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
     manifest = read_any(images)
     trained = splits_of(finished, manifest) == "train"
     model, replaced, precision = load_model(finished, "auto")
-    scored, unreadable = score_images(model, manifest.root, manifest.table[~trained], precision)
+    read = reader(model, model.canonical, max_pixels).read
+    scored, unreadable = score_images(model, manifest.root, manifest.table[~trained], precision, read)
     is_ai, p_ai = truth(scored)
     if min(is_ai.sum(), (~is_ai).sum()) < FEWEST:
         known = f" ({trained.sum()} more trained this model)" if trained.any() else ""

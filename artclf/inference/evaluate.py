@@ -9,13 +9,14 @@ from typing import Any
 
 import pandas as pd
 
+from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.sampling import sample_test_images
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD, default_rule
 from artclf.evaluation.robustness import measure_robustness
 from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
 from artclf.inference.finished_run import FinishedRun, load_model
-from artclf.inference.score import score_distorted, score_images
+from artclf.inference.score import reader, score_distorted, score_images
 from artclf.inference.selection import Selection
 from artclf.model.classifier import ArtClassifier
 from artclf.run_folder import MANIFEST_FILE, as_json, write_text
@@ -35,6 +36,7 @@ class EvaluateOptions:
     seed: int = 0  # of the sample and of random distortions
     precision: str = "auto"  # as in `choose_precision`
     command: str = ""  # the command line, for the report
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
 
 def evaluate(
@@ -51,15 +53,17 @@ def evaluate(
     began = time.perf_counter()
     model, rule, precision = load_model(run, options.precision)
     root, rows = selection.manifest.root, selection.manifest.table
-    predictions, unreadable = score_images(model, root, rows, precision)
+    predictions, unreadable = score_images(
+        model, root, rows, precision, reader(model, model.canonical, options.max_pixels).read
+    )
     if predictions.empty:
         path, reason = unreadable.iloc[0]
         raise ArtclfError(f"{selection.name}: none of its {len(rows):,} images can be read (first: {root / path}: {reason})")
     notes, distorted = list(selection.notes), None
     if options.robustness:
         sample = sample_test_images(predictions, options.sample, options.seed)
-        seed, reencoded = options.seed, options.reencoded
-        distorted, failed = score_distorted(model, root, sample, precision, seed=seed, reencoded=reencoded)
+        how = {"seed": options.seed, "max_pixels": options.max_pixels}
+        distorted, failed = score_distorted(model, root, sample, precision, reencoded=options.reencoded, **how)
         if distorted.empty:
             raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
         for path, reason in failed.itertuples(index=False):
@@ -80,7 +84,7 @@ def evaluate(
         "fallbacks": notes,
     }
     rule = rule or default_rule("its checkpoint")
-    metrics = assess(folder, model, selection.manifest, predictions, rule, facts, AssessOptions())
+    metrics = assess(folder, model, selection.manifest, predictions, rule, facts, AssessOptions(max_pixels=options.max_pixels))
     write_results(folder, metrics, began)
     return metrics, unreadable
 

@@ -67,7 +67,7 @@ def test_unreadable_images_are_named_where_they_stand(run: Path, files: list[Pat
     mixed = [tmp_path / "gone.png", *files[:2], tmp_path / "text.jpg", files[2]]
     predictions = list(predict_images(run, [*mixed, files[0].parent], "32-true"))
     assert [prediction.path for prediction in predictions] == [*mixed, *files]
-    text = "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+    text = "not an image artclf can read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF)"
     assert [prediction.reason for prediction in predictions[:5]] == ["no such file or directory", "", "", text, ""]
     assert math.isnan(predictions[0].p_ai)
     assert predictions[0].verdict == ""

@@ -21,7 +21,7 @@ from artclf.errors import ArtclfError
 pytestmark = pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\.(Png|Tiff)ImagePlugin")
 
 RED, GREEN, BLUE, WHITE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)
-NOT_AN_IMAGE = re.escape("not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)")
+NOT_AN_IMAGE = re.escape("not an image artclf can read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF)")
 TRUNCATED = "damaged, incomplete or unsupported .*truncated.*"
 
 
@@ -151,7 +151,7 @@ def zip_bomb():
 PNG, JPEG, GIF, BMP = (encode(noise(), file_format) for file_format in ("PNG", "JPEG", "GIF", "BMP"))
 WEBP, LZW = encode(noise(), "WEBP"), encode(noise(), "TIFF", compression="tiff_lzw")
 FLAT_GIF = encode(flat("P", 0), "GIF")
-OVER = "is over the limit of 89,478,485"
+OVER = "is over the limit of 89,478,485(; data.max_pixels=[0-9]+ in training, or --max-pixels [0-9]+, reads it)?"
 OTHER_GREY = "damaged, incomplete or unsupported TIFF: of more than 8 bits, only 16 unsigned bits .*"
 
 # name → (file, pattern that the whole reason matches)
@@ -164,14 +164,13 @@ UNREADABLE = {
     "truncated tiff": (tiff(bytes(256), size=(16, 400)), TRUNCATED),
     "truncated webp": (WEBP[:-40], "damaged, incomplete or unsupported WEBP: .+"),
     "truncated tiff, lzw": (patch(LZW, len(LZW) // 2, bytes(len(LZW))), "damaged, incomplete or unsupported TIFF.*"),
-    "png, wrong checksum": (patch(PNG, 29, b"\0\0\0\0"), "damaged.* PNG: .*bad header checksum.*"),
-    "png, text bomb": (zip_bomb(), "damaged.* PNG: Decompressed data too large.*"),
+    "png, wrong checksum": (patch(PNG, 29, b"\0\0\0\0"), "damaged.* PNG: wrong checksum of a chunk IHDR"),
     "png, no width": (png(0, 4, 8, 2, []), "damaged.* PNG.*"),
     "png between Pillow's warning and its error": (png(10_000, 10_000, 8, 2, [b""]), f"10000x10000 pixels {OVER}"),
-    "jpeg bomb": (patch(JPEG, JPEG.index(b"\xff\xc0") + 5, struct.pack(">HH", 65_500, 65_500)), f"65500x65500 pixels {OVER}"),
+    "jpeg bomb": (patch(JPEG, JPEG.index(b"\xff\xc0") + 5, struct.pack(">HH", 65_500, 65_500)), TRUNCATED),
     "tiff bomb": (tiff(bytes(256), size=(2**31, 2**31)), f"2147483648x2147483648 pixels {OVER}"),
     "gif bomb": (patch(GIF, 6, b"\xff\xff\xff\xff"), f"65535x65535 pixels {OVER}"),
-    "gif frame bomb": (patch(FLAT_GIF, FLAT_GIF.index(b",") + 5, b"\x10\x27\x10\x27"), "over the limit of 89,478,485 pixels"),
+    "gif frame bomb": (patch(FLAT_GIF, FLAT_GIF.index(b",") + 5, b"\x10\x27\x10\x27"), f"10000x10000 pixels {OVER}"),
     "webp bomb": (patch(frames("WEBP"), 24, b"\xff\x3f\0\xff\x3f\0"), ".*over the limit of 89,478,485.*"),
     "tiff, directory beyond the end": (b"II*\0\xff\xff\xff\x7f", "damaged.* TIFF.*"),
     "tiff, strips missing": (tiff(bytes(256), size=(16, 32), t278=16), TRUNCATED),
@@ -211,7 +210,10 @@ def test_too_little_memory_for_an_image_is_a_refusal(monkeypatch):
 
 def test_the_limit_of_pixels_is_the_callers():
     assert read_image("x", content=PNG, max_pixels=24 * 18).size == (24, 18)
-    with pytest.raises(UnreadableImage, match=r": 24x18 pixels is over the limit of 431$"):
+    with pytest.raises(
+        UnreadableImage,
+        match=r": 24x18 pixels is over the limit of 431; data.max_pixels=432 in training, or --max-pixels 432, reads it$",
+    ):
         read_image("x", content=PNG, max_pixels=24 * 18 - 1)
 
 

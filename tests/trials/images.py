@@ -1,0 +1,335 @@
+"""Odd and damaged images: each gives sound pixels or one UnreadableImage, in bounded time and memory."""
+
+import io
+import os
+import random
+import resource
+import struct
+import tempfile
+import threading
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from artclf.data.facts import read_facts
+from artclf.data.images import UnreadableImage, read_image
+
+MOST_PIXELS = 1_000_000  # in trials
+MOST_SECONDS = 20.0
+MOST_MEMORY = 700  # MiB beyond what was in use before
+
+READ, REFUSED, EITHER = "read", "refused", "either"
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Trial:
+    content: bytes | None  # of the file; None where it exists already
+    outcome: str = EITHER
+    pixels: Pixels | None = None  # what is right if it is read; None: any
+    path: Path | None = None
+
+
+def picture(mode: str = "RGB", size: tuple[int, int] = (37, 29)) -> Image.Image:
+    rng = np.random.default_rng([size[0], len(mode)])
+    coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 4), dtype=np.uint8), "RGBA" if mode in {"RGBA", "LA"} else None)
+    image = (coarse if mode in {"RGBA", "LA"} else coarse.convert("RGB")).resize(size, Image.Resampling.BICUBIC)
+    return (
+        image.convert("L").convert("I").point(lambda level: level * 257).convert("I;16")
+        if mode == "I;16"
+        else image.convert(mode)
+    )
+
+
+def encode(image: Image.Image, file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def _sound() -> dict[str, bytes]:
+    """A sound file of each kind."""
+    several: dict[str, Any] = {"save_all": True, "append_images": [picture("RGB").rotate(90)]}
+    files = {f"png {mode}": encode(picture(mode), "PNG") for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")}
+    files |= {f"jpeg {mode}": encode(picture(mode), "JPEG") for mode in ("RGB", "L", "CMYK")}
+    files |= {f"tiff {mode}": encode(picture(mode), "TIFF") for mode in ("RGB", "RGBA", "L", "1", "CMYK", "I;16")}
+    files |= {f"bmp {mode}": encode(picture(mode), "BMP") for mode in ("RGB", "L", "1", "P")}
+    codecs = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+    files |= {f"tiff {codec}": encode(picture(), "TIFF", compression=codec) for codec in codecs}
+    files |= {
+        "png interlaced palette": encode(picture("P"), "PNG", transparency=3),
+        "apng": encode(picture(), "PNG", **several),
+        "jpeg progressive": encode(picture(), "JPEG", progressive=True, subsampling=0),
+        "mpo": encode(picture(), "MPO", **several),
+        "webp": encode(picture(), "WEBP"),
+        "webp alpha": encode(picture("RGBA"), "WEBP", lossless=True),
+        "webp animated": encode(picture(), "WEBP", **several),
+        "gif": encode(picture(), "GIF"),
+        "gif animated": encode(picture(), "GIF", **several),
+        "tiff pages": encode(picture(), "TIFF", **several),
+        "avif": encode(picture(), "AVIF"),
+        "avif alpha": encode(picture("RGBA"), "AVIF"),
+    }
+    return files
+
+
+Damage = Callable[[bytes, random.Random], bytes]
+
+
+def _flip(content: bytes, rng: random.Random, first: int, last: int, times: int) -> bytes:
+    changed = bytearray(content)
+    for _ in range(times):
+        changed[rng.randrange(first, min(last, len(changed)))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _swap(content: bytes, rng: random.Random) -> bytes:
+    a, b, c = sorted(rng.randrange(len(content)) for _ in range(3))
+    return content[:a] + content[b:c] + content[a:b] + content[c:]
+
+
+def _blank(content: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(content))
+    length = rng.randrange(1, 64)
+    return content[:at] + bytes(length) + content[at + length :]
+
+
+DAMAGE: dict[str, Damage] = {
+    "one bit": lambda content, rng: _flip(content, rng, 0, len(content), 1),
+    "bits": lambda content, rng: _flip(content, rng, 0, len(content), rng.randrange(2, 40)),
+    "bits of the header": lambda content, rng: _flip(content, rng, 4, 64, rng.randrange(1, 6)),
+    "truncated": lambda content, rng: content[: rng.randrange(len(content))],
+    "parts exchanged": _swap,
+    "zeros": _blank,
+    "bytes inserted": lambda content, rng: content[: (at := rng.randrange(len(content)))] + rng.randbytes(9) + content[at:],
+    "another's beginning": lambda content, rng: rng.choice(list(SOUND.values()))[: rng.randrange(4, 200)] + content[32:],
+}
+
+
+def chunk(kind: bytes, body: bytes, *, sound: bool = True) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ (not sound))
+
+
+def _png_with(*chunks: bytes, at_end: bool = False) -> bytes:
+    content = SOUND["png RGB"]
+    at = len(content) - 12 if at_end else 33
+    return content[:at] + b"".join(chunks) + content[at:]
+
+
+def _jpeg_with(marker: int, body: bytes) -> bytes:
+    content = SOUND["jpeg RGB"]
+    return content[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + content[2:]
+
+
+def _webp_with(*chunks: tuple[bytes, bytes], flags: int) -> bytes:
+    plain = encode(picture(), "WEBP")
+    canvas = b"VP8X" + struct.pack("<I", 10) + bytes([flags, 0, 0, 0]) + b"\x24\0\0\x1c\0\0"
+    rest = b"".join(name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2) for name, body in chunks)
+    body = b"WEBP" + canvas + plain[12:] + rest
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def _gif_with(extension: bytes) -> bytes:
+    content = SOUND["gif"]
+    at = 13 + (3 << (content[10] & 7) + 1)
+    return content[:at] + extension + content[at:]
+
+
+def _blocks(data: bytes) -> bytes:
+    return b"".join(bytes([len(data[at : at + 255])]) + data[at : at + 255] for at in range(0, len(data), 255)) + b"\0"
+
+
+def _tiff_with(tag: int, kind: int, count: int, value: int) -> bytes:
+    """The grey TIFF with one more tag."""
+    rows = sorted([(256, 4, 1, 8), (257, 4, 1, 8), (258, 4, 1, 8), (259, 4, 1, 1), (262, 4, 1, 1), (273, 4, 1, 8), (277, 4, 1, 1),
+                   (278, 4, 1, 8), (279, 4, 1, 64), (tag, kind, count, value)])  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", *row) for row in rows)
+    return b"II*\0" + struct.pack("<I", 72) + bytes(range(64)) + struct.pack("<H", len(rows)) + entries + bytes(4)
+
+
+SOUND = _sound()
+
+
+def _metadata(rng: random.Random) -> dict[str, Trial]:
+    """Sound pixels among damaged, large or odd metadata."""
+    noise, zipped = rng.randbytes(1_500_000), zlib.compress(b"node" * 500_000)
+    bad_exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x09" + rng.randbytes(40)
+    of = {name: np.array(read_image("x", content=content)) for name, content in SOUND.items()}
+    found = {
+        f"png {name}": (_png_with(*chunks), of["png RGB"])
+        for name, chunks in {
+            "zTXt": [chunk(b"zTXt", b"workflow\0\0" + zipped)],
+            "iTXt": [chunk(b"iTXt", b"workflow\0\1\0\0\0" + zipped)],
+            "many tEXt": [chunk(b"tEXt", b"key\0" + noise[:1000])] * 2000,
+            "iCCP": [chunk(b"iCCP", b"press\0\0" + zlib.compress(noise))],
+            "iCCP of nothing": [chunk(b"iCCP", b"")],
+            "eXIf": [chunk(b"eXIf", bad_exif[6:])],
+            "eXIf, checksum": [chunk(b"eXIf", bad_exif[6:], sound=False)],
+            "private": [chunk(b"prVt", noise)],
+            **{f"{name}, checksum": [chunk(name.encode(), rng.randbytes(9), sound=False)] for name in ("tEXt", "gAMA", "pHYs")},
+            **{
+                f"{name}, noise": [chunk(name.encode(), rng.randbytes(5))]
+                for name in ("cHRM", "sRGB", "tIME", "acTL", "fcTL", "pHYs")
+            },
+        }.items()
+    }
+    found["png text behind the pixels"] = _png_with(chunk(b"zTXt", b"workflow\0\0" + zipped), at_end=True), of["png RGB"]
+    for marker in (*range(0xE0, 0xF0), 0xFE):
+        found[f"jpeg {marker:X}"] = _jpeg_with(marker, rng.randbytes(rng.choice((0, 3, 50, 60_000)))), of["jpeg RGB"]
+    for name, body in {
+        "JFIF": b"JFIF\0",
+        "ICC": b"ICC_PROFILE\0",
+        "Adobe": b"Adobe",
+        "Photoshop": b"Photoshop 3.0\x008BIM\4\4",
+    }.items():
+        marker = {"JFIF": 0xE0, "ICC": 0xE2, "Adobe": 0xEE, "Photoshop": 0xED}[name]
+        found[f"jpeg {name} cut"] = _jpeg_with(marker, body), of["jpeg RGB"]
+    found["jpeg EXIF"] = _jpeg_with(0xE1, bad_exif), of["jpeg RGB"]
+    for name, flag in {b"ICCP": 0x20, b"EXIF": 8, b"XMP ": 4}.items():
+        body = _webp_with((name, rng.randbytes(99)), flags=flag)
+        found |= {f"webp {name!r}": (body, of["webp"]), f"webp {name!r} cut": (body[:-50], of["webp"])}
+    found["webp flags of what is not there"] = _webp_with(flags=0x2C), of["webp"]
+    found["webp unknown chunk"] = _webp_with((b"abcd", noise[:1001]), flags=0), of["webp"]
+    found["gif comment"] = _gif_with(b"!\xfe" + _blocks(noise * 6)), of["gif"]
+    found["gif application"] = _gif_with(b"!\xff" + _blocks(b"XMP DataXMP" + noise)), of["gif"]
+    grey = np.repeat(np.arange(64, dtype=np.uint8).reshape(8, 8, 1), 3, axis=2)
+    for tag in (270, 282, 305, 306, 700, 33723, 34377, 34665, 34675, 37724, 65000):
+        for kind in (2, 5, 7):
+            found[f"tiff tag {tag} of kind {kind}"] = (
+                _tiff_with(tag, kind, rng.choice((1, 50, 10**6, 2**31)), rng.getrandbits(31)),
+                grey,
+            )
+    exif = Image.Exif()
+    exif[0x010F] = "a camera of this name"
+    whole = encode(picture(), "AVIF", exif=exif)
+    found["avif EXIF"] = whole.replace(exif.tobytes()[6:14], b"\xff" * 8), of["avif"]
+    trials = {name: Trial(content, READ, pixels) for name, (content, pixels) in found.items()}
+    return trials | {
+        f"{name}, and more behind it": Trial(content + noise[:9999], READ, of[name]) for name, content in SOUND.items()
+    }
+
+
+def _bombs(rng: random.Random) -> dict[str, Trial]:
+    """Too large, too slow, or too many."""
+    jpeg, gif, png, progressive = SOUND["jpeg RGB"], SOUND["gif"], SOUND["png RGB"], SOUND["jpeg progressive"]
+    at = jpeg.index(b"\xff\xc0") + 5
+    last_scan = progressive.rindex(b"\xff\xda")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0))
+    fax = encode(picture("1"), "TIFF", compression="group4")
+    bilevel_without_palette = (
+        png[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 3, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(bytes(90)))
+    )
+    refused = {
+        "jpeg of 5,000 scans": progressive[:-2] + (progressive[last_scan:-2]) * 5000 + b"\xff\xd9",
+        "jpeg bomb": jpeg[:at] + b"\xff\xdc\xff\xdc" + jpeg[at + 4 :],
+        "png bomb": png[:8] + header + png[33:],
+        "png of a million chunks": png[:33] + chunk(b"teXt", b"") * 1_100_000 + png[33:],
+        "png of zeros": png[:33] + bytes(30_000_000),
+        "png, a wrong checksum of its pixels": png[:-14] + bytes([png[-14] ^ 1]) + png[-13:],
+        "png without its palette": bilevel_without_palette + chunk(b"IEND", b""),
+        "gif bomb": gif[:6] + b"\xff\xff\xff\xff" + gif[10:],
+        "webp bomb": _webp_with(flags=0).replace(b"\x24\0\0\x1c\0\0", b"\xff\x3f\0\xff\x3f\0"),
+        "tiff of a tile": _tiff_with(322, 4, 1, 2**20),
+        "fax": fax,
+        "fax, damaged": _flip(fax, rng, 100, len(fax), 3),
+        "empty": b"",
+        "text": b"a picture of a castle",
+        "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n",
+        "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99),
+        "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    }  # fmt: skip
+    return {name: Trial(content, REFUSED) for name, content in refused.items()}
+
+
+def _places(folder: Path) -> dict[str, Trial]:
+    """Files that are none, or that never end."""
+    (folder / "cycle").symlink_to(folder / "cycle")
+    (folder / "nowhere").symlink_to(folder / "gone")
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "to a pipe").symlink_to(folder / "pipe")
+    with (folder / "sparse").open("wb") as file:
+        file.write(SOUND["png RGB"])
+        file.truncate(2**42)
+    places = ["cycle", "nowhere", "folder", "pipe", "to a pipe", "sparse", "x" * 300, "null\0byte"]
+    devices = [
+        "/dev/zero",
+        "/dev/null",
+        "/dev/random",
+        "/dev/tty",
+        "/proc/self/mem",
+        "/proc/self/maps",
+        "/proc/kmsg",
+        "/proc/kcore",
+    ]
+    devices = [name for name in devices if Path(name).exists()]
+    return {name: Trial(None, REFUSED, path=folder / name) for name in [*places, *devices]}
+
+
+def _list(folder: Path, rng: random.Random) -> dict[str, Callable[[], Trial]]:
+    """Every kind, and how a trial of it is made."""
+    fixed = {**_metadata(rng), **_bombs(rng), **_places(folder)}
+    kinds: dict[str, Callable[[], Trial]] = {name: (lambda trial=trial: trial) for name, trial in fixed.items()}  # type: ignore[misc]
+    for name, content in SOUND.items():
+        # what has checksums is read rightly or not at all
+        right = np.array(read_image("x", content=content)) if name.startswith("png") else None
+        for how, damage in DAMAGE.items():
+            sure = None if how in {"another's beginning", "parts exchanged"} else right
+            kinds[f"{name}, {how}"] = lambda c=content, d=damage, p=sure: Trial(d(c, rng), EITHER, p)  # type: ignore[misc]
+    return kinds
+
+
+def _attempt(path: Path, trial: Trial) -> str:
+    """Read a file; returns what is wrong with what happened, or nothing."""
+    try:
+        pixels = np.array(read_image(path, max_pixels=MOST_PIXELS))
+        read_facts(path, max_pixels=MOST_PIXELS)
+    except UnreadableImage as error:
+        if "\n" in error.reason or not error.reason or len(error.reason) > 300:
+            return f"the reason is not one line: {error.reason!r}"
+        return f"refused: {error.reason}" if trial.outcome == READ else ""
+    except BaseException as error:  # noqa: BLE001 (whatever else it is, it would end a run)
+        return f"{type(error).__name__}: {error}"
+    if trial.outcome == REFUSED:
+        return "read, though it should be refused"
+    if trial.pixels is not None and not np.array_equal(pixels, trial.pixels):
+        return "wrong pixels"
+    return "" if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3 else f"pixels {pixels.shape}"
+
+
+def _in_time(path: Path, trial: Trial) -> str:
+    outcome: list[str] = []
+    before, began = _memory(), time.monotonic()
+    reading = threading.Thread(target=lambda: outcome.append(_attempt(path, trial)), daemon=True)
+    reading.start()
+    reading.join(MOST_SECONDS)
+    if not outcome:
+        return f"not done after {time.monotonic() - began:.0f} s"
+    used = _memory() - before
+    return outcome[0] or (f"took {used} MiB" if used > MOST_MEMORY else "")
+
+
+def _memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # MiB at most so far; on Linux
+
+
+def run(count: int, seed: int) -> tuple[int, list[str]]:
+    """Try so many images, of each kind in turn. Returns how many were tried, and a line for each that failed."""
+    rng, failures = random.Random(seed), []
+    with tempfile.TemporaryDirectory() as name:
+        kinds = list(_list(Path(name), rng).items())
+        for number in range(count):
+            kind, make = kinds[number % len(kinds)]
+            trial, file = make(), Path(name, "trial")
+            if trial.content is not None:
+                file.write_bytes(trial.content)
+            if wrong := _in_time(trial.path or file, trial):
+                failures.append(f"{kind} (number {number}): {wrong}")
+    return count, failures
