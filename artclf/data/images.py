@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, ImageFile, features
 from PIL.AvifImagePlugin import AvifImageFile
@@ -58,7 +59,7 @@ _TRANSPOSE: dict[object, Image.Transpose] = {
 }  # by EXIF orientation (tag 0x0112): how the stored image is turned upright
 
 # Sizes are checked here, against the caller's limit; Pillow's own is one for the whole process, and also holds for crops.
-Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+Image.MAX_IMAGE_PIXELS = None
 
 # Damaged metadata does not make an image unreadable, and Pillow's warnings name no file. Set once, at import:
 # `warnings.catch_warnings` around each call is not thread-safe.
@@ -171,25 +172,23 @@ def open_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Ite
             start = file.read(_HEADER)
             file.seek(0)
             decoder = _decoder_for(path, start)
-        if decoder is TiffImageFile:  # its header may be anywhere
-            with refusing(path, decoder.format):
-                image: ImageFile.ImageFile = TiffImageFile(file, "")
-                _check_size(path, image, max_pixels)
-        else:
-            try:
-                image = _opened(path, start, max_pixels)
-            except UnreadableImage:
-                image = _opened(path, stack.enter_context(file_content(path, max_pixels=max_pixels)), max_pixels)
+        try:
+            image = _opened(path, start, max_pixels, file if decoder is TiffImageFile else None)
+        except UnreadableImage:
+            image = _opened(path, stack.enter_context(file_content(path, max_pixels=max_pixels)), max_pixels)
         with refusing(path, decoder.format):
             yield image
 
 
-def _opened(path: Path, content: bytes, max_pixels: int) -> ImageFile.ImageFile:
-    """An image of these bytes whose header has been read, and whose size is within the limit."""
+def _opened(path: Path, content: bytes, max_pixels: int, file: IO[bytes] | None = None) -> ImageFile.ImageFile:
+    """An image of these bytes, or of a file that begins with them, whose header was read and whose size is within the limit."""
     decoder = _decoder_for(path, content)
     kind = decoder.format or ""
     with refusing(path, kind):
-        image = _open_avif(content) if decoder is AvifImageFile else decoder(BytesIO(without_metadata(kind, content)), "")
+        if decoder is AvifImageFile:
+            image = _open_avif(content)
+        else:
+            image = decoder(file or BytesIO(without_metadata(kind, content)), "")
         _check_size(path, image, max_pixels)
         return image
 
@@ -220,9 +219,11 @@ def _pixels(image: ImageFile.ImageFile, max_pixels: int) -> int:
 
 def _check_size(path: Path, image: ImageFile.ImageFile, max_pixels: int) -> None:
     width, height = image.size
-    if isinstance(image, TiffImageFile):  # a tile may be larger than the image
+    pixels = _pixels(image, max_pixels)
+    if isinstance(image, TiffImageFile) and Tag.StripOffsets not in image.tag_v2:  # a tile may be larger than the image
         width, height = max(width, image.tag_v2.get(Tag.TileWidth, 0)), max(height, image.tag_v2.get(Tag.TileLength, 0))
-    if _pixels(image, max_pixels) > max_pixels or width * height > MOST_PIXELS:
+        pixels = width * height
+    if pixels > max_pixels:
         raise UnreadableImage(path, f"{width}x{height} pixels is over the limit of {max_pixels:,}{_remedy(width * height)}")
 
 

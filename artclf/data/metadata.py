@@ -12,14 +12,36 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 MOST_PARTS = 2**20  # chunks, segments or blocks of a file: 30 times as many as a PNG of a gigabyte has
-MOST_SCANS = 100  # of a JPEG: progressive ones have about ten; each takes as long as decoding the whole image
+MOST_SCANS = 50  # of a JPEG: progressive ones have 6 to 24; each takes as long as decoding the whole image
 
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")  # between them are coded pixels, where FF is followed by 00 or D0 to D7
+# of TIFF 6.0 and its supplements: size, kind and place of the pixels, orientation, JPEG's tables; and that there is EXIF
+_TIFF_TAGS = {
+    *range(254, 260),
+    262,
+    266,
+    273,
+    274,
+    277,
+    278,
+    279,
+    284,
+    292,
+    293,
+    317,
+    320,
+    *range(322, 326),
+    332,
+    336,
+    338,
+    339,
+}
+_TIFF_TAGS |= {347, *range(512, 522), *range(529, 533), 34665}
 _VP8X_FLAGS = {b"ICCP": 0x20, b"EXIF": 0x08, b"XMP ": 0x04}
 
 
 def without_metadata(kind: str, content: bytes) -> bytes:
-    """Leave the metadata out of a file of the kind "PNG", "JPEG", "WEBP" or "GIF"; others are returned as they are.
+    """Leave the metadata out of a file of the kind "PNG", "JPEG", "WEBP", "GIF" or "TIFF"; others are returned as they are.
 
     Raises:
         ValueError: a checksum of a PNG's pixels is wrong, or a file has so many parts that reading it would take minutes.
@@ -111,4 +133,22 @@ def _gif(content: bytes) -> Iterator[bytes]:
     yield content[at:]
 
 
-_PARTS: dict[str, Callable[[bytes], Iterator[bytes]]] = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "GIF": _gif}
+def _tiff(content: bytes) -> Iterator[bytes]:
+    """The file with a first directory of those tags alone that describe its pixels, and of none that is not understood."""
+    order = "<" if content[:2] == b"II" else ">"
+    big = content[2:4] in {b"+\0", b"\0+"}
+    start, number, entry = ("Q", "Q", "HHQQ") if big else ("I", "H", "HHII")
+    try:
+        (at,) = struct.unpack_from(order + start, content, 8 if big else 4)
+        (count,) = struct.unpack_from(order + number, content, at)
+    except struct.error:
+        yield content
+        return
+    first, size = at + struct.calcsize(number), struct.calcsize(order + entry)
+    entries = [content[place : place + size] for place in range(first, min(first + count * size, len(content)), size)]
+    kept = [tag for tag in entries if len(tag) == size and struct.unpack_from(order + "H", tag)[0] in _TIFF_TAGS]
+    yield content[:at] + struct.pack(order + number, len(kept)) + b"".join(kept) + bytes(struct.calcsize(start))
+    yield content[first + len(kept) * size + struct.calcsize(start) :]
+
+
+_PARTS: dict[str, Callable[[bytes], Iterator[bytes]]] = {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "GIF": _gif, "TIFF": _tiff}

@@ -56,7 +56,10 @@ def encode(image: Image.Image, file_format: str, **options: Any) -> bytes:
 
 def _sound() -> dict[str, bytes]:
     """A sound file of each kind."""
-    several: dict[str, Any] = {"save_all": True, "append_images": [picture("RGB").rotate(90)]}
+
+    def several() -> dict[str, Any]:
+        return {"save_all": True, "append_images": [picture("RGB").rotate(90)]}
+
     files = {f"png {mode}": encode(picture(mode), "PNG") for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")}
     files |= {f"jpeg {mode}": encode(picture(mode), "JPEG") for mode in ("RGB", "L", "CMYK")}
     files |= {f"tiff {mode}": encode(picture(mode), "TIFF") for mode in ("RGB", "RGBA", "L", "1", "CMYK", "I;16")}
@@ -65,15 +68,15 @@ def _sound() -> dict[str, bytes]:
     files |= {f"tiff {codec}": encode(picture(), "TIFF", compression=codec) for codec in codecs}
     files |= {
         "png interlaced palette": encode(picture("P"), "PNG", transparency=3),
-        "apng": encode(picture(), "PNG", **several),
+        "apng": encode(picture(), "PNG", **several()),
         "jpeg progressive": encode(picture(), "JPEG", progressive=True, subsampling=0),
-        "mpo": encode(picture(), "MPO", **several),
+        "mpo": encode(picture(), "MPO", **several()),
         "webp": encode(picture(), "WEBP"),
         "webp alpha": encode(picture("RGBA"), "WEBP", lossless=True),
-        "webp animated": encode(picture(), "WEBP", **several),
+        "webp animated": encode(picture(), "WEBP", **several()),
         "gif": encode(picture(), "GIF"),
-        "gif animated": encode(picture(), "GIF", **several),
-        "tiff pages": encode(picture(), "TIFF", **several),
+        "gif animated": encode(picture(), "GIF", **several()),
+        "tiff pages": encode(picture(), "TIFF", **several()),
         "avif": encode(picture(), "AVIF"),
         "avif alpha": encode(picture("RGBA"), "AVIF"),
     }
@@ -147,10 +150,14 @@ def _blocks(data: bytes) -> bytes:
 
 
 def _tiff_with(tag: int, kind: int, count: int, value: int) -> bytes:
-    """The grey TIFF with one more tag."""
-    rows = sorted([(256, 4, 1, 8), (257, 4, 1, 8), (258, 4, 1, 8), (259, 4, 1, 1), (262, 4, 1, 1), (273, 4, 1, 8), (277, 4, 1, 1),
-                   (278, 4, 1, 8), (279, 4, 1, 64), (tag, kind, count, value)])  # fmt: skip
-    entries = b"".join(struct.pack("<HHII", *row) for row in rows)
+    """A grey TIFF with one more tag."""
+    plain = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: 64}
+    return _tiff([*((known, 4, 1, number) for known, number in plain.items()), (tag, kind, count, value)])
+
+
+def _tiff(rows: list[tuple[int, int, int, int]]) -> bytes:
+    """64 bytes of pixels, and these tags: number, kind, count and value."""
+    entries = b"".join(struct.pack("<HHII", *row) for row in sorted(rows))
     return b"II*\0" + struct.pack("<I", 72) + bytes(range(64)) + struct.pack("<H", len(rows)) + entries + bytes(4)
 
 
@@ -226,6 +233,7 @@ def _bombs(rng: random.Random) -> dict[str, Trial]:
     bilevel_without_palette = (
         png[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 3, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(bytes(90)))
     )
+    tile = {256: 8, 257: 8, 258: 8, 259: 5, 262: 1, 277: 1, 322: 2**16, 323: 2**14, 324: 8, 325: 64}
     refused = {
         "jpeg of 5,000 scans": progressive[:-2] + (progressive[last_scan:-2]) * 5000 + b"\xff\xd9",
         "jpeg bomb": jpeg[:at] + b"\xff\xdc\xff\xdc" + jpeg[at + 4 :],
@@ -236,7 +244,7 @@ def _bombs(rng: random.Random) -> dict[str, Trial]:
         "png without its palette": bilevel_without_palette + chunk(b"IEND", b""),
         "gif bomb": gif[:6] + b"\xff\xff\xff\xff" + gif[10:],
         "webp bomb": _webp_with(flags=0).replace(b"\x24\0\0\x1c\0\0", b"\xff\x3f\0\xff\x3f\0"),
-        "tiff of a tile": _tiff_with(322, 4, 1, 2**20),
+        "tiff of a tile": _tiff([(tag, 4, 1, value) for tag, value in tile.items()]),
         "fax": fax,
         "fax, damaged": _flip(fax, rng, 100, len(fax), 3),
         "empty": b"",
