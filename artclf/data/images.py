@@ -117,13 +117,13 @@ def decoded_image(
             if reduction > 1 and len(data) < whole / 256:  # two bits for each block of 8 x 8
                 raise OSError("image file is truncated")
             size, box = _draft(opened, shorter_side, reduction)
-        pixels = whole if "progressive" in opened.info else opened.width * opened.height
+        kind, pixels = opened.format, whole if "progressive" in opened.info else opened.width * opened.height
         with _IN_FLIGHT.hold(pixels):
-            with refusing(path, opened.format):
-                image = _decode(opened)
+            with refusing(path, kind):
+                image, transpose = _decode(opened), _transpose(opened)
+                del opened  # frees its pixels, if they had to be converted
                 if size is not None:
                     image = image.resize(size, Image.Resampling[interpolation.upper()], box=box)
-                transpose = _transpose(opened)
                 if transpose is not None:
                     image = image.transpose(transpose)
                 image.info = {}  # its EXIF orientation, for one, is no longer true
