@@ -1,6 +1,5 @@
 """Odd and damaged images: each gives sound pixels or one UnreadableImage, in bounded time and memory."""
 
-import io
 import os
 import random
 import resource
@@ -12,7 +11,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +18,21 @@ from PIL import Image
 
 from artclf.data.facts import read_facts
 from artclf.data.images import UnreadableImage, read_image
+from tests.trials.drawn import (
+    DAMAGE,
+    SOUND,
+    blocks,
+    chunk,
+    encode,
+    flip,
+    gif_with,
+    jpeg_with,
+    picture,
+    png_with,
+    tiff,
+    tiff_with,
+    webp_with,
+)
 
 MOST_PIXELS = 1_000_000  # in trials
 MOST_SECONDS = 20.0
@@ -37,140 +50,13 @@ class Trial:
     path: Path | None = None
 
 
-def picture(mode: str = "RGB", size: tuple[int, int] = (37, 29)) -> Image.Image:
-    rng = np.random.default_rng([size[0], len(mode)])
-    coarse = Image.fromarray(rng.integers(0, 256, (5, 6, 4), dtype=np.uint8), "RGBA" if mode in {"RGBA", "LA"} else None)
-    image = (coarse if mode in {"RGBA", "LA"} else coarse.convert("RGB")).resize(size, Image.Resampling.BICUBIC)
-    return (
-        image.convert("L").convert("I").point(lambda level: level * 257).convert("I;16")
-        if mode == "I;16"
-        else image.convert(mode)
-    )
-
-
-def encode(image: Image.Image, file_format: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
-
-
-def _sound() -> dict[str, bytes]:
-    """A sound file of each kind."""
-
-    def several() -> dict[str, Any]:
-        return {"save_all": True, "append_images": [picture("RGB").rotate(90)]}
-
-    files = {f"png {mode}": encode(picture(mode), "PNG") for mode in ("RGB", "RGBA", "L", "LA", "P", "1", "I;16")}
-    files |= {f"jpeg {mode}": encode(picture(mode), "JPEG") for mode in ("RGB", "L", "CMYK")}
-    files |= {f"tiff {mode}": encode(picture(mode), "TIFF") for mode in ("RGB", "RGBA", "L", "1", "CMYK", "I;16")}
-    files |= {f"bmp {mode}": encode(picture(mode), "BMP") for mode in ("RGB", "L", "1", "P")}
-    codecs = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
-    files |= {f"tiff {codec}": encode(picture(), "TIFF", compression=codec) for codec in codecs}
-    files |= {
-        "png interlaced palette": encode(picture("P"), "PNG", transparency=3),
-        "apng": encode(picture(), "PNG", **several()),
-        "jpeg progressive": encode(picture(), "JPEG", progressive=True, subsampling=0),
-        "mpo": encode(picture(), "MPO", **several()),
-        "webp": encode(picture(), "WEBP"),
-        "webp alpha": encode(picture("RGBA"), "WEBP", lossless=True),
-        "webp animated": encode(picture(), "WEBP", **several()),
-        "gif": encode(picture(), "GIF"),
-        "gif animated": encode(picture(), "GIF", **several()),
-        "tiff pages": encode(picture(), "TIFF", **several()),
-        "avif": encode(picture(), "AVIF"),
-        "avif alpha": encode(picture("RGBA"), "AVIF"),
-    }
-    return files
-
-
-Damage = Callable[[bytes, random.Random], bytes]
-
-
-def _flip(content: bytes, rng: random.Random, first: int, last: int, times: int) -> bytes:
-    changed = bytearray(content)
-    for _ in range(times):
-        changed[rng.randrange(first, min(last, len(changed)))] ^= 1 << rng.randrange(8)
-    return bytes(changed)
-
-
-def _swap(content: bytes, rng: random.Random) -> bytes:
-    a, b, c = sorted(rng.randrange(len(content)) for _ in range(3))
-    return content[:a] + content[b:c] + content[a:b] + content[c:]
-
-
-def _blank(content: bytes, rng: random.Random) -> bytes:
-    at = rng.randrange(len(content))
-    length = rng.randrange(1, 64)
-    return content[:at] + bytes(length) + content[at + length :]
-
-
-DAMAGE: dict[str, Damage] = {
-    "one bit": lambda content, rng: _flip(content, rng, 0, len(content), 1),
-    "bits": lambda content, rng: _flip(content, rng, 0, len(content), rng.randrange(2, 40)),
-    "bits of the header": lambda content, rng: _flip(content, rng, 4, 64, rng.randrange(1, 6)),
-    "truncated": lambda content, rng: content[: rng.randrange(len(content))],
-    "parts exchanged": _swap,
-    "zeros": _blank,
-    "bytes inserted": lambda content, rng: content[: (at := rng.randrange(len(content)))] + rng.randbytes(9) + content[at:],
-    "another's beginning": lambda content, rng: rng.choice(list(SOUND.values()))[: rng.randrange(4, 200)] + content[32:],
-}
-
-
-def chunk(kind: bytes, body: bytes, *, sound: bool = True) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ (not sound))
-
-
-def _png_with(*chunks: bytes, at_end: bool = False) -> bytes:
-    content = SOUND["png RGB"]
-    at = len(content) - 12 if at_end else 33
-    return content[:at] + b"".join(chunks) + content[at:]
-
-
-def _jpeg_with(marker: int, body: bytes) -> bytes:
-    content = SOUND["jpeg RGB"]
-    return content[:2] + bytes([0xFF, marker]) + struct.pack(">H", len(body) + 2) + body + content[2:]
-
-
-def _webp_with(*chunks: tuple[bytes, bytes], flags: int) -> bytes:
-    plain = encode(picture(), "WEBP")
-    canvas = b"VP8X" + struct.pack("<I", 10) + bytes([flags, 0, 0, 0]) + b"\x24\0\0\x1c\0\0"
-    rest = b"".join(name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2) for name, body in chunks)
-    body = b"WEBP" + canvas + plain[12:] + rest
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def _gif_with(extension: bytes) -> bytes:
-    content = SOUND["gif"]
-    at = 13 + (3 << (content[10] & 7) + 1)
-    return content[:at] + extension + content[at:]
-
-
-def _blocks(data: bytes) -> bytes:
-    return b"".join(bytes([len(data[at : at + 255])]) + data[at : at + 255] for at in range(0, len(data), 255)) + b"\0"
-
-
-def _tiff_with(tag: int, kind: int, count: int, value: int) -> bytes:
-    """A grey TIFF with one more tag."""
-    plain = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: 64}
-    return _tiff([*((known, 4, 1, number) for known, number in plain.items()), (tag, kind, count, value)])
-
-
-def _tiff(rows: list[tuple[int, int, int, int]]) -> bytes:
-    """64 bytes of pixels, and these tags: number, kind, count and value."""
-    entries = b"".join(struct.pack("<HHII", *row) for row in sorted(rows))
-    return b"II*\0" + struct.pack("<I", 72) + bytes(range(64)) + struct.pack("<H", len(rows)) + entries + bytes(4)
-
-
-SOUND = _sound()
-
-
 def _metadata(rng: random.Random) -> dict[str, Trial]:
     """Sound pixels among damaged, large or odd metadata."""
     noise, zipped = rng.randbytes(1_500_000), zlib.compress(b"node" * 500_000)
     bad_exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x09" + rng.randbytes(40)
     of = {name: np.array(read_image("x", content=content)) for name, content in SOUND.items()}
     found = {
-        f"png {name}": (_png_with(*chunks), of["png RGB"])
+        f"png {name}": (png_with(*chunks), of["png RGB"])
         for name, chunks in {
             "zTXt": [chunk(b"zTXt", b"workflow\0\0" + zipped)],
             "iTXt": [chunk(b"iTXt", b"workflow\0\1\0\0\0" + zipped)],
@@ -187,9 +73,9 @@ def _metadata(rng: random.Random) -> dict[str, Trial]:
             },
         }.items()
     }
-    found["png text behind the pixels"] = _png_with(chunk(b"zTXt", b"workflow\0\0" + zipped), at_end=True), of["png RGB"]
+    found["png text behind the pixels"] = png_with(chunk(b"zTXt", b"workflow\0\0" + zipped), at_end=True), of["png RGB"]
     for marker in (*range(0xE0, 0xF0), 0xFE):
-        found[f"jpeg {marker:X}"] = _jpeg_with(marker, rng.randbytes(rng.choice((0, 3, 50, 60_000)))), of["jpeg RGB"]
+        found[f"jpeg {marker:X}"] = jpeg_with(marker, rng.randbytes(rng.choice((0, 3, 50, 60_000)))), of["jpeg RGB"]
     for name, body in {
         "JFIF": b"JFIF\0",
         "ICC": b"ICC_PROFILE\0",
@@ -197,20 +83,20 @@ def _metadata(rng: random.Random) -> dict[str, Trial]:
         "Photoshop": b"Photoshop 3.0\x008BIM\4\4",
     }.items():
         marker = {"JFIF": 0xE0, "ICC": 0xE2, "Adobe": 0xEE, "Photoshop": 0xED}[name]
-        found[f"jpeg {name} cut"] = _jpeg_with(marker, body), of["jpeg RGB"]
-    found["jpeg EXIF"] = _jpeg_with(0xE1, bad_exif), of["jpeg RGB"]
+        found[f"jpeg {name} cut"] = jpeg_with(marker, body), of["jpeg RGB"]
+    found["jpeg EXIF"] = jpeg_with(0xE1, bad_exif), of["jpeg RGB"]
     for name, flag in {b"ICCP": 0x20, b"EXIF": 8, b"XMP ": 4}.items():
-        body = _webp_with((name, rng.randbytes(99)), flags=flag)
+        body = webp_with((name, rng.randbytes(99)), flags=flag)
         found |= {f"webp {name!r}": (body, of["webp"]), f"webp {name!r} cut": (body[:-50], of["webp"])}
-    found["webp flags of what is not there"] = _webp_with(flags=0x2C), of["webp"]
-    found["webp unknown chunk"] = _webp_with((b"abcd", noise[:1001]), flags=0), of["webp"]
-    found["gif comment"] = _gif_with(b"!\xfe" + _blocks(noise * 6)), of["gif"]
-    found["gif application"] = _gif_with(b"!\xff" + _blocks(b"XMP DataXMP" + noise)), of["gif"]
+    found["webp flags of what is not there"] = webp_with(flags=0x2C), of["webp"]
+    found["webp unknown chunk"] = webp_with((b"abcd", noise[:1001]), flags=0), of["webp"]
+    found["gif comment"] = gif_with(b"!\xfe" + blocks(noise * 6)), of["gif"]
+    found["gif application"] = gif_with(b"!\xff" + blocks(b"XMP DataXMP" + noise)), of["gif"]
     grey = np.repeat(np.arange(64, dtype=np.uint8).reshape(8, 8, 1), 3, axis=2)
     for tag in (270, 282, 305, 306, 700, 33723, 34377, 34665, 34675, 37724, 65000):
         for kind in (2, 5, 7):
             found[f"tiff tag {tag} of kind {kind}"] = (
-                _tiff_with(tag, kind, rng.choice((1, 50, 10**6, 2**31)), rng.getrandbits(31)),
+                tiff_with(tag, kind, rng.choice((1, 50, 10**6, 2**31)), rng.getrandbits(31)),
                 grey,
             )
     exif = Image.Exif()
@@ -243,10 +129,10 @@ def _bombs(rng: random.Random) -> dict[str, Trial]:
         "png, a wrong checksum of its pixels": png[:-14] + bytes([png[-14] ^ 1]) + png[-13:],
         "png without its palette": bilevel_without_palette + chunk(b"IEND", b""),
         "gif bomb": gif[:6] + b"\xff\xff\xff\xff" + gif[10:],
-        "webp bomb": _webp_with(flags=0).replace(b"\x24\0\0\x1c\0\0", b"\xff\x3f\0\xff\x3f\0"),
-        "tiff of a tile": _tiff([(tag, 4, 1, value) for tag, value in tile.items()]),
+        "webp bomb": webp_with(flags=0).replace(b"\x24\0\0\x1c\0\0", b"\xff\x3f\0\xff\x3f\0"),
+        "tiff of a tile": tiff([(tag, 4, 1, value) for tag, value in tile.items()]),
         "fax": fax,
-        "fax, damaged": _flip(fax, rng, 100, len(fax), 3),
+        "fax, damaged": flip(fax, rng, 100, len(fax), 3),
         "empty": b"",
         "text": b"a picture of a castle",
         "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n",
