@@ -55,6 +55,10 @@ def without_metadata(kind: str, content: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(whole) - 8) + whole[8:] if kind == "WEBP" else whole
 
 
+def _differ(name: bytes, other: bytes) -> int:
+    return sum(one != two for one, two in zip(name, other, strict=True))
+
+
 def _png(content: bytes) -> Iterator[bytes]:
     """Critical chunks (their names begin with a capital letter), transparency, and EXIF where it is sound."""
     yield content[:8]
@@ -62,8 +66,8 @@ def _png(content: bytes) -> Iterator[bytes]:
     while len(content) >= at + 8:
         length, name = struct.unpack_from(">I4s", content, at)
         end = at + 12 + length
-        # a name with one wrong letter may be that of transparency
-        counts = name[0] < ord("a") or sum(one != other for one, other in zip(name, b"tRNS", strict=True)) < 2
+        # a name with one wrong letter may be that of colours or transparency
+        counts = name[0] < ord("a") or any(_differ(name, needed) < 2 for needed in (b"PLTE", b"tRNS"))
         sound = zlib.crc32(memoryview(content)[at + 4 : end - 4]).to_bytes(4) == content[end - 4 : end]
         if counts and not sound and end <= len(content):
             raise ValueError(f"wrong checksum of a chunk {name.decode('ascii', 'replace')}")
