@@ -8,9 +8,10 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
-from artclf.cli.console import Commands, To, command_line
+from artclf.cli.console import Commands, MaxPixels, To, command_line
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
+from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, printable
 from artclf.runtime import quick_imports
 
@@ -44,6 +45,7 @@ def predict(
     run: Run,
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     precision: Precision = "auto",
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> int:
     """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
 
@@ -53,7 +55,7 @@ def predict(
     with quick_imports():
         from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
     unread = 0
-    with closing(predict_images(run, images, precision)) as predictions:
+    with closing(predict_images(run, images, precision, max_pixels=max_pixels)) as predictions:
         for found in predictions:
             if found.reason:
                 unread += 1
@@ -73,6 +75,7 @@ def calibrate(
         Literal["auto", "temperature", "platt", "isotonic", "none"], typer.Option(help="auto: the best in cross-validation.")
     ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print it alone: save nothing.")] = False,
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> int:
     """Fit a model's probabilities and verdicts anew to about a hundred labelled images, and save them with it.
 
@@ -82,7 +85,7 @@ def calibrate(
         from artclf.inference.calibrate import calibrate as fit  # noqa: PLC0415 (loads torch)
         from artclf.report.render import lines  # noqa: PLC0415 (loads jinja2)
     rates = {"false_positive_rate": false_positive_rate, "false_negative_rate": false_negative_rate}
-    new = fit(run, images, method=method, **rates)
+    new = fit(run, images, max_pixels=max_pixels, method=method, **rates)
     for path, reason in new.found["unreadable"].items():
         typer.echo(f"error: {path}: {reason}", err=True)
     for line in lines("calibration.txt", found=new.found, rule=new.rule):
@@ -114,6 +117,7 @@ def evaluate(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of noise.")] = 0,
     precision: Precision = "auto",
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> int:
     """Test a finished model on images, and write a report.
 
@@ -124,7 +128,7 @@ def evaluate(
     with quick_imports():
         from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
         from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
-    options = EvaluateOptions(robustness, sample or SAMPLE, reencoded, seed, precision, command_line())
+    options = EvaluateOptions(robustness, sample or SAMPLE, reencoded, seed, precision, command_line(), max_pixels)
     return evaluate_model(run, data, to, split, options)
 
 

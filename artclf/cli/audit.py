@@ -6,6 +6,7 @@ from artclf.cli.arguments import DEMO, name_of, output_folder, read_images, requ
 from artclf.cli.console import command_line, name_unreadable
 from artclf.data.canonical import Canonical
 from artclf.data.facts import DEFAULT_SAMPLE, survey_files
+from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
 from artclf.errors import ArtclfError
 from artclf.inference.audit import audit_survey
@@ -17,7 +18,15 @@ SIZE, DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical images
 
 
 def audit_data(
-    what: str, to: Path | None, *, json: Path | None, sample: int | None, read_all: bool, seed: int, quick: bool
+    what: str,
+    to: Path | None,
+    *,
+    json: Path | None,
+    sample: int | None,
+    read_all: bool,
+    seed: int,
+    quick: bool,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> int:
     """Audit a data set, print what was found, and write the page; return how many files can't be read."""
     if read_all and sample is not None:
@@ -27,29 +36,25 @@ def audit_data(
     if json is not None:
         require_writable(json)
     manifest, number = read_images(what), None if read_all else sample or DEFAULT_SAMPLE
-    with output_folder(to, "audit", name=name_of(what)) as folder:
-        return _audit(folder, what, manifest, json, number, seed, quick=quick)
-
-
-def _audit(
-    folder: Path, what: str, manifest: Manifest, json: Path | None, number: int | None, seed: int, *, quick: bool
-) -> int:
     name = name_of(what)
-    canonical = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
-    survey = survey_files(manifest, sample=number, seed=seed, canonical=canonical)
-    (folder / AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
-    found = None if quick else audit_survey(survey, seed)
-    if found is not None:
-        for file in filter(None, (folder / AUDIT_FILE, json)):
-            write_text(file, as_json(found))
-    page, survey, warning = write_dataset(folder, survey, name=name, seed=seed, demo=what == DEMO, command=command_line())
-    terminal = screen()
-    title, _, *read = describe(survey, seed)
-    terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
-    lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
-    for line in [*read, *lines, f"page: {page}"]:
-        terminal.print(line)
-    return name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
+    with output_folder(to, "audit", name=name) as folder:
+        canonical = None if quick else Canonical.for_size(DEMO_SIZE if what == DEMO else SIZE)
+        survey = survey_files(manifest, sample=number, seed=seed, canonical=canonical, max_pixels=max_pixels)
+        (folder / AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
+        found = None if quick else audit_survey(survey, seed)
+        if found is not None:
+            for file in filter(None, (folder / AUDIT_FILE, json)):
+                write_text(file, as_json(found))
+        page, survey, warning = write_dataset(
+            folder, survey, name=name, seed=seed, demo=what == DEMO, command=command_line(), max_pixels=max_pixels
+        )
+        terminal = screen()
+        title, _, *read = describe(survey, seed)
+        terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
+        lines = [warning] if found is None else [describe_audit_method(found), *describe_audit(found)]
+        for line in [*read, *lines, f"page: {page}"]:
+            terminal.print(line)
+        return name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
 
 
 def _counts(manifest: Manifest) -> list[tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from artclf.data.files import MOST_PIXELS
 from artclf.errors import boundary
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 MOST_LINES = 20  # unreadable files named in the terminal
 
+MaxPixels = Annotated[
+    int, typer.Option(min=1, max=MOST_PIXELS, help="An image with more is refused; a large JPEG is decoded smaller instead.")
+]
 To = Annotated[Path | None, typer.Option(file_okay=False, help="The folder to write to.", show_default="one in outputs/")]
 
 

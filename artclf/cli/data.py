@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from artclf.cli.console import To, name_unreadable
+from artclf.cli.console import MaxPixels, To, name_unreadable
+from artclf.data.files import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from artclf.data.sources.artbench_download import Verification
@@ -98,6 +99,7 @@ def audit(
     sample: Sample = None,
     seed: Seed = 0,
     quick: Annotated[bool, typer.Option("--quick", help="Read the files' headers alone: decode and audit nothing.")] = False,
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> int:
     """Show what a data set holds and what a classifier could cheat with: file facts, overall looks, duplicates; write a page.
 
@@ -105,10 +107,17 @@ def audit(
     """
     from artclf.cli.audit import audit_data  # noqa: PLC0415 (loads scikit-learn and matplotlib)
 
-    return audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed, quick=quick)
+    return audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed, quick=quick, max_pixels=max_pixels)
 
 
 @app.command()
-def show(what: What, to: To = None, read_all: Everything = False, sample: Sample = None, seed: Seed = 0) -> int:
+def show(
+    what: What,
+    to: To = None,
+    read_all: Everything = False,
+    sample: Sample = None,
+    seed: Seed = 0,
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
+) -> int:
     """The same as artclf audit --quick: what a data set holds, by the files' headers alone."""
-    return audit(what, to=to, read_all=read_all, sample=sample, seed=seed, quick=True)
+    return audit(what, to=to, read_all=read_all, sample=sample, seed=seed, quick=True, max_pixels=max_pixels)

@@ -74,7 +74,7 @@ class DataConfig(Section):
     test_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
     split_seed: Seed
     max_rejected: Probability
-    max_pixels: Annotated[int, Field(ge=1, le=89_478_485)]  # Pillow's own limit
+    max_pixels: Annotated[int, Field(ge=1, le=2**32)]
     canonical: bool = False
     canonical_side: Annotated[int, Field(ge=16, le=2048)] | None = None
     canonical_quality: Quality = CANONICAL_QUALITY

@@ -19,7 +19,8 @@ from PIL.TiffImagePlugin import TiffImageFile
 from scipy.fft import dctn
 
 from artclf.data.canonical import Canonical
-from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, open_image, read_bytes, read_image
+from artclf.data.files import file_content
+from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, decoded_image, open_image
 from artclf.data.jpeg import estimate_quality, name_tables, subsampling
 from artclf.data.manifest import COLUMNS, Manifest
 from artclf.data.sampling import draw_sample
@@ -46,7 +47,7 @@ class FileFacts:
 
     width: int  # in pixels, before EXIF turns the image (a TIFF: after)
     height: int
-    format: str  # of the content, whatever the file's name: "JPEG", "PNG", "WEBP", "GIF", "BMP" or "TIFF"
+    format: str  # of the content, whatever the file's name: "JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP" or "TIFF"
     mode: str  # Pillow's name for the kind of pixels stored, such as "RGB", "L" (grey), "P" (palette) or "CMYK"
     bytes: int
     jpeg_quality: int | None = None  # 1 to 100 on libjpeg's scale
@@ -80,8 +81,7 @@ def read_facts(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Fil
         UnreadableImage: as `artclf.data.images.open_image`.
     """
     with open_image(path, max_pixels=max_pixels) as image:
-        assert image.fp is not None  # open until the `with` ends
-        size = os.fstat(image.fp.fileno()).st_size
+        size = os.stat(path).st_size  # noqa: PTH116 (a Path's own is slower)
         facts = (image.width, image.height, image.format or "", image.mode, size)
         exif = Tag.ExifOffset in image.tag_v2 if isinstance(image, TiffImageFile) else "exif" in image.info
         if not isinstance(image, JpegImageFile):
@@ -175,7 +175,9 @@ def survey_files(
 
 def _measure_file(file: Path, max_pixels: int, canonical: Canonical) -> dict[str, Any]:
     """Hashes and statistics of a decoded image."""
-    content = read_bytes(file)
-    image = read_image(file, max_pixels=max_pixels, content=content)
-    found = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
-    return found | {_CANONICAL + name: value for name, value in measure(canonical(image)).items()}
+    with (
+        file_content(file, max_pixels=max_pixels) as content,
+        decoded_image(file, max_pixels=max_pixels, content=content) as image,
+    ):
+        found = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
+        return found | {_CANONICAL + name: value for name, value in measure(canonical(image)).items()}

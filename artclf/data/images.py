@@ -1,6 +1,6 @@
 """Read any image file as RGB pixels, or refuse it with a reason.
 
-Only Pillow's decoders for the six formats below ever run, chosen by the file's first bytes: its name is not trusted.
+Only Pillow's decoders for the seven formats below ever run, chosen by the file's first bytes: its name is not trusted.
 All functions are thread-safe: none changes a global setting while it runs.
 There is no colour management: pixels are the stored values, whatever ICC profile comes with them.
 """
@@ -8,12 +8,13 @@ There is no colour management: pixels are the stored values, whatever ICC profil
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
+from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base as Tag
 from PIL.GifImagePlugin import GifImageFile
@@ -22,9 +23,12 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from artclf.errors import ArtclfError
+from artclf.data.budget import PixelBudget
+from artclf.data.files import DEFAULT_MAX_PIXELS, FORMATS, MOST_PIXELS, UnreadableImage, file_content, open_file, refusing
+from artclf.data.metadata import without_metadata
 
-DEFAULT_MAX_PIXELS = 89_478_485  # Pillow's own limit: 256 MiB as 8-bit RGB
+__all__ = ["DEFAULT_MAX_PIXELS", "UnreadableImage", "decoded_image", "open_image", "read_image", "reencode"]
+
 
 # `Image.open` is not used: it warns about large images before their size can be checked, and it opens a phone's JPEG as an
 # MPO, whose index may be damaged while its first image is fine.
@@ -35,7 +39,14 @@ _DECODERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (rb"GIF8[79]a", GifImageFile),
     (rb"BM", BmpImageFile),
     (rb"II[*+]\0|MM\0[*+]", TiffImageFile),
+    (rb".{4}ftyp(....){0,12}avi[fs]", AvifImageFile),
 )
+_START = 64  # bytes of a file that these are looked for in
+_HEADER = 2**18  # bytes of a file that mostly hold its header
+_LARGE_IMAGE = 2**24  # pixels
+_FAX = {2, 3, 4, 32771}  # compressions of TIFF, of ITU-T T.4 and T.6
+
+_IN_FLIGHT = PixelBudget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
 
 _TRANSPOSE: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -47,26 +58,12 @@ _TRANSPOSE: dict[object, Image.Transpose] = {
     8: Image.Transpose.ROTATE_90,
 }  # by EXIF orientation (tag 0x0112): how the stored image is turned upright
 
+# Sizes are checked here, against the caller's limit; Pillow's own is one for the whole process, and also holds for crops.
+Image.MAX_IMAGE_PIXELS = None
+
 # Damaged metadata does not make an image unreadable, and Pillow's warnings name no file. Set once, at import:
 # `warnings.catch_warnings` around each call is not thread-safe.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(Png|Tiff)ImagePlugin")
-
-
-class UnreadableImage(ArtclfError):  # noqa: N818  the name says what it is about
-    """A file that gives no image: its `path`, and a short `reason` such as ``empty file``."""
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)  # both, so that it survives pickling on its way out of a worker process
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-    @classmethod
-    def of(cls, path: Path, error: OSError) -> Self:
-        """For an error of the file system."""
-        return cls(path, (error.strerror or str(error)).lower())
 
 
 def read_image(
@@ -77,82 +74,163 @@ def read_image(
     shorter_side: int | None = None,
     interpolation: str = "bilinear",
 ) -> Image.Image:
-    """Read the first frame of an image file as RGB, upright.
+    """Read an image as `decoded_image` does, whose arguments and errors these are."""
+    options = {"shorter_side": shorter_side, "interpolation": interpolation}
+    with decoded_image(path, max_pixels=max_pixels, content=content, **options) as image:  # type: ignore[arg-type]
+        return image
 
+
+@contextmanager
+def decoded_image(
+    path: Path | str,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    content: bytes | None = None,
+    shorter_side: int | None = None,
+    interpolation: str = "bilinear",
+) -> Iterator[Image.Image]:
+    """Decode the first frame of an image file as RGB, upright, for as long as the `with` lasts.
+
+    The images that threads decode and use in this way have no more than 89 million pixels together; a larger one is alone.
     Transparency is laid on white. Grey of 16 bits is scaled to 0-255; other grey of more than 8 bits is refused. A truncated
     file is refused too; damage that libjpeg repairs silently is not noticed.
 
     Args:
-        path: a JPEG, PNG, WebP, GIF, BMP or TIFF file, whatever its suffix.
-        max_pixels: width times height above which a file is refused before it is decoded.
+        path: a regular file of one of FORMATS, whatever its suffix.
+        max_pixels: width times height above which a file is refused before it is decoded. A larger JPEG that is not
+            progressive is decoded at 1/2, 1/4 or 1/8 of its size, if it then has no more.
         content: the file's bytes, if the caller has them already.
         shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many is
-            decoded smaller and returned at exactly this size; any other image is returned at full size.
-        interpolation: "bilinear" or "bicubic", for scaling such a JPEG.
+            decoded smaller and returned at exactly this size, and so is any image of more than 16 million pixels, which
+            would take three times the memory otherwise; any other image is returned at full size.
+        interpolation: "bilinear" or "bicubic", for scaling it.
 
     Raises:
-        UnreadableImage: there is no such file, or it is of another format, damaged, truncated or too large.
+        UnreadableImage: there is no such file, or it is of another format, damaged, truncated or too large; or the memory
+            does not suffice for it, or for what is done with it inside the `with`.
     """
+    path = Path(path)
+    with file_content(path, max_pixels=max_pixels) if content is None else nullcontext(content) as data:
+        opened = _opened(path, data, max_pixels)
+        with refusing(path, opened.format):
+            whole, reduction = opened.width * opened.height, _reduction(opened, max_pixels)
+            if reduction > 1 and len(data) < whole / 256:  # two bits for each block of 8 x 8
+                raise OSError("image file is truncated")
+            size, box = _draft(opened, shorter_side, reduction)
+        kind, pixels = opened.format, whole if "progressive" in opened.info else opened.width * opened.height
+        with _IN_FLIGHT.hold(pixels):
+            with refusing(path, kind):
+                image, transpose = _decode(opened), _transpose(opened)
+                del opened  # frees its pixels, if they had to be converted
+                if size is not None:
+                    image = image.resize(size, Image.Resampling[interpolation.upper()], box=box)
+                if transpose is not None:
+                    image = image.transpose(transpose)
+                image.info = {}  # its EXIF orientation, for one, is no longer true
+            try:
+                yield image
+            except MemoryError as error:
+                raise UnreadableImage(path, "not enough memory for this image") from error
+
+
+Box = tuple[float, float, float, float]
+
+
+def _draft(opened: ImageFile.ImageFile, shorter_side: int | None, reduction: int) -> tuple[tuple[int, int] | None, Box | None]:
+    """Prepare a JPEG to be decoded smaller. Returns the size to scale a decoded image to, if any, and the box that holds it."""
+    (width, height), shorter = opened.size, min(opened.size)
+    jpeg = isinstance(opened, JpegImageFile)
     size = box = None
-    with open_image(path, max_pixels=max_pixels, content=content) as opened:
-        if isinstance(opened, TiffImageFile):
-            _require_every_strip(opened)
-        shorter = min(opened.size)
-        if isinstance(opened, JpegImageFile) and shorter_side and shorter >= 4 * shorter_side:
-            # the longer side is rounded down as torchvision's resize does
-            size = shorter_side * opened.width // shorter, shorter_side * opened.height // shorter
-            # at 1/2, 1/4 or 1/8, with at least twice the shorter side left (Pillow's `reducing_gap`). The box holds the image:
-            # 1001 pixels, halved, are 500.5 of 501 decoded ones.
-            _, box = opened.draft(None, (2 * shorter_side, 2 * shorter_side)) or (None, None)
-        opened.load()
-        transpose = _transpose(opened)
-        image = _as_rgb(opened)
-        if size is not None:
-            image = image.resize(size, Image.Resampling[interpolation.upper()], box=box)
-        if transpose is not None:
-            image = image.transpose(transpose)
-    image.info = {}  # its EXIF orientation, for one, is no longer true
-    return image
+    if shorter_side and shorter >= 4 * shorter_side and (jpeg or width * height > _LARGE_IMAGE):
+        # the longer side is rounded down as torchvision's resize does
+        size = shorter_side * width // shorter, shorter_side * height // shorter
+    if isinstance(opened, JpegImageFile) and (size or reduction > 1):
+        # at 1/2, 1/4 or 1/8, with at least twice the shorter side left (Pillow's `reducing_gap`). The box holds the image:
+        # 1001 pixels, halved, are 500.5 of 501 decoded ones.
+        least = 2 * min(size) if size else shorter
+        _, box = opened.draft(None, (min(least, width // reduction), min(least, height // reduction))) or (None, None)
+    return size, box
+
+
+def _decode(opened: ImageFile.ImageFile) -> Image.Image:
+    if isinstance(opened, TiffImageFile):
+        _check_tiff(opened)
+    opened.load()
+    return _as_rgb(opened)
 
 
 @contextmanager
-def open_image(
-    path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS, content: bytes | None = None
-) -> Iterator[ImageFile.ImageFile]:
-    """Open an image and read its header only. Decoding errors inside the `with` become `UnreadableImage` too.
+def open_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
+    """Open an image and read its header only. Errors inside the `with` become `UnreadableImage` too.
 
-    The arguments and errors are those of `read_image`.
+    The arguments and errors are those of `decoded_image`.
     """
     path = Path(path)
-    try:
-        file: IO[bytes] = path.open("rb") if content is None else BytesIO(content)
-    except OSError as error:
-        raise UnreadableImage.of(path, error) from error
-    with file:
-        decoder = _decoder_for(path, file.read(16))
-        file.seek(0)
+    with ExitStack() as stack:
+        file = stack.enter_context(open_file(path, max_pixels=max_pixels))
+        with refusing(path, "file"):
+            start = file.read(_HEADER)
+            file.seek(0)
+            decoder = _decoder_for(path, start)
         try:
-            # Without the file's name: with it, Pillow maps raw pixels into memory, and a file truncated by another
-            # process would then kill this one.
-            image: ImageFile.ImageFile = decoder(file, "")
-            if image.width * image.height > max_pixels:
-                raise UnreadableImage(path, f"{image.width}x{image.height} pixels is over the limit of {max_pixels:,}")
-            yield image
+            image = _opened(path, start, max_pixels, file if decoder is TiffImageFile else None)
         except UnreadableImage:
-            raise
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            # Pillow itself checks a WebP's canvas and a GIF frame larger than its screen.
-            raise UnreadableImage(path, f"over the limit of {max_pixels:,} pixels") from error
-        except Exception as error:  # Pillow's decoders raise nearly anything on a damaged file
-            raise UnreadableImage(path, _reason(decoder.format, error)) from error
+            image = _opened(path, stack.enter_context(file_content(path, max_pixels=max_pixels)), max_pixels)
+        with refusing(path, decoder.format):
+            yield image
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a whole file. Raises UnreadableImage where the file system refuses."""
+def _opened(path: Path, content: bytes, max_pixels: int, file: IO[bytes] | None = None) -> ImageFile.ImageFile:
+    """An image of these bytes, or of a file that begins with them, whose header was read and whose size is within the limit."""
+    decoder = _decoder_for(path, content)
+    kind = decoder.format or ""
+    with refusing(path, kind):
+        if decoder is AvifImageFile:
+            image = _open_avif(content)
+        else:
+            image = decoder(file or BytesIO(without_metadata(kind, content)), "")
+        _check_size(path, image, max_pixels)
+        return image
+
+
+def _open_avif(content: bytes) -> ImageFile.ImageFile:
+    if not features.check("avif"):
+        raise OSError("this Pillow has no decoder for it; type pip install --upgrade pillow")
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UnreadableImage.of(path, error) from error
+        return AvifImageFile(BytesIO(content), "")
+    except Exception:
+        if b"Exif" not in content:
+            raise
+        return AvifImageFile(BytesIO(content.replace(b"Exif", b"none")), "")  # Pillow refuses damaged EXIF
+
+
+def _reduction(image: ImageFile.ImageFile, max_pixels: int) -> int:
+    """By how much each side is divided in decoding, so that the image is within the limit: 1, for a JPEG up to 8."""
+    # all coefficients of a progressive one are held, however small it is decoded
+    most = 8 if isinstance(image, JpegImageFile) and "progressive" not in image.info else 1
+    needed = (step for step in (1, 2, 4, 8) if image.width * image.height <= max_pixels * step**2)
+    return min(next(needed, most), most)
+
+
+def _pixels(image: ImageFile.ImageFile, max_pixels: int) -> int:
+    """How many pixels of an opened image will be decoded at most."""
+    return image.width * image.height // _reduction(image, max_pixels) ** 2
+
+
+def _check_size(path: Path, image: ImageFile.ImageFile, max_pixels: int) -> None:
+    width, height = image.size
+    pixels = _pixels(image, max_pixels)
+    if isinstance(image, TiffImageFile) and Tag.StripOffsets not in image.tag_v2:  # a tile may be larger than the image
+        width, height = max(width, image.tag_v2.get(Tag.TileWidth, 0)), max(height, image.tag_v2.get(Tag.TileLength, 0))
+        pixels = width * height
+    if pixels > max_pixels:
+        raise UnreadableImage(path, f"{width}x{height} pixels is over the limit of {max_pixels:,}{_remedy(width * height)}")
+
+
+def _remedy(pixels: int) -> str:
+    if pixels > MOST_PIXELS:
+        return ""
+    return f"; data.max_pixels={pixels} in training, or --max-pixels {pixels}, reads it"
 
 
 def reencode(image: Image.Image, kind: str, **options: int | str) -> Image.Image:
@@ -171,22 +249,15 @@ def _decoder_for(path: Path, start: bytes) -> type[ImageFile.ImageFile]:
     if not start:
         raise UnreadableImage(path, "empty file")
     for signature, decoder in _DECODERS:
-        if re.match(signature, start, re.DOTALL):
+        if re.match(signature, start[:_START], re.DOTALL):
             return decoder
-    raise UnreadableImage(path, "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)")
+    raise UnreadableImage(path, f"not an image artclf can read ({FORMATS})")
 
 
-def _reason(name: str | None, error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return f"not enough memory for this {name}"
-    damaged = f"damaged, incomplete or unsupported {name}"
-    if type(error) in {OSError, SyntaxError, ValueError}:  # other messages are about Pillow's code, not about the file
-        return f"{damaged}: {' '.join(str(error).split())}"
-    return damaged
-
-
-def _require_every_strip(image: TiffImageFile) -> None:
-    """Refuse a TIFF that lists fewer strips or tiles than its size needs: Pillow would leave the rest black."""
+def _check_tiff(image: TiffImageFile) -> None:
+    """Refuse what would be decoded wrongly without an error: missing strips are left black, damaged fax lines are made up."""
+    if image.tag_v2.get(Tag.Compression) in _FAX:
+        raise OSError("its fax compression (CCITT) hides damage; store it as PNG")
     boxes = {tile[1] for tile in image.tile or () if tile[1]}
     covered = sum((right - left) * (lower - upper) for left, upper, right, lower in boxes)
     if covered < image.width * image.height:

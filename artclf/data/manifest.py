@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from artclf.data.files import FORMATS
 from artclf.errors import ArtclfError, is_printable, printable
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Manifest:
         table = pd.DataFrame(good, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
         if table.empty:
             hint = f" (of {len(bad)} files: {BAD_NAME})" if bad else ""
-            allowed = "allowed are JPEG, PNG, WebP, GIF, BMP and TIFF files"
+            allowed = f"allowed are files of these formats: {FORMATS}"
             raise ArtclfError(f"{printable(str(root))}: no images found{hint}; {allowed}")
         unknown = table[~table["label"].isin(LABELS)]
         if len(unknown):

@@ -23,7 +23,7 @@ import torch
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
-from artclf.data.images import read_bytes
+from artclf.data.files import MOST_PIXELS, UnreadableImage, file_content, open_file
 from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
 from artclf.runtime import progress
@@ -31,7 +31,7 @@ from artclf.runtime import progress
 log = logging.getLogger(__name__)
 
 LEDGER = "files.jsonl"
-DECODING = 1  # increase it with each change in what pixels artclf makes of a file
+DECODING = 2  # increase it with each change in what pixels artclf makes of a file
 BATCH = 16  # images that are stored at a time
 SETTLED = 2 * 10**9  # nanoseconds: a file changed less than this ago may change again without its times showing it
 
@@ -160,9 +160,9 @@ def _read_files(
 
     def read(file: Path) -> torch.Tensor:
         stamp = _stamp(file)  # before its content, so that a later change shows
-        content = read_bytes(file)
-        found[file] = stamp, hashlib.sha256(content).digest()
-        return reader.read(file, content)
+        with file_content(file, max_pixels=reader.max_pixels) as content:
+            found[file] = stamp, hashlib.sha256(content).digest()
+            return reader.read(file, content)
 
     batches = read_batches(path_of, read, (3, reader.size, reader.size), batch=BATCH, threads=max(1, threads))
     for batch in progress(batches, "Decoding images", math.ceil(len(paths) / BATCH)):
@@ -178,9 +178,9 @@ def hash_files(files: Sequence[Path]) -> list[str]:
 
     def digest(file: Path) -> str:
         try:
-            with file.open("rb") as content:
+            with open_file(file, max_pixels=MOST_PIXELS) as content:
                 return hashlib.file_digest(content, "sha256").hexdigest()
-        except OSError:  # reading it as an image reports it, with the reason
+        except (OSError, UnreadableImage):  # reading it as an image reports it, with the reason
             return ""
 
     with ThreadPoolExecutor() as pool:

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.data.canonical import Canonical
-from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
+from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,17 @@ class ImageReader:
         canonical form, which is to treat large and small images alike.
 
         Raises:
-            UnreadableImage: as `read_image`.
+            UnreadableImage: as `decoded_image`.
         """
         shorter_side = self.size if self.canonical is None else None
-        image = read_image(
+        with decoded_image(
             path,
             max_pixels=self.max_pixels,
             content=content,
             shorter_side=shorter_side,
             interpolation=self.interpolation,
-        )
-        try:
+        ) as image:
             return self.square(image)
-        except MemoryError as error:
-            raise UnreadableImage(Path(path), "not enough memory for this image") from error
 
     def square(self, image: Image.Image) -> torch.Tensor:
         """Bring a decoded RGB image into the canonical form, if any, and into a square: uint8 [3, S, S], contiguous."""

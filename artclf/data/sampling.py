@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from artclf.data.images import UnreadableImage, read_image
+from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, read_image
 
 
 def draw_sample(table: pd.DataFrame, number: int, seed: int) -> npt.NDArray[np.int64]:
@@ -51,7 +51,7 @@ def sample_test_images(table: pd.DataFrame, sample: int, seed: int) -> pd.DataFr
 
 
 def sample_images(
-    root: Path, rows: pd.DataFrame, *, number: int, side: int, seed: int = 0
+    root: Path, rows: pd.DataFrame, *, number: int, side: int, seed: int = 0, max_pixels: int = DEFAULT_MAX_PIXELS
 ) -> tuple[list[tuple[str, Image.Image]], list[tuple[str, str]]]:
     """Draw and decode at most `number` random images, one of each style in turn.
 
@@ -61,6 +61,7 @@ def sample_images(
         number: how many images; the search also ends after as many that can't be read.
         side: pixels of the longer side, to which larger images are scaled down.
         seed: of the sample.
+        max_pixels: as in `decoded_image`.
 
     Returns:
         Style and image, sorted by style; and path and reason of those that can't be read.
@@ -73,7 +74,7 @@ def sample_images(
         if number in (len(drawn), len(refused)):
             break
         try:
-            image = read_image(root / path)
+            image = read_image(root / path, max_pixels=max_pixels)
         except UnreadableImage as error:
             refused.append((path, error.reason))
         else:

@@ -86,7 +86,9 @@ def assess(
         form = model.canonical or options.canonical or Canonical.for_size(model.image_size)
         write_text(folder / AUDIT_FILE, _audit(manifest, form, options, canonical=model.canonical is not None))
         tested = sample_test_images(predictions, options.images, facts["seed"])
-        metrics["canonical_comparison"] = compare_canonical(model, manifest.root, tested, form, facts["precision"])
+        metrics["canonical_comparison"] = compare_canonical(
+            model, manifest.root, tested, form, facts["precision"], max_pixels=options.max_pixels
+        )
     return metrics
 
 
@@ -101,7 +103,13 @@ def _audit(manifest: Manifest, form: Canonical, options: AssessOptions, *, canon
 
 
 def compare_canonical(
-    model: ArtClassifier, root: Path, predictions: pd.DataFrame, form: Canonical, precision: str
+    model: ArtClassifier,
+    root: Path,
+    predictions: pd.DataFrame,
+    form: Canonical,
+    precision: str,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> dict[str, Any] | None:
     """Score rows of predictions.csv again, in the form that the model was not trained on: as stored, or canonical.
 
@@ -110,7 +118,7 @@ def compare_canonical(
     """
     if predictions.empty:
         return None
-    shown = reader(model, None if model.canonical else form)
+    shown = reader(model, None if model.canonical else form, max_pixels)
     scored, unreadable = score_images(model, root, predictions.rename(columns={"p_ai": "own"}), precision, shown.read)
     for path, reason in unreadable.itertuples(index=False):
         log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.sources import read_any
 from artclf.data.splits import drop_copies
 from artclf.errors import ArtclfError
@@ -18,7 +19,7 @@ from artclf.evaluation.guarantees import check_guarantees
 from artclf.evaluation.intervals import auroc, threshold_interval
 from artclf.evaluation.types import Booleans, Floats
 from artclf.inference.finished_run import find_run, load_model
-from artclf.inference.score import score_images
+from artclf.inference.score import reader, score_images
 from artclf.inference.selection import splits_of
 from artclf.model.checkpoint import write_decision_rule
 from artclf.run_folder import METRICS_FILE, as_json, write_text
@@ -45,7 +46,7 @@ class Recalibration:
         return [self.checkpoint, report]
 
 
-def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
+def calibrate(run: Path, images: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, **options: Any) -> Recalibration:
     """Fit a model's calibration and thresholds to labelled images, with the options of `fit_decision_rule`; save nothing.
 
     Raises:
@@ -57,7 +58,8 @@ def calibrate(run: Path, images: Path, **options: Any) -> Recalibration:
     trained = known == "train"
     model, replaced, precision = load_model(finished, "auto")
     usable = manifest.table[~trained].assign(split="", sha256=hashes[~trained])  # no split is better than another
-    scored, unreadable = score_images(model, manifest.root, usable, precision)
+    read = reader(model, model.canonical, max_pixels).read
+    scored, unreadable = score_images(model, manifest.root, usable, precision, read)
     scored, duplicates = drop_copies(scored)
     unreadable = pd.concat([unreadable, manifest.rejected[["path", "reason"]]])
     is_ai, p_ai = truth(scored)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import SHA256, Manifest
 from artclf.data.rejected import count_rejected, describe_losses
 from artclf.data.sampling import sample_test_images
@@ -39,6 +40,7 @@ class EvaluateOptions:
     seed: int = 0  # of the sample and of random distortions
     precision: str = "auto"  # as in `choose_precision`
     command: str = ""  # the command line, for the report
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,13 @@ def evaluate(
     """
     began = time.perf_counter()
     model, rule, precision = load_model(run, options.precision)
-    tested = _score(selection, model, precision)
+    tested = _score(selection, model, precision, options.max_pixels)
     root, predictions, unreadable = tested.manifest.root, tested.predictions, tested.unreadable
     notes, distorted = list(selection.notes), None
     if options.robustness:
         sample = sample_test_images(predictions, options.sample, options.seed)
-        seed, reencoded = options.seed, options.reencoded
-        distorted, failed = score_distorted(model, root, sample, precision, seed=seed, reencoded=reencoded)
+        how = {"seed": options.seed, "max_pixels": options.max_pixels}
+        distorted, failed = score_distorted(model, root, sample, precision, reencoded=options.reencoded, **how)
         if distorted.empty:
             raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
         for path, reason in failed.itertuples(index=False):
@@ -98,15 +100,16 @@ def evaluate(
         "fallbacks": notes,
     }
     rule = rule or default_rule("its checkpoint")
-    metrics = assess(folder, model, tested.manifest, predictions, rule, facts, AssessOptions())
+    metrics = assess(folder, model, tested.manifest, predictions, rule, facts, AssessOptions(max_pixels=options.max_pixels))
     write_results(folder, metrics, began)
     return metrics, unreadable
 
 
-def _score(selection: Selection, model: ArtClassifier, precision: str) -> _Tested:
+def _score(selection: Selection, model: ArtClassifier, precision: str, max_pixels: int) -> _Tested:
     """Score the selected images, and keep each once. ArtclfError where none is left."""
     root, rows = selection.manifest.root, selection.manifest.table
-    scored, unreadable = score_images(model, root, rows.assign(sha256=selection.hashes), precision)
+    read = reader(model, model.canonical, max_pixels).read
+    scored, unreadable = score_images(model, root, rows.assign(sha256=selection.hashes), precision, read)
     every = pd.concat([rows.merge(unreadable, on="path", how="left"), selection.manifest.rejected], ignore_index=True)
     every = every.fillna({"reason": ""})
     if scored.empty:

@@ -6,10 +6,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.sources.folder import image_files
 from artclf.evaluation.decision import DecisionRule, default_rule
 from artclf.inference.finished_run import find_run, load_model
-from artclf.inference.score import score
+from artclf.inference.score import reader, score
 from artclf.model.classifier import ArtClassifier
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,9 @@ class Prediction:
     reason: str = ""  # why it can't be read
 
 
-def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") -> Generator[Prediction]:
+def predict_images(
+    run: Path, paths: Iterable[Path], precision: str = "auto", *, max_pixels: int = DEFAULT_MAX_PIXELS
+) -> Generator[Prediction]:
     """Predict images with a run's best weights, in the order given; a folder stands for the images below it."""
     finished = find_run(run)
     model, rule, precision = load_model(finished, precision)
@@ -35,15 +38,20 @@ def predict_images(run: Path, paths: Iterable[Path], precision: str = "auto") ->
     for line in rule.shortfalls():
         log.warning("%s", line)
     files = (file for path in paths for file in (image_files(path) if path.is_dir() else [path]))
-    yield from predict_files(model, files, precision, rule)
+    yield from predict_files(model, files, precision, rule, max_pixels=max_pixels)
 
 
 def predict_files(
-    model: ArtClassifier, files: Iterable[Path], precision: str, rule: DecisionRule | None = None
+    model: ArtClassifier,
+    files: Iterable[Path],
+    precision: str,
+    rule: DecisionRule | None = None,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Generator[Prediction]:
     """Predict image files, in the order given, batch by batch. Without a rule the verdict is ai from 0.5 on."""
     rule = rule or default_rule("nothing")
-    with closing(score(model, files, precision)) as batches:
+    with closing(score(model, files, precision, reader(model, model.canonical, max_pixels).read)) as batches:
         for paths, scores, reasons in batches:
             p_ai = scores[:, 0]
             columns = (paths, p_ai.tolist(), rule.calibrator.apply(p_ai).tolist(), rule.verdicts(p_ai), reasons)

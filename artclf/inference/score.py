@@ -10,7 +10,7 @@ import torch
 
 from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
-from artclf.data.images import UnreadableImage, read_image
+from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 from artclf.data.manifest import COLUMNS
 from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
@@ -27,9 +27,9 @@ Read = Callable[[Path], torch.Tensor]
 """File → what the network is shown of it: uint8 [3, S, S], or [V, 3, S, S] for V versions of the image."""
 
 
-def reader(model: ArtClassifier, canonical: Canonical | None) -> ImageReader:
+def reader(model: ArtClassifier, canonical: Canonical | None, max_pixels: int = DEFAULT_MAX_PIXELS) -> ImageReader:
     """How images are read for a model: as they are stored, or in canonical form (its own is `model.canonical`)."""
-    return ImageReader(model.image_size, model.interpolation, canonical=canonical)
+    return ImageReader(model.image_size, model.interpolation, max_pixels, canonical)
 
 
 def score(
@@ -79,7 +79,14 @@ def score_images(
 
 
 def score_distorted(
-    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, *, seed: int, reencoded: bool
+    model: ArtClassifier,
+    root: Path,
+    rows: pd.DataFrame,
+    precision: str,
+    *,
+    seed: int,
+    reencoded: bool,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score the images of a manifest's rows in all versions of `list_versions`; the seed is of random distortions.
 
@@ -92,13 +99,10 @@ def score_distorted(
     sides: dict[str, int] = {}
 
     def read(file: Path) -> torch.Tensor:
-        try:
-            image = read_image(file)
+        with decoded_image(file, max_pixels=max_pixels) as image:
             sides[paths[file]] = min(image.size)
             made = make_versions(image, path=paths[file], seed=seed, reencoded=reencoded)
             return torch.from_numpy(np.stack([show(version).numpy() for version in made]))
-        except MemoryError as error:
-            raise UnreadableImage(file, "not enough memory for the versions of this image") from error
 
     versions = pd.DataFrame(list_versions(reencoded=reencoded))
     p_ai, reasons = _score_all(model, list(paths), precision, read, len(versions))

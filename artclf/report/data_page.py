@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from typing_extensions import TypedDict
 
 from artclf.data.facts import Survey
+from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import COLUMNS
 from artclf.data.rejected import describe_losses
 from artclf.data.sampling import sample_images
@@ -79,7 +80,14 @@ class Audit(TypedDict):
 
 
 def write_dataset(
-    folder: Path, survey: Survey, *, name: str, seed: int, demo: bool = False, command: str = ""
+    folder: Path,
+    survey: Survey,
+    *,
+    name: str,
+    seed: int,
+    demo: bool = False,
+    command: str = "",
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> tuple[Path, Survey, str]:
     """Write dataset.html, figures/, facts.csv and, where there are such files, unreadable.csv.
 
@@ -91,7 +99,7 @@ def write_dataset(
     """
     folder.mkdir(parents=True, exist_ok=True)
     table = survey.manifest.table
-    samples, damaged = _samples(survey, seed)
+    samples, damaged = _samples(survey, seed, max_pixels)
     survey = _with_damaged(survey, damaged)
     figures = {"files": plot_files(survey.facts)} if len(survey.facts) else {}
     survey.facts.to_csv(folder / "facts.csv", index=False)
@@ -130,12 +138,12 @@ def describe(survey: Survey, seed: int) -> list[str]:
     return [*found, *describe_losses(every)]
 
 
-def _samples(survey: Survey, seed: int) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
+def _samples(survey: Survey, seed: int, max_pixels: int) -> tuple[list[dict[str, Any]], list[tuple[str, str]]]:
     """A random sample of each group's images, its styles in turn; and path and reason of those that can't be read."""
     table, root = survey.manifest.table, survey.manifest.root
     samples, damaged = [], []
     for name, rows in table.groupby(groups_of(table, _GROUPS_SHOWN), observed=True):
-        images, bad = sample_images(root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed)
+        images, bad = sample_images(root, rows, number=_SAMPLES, side=THUMBNAIL, seed=seed, max_pixels=max_pixels)
         damaged += bad
         shown = [{"thumbnail": as_jpeg(image), "style": look} for look, image in images]
         if shown:

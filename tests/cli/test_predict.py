@@ -1,4 +1,5 @@
 import math
+import os
 import threading
 from pathlib import Path
 
@@ -68,7 +69,7 @@ def test_unreadable_images_are_named_where_they_stand(run: Path, files: list[Pat
     mixed = [tmp_path / "gone.png", *files[:2], tmp_path / "text.jpg", files[2]]
     predictions = list(predict_images(run, [*mixed, files[0].parent], "32-true"))
     assert [prediction.path for prediction in predictions] == [*mixed, *files]
-    text = "not an image artclf can read (JPEG, PNG, WebP, GIF, BMP, TIFF)"
+    text = "not an image artclf can read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF)"
     assert [prediction.reason for prediction in predictions[:5]] == ["no such file or directory", "", "", text, ""]
     assert math.isnan(predictions[0].p_ai)
     assert predictions[0].verdict == ""
@@ -78,6 +79,37 @@ def test_unreadable_images_are_named_where_they_stand(run: Path, files: list[Pat
     assert done.exit_code == 1
     assert done.stdout.splitlines() == ["p_ai    calibrated  verdict  image"]
     assert "gone.png: no such file or directory" in done.stderr
+
+
+def test_a_limit_of_pixels_is_the_same_in_all_commands(run: Path, pictures: Path, tmp_path: Path) -> None:
+    refusal = "40x36 pixels is over the limit of 100; data.max_pixels=1440 in training, or --max-pixels 1440, reads it"
+    options = {"predict": (run, pictures), "evaluate": (run, pictures), "audit": (pictures,), "data show": (pictures,)}
+    for command, words in options.items():
+        to = () if command == "predict" else ("--to", tmp_path / command)
+        done = artclf(*command.split(), *words, "--max-pixels", 100, *to)
+        assert done.exit_code in {1, 2}
+        assert refusal in done.stderr, (command, done.output)
+    done = artclf("calibrate", run, "--images", pictures, "--max-pixels", 100)
+    assert "holds 0 human and 0 AI images that can be used" in done.stderr
+    assert artclf("predict", run, pictures, "--max-pixels", 1440).exit_code == 0
+
+
+def test_what_is_no_regular_file_is_named_and_the_rest_goes_on(run: Path, files: list[Path], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with (tmp_path / "sparse.png").open("wb") as file:
+        file.truncate(2**42)
+    done = artclf("predict", run, tmp_path, "/dev/zero", "/proc/self/maps", files[0])
+    assert done.exit_code == 1
+    assert str(files[0]) in done.stdout
+    reasons = (
+        "pipe.png: not a regular file",
+        "zero: not a regular file",
+        "maps: empty file",
+        "sparse.png: 4,398,046,511,104 bytes",
+    )
+    for reason in reasons:
+        assert reason in done.stderr
+    assert len(done.stderr.splitlines()) == len(reasons)
 
 
 def test_ctrl_c_ends_it_at_once(run: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,92 @@
+"""Opening the files that a user names: they may be anything, and damaged."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from io import BufferedReader
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+from artclf.errors import ArtclfError
+
+FORMATS = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF"
+DEFAULT_MAX_PIXELS = 89_478_485  # 256 MiB as 8-bit RGB
+MOST_PIXELS = 2**32  # the highest limit that can be asked for
+
+_LARGE = 2**26  # bytes
+_large_file = Lock()  # held while the content of a large file is in memory
+
+
+class UnreadableImage(ArtclfError):  # noqa: N818  the name says what it is about
+    """A file that gives no image: its `path`, and a short `reason` such as ``empty file``."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, reason)  # both, so that it survives pickling on its way out of a worker process
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+    @classmethod
+    def of(cls, path: Path, error: OSError | ValueError) -> Self:
+        """For an error of the file system."""
+        return cls(path, (getattr(error, "strerror", None) or str(error)).lower())
+
+
+def open_file(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> BufferedReader:
+    """Open a user's file for reading, if it is a regular one and not too large for an image of so many pixels.
+
+    Raises:
+        UnreadableImage: it is neither, or empty, or the file system refuses.
+    """
+    most = 16 * max_pixels + 2**28  # no format takes more than 16 bytes a pixel; the rest may be metadata, or further frames
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise UnreadableImage(path, "is a directory")
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImage(path, "not a regular file, but a pipe, socket or device")
+        if not status.st_size:  # or a file of /proc, which may never end
+            raise UnreadableImage(path, "empty file")
+        if status.st_size > most:
+            raise UnreadableImage(path, f"{status.st_size:,} bytes are over the limit of {most:,}")
+        # it may have become a pipe meanwhile, on which opening would wait
+        return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    except (OSError, ValueError) as error:  # ValueError: a name that can't be one
+        raise UnreadableImage.of(path, error) from error
+
+
+@contextmanager
+def file_content(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[bytes]:
+    """The bytes of a user's file; of files over 64 MiB, one at a time is in memory. Raises UnreadableImage as `open_file`."""
+    with open_file(path, max_pixels=max_pixels) as file:
+        size = os.fstat(file.fileno()).st_size
+        with _large_file if size > _LARGE else nullcontext():
+            with refusing(path, "file"):
+                content = file.read(size)
+            yield content
+
+
+@contextmanager
+def refusing(path: Path, kind: str | None) -> Iterator[None]:
+    """Turn whatever is raised while a file is read into an UnreadableImage: decoders raise nearly anything on a damaged one."""
+    try:
+        yield
+    except UnreadableImage:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno:
+            raise UnreadableImage.of(path, error) from error
+        raise UnreadableImage(path, _reason(kind, error)) from error
+
+
+def _reason(name: str | None, error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory for this {name}"
+    damaged = f"damaged, incomplete or unsupported {name}"
+    if type(error) in {OSError, SyntaxError, ValueError}:  # other messages are about Pillow's code, not about the file
+        return f"{damaged}: {' '.join(str(error).split())}"
+    return damaged
