@@ -20,7 +20,7 @@ from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.robustness import measure_robustness
 from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
 from artclf.inference.finished_run import FinishedRun, load_model
-from artclf.inference.score import score_distorted, score_images
+from artclf.inference.score import reader, score_distorted, score_images
 from artclf.inference.selection import Selection
 from artclf.model.classifier import ArtClassifier
 from artclf.run_folder import MANIFEST_FILE, as_json, write_text
