@@ -9,7 +9,6 @@ import pytest
 
 from artclf.cache import array_store
 from artclf.data import images, pixels
-from artclf.data.images import open_image
 from tests.conftest import FAST, Outcome, draw
 from tests.test_train import metrics_of
 
@@ -38,9 +37,9 @@ def test_runs_share_what_is_cached_and_it_changes_no_result(
 ) -> None:
     opened: list[Path] = []
 
-    def noted(path: Path, **options: object) -> object:
+    def noted(path: Path, *args: object) -> object:
         opened.append(path)
-        return open_image(path, **options)
+        return decode(path, *args)
 
     def run(name: str, *words: str) -> Outcome:
         opened.clear()
@@ -49,7 +48,8 @@ def test_runs_share_what_is_cached_and_it_changes_no_result(
         return done
 
     root = Path(shutil.copytree(pictures, tmp_path / "pictures"))
-    monkeypatch.setattr(images, "open_image", noted)
+    decode = images._opened
+    monkeypatch.setattr(images, "_opened", noted)
     first = run("first")
     assert len(first.lines("decoding")) == len(first.lines("computing the frozen layers")) == 1
     assert len(opened) == 52  # each image once

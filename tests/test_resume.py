@@ -63,7 +63,7 @@ def die_at(target: str, count: int, when: str) -> None:
         done = function(*args, **kwargs)
         if calls == count:
             if when == "half":
-                os.truncate(args[1], Path(args[1]).stat().st_size // 2)
+                args[1].truncate(args[1].tell() // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         return done
 

@@ -114,11 +114,13 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
     file = checkpoints / "last.ckpt"
     content = read_checkpoint(file) if file.exists() else {}
     try:
-        callbacks = TypeAdapter(LastCheckpoint).validate_python(content)["callbacks"] if content else {}
+        if content:
+            TypeAdapter(LastCheckpoint).validate_python(content)
     except ValidationError as error:
         raise ArtclfError(
             f"{file}: is not what a run writes ({first_mismatch(error)}); remove it, and stage {stage} begins anew"
         ) from error
+    callbacks = content.get("callbacks", {})  # pydantic's are copies, and paths are changed below
     if callbacks.get("EpochTable", {}).get("stage") != stage:
         log.info("it starts with its first epoch: there is no last.ckpt of it")
         return None
