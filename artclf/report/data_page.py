@@ -38,7 +38,7 @@ class Audit(TypedDict):
     pixel_statistics: dict[str, Any]
     canonical_pixel_statistics: dict[str, Any] | None
     exif: dict[str, Any] | None
-    duplicates: dict[str, dict[str, Any]]
+    duplicates: dict[str, Any]
     shortcuts: list[dict[str, Any]]
     compared: dict[str, int]
     not_compared: str

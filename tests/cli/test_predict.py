@@ -98,7 +98,7 @@ def test_what_is_no_regular_file_is_named_and_the_rest_goes_on(run: Path, files:
     os.mkfifo(tmp_path / "pipe.png")
     with (tmp_path / "sparse.png").open("wb") as file:
         file.truncate(2**42)
-    done = artclf("predict", run, tmp_path, "/dev/zero", "/proc/self/maps", files[0])
+    done = artclf("predict", run, tmp_path, tmp_path / "pipe.png", "/dev/zero", "/proc/self/maps", files[0])
     assert done.exit_code == 1
     assert str(files[0]) in done.stdout
     reasons = (
