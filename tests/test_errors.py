@@ -12,6 +12,7 @@ import pytest
 
 from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, boundary, ending
 from artclf.model.classifier import ArtClassifier
+from artclf.training.launch import _end
 from tests.conftest import FAST
 
 FROM_WORKER = "Caught OSError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  …\nOSError: gone"
@@ -120,3 +121,8 @@ def test_a_run_folder_that_can_not_be_made_is_one_line(train, pictures: Path, tm
     assert done.printed.startswith(f"error: {tmp_path / 'file'}")
     assert done.printed.strip().endswith("or type hydra.run.dir=FOLDER")
     assert len(done.printed.splitlines()) == 1
+
+
+def test_a_failed_run_of_a_multirun_may_name_what_is_not_utf8(tmp_path: Path) -> None:
+    _end(ArtclfError("caf\udce9: is no image"), tmp_path, multirun=True)
+    assert (tmp_path / "error.txt").read_text() == "caf\\udce9: is no image"
