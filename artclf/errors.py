@@ -6,7 +6,6 @@ import io
 import logging
 import os
 import re
-import select
 import signal
 import sys
 import threading
@@ -15,13 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-NOT_READ = 1  # exit code where nobody reads the output any more (`| head`); commands also have it for images that can't be read
+NOT_READ = 1  # exit code where nobody reads the output any more (`| head`); commands also use it for unreadable images
 USAGE_ERROR = 2  # exit code for what the user can fix
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 TERMINATED = 143  # exit code after SIGTERM, so too
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_WORKER = "DataLoader worker"  # how torch begins to say that the system has ended one
-_lost: list[KeyboardInterrupt] = []  # interruptions that Python has discarded
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_terminated = threading.Event()  # set by SIGTERM
 
 # What splits lines or can't be written as UTF-8: control characters, and (as surrogates) bytes of names that are not UTF-8.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -63,7 +61,7 @@ def printable(name: str) -> str:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM has come; libraries clean up as after Ctrl-C."""
+    """SIGTERM was received; libraries clean up as after Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -75,39 +73,20 @@ class Ending:
 
 
 def ending(error: BaseException, elsewhere: str) -> Ending | None:
-    """How a command ends after an error that the user or the machine has made, or a signal. None: it is a bug, or no error.
+    """How a command ends after a signal, or after an error of the user or the machine. None: it is a bug, or no error.
 
     Args:
         error: what was raised.
         elsewhere: what to type to write to another folder.
     """
-    stopped = [cause for cause in (*_lost, *_chain(error)) if isinstance(cause, KeyboardInterrupt)]
-    if any(isinstance(cause, Terminated) for cause in stopped):
+    if _terminated.is_set():
         return Ending(TERMINATED, "terminated")
-    if stopped:
+    if any(isinstance(cause, KeyboardInterrupt) for cause in _chain(error)):  # libraries raise errors while they clean up
         return Ending(INTERRUPTED, "interrupted")
-    if isinstance(error, BrokenPipeError) and not _is_read(sys.stdout):
+    if isinstance(error, BrokenPipeError) and not _can_print("\n"):
         return Ending(NOT_READ, "")
     message = _message(error, elsewhere)
     return None if message is None else Ending(USAGE_ERROR, message)
-
-
-def _message(error: BaseException, elsewhere: str) -> str | None:
-    said = str(error)
-    if "Original Traceback (most recent call last)" in said:  # of a DataLoader's process: its last line names the error
-        said = said.strip().splitlines()[-1].partition(": ")[2]
-    first = (said.splitlines() or [""])[0]
-    if isinstance(error, (ArtclfError, *_composing_errors())):
-        return said
-    if isinstance(error, OSError):
-        return _system_error(error, first, elsewhere)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
-        return f"the memory is full ({first}); a smaller data.batch_size, image size or number of workers needs less"
-    if isinstance(error, RuntimeError) and said.startswith(_WORKER):
-        return f"the system has ended a process that decodes images ({first}); is the memory full? try data.num_workers=0"
-    if isinstance(error, RuntimeError) and said.startswith("Symlink loop"):  # Path.resolve's, before Python 3.13
-        return f"{first}: the link leads to itself; remove it"
-    return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -116,71 +95,65 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _message(error: BaseException, elsewhere: str) -> str | None:
+    text = str(error)
+    if "Original Traceback (most recent call last)" in text:  # of a DataLoader's process: its last line names the error
+        text = text.strip().splitlines()[-1].partition(": ")[2]
+    first = (text.splitlines() or [""])[0]
+    if isinstance(error, (ArtclfError, *_composing_errors())):
+        return text
+    if isinstance(error, OSError):
+        return _system_error(error, first, elsewhere)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":  # torch's
+        return f"the memory is full ({first}); a smaller data.batch_size, image size or number of workers needs less"
+    if isinstance(error, RuntimeError) and text.startswith("DataLoader worker"):
+        return f"the system has ended a process that decodes images ({first}); is the memory full? try data.num_workers=0"
+    if isinstance(error, RuntimeError) and text.startswith("Symlink loop"):  # Path.resolve's, before Python 3.13
+        return f"{first}: the link leads to itself; remove it"
+    return None
+
+
 def _composing_errors() -> tuple[type[BaseException], ...]:
     """What Hydra raises while it composes; nothing where it is not loaded."""
     named = (("hydra.errors", "HydraException"), ("omegaconf.errors", "OmegaConfBaseException"))
     return tuple(getattr(sys.modules[module], name) for module, name in named if module in sys.modules)
 
 
-def _system_error(error: OSError, said: str, elsewhere: str) -> str:
+def _system_error(error: OSError, text: str, elsewhere: str) -> str:
     """The line for what the system refused: the file, where it is known, the reason, and what to do."""
     place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    if error.errno is None:  # of a library, in its own words
-        return f"{place}{said or type(error).__name__}"
-    reason = (error.strerror or said).lower()
-    if error.errno in _FULL:
+    if error.errno is None:  # a library raised it
+        return f"{place}{text or type(error).__name__}"
+    reason = (error.strerror or text).lower()
+    if error.errno in _DISK_FULL:
         return f"{place}{reason}; make room on the disk (artclf cache clear helps), or type {elsewhere} on another one"
     return f"{place}{reason}; mend that (is it there, with the right to read and write it?), or type {elsewhere}"
 
 
-def _is_read(stream: Any) -> bool:
-    """Whether output can be written: a pipe that nobody reads any more says so when it is asked, a full disk when flushed."""
-    try:
-        stream.flush()
-        if not hasattr(select, "poll"):  # Windows
-            return True
-        asked = select.poll()
-        asked.register(stream.fileno(), select.POLLOUT)
-        return not any(event & select.POLLERR for _, event in asked.poll(0))
-    except io.UnsupportedOperation:  # no file: a test's stand-in
-        return True
-    except OSError:
-        return False
-
-
 def raise_on_sigterm() -> Callable[[], None]:
-    """Let SIGTERM raise `Terminated`, unless something else handles it; return what puts everything back.
-
-    Python discards what is raised in a destructor: an interruption is kept for `raise_lost`.
-    """
-    before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
-    ours = before is signal.SIG_DFL and threading.current_thread() is threading.main_thread()
-    _lost.clear()
+    """Let SIGTERM raise `Terminated`, unless something else handles it; return what restores the default."""
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    hook = sys.unraisablehook
 
     def stop(number: int, frame: Any) -> NoReturn:  # noqa: ARG001
+        _terminated.set()
+        sys.unraisablehook = lambda _: None  # destructors may fail now: the processes that they wait for are killed too
         raise Terminated
 
-    def keep(discarded: Any) -> None:
-        if isinstance(discarded.exc_value, KeyboardInterrupt):
-            _lost.append(discarded.exc_value)
-        elif not str(discarded.exc_value).startswith(_WORKER):  # which is found out again, where it matters
-            hook(discarded)
-
-    def put_back() -> None:
+    def restore() -> None:
+        _terminated.clear()
         sys.unraisablehook = hook
-        if ours:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-    if ours:
-        signal.signal(signal.SIGTERM, stop)
-    sys.unraisablehook = keep
-    return put_back
+    signal.signal(signal.SIGTERM, stop)
+    return restore
 
 
-def raise_lost() -> None:
-    """Raise an interruption that Python has discarded."""
-    if _lost:
-        raise _lost[0]
+def raise_if_terminated() -> None:
+    """Raise `Terminated` after a SIGTERM: Python discards the exception where the signal comes during a destructor."""
+    if _terminated.is_set():
+        raise Terminated
 
 
 @contextmanager
@@ -196,8 +169,8 @@ def boundary(elsewhere: str) -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    told, logging.raiseExceptions = logging.raiseExceptions, False
-    put_back = raise_on_sigterm()
+    log_errors, logging.raiseExceptions = logging.raiseExceptions, False
+    restore = raise_on_sigterm()
     try:
         yield
         sys.stdout.flush()
@@ -210,15 +183,24 @@ def boundary(elsewhere: str) -> Iterator[None]:
         _print_last(end.message)
         raise SystemExit(end.code) from error
     finally:
-        logging.raiseExceptions = told
-        put_back()
+        logging.raiseExceptions = log_errors
+        restore()
 
 
 def _print_last(message: str) -> None:
-    """Print the last lines on stderr; what is left for a stdout that takes nothing any more is thrown away."""
+    """Print the last lines on stderr. What a closed pipe or a full disk doesn't take of stdout is thrown away."""
     with suppress(OSError):
         for line in message.splitlines():
             print(line if line in {"interrupted", "terminated"} else f"error: {line}", file=sys.stderr)  # noqa: T201
-    if not _is_read(sys.stdout):
-        with suppress(OSError, ValueError):  # no file: a test's stand-in
+    if not _can_print(""):
+        with suppress(OSError, ValueError):  # a test's stand-in is no file
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _can_print(text: str) -> bool:
+    """Whether stdout takes this text and what is in its buffer."""
+    try:
+        print(text, end="", flush=True)  # noqa: T201
+    except OSError:
+        return False
+    return True

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Required
+from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
@@ -40,50 +40,23 @@ DAMAGED_TABLE = "run the training or the evaluation again"
 
 
 class Metrics(TypedDict, total=False):
-    """What is looked up in metrics.json, of a run or an evaluation; each may be missing, and there may be more."""
+    """The parts of metrics.json, of a run or an evaluation, that are looked into; each may be missing."""
 
-    splits: dict[str, "Figures"]
+    splits: dict[str, dict[str, str | float | dict[str, Any] | None]]
     best: dict[str, str | float | None]
     model: dict[str, str | int | None]
-    data: "Data"
+    data: dict[str, Any]
     stages: list[dict[str, str | float | None]] | None
     balance: dict[str, Any]
-    seed: int
-    precision: str | None
-    command: str | None
+    versions: dict[str, str]
     fallbacks: list[str]
     seconds: float
-    resumed: int
-    device: str | None
-    versions: dict[str, str]
-    git: str | None
+    guarantees: list[dict[str, Any]]
     evaluation: dict[str, Any]
     decision_rule: dict[str, Any]
     calibration: dict[str, Any]
     operating_points: list[dict[str, Any]]
     canonical_comparison: dict[str, Any] | None
-
-
-class Figures(TypedDict, total=False):
-    """The figures of a split, as `binary_metrics` has them."""
-
-    n: Required[int]
-    accuracy: float | None
-    balanced_accuracy: float | None
-    auroc: float | None
-    false_positive_rate: float | None
-    false_negative_rate: float | None
-    confusion: dict[str, dict[str, int]]
-    intervals: dict[str, tuple[float | None, float | None] | None]
-
-
-class Data(TypedDict, total=False):
-    """What metrics.json says of the images."""
-
-    source: str
-    root: str | None
-    counts: dict[str, dict[str, dict[str, int]]] | None
-    left_out: dict[str, Any] | None
 
 
 class PrunedRun(TypedDict):
@@ -143,13 +116,14 @@ def read_json(file: Path, remedy: str, shape: Any) -> Any:
         ArtclfError: where it is no JSON, or has another shape. A key that a TypedDict does not name may hold anything.
     """
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 (`artclf --help` stays quick)
+    from pydantic_core import from_json  # noqa: PLC0415
 
     text = read_text(file, remedy)
     if text is None:
         return None
     try:
         checked = TypeAdapter(shape).validate_json(text, strict=True)
-        return json.loads(text) if isinstance(checked, dict) else checked  # what a TypedDict does not name, stays
+        return from_json(text) if isinstance(checked, dict) else checked  # keys that a TypedDict does not name, stay
     except ValidationError as error:
         wrong = "is no JSON" if error.errors()[0]["type"] == "json_invalid" else "is not what artclf writes"
         raise ArtclfError(f"{file}: {wrong} ({first_mismatch(error)}); {remedy}") from error
@@ -175,7 +149,7 @@ def read_yaml(file: Path, remedy: str) -> "DictConfig | None":
     if text is None:
         return None
     try:
-        if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text)):
+        if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text, Loader=yaml.CSafeLoader)):
             raise ValueError("it has anchors (&)")
         kept = OmegaConf.create(text)
         if not isinstance(kept, DictConfig) or not len(kept):
@@ -277,9 +251,11 @@ class Outcome:
     reason: str = ""  # why it has not finished
 
 
-def has_trained(run: Path) -> bool:
-    """Whether a run has left what took training; the folder of one that ended before may be taken for another."""
-    return any((run / name).exists() for name in (EPOCHS_FILE, METRICS_FILE, PRUNED_FILE)) or any((run / CHECKPOINTS).glob("*"))
+def holds_run(folder: Path) -> bool:
+    """Whether a folder must be kept: it has a config.yaml, and not from a run that ended before it trained."""
+    trained = any((folder / name).exists() for name in (EPOCHS_FILE, METRICS_FILE, PRUNED_FILE))
+    kept = trained or any((folder / CHECKPOINTS).glob("*")) or not (folder / PROGRESS_FILE).exists()
+    return kept and (folder / CONFIG_FILE).exists()
 
 
 def is_finished(run: Path) -> bool:

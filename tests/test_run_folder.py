@@ -12,6 +12,7 @@ from artclf.model import checkpoint
 from artclf.model.checkpoint import CheckpointFiles
 from artclf.run_folder import (
     ERROR_FILE,
+    holds_run,
     outcome_of,
     read_metrics,
     read_table,
@@ -140,9 +141,7 @@ def test_a_damaged_file_is_one_line(read: Callable[[Path], object], content: byt
     assert len(str(error.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    "content", ['{"splits": []}', '{"splits": {"test": {"n": "x"}}}', '{"data": {"root": 3}}', '{"model": null}']
-)
+@pytest.mark.parametrize("content", ['{"splits": []}', '{"splits": {"test": 3}}', '{"data": {}, "model": null}'])
 def test_other_types_in_metrics_are_named(content: str, tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(ArtclfError, match=r"is not what artclf writes \((splits|data|model).*: got .*run the training again"):
@@ -158,3 +157,23 @@ def test_an_error_of_the_disk_names_the_file_and_leaves_nothing(tmp_path: Path) 
     with pytest.raises(OSError, match=r"a\.json'$"):
         write()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("files", "kept"),
+    [
+        ((), False),
+        (("config.yaml", "progress.json"), False),  # ended before it trained, for a mistyped data.root
+        (("config.yaml", "progress.json", "metrics.csv"), True),
+        (("config.yaml", "progress.json", "checkpoints/last.ckpt"), True),
+        (("config.yaml", "metrics.json"), True),
+        (("config.yaml",), True),  # of another program
+    ],
+)
+def test_only_the_folder_of_a_run_that_never_trained_is_taken_by_another(
+    tmp_path: Path, files: tuple[str, ...], kept: bool
+) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    assert holds_run(tmp_path) == kept

@@ -1,6 +1,7 @@
 """The end of a run that a search stopped, and Hydra's callback that compares the runs of a multirun."""
 
 import logging
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from artclf.run_folder import (
     MULTIRUN_FILE,
     PRUNED_FILE,
     as_json,
-    has_trained,
+    holds_run,
     read_yaml,
     runs_of,
 )
@@ -51,23 +52,21 @@ class Comparison(Callback):
         if not [*folder.glob(CONFIG_FILE), *folder.glob(JOURNAL_FILE), *folder.glob(f"*/{CONFIG_FILE}")]:
             return
         try:
-            typed_before = OmegaConf.select(read_yaml(folder / MULTIRUN_FILE, "") or OmegaConf.create(), "hydra.overrides.task")
+            typed = OmegaConf.select(read_yaml(folder / MULTIRUN_FILE, "") or OmegaConf.create(), "hydra.overrides.task")
         except ArtclfError:
-            typed_before = None  # refused below
-        runs = [folder, *(file.parent for name in (CONFIG_FILE, ERROR_FILE) for file in folder.glob(f"*/{name}"))]
-        same = typed_before == config.hydra.overrides.task
-        if not same and not any(has_trained(run) or (run / ".lock").exists() for run in runs):
-            for run in runs:
-                for name in (CONFIG_FILE, ERROR_FILE, JOURNAL_FILE):
-                    (run / name).unlink(missing_ok=True)
+            typed = None  # refused below
+        if typed != config.hydra.overrides.task:
+            runs = [folder, *(file.parent for name in (CONFIG_FILE, ERROR_FILE) for file in folder.glob(f"*/{name}"))]
+            if typed is None or any(holds_run(run) or (run / ".lock").exists() for run in runs):
+                log.error(
+                    "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to continue them, "
+                    "compare them (artclf compare), or type another folder",
+                    folder,
+                )
+                raise SystemExit(USAGE_ERROR)
+            for run, name in product(runs, (CONFIG_FILE, ERROR_FILE, JOURNAL_FILE)):
+                (run / name).unlink(missing_ok=True)
             return
-        if not same:
-            log.error(
-                "hydra.sweep.dir=%s: holds runs already, of another command; type that one again to continue them, compare "
-                "them (artclf compare), or type another folder",
-                folder,
-            )
-            raise SystemExit(USAGE_ERROR)
         log.info("continuing the multirun in %s: finished runs are not run again", folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002

@@ -26,6 +26,7 @@ from artclf.run_folder import (
     read_metrics,
     read_pruned,
     read_table,
+    write_text,
 )
 from artclf.sweep.options import Options
 from artclf.sweep.pruning import OPTIONS, STUDY, storage
@@ -135,7 +136,7 @@ class Search:
     def _fail(self, number: int, reason: str) -> None:
         folder = self._run_folder(number)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ERROR_FILE).write_text(reason, encoding="utf-8")
+        write_text(folder / ERROR_FILE, reason)
 
     def _report_running(self) -> None:
         """Report to Optuna what became of the trials that it takes to be running."""

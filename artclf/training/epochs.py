@@ -12,7 +12,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 
 from artclf.config.schema import METRICS
-from artclf.errors import ArtclfError, raise_lost
+from artclf.errors import ArtclfError, raise_if_terminated
 from artclf.report.format import duration
 from artclf.run_folder import read_table, write_text
 
@@ -65,8 +65,8 @@ class EpochTable(Callback):
         self.learning_rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_batch_start(self, *args: Any) -> None:  # noqa: ARG002
-        """Raise an interruption that was lost."""
-        raise_lost()
+        """End the run where SIGTERM came while Python discards exceptions."""
+        raise_if_terminated()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         """Add the epoch's metrics and write the file. ArtclfError where a loss is not finite: training has diverged."""

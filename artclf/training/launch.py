@@ -24,7 +24,7 @@ from artclf.config.command import (
     resumed_folder,
 )
 from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, ending, raise_on_sigterm
-from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, has_trained, is_finished, read_metrics, run_lock
+from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, holds_run, is_finished, read_metrics, run_lock, write_text
 from artclf.runtime import end_with_parent, is_main_process, keep_freed_memory, quick_imports
 from artclf.sweep.callbacks import Pruned
 
@@ -158,21 +158,24 @@ def launch(composed: DictConfig) -> float | None:
 def _end(error: BaseException, folder: Path, *, multirun: bool) -> None:
     """Log how a run ended that did not finish; raise SystemExit, or the error where it is a bug, unless a multirun goes on."""
     end = ending(error, "hydra.sweep.dir=FOLDER" if multirun else "hydra.run.dir=FOLDER")
-    if end is None and not (multirun and isinstance(error, Exception)):
-        raise error
-    if end is not None and end.code in {INTERRUPTED, TERMINATED}:
+    if end is None:
+        if not (multirun and isinstance(error, Exception)):
+            raise error
+        log.error("this run failed; the multirun continues", exc_info=error)
+        reason = f"{type(error).__name__}: {error}"
+    elif end.code in {INTERRUPTED, TERMINATED}:
         begun = (folder / CONFIG_FILE).is_file()
         again = f"to continue after the last finished epoch: {resume_command(folder)}" if begun else "it had not begun"
         log.warning("%s; %s", end.message, again)
         raise SystemExit(end.code) from error
-    if end is None:
-        log.error("this run failed; the multirun continues", exc_info=error)
-    for line in end.message.splitlines() if end else ():
-        log.error("%s", line)
-    if end is not None and not multirun:
-        raise SystemExit(end.code) from error
+    else:
+        for line in end.message.splitlines():
+            log.error("%s", line)
+        if not multirun:
+            raise SystemExit(end.code) from error
+        reason = end.message
     try:
-        (folder / ERROR_FILE).write_text(end.message if end else f"{type(error).__name__}: {error}", encoding="utf-8")
+        write_text(folder / ERROR_FILE, reason)
     except OSError as unwritten:
         log.error("%s can't be written: %s", folder / ERROR_FILE, unwritten)
 
@@ -187,7 +190,7 @@ def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any
     with run_lock(folder) as fallbacks:
         if multirun and (folder / CONFIG_FILE).is_file():
             same = read_config(folder) == OmegaConf.create(validate(composed).model_dump(by_alias=True))
-            if not same and has_trained(folder):
+            if not same and holds_run(folder):
                 instead = f"{resume_command(folder)}, or type another hydra.sweep.dir"
                 raise ArtclfError(f"{folder}: holds a run with other settings; {instead}")
             if is_finished(folder):

@@ -17,7 +17,7 @@ from artclf.run_folder import (
     METRICS_FILE,
     PROGRESS_FILE,
     as_json,
-    has_trained,
+    holds_run,
     is_finished,
     outcome_of,
     read_json,
@@ -121,7 +121,7 @@ def open_run_folder(folder: Path, composed: DictConfig, command: str) -> tuple[C
         return config, (Progress.load(folder, list(config.stages)) or Progress(command)).next_attempt()
     progress = Progress(command)
     if is_main_process():
-        if (folder / CONFIG_FILE).exists() and has_trained(folder):
+        if holds_run(folder):
             also = "" if is_finished(folder) else f", which has not finished; {resume_command(folder)} continues it"
             raise ArtclfError(
                 f"hydra.run.dir={folder}: holds another run already{also}; choose another folder, or remove that one"
