@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from artclf.data.budget import PixelBudget
+from artclf.data.budget import Budget
 from artclf.data.files import DEFAULT_MAX_PIXELS, FORMATS, MOST_PIXELS, UnreadableImage, file_content, open_file, refusing
 from artclf.data.metadata import without_metadata
 
@@ -46,7 +46,7 @@ _HEADER = 2**18  # bytes of a file that mostly hold its header
 _LARGE_IMAGE = 2**24  # pixels
 _FAX = {2, 3, 4, 32771}  # compressions of TIFF, of ITU-T T.4 and T.6
 
-_IN_FLIGHT = PixelBudget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
+_IN_FLIGHT = Budget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
 
 _TRANSPOSE: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
