@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-MOST_CHUNKS = 2**20  # of a PNG: 30 times as many as one of a gigabyte has
+MOST_CHUNKS = 2**18  # of a PNG: 2 GB of the usual 8 KiB each
 MOST_SCANS = 50  # of a JPEG: progressive ones have 6 to 24; each takes as long as decoding the whole image
 
 _MARKER = re.compile(rb"\xff([\xc0-\xcf\xd8-\xfe])")  # between them are coded pixels, where FF is followed by 00 or D0 to D7
