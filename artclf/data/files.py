@@ -3,20 +3,19 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from threading import Lock
 from typing import Self
 
+from artclf.data.budget import Budget
 from artclf.errors import ArtclfError
 
 FORMATS = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF"
 DEFAULT_MAX_PIXELS = 89_478_485  # 256 MiB as 8-bit RGB
 MOST_PIXELS = 2**32  # the highest limit that can be asked for
 
-_LARGE = 2**26  # bytes
-_large_file = Lock()  # held while the content of a large file is in memory
+_IN_MEMORY = Budget(2**28)  # bytes of files
 
 
 class UnreadableImage(ArtclfError):  # noqa: N818  the name says what it is about
@@ -61,10 +60,14 @@ def open_file(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> BufferedRe
 
 @contextmanager
 def file_content(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[bytes]:
-    """The bytes of a user's file; of files over 64 MiB, one at a time is in memory. Raises UnreadableImage as `open_file`."""
+    """The bytes of a user's file; those of all threads take 256 MiB at most, or one larger file.
+
+    Raises:
+        UnreadableImage: as `open_file`.
+    """
     with open_file(path, max_pixels=max_pixels) as file:
         size = os.fstat(file.fileno()).st_size
-        with _large_file if size > _LARGE else nullcontext():
+        with _IN_MEMORY.hold(size):
             with refusing(path, "file"):
                 content = file.read(size)
             yield content

@@ -23,7 +23,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from artclf.data.budget import PixelBudget
+from artclf.data.budget import Budget
 from artclf.data.files import DEFAULT_MAX_PIXELS, FORMATS, MOST_PIXELS, UnreadableImage, file_content, open_file, refusing
 from artclf.data.metadata import without_metadata
 
@@ -37,16 +37,16 @@ _DECODERS: tuple[tuple[bytes, type[ImageFile.ImageFile]], ...] = (
     (rb"\x89PNG\r\n\x1a\n", PngImageFile),
     (rb"RIFF.{4}WEBP", WebPImageFile),
     (rb"GIF8[79]a", GifImageFile),
-    (rb"BM", BmpImageFile),
+    (rb"BM.{4}\0{4}", BmpImageFile),
     (rb"II[*+]\0|MM\0[*+]", TiffImageFile),
     (rb".{4}ftyp(....){0,12}avi[fs]", AvifImageFile),
 )
-_START = 64  # bytes of a file that these are looked for in
+SIGNATURE = 64  # bytes of a file that these are looked for in
 _HEADER = 2**18  # bytes of a file that mostly hold its header
 _LARGE_IMAGE = 2**24  # pixels
 _FAX = {2, 3, 4, 32771}  # compressions of TIFF, of ITU-T T.4 and T.6
 
-_IN_FLIGHT = PixelBudget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
+_IN_FLIGHT = Budget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
 
 _TRANSPOSE: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -66,17 +66,9 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(Png|Tiff)ImagePlugin")
 
 
-def read_image(
-    path: Path | str,
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    content: bytes | None = None,
-    shorter_side: int | None = None,
-    interpolation: str = "bilinear",
-) -> Image.Image:
-    """Read an image as `decoded_image` does, whose arguments and errors these are."""
-    options = {"shorter_side": shorter_side, "interpolation": interpolation}
-    with decoded_image(path, max_pixels=max_pixels, content=content, **options) as image:  # type: ignore[arg-type]
+def read_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS, content: bytes | None = None) -> Image.Image:
+    """Read a whole image as `decoded_image` does, whose arguments and errors these are."""
+    with decoded_image(path, max_pixels=max_pixels, content=content) as image:
         return image
 
 
@@ -113,14 +105,17 @@ def decoded_image(
     with file_content(path, max_pixels=max_pixels) if content is None else nullcontext(content) as data:
         opened = _opened(path, data, max_pixels)
         with refusing(path, opened.format):
-            whole, reduction = opened.width * opened.height, _reduction(opened, max_pixels)
-            if reduction > 1 and len(data) < whole / 256:  # two bits for each block of 8 x 8
+            stored, reduction = opened.width * opened.height, _reduction(opened, max_pixels)
+            if reduction > 1 and len(data) < stored / 256:  # two bits for each block of 8 x 8
                 raise OSError("image file is truncated")
             size, box = _draft(opened, shorter_side, reduction)
-        kind, pixels = opened.format, whole if "progressive" in opened.info else opened.width * opened.height
-        with _IN_FLIGHT.hold(pixels):
+        kind, decoded = opened.format, opened.width * opened.height
+        with _IN_FLIGHT.hold(stored if "progressive" in opened.info else decoded):
             with refusing(path, kind):
-                image, transpose = _decode(opened), _transpose(opened)
+                if isinstance(opened, TiffImageFile):
+                    _check_tiff(opened)
+                opened.load()
+                image, transpose = _as_rgb(opened), _transpose(opened)
                 del opened  # frees its pixels, if they had to be converted
                 if size is not None:
                     image = image.resize(size, Image.Resampling[interpolation.upper()], box=box)
@@ -152,13 +147,6 @@ def _draft(opened: ImageFile.ImageFile, shorter_side: int | None, reduction: int
     return size, box
 
 
-def _decode(opened: ImageFile.ImageFile) -> Image.Image:
-    if isinstance(opened, TiffImageFile):
-        _check_tiff(opened)
-    opened.load()
-    return _as_rgb(opened)
-
-
 @contextmanager
 def open_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
     """Open an image and read its header only. Errors inside the `with` become `UnreadableImage` too.
@@ -171,24 +159,30 @@ def open_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Ite
         with refusing(path, "file"):
             start = file.read(_HEADER)
             file.seek(0)
-            decoder = _decoder_for(path, start)
         try:
-            image = _opened(path, start, max_pixels, file if decoder is TiffImageFile else None)
+            image = _opened(path, start, max_pixels, file)
         except UnreadableImage:
             image = _opened(path, stack.enter_context(file_content(path, max_pixels=max_pixels)), max_pixels)
-        with refusing(path, decoder.format):
+        with refusing(path, image.format):
             yield image
 
 
 def _opened(path: Path, content: bytes, max_pixels: int, file: IO[bytes] | None = None) -> ImageFile.ImageFile:
-    """An image of these bytes, or of a file that begins with them, whose header was read and whose size is within the limit."""
-    decoder = _decoder_for(path, content)
+    """An image of these bytes, whose header was read and whose size is within the limit.
+
+    Of a TIFF, whose header may be at its end, these are only the first bytes, if the file is given.
+    """
+    decoder = decoder_of(content)
+    if decoder is None:
+        raise UnreadableImage(path, f"not an image artclf can read ({FORMATS})")
     kind = decoder.format or ""
     with refusing(path, kind):
         if decoder is AvifImageFile:
             image = _open_avif(content)
+        elif decoder is TiffImageFile:
+            image = decoder(file or BytesIO(content), "")
         else:
-            image = decoder(file or BytesIO(without_metadata(kind, content)), "")
+            image = decoder(BytesIO(without_metadata(kind, content)), "")
         _check_size(path, image, max_pixels)
         return image
 
@@ -212,25 +206,16 @@ def _reduction(image: ImageFile.ImageFile, max_pixels: int) -> int:
     return min(next(needed, most), most)
 
 
-def _pixels(image: ImageFile.ImageFile, max_pixels: int) -> int:
-    """How many pixels of an opened image will be decoded at most."""
-    return image.width * image.height // _reduction(image, max_pixels) ** 2
-
-
 def _check_size(path: Path, image: ImageFile.ImageFile, max_pixels: int) -> None:
     width, height = image.size
-    pixels = _pixels(image, max_pixels)
+    pixels = width * height // _reduction(image, max_pixels) ** 2  # that will be decoded at most
     if isinstance(image, TiffImageFile) and Tag.StripOffsets not in image.tag_v2:  # a tile may be larger than the image
         width, height = max(width, image.tag_v2.get(Tag.TileWidth, 0)), max(height, image.tag_v2.get(Tag.TileLength, 0))
         pixels = width * height
     if pixels > max_pixels:
-        raise UnreadableImage(path, f"{width}x{height} pixels is over the limit of {max_pixels:,}{_remedy(width * height)}")
-
-
-def _remedy(pixels: int) -> str:
-    if pixels > MOST_PIXELS:
-        return ""
-    return f"; data.max_pixels={pixels} in training, or --max-pixels {pixels}, reads it"
+        needed = width * height
+        remedy = f"; data.max_pixels={needed} in training, or --max-pixels {needed}, reads it" if needed <= MOST_PIXELS else ""
+        raise UnreadableImage(path, f"{width}x{height} pixels is over the limit of {max_pixels:,}{remedy}")
 
 
 def reencode(image: Image.Image, kind: str, **options: int | str) -> Image.Image:
@@ -244,14 +229,9 @@ def reencode(image: Image.Image, kind: str, **options: int | str) -> Image.Image
         return encoded.convert("RGB")
 
 
-def _decoder_for(path: Path, start: bytes) -> type[ImageFile.ImageFile]:
-    """The decoder for a file that starts with these bytes."""
-    if not start:
-        raise UnreadableImage(path, "empty file")
-    for signature, decoder in _DECODERS:
-        if re.match(signature, start[:_START], re.DOTALL):
-            return decoder
-    raise UnreadableImage(path, f"not an image artclf can read ({FORMATS})")
+def decoder_of(start: bytes) -> type[ImageFile.ImageFile] | None:
+    """The decoder for a file that starts with these bytes (`SIGNATURE` are enough); None if artclf reads no such format."""
+    return next((decoder for signature, decoder in _DECODERS if re.match(signature, start[:SIGNATURE], re.DOTALL)), None)
 
 
 def _check_tiff(image: TiffImageFile) -> None:

@@ -29,7 +29,7 @@ from artclf.runtime import shared_memory
 
 log = logging.getLogger(__name__)
 
-PREFETCH = (4, 2)  # batches that each process holds ready; and where shared memory is small
+PREFETCH = 4, 2  # batches that each process holds ready, ordinarily and where shared memory is small
 
 
 def _share(batch: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-# Coarse to fine: what is said of a class is not said again of its generators.
+# Coarse to fine: what is named as a class is not named again by its generators.
 _GROUPS = (["label"], ["split"], ["label", "generator"], ["label", "style"], ["split", "label", "generator"])
 _MOST_LINES = 10
 
@@ -24,36 +24,32 @@ def count_rejected(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def describe_rejected(counts: list[dict[str, Any]]) -> str:
-    """The counts of `count_rejected` in words."""
-    parts = sorted(counts, key=lambda row: -row["rejected"])
-    named = [f"{row['rejected']} of {row['of']} {_describe(pd.Series(row), ['label', 'generator'])}" for row in parts]
-    more = [f"and of {len(named) - _MOST_LINES} more generators"] if len(named) > _MOST_LINES else []
-    return ", ".join([*named[:_MOST_LINES], *more])
+    """The counts of `count_rejected` in words, the highest first."""
+    parts = [f"{row['rejected']} of {row['of']} {_describe(row)}" for row in sorted(counts, key=lambda row: -row["rejected"])]
+    return ", ".join([*parts[:_MOST_LINES], *(["…"] if len(parts) > _MOST_LINES else [])])
 
 
 def describe_losses(table: pd.DataFrame) -> list[str]:
     """Name each class, split, generator and style none of whose images can be read, a line each, with the first reason."""
-    bad, told, lines = table["reason"] != "", pd.Series(data=False, index=table.index), []
+    bad, named, lines = table["reason"] != "", pd.Series(data=False, index=table.index), []
     for columns in _GROUPS:
-        lost = bad.groupby([table[column] for column in columns]).transform("all") & ~told
+        lost = bad.groupby([table[column] for column in columns]).transform("all") & ~named
         for _, rows in table[lost].groupby(columns):
-            row = rows.iloc[0]
-            what = (
-                f"the only {_describe(row, columns, 1)}" if len(rows) == 1 else f"all {len(rows):,} {_describe(row, columns)}"
-            )
-            lines.append(f"{what} can't be read ({row['path']}: {row['reason']})")
-        told |= lost
+            first = rows.iloc[0]
+            what = _describe(first[columns].to_dict())
+            lines.append(f"all {len(rows):,} {what} can't be read (the first: {first['path']}: {first['reason']})")
+        named |= lost
     more = len(lines) - _MOST_LINES
     return [*lines[:_MOST_LINES], f"and all images of {more} more generators or styles can't be read"] if more > 0 else lines
 
 
-def _describe(row: pd.Series, columns: list[str], number: int = 2) -> str:
-    parts = [] if "label" not in columns else ["AI"] if row["label"] == "ai" else ["human"]
-    parts.append("image" if number == 1 else "images")
-    if "generator" in columns and row["label"] == "ai":
-        parts.append(f"of the generator {row['generator'] or 'without a name'}")
-    if "style" in columns:
-        parts.append(f"in the style {row['style'] or 'without a name'}")
-    if "split" in columns:
-        parts.append(f"in the split {row['split'] or 'train'}")
+def _describe(group: dict[Any, Any]) -> str:
+    """A class, generator, style or split, or what several of these have in common, such as "AI images of the generator X"."""
+    parts = [{"ai": "AI images", "human": "human images"}.get(group.get("label", ""), "images")]
+    if "generator" in group and group["label"] == "ai":
+        parts.append(f"of the generator {group['generator']}")
+    if "style" in group:
+        parts.append(f"in the style {group['style']}")
+    if "split" in group:
+        parts.append(f"in the split {group['split'] or 'train'}")
     return " ".join(parts)

@@ -84,17 +84,16 @@ def drop_copies(table: pd.DataFrame) -> tuple[pd.DataFrame, Duplicates]:
     sha, of_test = table["sha256"], table["split"] == "test"
     known = sha != ""
     copies = sha[known & sha.duplicated(keep=False)]
-    two_labels = known & (table.groupby("sha256")["label"].transform("nunique") > 1)
+    two_labels = table.groupby("sha256")["label"].transform("nunique") > 1
     two_in_test = table["label"].where(of_test).groupby(sha).transform("nunique") > 1
-    contradictory = two_labels & (~of_test | two_in_test)
-    rest = table[~contradictory]
-    rank = rest["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1).sort_values(kind="stable").index
-    first = rest.loc[rank].drop_duplicates("sha256").set_index("sha256")["split"]
-    elsewhere = known[rest.index] & (rest["split"] != rest["sha256"].map(first))
-    rest = rest[~elsewhere]
-    again = known[rest.index] & rest["sha256"].duplicated()
-    counts = (int(marked.sum()) for marked in (elsewhere, contradictory, again))
-    return rest[~again], Duplicates(copies.nunique(), len(copies), *counts)
+    contradictory = known & two_labels & (~of_test | two_in_test)
+    rank = table["split"].map({"test": 0, "val": 2, "train": 3}).fillna(1)
+    best_first = table.loc[rank[known & ~contradictory].sort_values(kind="stable").index]
+    kept = best_first.drop_duplicates("sha256")
+    left_out = best_first.drop(kept.index)
+    removed = left_out["split"] != left_out["sha256"].map(kept.set_index("sha256")["split"])
+    counts = (int(marked.sum()) for marked in (removed, contradictory, ~removed))
+    return table[~known | table.index.isin(kept.index)], Duplicates(copies.nunique(), len(copies), *counts)
 
 
 def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:

@@ -56,13 +56,9 @@ def test_every_file_is_read_or_listed_with_the_reason(damaged: Manifest) -> None
     assert facts["format"].tolist() == ["PNG"] * 3 + ["JPEG"] * 3
     assert facts["jpeg_quality"].isna().tolist() == [True] * 3 + [False] * 3
     assert facts["bytes"].tolist() == [(damaged.root / path).stat().st_size for path in facts["path"]]
-    assert survey.unreadable[["path", "label", "reason"]].to_dict("records") == [
-        {
-            "path": "ai/sd/text.jpg",
-            "label": "ai",
-            "reason": "not an image artclf can read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF)",
-        },
-        {"path": "human/empty.png", "label": "human", "reason": "empty file"},
+    assert survey.unreadable.to_numpy().tolist() == [
+        ["ai/sd/text.jpg", "ai", "sd", "unknown", "", "not an image artclf can read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF)"],
+        ["human/empty.png", "human", "human", "unknown", "", "empty file"],
     ]
     sample = survey_files(damaged, sample=4, seed=1)
     assert (sample.opened, len(sample.manifest.table)) == (4, 8)

@@ -77,9 +77,9 @@ def test_what_is_lost_is_named_by_class_generator_and_split(pictures: Path, tmp_
         {"label": "human", "generator": "human", "rejected": 3, "of": 19},
     ]
     assert [line.partition(" can't be read")[0] for line in data.fallbacks] == [
-        "the only image in the split val",
+        "all 1 images in the split val",
         "all 2 AI images of the generator newest",
-        "the only human image in the style blurred",
+        "all 1 human images in the style blurred",
     ]
     assert len(data.manifest.split("val"))
 

@@ -4,8 +4,7 @@ import csv
 import logging
 import os
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -18,13 +17,6 @@ log = logging.getLogger(__name__)
 
 NEEDED = ("path", "label")
 SEPARATORS = ",;\t"
-_SAVE = "save it as CSV UTF-8"
-# How a path may be spelled on another machine: tried in turn where there is no file of the path as it is written.
-_SPELLINGS: dict[str, Callable[[str], str]] = {
-    "with backslashes": lambda path: path.replace("\\", "/"),
-    "with accents in another form of Unicode (NFD)": lambda path: unicodedata.normalize("NFC", path.replace("\\", "/")),
-    "with accents in another form of Unicode (NFC)": lambda path: unicodedata.normalize("NFD", path.replace("\\", "/")),
-}
 
 
 def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
@@ -56,7 +48,7 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
 
 def _read_table(file: Path) -> pd.DataFrame:
     """The columns of a manifest, as text; those that are missing are empty. Spaces around fields do not count."""
-    lines = _fields(_decode(file), file)
+    lines = _fields(file)
     header = [name.lower() for name in next(lines, (0, []))[1]]
     missing = [column for column in NEEDED if column not in header]
     if missing:
@@ -65,86 +57,72 @@ def _read_table(file: Path) -> pd.DataFrame:
             f"data.csv={file}: has no column {', '.join(missing)}; got {', '.join(header) or 'none'}; needed: "
             f"{', '.join(NEEDED)}; allowed too: {', '.join(COLUMNS[2:])}{hints}"
         )
-    twice = [name for name, number in Counter(header).items() if number > 1 and name in COLUMNS]
+    twice = [column for column in COLUMNS if header.count(column) > 1]
     if twice:
         raise ArtclfError(f"data.csv={file}: has more than one column {', '.join(twice)}; keep one")
-    places = [header.index(column) if column in header else None for column in COLUMNS]
     rows = []
     for number, fields in lines:
-        if len(fields) > len(header) and any(fields[len(header) :]):
+        if any(fields[len(header) :]):
             raise ArtclfError(
                 f"data.csv={file}: line {number} has {len(fields)} fields, the first line {len(header)}; put a field that "
                 'holds the separator between quotes, as in "late, romantic"'
             )
-        row = ["" if place is None or place >= len(fields) else fields[place] for place in places]
-        if not row[0]:
+        row = dict(zip(header, fields, strict=False))
+        if not row["path"]:
             raise ArtclfError(f"data.csv={file}: line {number} has no path; each line but empty ones needs path and label")
-        rows.append([row[0], *(" ".join(field.split()) for field in row[1:])])
+        rows.append([row["path"], *(" ".join(row.get(column, "").split()) for column in COLUMNS[1:])])
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
 
 
-def _decode(file: Path) -> str:
-    content = file.read_bytes()
-    if content.startswith(b"PK\3\4"):
-        raise ArtclfError(f"data.csv={file}: is no CSV table but a workbook of a spreadsheet; {_SAVE}")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
-        raise ArtclfError(f"data.csv={file}: is no CSV table in UTF-8: it looks like UTF-16; {_SAVE}")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise ArtclfError(
-            f"data.csv={file}: is no CSV table in UTF-8: line {line} holds byte {content[error.start]:#04x}; it may be Latin-1 "
-            f"or Windows-1252: {_SAVE}"
-        ) from error
-
-
-def _fields(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
+def _fields(file: Path) -> Iterator[tuple[int, list[str]]]:
     """The number and the fields of each line that is not empty."""
-    lines = text.splitlines(keepends=True) if "\n" not in text else text.split("\n")
-    first = next((line for line in lines if line.strip()), "")
-    separator = max(SEPARATORS, key=first.count)  # the comma where there is none
-    told = len(first.strip()) == len("sep=;") and first.lower().startswith("sep=")  # Excel's line about the separator
+    try:
+        lines = file.read_text("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
+        raise ArtclfError(
+            f"data.csv={file}: is no CSV table in UTF-8 (line {line} holds the byte {byte:#04x}); save it as CSV UTF-8"
+        ) from error
+    separator = max(SEPARATORS, key=next(filter(str.strip, lines), "").count)  # the comma where there is none
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, skipinitialspace=True, strict=True)
     number = 1  # of the line on which the fields begin
     try:
         for fields in reader:
             stripped = [field.strip() for field in fields]
-            if any(stripped) and not (told and number == 1):
+            if any(stripped):
                 yield number, stripped
             number = reader.line_num + 1
     except csv.Error as error:
         reason = {"unexpected end of data": "a quote is never closed"}.get(str(error), str(error))
-        raise ArtclfError(f"data.csv={file}: is no CSV table: line {number}: {reason}") from error
+        raise ArtclfError(f"data.csv={file}: is no CSV table: line {number}: {reason}; save it as CSV UTF-8") from error
 
 
 def _find(paths: list[str], top: Path, file: Path) -> list[str]:
     """The paths, spelled as the files are. ArtclfError where there is no such file."""
-    found, absent, respelled = [], [], Counter[str]()
-    for path in paths:
-        spelled = path
-        if not _exists(top, path):
-            name = next((name for name, spell in _SPELLINGS.items() if _exists(top, spell(path))), None)
-            if name is None:
-                absent.append(path)
-                continue
-            respelled[name] += 1
-            spelled = _SPELLINGS[name](path)
-        found.append(spelled)
+    names = [next((name for name in _spellings(path) if _exists(top, name)), "") for path in paths]
+    absent = [path for path, name in zip(paths, names, strict=True) if not name]
     if absent:
         first = top / absent[0]
         beside = os.listdir(first.parent) if first.parent.is_dir() else []  # noqa: PTH208
         alike = [name for name in beside if name.casefold() == first.name.casefold()]
-        hints = [f"; did you mean {alike[0]}?" if alike else nearest(first.name, beside)]
-        hints += ["; write / in place of backslashes"] if "\\" in absent[0] else []
-        hints += ["; its accents may be written in another form of Unicode"] if not absent[0].isascii() else []
         raise ArtclfError(
             f"data.csv={file}: {len(absent)} of {len(paths)} images do not exist (first: {printable(str(first))}); paths are "
-            f"relative to {top}, or type data.root=FOLDER{''.join(hints)}"
+            f"relative to {top}, or type data.root=FOLDER{nearest(first.name, alike or beside)}"
         )
-    for name, number in respelled.items():
-        log.warning("data.csv=%s: %d paths are written %s; they were found all the same", file, number, name)
-    return found
+    respelled = sum(path != name for path, name in zip(paths, names, strict=True))
+    if respelled:
+        line = "data.csv=%s: %d paths were found though written with backslashes, or in another form of Unicode than the files"
+        log.warning(line, file, respelled)
+    return names
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """A path as it is written, and as it may be spelled on this machine."""
+    yield path
+    slashed = path.replace("\\", "/")  # Windows
+    yield slashed
+    yield unicodedata.normalize("NFC", slashed)
+    yield unicodedata.normalize("NFD", slashed)  # macOS
 
 
 def _exists(top: Path, path: str) -> bool:

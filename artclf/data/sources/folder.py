@@ -2,11 +2,11 @@
 
 import logging
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from artclf.data.images import SIGNATURE, decoder_of
 from artclf.data.manifest import HUMAN, LABELS, Manifest
 from artclf.errors import ArtclfError, printable
 from artclf.run_folder import is_output
@@ -17,28 +17,22 @@ log = logging.getLogger(__name__)
 IMAGES = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
-        *(".mpo", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".jpx", ".j2k", ".jxr", ".tga", ".ppm", ".pgm", ".pnm"),
+        *(".mpo", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".tga"),
     )
 )
-# What lies beside images, though it may begin like one: raw files, a camera's thumbnails, backups. Any other file is an image
-# if it begins like one.
+# What lies beside images: raw files, a camera's thumbnails and backups, which begin like images, and what need not be opened.
+# Any other file is an image if it begins like one.
 NOT_IMAGES = frozenset(
     (
-        *(".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".thm", ".bak"),
-        *(".orig", ".tmp", ".part", ".crdownload", ".txt", ".caption", ".csv", ".json", ".jsonl", ".npz", ".npy", ".pt"),
-        *(".safetensors", ".xmp", ".xml", ".html", ".yaml", ".yml", ".md", ".ini", ".db", ".log", ".pdf", ".zip"),
+        *(".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".pef", ".srw", ".thm", ".bak", ".orig", ".tmp", ".part"),
+        *(".crdownload", ".txt", ".caption", ".csv", ".json", ".npz", ".npy", ".pt", ".xmp", ".html"),
     )
 )
 SYSTEM_FOLDERS = frozenset(
     (
-        *("@eadir", "@tmp", "@recycle", "@__thumb", "#recycle", "#snapshot", "$recycle.bin", "recycler", "lost+found"),
-        *("system volume information", "network trash folder", "temporary items", "__macosx", "__pycache__"),
-        *("thumbs", "thumbnails", "_thumbs", "_thumbnails", "wandb", "mlruns", "lightning_logs"),
+        *("@eadir", "@tmp", "@recycle", "@__thumb", "#recycle", "#snapshot", "$recycle.bin", "system volume information"),
+        *("lost+found", "__macosx", "thumbs", "thumbnails", "_thumbs", "wandb", "mlruns", "lightning_logs"),
     )
-)
-_BEGINNING = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|RIFF.{4}WEBP|GIF8[79]a|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|.{4}ftyp(avi[fs]|hei[cx]|mif1)",
-    re.DOTALL,
 )
 
 
@@ -108,16 +102,16 @@ def _may_be_image(folder: str, name: str, passed_over: Counter[str]) -> bool:
 
 
 def _begins(path: str) -> bool:
-    """Whether a file begins like an image, or can't be opened, which is told where it is read."""
+    """Whether a file begins like an image, or can't be opened: then it is listed, and rejected with the reason."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
-            return _BEGINNING.match(file.read(16)) is not None
+            return decoder_of(file.read(SIGNATURE)) is not None
     except OSError:
         return True
 
 
 def _is_system(folder: str) -> bool:
-    return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS or folder.lower().endswith(".lrdata")
+    return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:
