@@ -110,4 +110,4 @@ def test_records_of_other_stages_and_files_are_refused(tmp_path: Path, name: str
     numbers = '"unfreeze": 0, "layers": 0, "trainable_parameters": 1, "epochs": 1, "best_epoch": 1, "score": 1, "seconds": 1'
     record = f'{{"name": "{name}", {numbers}, "checkpoint": "{checkpoint}"}}'
     (tmp_path / "progress.json").write_text(f'{{"command": "x", "stages": [{record}]}}')
-    assert "progress.json: was not written by this version of artclf; begin the run anew" in refusal_of(tmp_path, {})
+    assert "is not of this run; begin the run anew" in refusal_of(tmp_path, {})

@@ -66,7 +66,9 @@ class RunLogger(Logger):
         try:
             super().finalize(status)
             if isinstance(self, WandbLogger):
-                self.experiment.finish(exit_code=EXIT_CODES[status])
+                import wandb  # noqa: PLC0415 (an extra)
+
+                wandb.finish(exit_code=EXIT_CODES[status])
         except Exception as error:  # noqa: BLE001 (as above; the run itself is not affected)
             log.warning("logger.%s: could not be closed: %s", self.key, reason_of(error))
 
@@ -116,8 +118,8 @@ def log_results(loggers: list[RunLogger], metrics: Mapping[str, Any], records: l
     best = next(record for record in records if record.name == metrics["best"]["stage"])
     for logger in loggers:
         logger.follow(records)
-        shown = {"hp_metric": best.score} if isinstance(logger, TensorBoardLogger) and best.score is not None else {}
-        logger.log_metrics({**figures, **shown}, 0)
+        is_board = isinstance(logger, TensorBoardLogger) and best.score is not None
+        logger.log_metrics(figures | {"hp_metric": best.score} if is_board else figures, 0)
 
 
 def reason_of(error: Exception) -> str:
