@@ -66,7 +66,7 @@ def readable(word: str, *, multirun: bool) -> str:
     value = os.path.expanduser(value) if is_name else value  # noqa: PTH111 (which raises for an unknown ~name)
     if not (is_name and multirun) or os.path.lexists(value):
         return f"{key}={quoted(value)}"
-    if override is not None and override.is_sweep_override():
+    if override is not None and re.search(r"['\"($]", value):  # quotes, choice(…), ${…}
         return word
     return f"{key}={','.join(map(quoted, value.split(',')))}"
 

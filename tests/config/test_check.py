@@ -88,7 +88,9 @@ def test_a_folder_is_typed_as_it_is_called(folder: str) -> None:
 def test_in_a_multirun_a_comma_separates_folders_unless_one_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "a,ü").mkdir()
     assert readable("data.root=ä,b (1)", multirun=True) == "data.root='ä','b (1)'"
-    assert readable("data.root=a,b", multirun=True) == "data.root=a,b"
+    assert readable("data.root=a,1900", multirun=True) == "data.root=a,'1900'"
+    for word in ("data.root=a,'b'", "data.root=choice(a,b)", "data.root=${oc.env:ART,x}"):
+        assert readable(word, multirun=True) == word
     assert readable(f"data.root={tmp_path}/a,ü", multirun=True) == f"data.root='{tmp_path}/a,ü'"
     assert readable("hydra.run.dir=~/x", multirun=False) == f"hydra.run.dir={Path.home()}/x"
     assert composed("data=folder", readable("data.root=${monitor.mode} (1)", multirun=False)).data.root == "min (1)"
