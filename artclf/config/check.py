@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.config.command import readable
+from artclf.config.command import parsed
 from artclf.config.paths import path_mistake
 from artclf.config.space import search_space, setting, space_mistakes
 from artclf.config.validate import interpolation_mistakes, leaves
@@ -42,14 +42,13 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
     """Return a line for every mistake in the overrides of a command line; an empty list where all is well.
 
     Args:
-        words: the overrides ("model=resnet50", "+finetune=last10", "seed=0,1").
+        words: the overrides ("model=resnet50", "+finetune=last10", "seed=0,1"), as `parse_flags` returns them.
         conf: the folder with train.yaml.
-        check: returns a line for every mistake in a composed configuration. It is called for as many as there are values in
-            the longest list, so that each value is in one of them.
+        check: returns a line for every mistake in a composed configuration whose interpolations can be resolved. It is called
+            for as many as there are values in the longest list, so that each value is in one of them.
         multirun: whether lists of values ("seed=0,1") are to be swept over.
     """
     with initialize_config_dir(str(conf), version_base="1.3", job_name="train"):
-        words = [readable(word, multirun=multirun) for word in words]
         if unreadable := [line for word in words for line in _word_mistakes(word)]:
             return unreadable
         try:
@@ -65,30 +64,21 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
             return lines
 
         def check_job(job: DictConfig) -> list[str]:
-            found = check(job)
-            if interpolation_mistakes(job):
+            if found := interpolation_mistakes(job):
                 return found
-            found = [*found, *_job_mistakes(job, swept, multirun=multirun)]
+            found = [*check(job), *_job_mistakes(job, swept, multirun=multirun)]
             if chosen.get("sweep") == "optuna":
                 found += space_mistakes(swept, str(job.monitor.metric))
                 if not (job.get("callbacks") or {}).get("best"):
                     found.append("callbacks.best: sweep=optuna needs it, for the best weights, as callbacks=default has it")
             return found
 
-        nulls = [word.removesuffix("null") for word in words if word.endswith("=null")]
-        return [
-            line
-            + "".join(f"; null is nothing, a folder called null is quoted: \"{key}'null'\"" for key in nulls if key in line)
-            for line in _check_jobs(values, check_job)
-        ]
+        return _check_jobs(values, check_job)
 
 
 def _word_mistakes(word: str) -> Iterator[str]:
     """That a word is no override, or one of a part of Hydra's that is not for the command line."""
-    try:
-        override = OverridesParser.create().parse_override(word)
-    except HydraException:
-        override = None
+    override = parsed(word)
     if override is None or not override.key_or_group:
         yield f"{shown(word)}: can't be read; allowed: KEY=VALUE, +KEY=VALUE for a new key, ~KEY to leave one out"
         return

@@ -15,7 +15,6 @@ from hydra.errors import HydraException
 
 from artclf.errors import ArtclfError
 
-RESUME_KEYS = ("resume", "resume.folder")  # as typed, and as Hydra reads it
 NO_TEXT = ("true", "false", "null", "nan", "inf")  # words that Hydra reads as something else
 SEARCH_KEYS = ("sweep", "pruning")
 FLAGS = (
@@ -23,14 +22,14 @@ FLAGS = (
     "--info all|config|defaults|defaults-tree|plugins|searchpath, --shell-completion"
 )
 PLACES = ("artifact_location", "dir", "dirpath", "offline_directory", "root", "root_dir", "save_dir", "tracking_uri")
-TEXTS = ("data.csv", "model.weights", "holdout.leave", *RESUME_KEYS)  # and keys that end with one of PLACES
+TEXTS = ("data.csv", "model.weights", "holdout.leave", "resume.folder")  # and keys that end with one of PLACES
 
 
 def parse_flags(words: list[str]) -> tuple[Namespace, list[str], list[str]]:
-    """Return Hydra's flags as it reads them, as typed, and the overrides; flags may stand between them.
+    """Return Hydra's flags as it reads them, as typed, and the overrides as Hydra can read them; flags may stand between them.
 
     Raises:
-        ArtclfError: for a flag that there is not, that lacks its value, or that would take another configuration.
+        ArtclfError: for an unknown flag, one that lacks its value or another flag, and one that chooses another configuration.
     """
     typed = " ".join(word for word in words if word.startswith("-"))
 
@@ -44,33 +43,36 @@ def parse_flags(words: list[str]) -> tuple[Namespace, list[str], list[str]]:
         raise ArtclfError(f"{typed}: there is one configuration, conf/train.yaml and its groups; allowed: {FLAGS}")
     if (flags.resolve or flags.package) and not flags.cfg:
         raise ArtclfError(f"{typed}: --resolve and --package go with --cfg: python train.py --cfg job {typed}")
-    return flags, [word for word in words if word not in flags.overrides], flags.overrides
+    if sum(map(bool, (flags.run, flags.multirun, flags.cfg, flags.info, flags.shell_completion))) > 1:
+        raise ArtclfError(f"{typed}: one at a time; allowed: {FLAGS}")
+    overrides = [readable(re.sub(r"^resume=", "resume.folder=", word), multirun=flags.multirun) for word in flags.overrides]
+    return flags, [word for word in words if word not in flags.overrides], overrides
 
 
 def readable(word: str, *, multirun: bool) -> str:
-    """Return an override in words that Hydra can read: `data.root=Monet (1)` as `data.root='Monet (1)'`.
+    """Return an override that Hydra can read: `data.root=Monet (1)` as `data.root='Monet (1)'`.
 
-    The names of files, folders and generators stay text, whatever they look like (1900, true, a,b), but for null. In a
-    multirun a,b are two of them, unless there is a file or a folder of that name. Of other keys, a value that Hydra's grammar
-    can't read is text, which the schema then refuses by its key.
+    A value is put in quotes where Hydra's grammar can't read it, and where it names a file, a folder or a generator, which is
+    text, whatever it looks like (1900, true, a,b). Null and what is already in quotes stay as they are, and so do the lists of
+    a multirun: there, a,b are two folders, unless there is one called so.
     """
     key, equals, value = word.partition("=")
-    override = _parsed(word)
-    text = key.lstrip("+") in TEXTS or key.split(".")[-1] in PLACES
-    if not equals or (override is None and _parsed(f"{key}=") is None) or (override is not None and not text):
+    if not equals or parsed(f"{key}=") is None:
         return word
-    value = os.path.expanduser(value) if text else value  # noqa: PTH111 (which raises for an unknown ~name)
-    read = value if override is None else override.value()
-    if override is not None and (read in (None, value) or (isinstance(read, str) and value[0] in "'\"")):
+    override = parsed(word)
+    is_name = key.lstrip("+") in TEXTS or key.split(".")[-1] in PLACES
+    if override is not None and (not is_name or override.value() is None or value[:1] in ("'", '"')):
         return word
-    if text and multirun and not os.path.lexists(value):
-        if override is not None and override.is_sweep_override():
-            return word
-        return f"{key}={','.join(quoted(piece) for piece in value.split(','))}"
-    return f"{key}={quoted(value)}"
+    value = os.path.expanduser(value) if is_name else value  # noqa: PTH111 (which raises for an unknown ~name)
+    if not (is_name and multirun) or os.path.lexists(value):
+        return f"{key}={quoted(value)}"
+    if override is not None and re.search(r"['\"($]", value):  # quotes, choice(…), ${…}
+        return word
+    return f"{key}={','.join(map(quoted, value.split(',')))}"
 
 
-def _parsed(word: str) -> Override | None:
+def parsed(word: str) -> Override | None:
+    """An override as Hydra reads it; None where it can't."""
     try:
         return OverridesParser.create().parse_override(word)
     except HydraException:
@@ -78,24 +80,24 @@ def _parsed(word: str) -> Override | None:
 
 
 def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
-    """Return the folder that `resume=FOLDER` names; None where nothing is to be resumed.
+    """Return the folder of `resume.folder=FOLDER`; None where nothing is to be resumed.
 
     Raises:
         ArtclfError: where more than the folder is typed.
     """
     overrides = {override.key_or_group: override for override in OverridesParser.create().parse_overrides(words)}
-    folder = next((str(overrides[key].value()) for key in RESUME_KEYS if key in overrides), None)
-    if folder is None:
+    if "resume.folder" not in overrides:
         return None
+    folder = Path(str(overrides["resume.folder"].value()))
     if multirun:
         raise ArtclfError("resume: one run at a time continues; leave -m out: python train.py resume=FOLDER")
     ours = {key: override for key, override in overrides.items() if not override.is_hydra_override()}
-    others = [str(override.input_line) for key, override in ours.items() if key not in (*RESUME_KEYS, "resume.trust")]
+    others = [str(override.input_line) for key, override in ours.items() if key not in ("resume.folder", "resume.trust")]
     if others:
         raise ArtclfError(
             f"resume={folder}: a run continues as its config.yaml says; leave out {' '.join(others)}, or begin anew"
         )
-    return Path(folder)
+    return folder
 
 
 def quoted(value: str) -> str:

@@ -20,7 +20,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Drawn = Annotated[int, Field(ge=1, le=10_000)]
 CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI images
 Quality = Annotated[int, Field(ge=1, le=100)]
-ImageSize = Annotated[int, Field(ge=32, le=2048)]
+SIDES = (32, 2048)  # pixels a side that an image may have in a network
+ImageSize = Annotated[int, Field(ge=SIDES[0], le=SIDES[1])]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 MoreThanZero = Annotated[float, Field(gt=0.0, le=1e38)]  # single precision ends at 3.4e38
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]  # files are named after it
@@ -28,14 +29,13 @@ METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val
 """What is logged in each epoch, and whether it is better when it is minimal or maximal."""
 
 
-def _number_or(lowest: int, *words: str, highest: int = LARGEST) -> BeforeValidator:
-    """Accept a whole number from `lowest` on, or one of the words: one error where a union would give several."""
+def _number_or(lowest: int, *words: str, highest: int = 1_000_000) -> BeforeValidator:
+    """Accept a whole number in these bounds, or one of the words: one error where a union would give several."""
 
     def check(value: object) -> object:
         number = isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
         if not number and value not in words:
-            end = "on" if highest == LARGEST and not (type(value) is int and value > highest) else f"to {highest}"
-            raise ValueError(f"got {shown(value)}; allowed: a whole number from {lowest} {end}, {', '.join(words)}")
+            raise ValueError(f"got {shown(value)}; allowed: a whole number from {lowest} to {highest}, {', '.join(words)}")
         return value
 
     return BeforeValidator(check)
@@ -67,7 +67,7 @@ class DataConfig(Section):
     source: Literal["demo", "ai_artbench", "folder", "csv"]
     root: Location | None
     csv: Location | None
-    image_size: Annotated[int | str, _number_or(32, "auto", highest=2048)]
+    image_size: Annotated[int | str, _number_or(SIDES[0], "auto", highest=SIDES[1])]
     batch_size: Annotated[int, Field(ge=1, le=2**20)]
     num_workers: Annotated[int, Field(ge=0, le=512)]
     val_fraction: Annotated[float, Field(gt=0.0, lt=0.9)]
@@ -85,7 +85,7 @@ class DataConfig(Section):
         download = f"its download, which is not (or not wholly) in {kaggle_cache()}: type artclf data fetch ai_artbench"
         has, needs = {
             "demo": (self.demo, "its data.demo section (seed, train_per_folder, test_per_folder)"),
-            "folder": (self.root, "data.root=FOLDER"),
+            "folder": (self.root, "data.root=FOLDER (in quotes, where it is called null)"),
             "csv": (self.csv, "data.csv=FILE"),
             "ai_artbench": (self.root or kaggle_ai_artbench(), f"data.root=FOLDER, or {download}"),
         }[self.source]
@@ -190,9 +190,7 @@ class CacheConfig(Section):
 
     pixels: bool = True
     prefix: bool = True
-    max_gb: Annotated[float, Field(gt=0.0, le=1e9)] | None = (
-        None  # gigabytes of one store; None: half of what is free on its disk
-    )
+    max_gb: Annotated[float, Field(gt=0.0, le=1e9)] | None = None  # of one store; None: half of what is free on its disk
 
 
 class AuditConfig(Section):

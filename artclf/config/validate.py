@@ -27,9 +27,10 @@ def validate(composed: DictConfig) -> Config:
 
 
 def schema_mistakes(composed: DictConfig) -> list[str]:
-    """Return a line for every mistake in a composed configuration: key, what was got, what is allowed, the nearest name."""
-    if wrong := interpolation_mistakes(composed):
-        return wrong
+    """Return a line for every mistake in a composed configuration: key, what was got, what is allowed, the nearest name.
+
+    Its interpolations can be resolved (`interpolation_mistakes`).
+    """
     lines = [f"{key}: has no value yet; type {key}=VALUE" for key in sorted(OmegaConf.missing_keys(composed))]
     return lines + _mistakes(Config, OmegaConf.to_container(composed, resolve=True))
 

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, ImportString, PydanticSchemaGenerationError, Py
 
 from artclf.config.command import PLACES
 from artclf.config.schema import METRICS
-from artclf.config.validate import interpolation_mistakes, leaves, part_mistakes, schema_mistakes
+from artclf.config.validate import leaves, part_mistakes, schema_mistakes
 from artclf.errors import nearest, shown
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
@@ -41,8 +41,6 @@ def mistakes(composed: DictConfig, run: Path | None = None) -> list[str]:
             packages, and no places.
     """
     lines = schema_mistakes(composed)
-    if interpolation_mistakes(composed):
-        return lines  # which name them already
     values: Any = OmegaConf.to_container(composed, resolve=True)
     for group, classes, given in (("head", HEADS, "features"), ("loss", LOSSES, "pos_weight")):
         if isinstance(values.get(group), dict) and "name" in values[group]:

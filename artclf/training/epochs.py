@@ -111,11 +111,11 @@ class TimeEstimate(Callback):
         self.steps = 0
         self.epochs = 0  # that are left
         self.began = 0.0
-        self.said = False
+        self.done = False
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Count a step; the clock is read without waiting for a GPU."""
-        if self.said:
+        if self.done:
             return
         self.steps += 1
         if self.steps == 1:
@@ -125,7 +125,7 @@ class TimeEstimate(Callback):
         measured, seconds = self.steps - _WARM_UP, time.perf_counter() - self.began
         if measured < _MEASURED[0] or seconds < _MEASURED[1]:
             return
-        self.said = True
+        self.done = True
         each = seconds / measured
         per_epoch = trainer.num_training_batches + sum(trainer.num_val_batches)  # a step of validation costs at most as much
         total = each * per_epoch * self.epochs

@@ -5,14 +5,13 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch import Trainer
 from omegaconf import DictConfig
 from PIL import Image
 from torch._dynamo.exc import TorchDynamoException
@@ -31,7 +30,7 @@ from artclf.report.format import guessing
 from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE
 from artclf.runtime import is_main_process
 from artclf.training.build import Built, build
-from artclf.training.loggers import RunLogger, log_results, open_loggers, run_ids
+from artclf.training.loggers import log_results, open_loggers
 from artclf.training.resume import StageRecord, open_run_folder
 from artclf.training.stages import best_record, fit_stages
 from artclf.training.trainer import interruptible, make_trainer
@@ -73,63 +72,51 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     started -= progress.seconds  # spent before an interruption
     # 2. build
     built = build(config, progress, folder)
-    built = replace(built, fallbacks=[*fallbacks, *built.fallbacks])
-    with open_loggers(built.config, folder, progress.loggers) as loggers, _compiler_errors():
-        built = replace(built, progress=replace(built.progress, loggers=run_ids(loggers)))
-        return _train_and_test(built, folder, loggers, started)
-
-
-def _train_and_test(built: Built, folder: Path, loggers: list[RunLogger], started: float) -> dict[str, Any]:
-    """What follows the building of the parts; returns what `run` returns."""
     config, model, data = built.config, built.model, built.data
     features = FeatureCache(model, data, config.cache)
-    # 3. train the stages
-    records = fit_stages(built, folder, features, loggers, started)
-    # 4. test the best weights
-    trainer = _test(built, folder, records, features)
-    rows, p_ai = model.tested()
-    predictions = data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
-    device = trainer.strategy.root_device
-    facts = {
-        **_run_facts(built, records),
-        **environment(device),
-        "command": built.progress.command,
-        "resumed": built.progress.resumed,
-        "fallbacks": [*built.fallbacks, *data.fallbacks],
-    }
-    if not is_main_process():
-        return facts
-    # 5. fit the decision rule
-    rule = fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), **config.calibration.model_dump())
-    # 6. assess
-    options = AssessOptions(
-        images=config.audit.images,
-        canonical=Canonical.from_config(config.data),
-        max_pixels=config.data.max_pixels,
-    )
-    metrics = assess(folder, model.to(device).eval(), data.manifest, predictions, rule, facts, options)
-    if (best := folder / CHECKPOINTS / "best.ckpt").is_file():
-        write_decision_rule(best, rule)
-    _write_layers(folder / "layers.csv", model, records)
-    if config.report:
-        draw_copies(folder / "figures" / "copies.png", data)
-    if (warning := guessing(metrics)) is not None:
-        log.warning("%s", warning)
-    log_results(loggers, metrics, records)
-    metrics["fallbacks"] += [line for logger in loggers for line in logger.fallbacks]
-    write_results(folder, metrics, started, report=config.report)
-    (folder / PROGRESS_FILE).unlink()
-    return metrics
+    with open_loggers(config, folder, progress.loggers) as loggers, _compiler_errors():
+        # 3. train the stages
+        records = fit_stages(built, folder, features, loggers, started)
+        # 4. test the best weights
+        predictions, device = _test(built, folder, records, features)
+        facts = {
+            **_run_facts(built, records),
+            **environment(device),
+            "command": progress.command,
+            "resumed": progress.resumed,
+            "fallbacks": [*fallbacks, *built.fallbacks, *data.fallbacks],
+        }
+        if not is_main_process():
+            return facts
+        # 5. fit the decision rule
+        rule = fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), **config.calibration.model_dump())
+        # 6. assess
+        options = AssessOptions(config.audit.images, Canonical.from_config(config.data), max_pixels=config.data.max_pixels)
+        metrics = assess(folder, model.to(device).eval(), data.manifest, predictions, rule, facts, options)
+        if (best := folder / CHECKPOINTS / "best.ckpt").is_file():
+            write_decision_rule(best, rule)
+        _write_layers(folder / "layers.csv", model, records)
+        if config.report:
+            draw_copies(folder / "figures" / "copies.png", data)
+        if (warning := guessing(metrics)) is not None:
+            log.warning("%s", warning)
+        log_results(loggers, metrics, records)
+        metrics["fallbacks"] += [line for logger in loggers for line in logger.fallbacks]
+        write_results(folder, metrics, started, report=config.report)
+        (folder / PROGRESS_FILE).unlink()
+        return metrics
 
 
-def _test(built: Built, folder: Path, records: list[StageRecord], features: FeatureCache) -> Trainer:
-    """Test the best weights; the model then holds the scores."""
+def _test(built: Built, folder: Path, records: list[StageRecord], features: FeatureCache) -> tuple[pd.DataFrame, torch.device]:
+    """Test the best weights. Returns the scored rows of the manifest, with p_ai, and the device that computed them."""
     trainer = make_trainer(built.config, folder, built.precision, stage=None)
     best = records.index(best_record(records, built.config.monitor.mode))
     features.offer(max(record.layers for record in records[: best + 1]), trainer)
     with interruptible(trainer):
         trainer.test(built.model, datamodule=built.data, verbose=False)
-    return trainer
+    rows, p_ai = built.model.tested()
+    predictions = built.data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
+    return predictions, trainer.strategy.root_device
 
 
 @contextmanager

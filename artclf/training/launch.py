@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -19,7 +18,6 @@ from artclf.config.command import (
     concerns_search,
     parse_flags,
     quoted,
-    readable,
     resume_command,
     resumed_folder,
 )
@@ -58,14 +56,11 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
 
 def _checked(words: list[str], conf: Path) -> list[str]:
     flags, typed, overrides = parse_flags(words)
+    words = [*typed, *overrides]
     if flags.help or flags.hydra_help or flags.shell_completion:
         return typed
-    multirun = flags.multirun
-    overrides = [readable(re.sub(r"^resume=", "resume.folder=", word), multirun=multirun) for word in overrides]
-    words = [*typed, *overrides]
     _load()
     from artclf.config.check import leaves_each_out, override_mistakes  # noqa: PLC0415 (--help needs none of these)
-    from artclf.config.validate import interpolation_mistakes  # noqa: PLC0415
     from artclf.training.check import mistakes  # noqa: PLC0415
     from artclf.training.resume import require_unfinished  # noqa: PLC0415
 
@@ -74,20 +69,20 @@ def _checked(words: list[str], conf: Path) -> list[str]:
     def check(job: DictConfig) -> list[str]:
         jobs.append(job)
         if flags.cfg or flags.info:  # an unfinished configuration may be looked at
-            return [*(interpolation_mistakes(job) if flags.resolve else []), *_package_mistakes(job, flags.package)]
+            return _package_mistakes(job, flags.package)
         return mistakes(job)
 
-    lines = override_mistakes(overrides, conf, check, multirun=multirun)
+    lines = override_mistakes(overrides, conf, check, multirun=flags.multirun)
     each = any(map(leaves_each_out, jobs))
     if lines := [*lines, *_process_mistakes(overrides, each=each)]:
         raise ArtclfError("\n".join(lines))
     if flags.cfg or flags.info:
         return words
-    run = resumed_folder(overrides, multirun=multirun)
+    run = resumed_folder(overrides, multirun=flags.multirun)
     if run is not None:
         require_unfinished(run)
         return [*words, f"hydra.run.dir={quoted(str(run))}"]
-    return _with_holdout_sweeper(words, multirun=multirun) if each else words
+    return _with_holdout_sweeper(words, multirun=flags.multirun) if each else words
 
 
 def _package_mistakes(job: DictConfig, package: str | None) -> list[str]:

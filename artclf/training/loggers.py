@@ -3,7 +3,7 @@
 import inspect
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import shorten
@@ -22,8 +22,7 @@ from artclf.training.resume import StageRecord
 log = logging.getLogger(__name__)
 
 RUN_ID: dict[type, str] = {WandbLogger: "id", MLFlowLogger: "run_id"}  # the option by which a logger continues a run of its own
-EXTRAS: dict[type, str] = {WandbLogger: "wandb", MLFlowLogger: "mlflow", TensorBoardLogger: "tensorboard"}
-EXIT_CODES = {"success": 0, "failed": 1, "killed": 255}  # of W&B; 255 is its own for Ctrl-C
+EXIT_CODES = {"success": 0, "failed": 1, "KILLED": 255}  # of W&B; 255 is its own for Ctrl-C
 NOT_LOGGED = {"resume", "pruning"}  # an attempt's own settings: MLflow lets no parameter change
 
 
@@ -63,10 +62,9 @@ class RunLogger(Logger):
         """Do nothing: Lightning calls this at the end of every stage."""
 
     def close(self, status: str) -> None:
-        """End the logger's run: "success", "failed", or "killed" by the user or a search."""
-        killed = "KILLED" if isinstance(self, MLFlowLogger) else "failed"
+        """End the logger's run: "success", "failed", or (in MLflow's word) "KILLED" by the user or a search."""
         try:
-            super().finalize(killed if status == "killed" else status)
+            super().finalize(status)
             if isinstance(self, WandbLogger):
                 import wandb  # noqa: PLC0415 (an extra)
 
@@ -97,14 +95,14 @@ def open_loggers(config: Config, folder: Path, ids: Mapping[str, str]) -> Iterat
         yield opened
         status = "success"
     except (KeyboardInterrupt, SystemExit, Pruned):
-        status = "killed"
+        status = "KILLED"
         raise
     finally:
         for logger in opened:
             logger.close(status)
 
 
-def run_ids(loggers: list[RunLogger]) -> dict[str, str]:
+def run_ids(loggers: Sequence[RunLogger]) -> dict[str, str]:
     """The id of each logger's own run, where it can continue one."""
     return {logger.key: str(logger.version) for logger in loggers if isinstance(logger, tuple(RUN_ID))}
 
@@ -120,8 +118,8 @@ def log_results(loggers: list[RunLogger], metrics: Mapping[str, Any], records: l
     best = next(record for record in records if record.name == metrics["best"]["stage"])
     for logger in loggers:
         logger.follow(records)
-        shown = {"hp_metric": best.score} if isinstance(logger, TensorBoardLogger) and best.score is not None else {}
-        logger.log_metrics({**figures, **shown}, 0)
+        is_board = isinstance(logger, TensorBoardLogger) and best.score is not None
+        logger.log_metrics(figures | {"hp_metric": best.score} if is_board else figures, 0)
 
 
 def reason_of(error: Exception) -> str:
@@ -135,16 +133,16 @@ def _open(key: str, target: Target, folder: Path, values: Mapping[Any, Any], run
     option = next((option for base, option in RUN_ID.items() if issubclass(kind, base)), None)
     given = {option: run_id} if run_id and option else {}
     try:
-        return _opened(key, kind, {**target.options, **given}, folder, values)
+        return _make(key, kind, target.options | given, folder, values)
     except ArtclfError as error:
         if not given:
             raise
-        logger = _opened(key, kind, target.options, folder, values)
+        logger = _make(key, kind, target.options, folder, values)
         logger.fall_back(f"{error}; the figures from here on are in a new run of the logger")
         return logger
 
 
-def _opened(key: str, kind: type, options: Mapping[str, Any], folder: Path, values: Mapping[Any, Any]) -> RunLogger:
+def _make(key: str, kind: type, options: Mapping[str, Any], folder: Path, values: Mapping[Any, Any]) -> RunLogger:
     logger: RunLogger | None = None
     try:
         chosen = {option: value for option, value in options.items() if value is not None}
@@ -154,9 +152,7 @@ def _opened(key: str, kind: type, options: Mapping[str, Any], folder: Path, valu
     except Exception as error:  # whatever a class of Lightning's, or of the user's own, raises
         if logger is not None:
             logger.close("failed")
-        extra = next((extra for base, extra in EXTRAS.items() if issubclass(kind, base)), None)
-        install = f'; type pip install -e ".[{extra}]"' if extra and isinstance(error, ModuleNotFoundError) else ""
-        raise ArtclfError(f"logger.{key}: {kind.__name__} can't be opened: {reason_of(error)}{install}") from error
+        raise ArtclfError(f"logger.{key}: {kind.__name__} can't be opened: {reason_of(error)}") from error
     return logger
 
 
@@ -168,11 +164,8 @@ def _defaults(kind: type, options: Mapping[str, Any], folder: Path) -> dict[str,
 
         return {"tracking_uri": mlflow.get_tracking_uri(), "run_name": f"{group}/{folder.name}" if group else folder.name}
     if issubclass(kind, WandbLogger):
-        import wandb  # noqa: F401, PLC0415 (for its own reason, where it can't be imported)
-
-        names = {"name": ("WANDB_NAME", folder.name), "group": ("WANDB_RUN_GROUP", group)}
-        place = {} if options.get("dir") else {"save_dir": os.environ.get("WANDB_DIR", str(folder))}
-        return place | {option: value for option, (variable, value) in names.items() if variable not in os.environ}
+        values = {"name": os.environ.get("WANDB_NAME", folder.name), "group": os.environ.get("WANDB_RUN_GROUP", group)}
+        return values if options.get("dir") else values | {"save_dir": os.environ.get("WANDB_DIR", str(folder))}
     if issubclass(kind, TensorBoardLogger):
         return {"save_dir": str(folder), "version": ""}  # in the folder tensorboard itself
     return {"save_dir": str(folder)} if "save_dir" in inspect.signature(kind).parameters else {}

@@ -25,7 +25,7 @@ from artclf.run_folder import CHECKPOINTS, first_mismatch, replacing
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
 from artclf.training.epochs import EpochTable
-from artclf.training.loggers import RunLogger
+from artclf.training.loggers import RunLogger, run_ids
 from artclf.training.resume import StageRecord
 from artclf.training.trainer import interruptible, make_trainer
 
@@ -57,7 +57,8 @@ def fit_stages(
 
     def save_progress() -> None:
         if is_main_process():
-            replace(progress, stages=records, seconds=round(time.perf_counter() - started, 2)).save(folder)
+            seconds = round(time.perf_counter() - started, 2)
+            replace(progress, stages=records, loggers=run_ids(loggers), seconds=seconds).save(folder)
 
     save_progress()
     if records:

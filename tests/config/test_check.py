@@ -7,7 +7,7 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 
 from artclf.config.check import override_mistakes
-from artclf.config.command import readable, resume_command, resumed_folder
+from artclf.config.command import parse_flags, parsed, readable, resume_command, resumed_folder
 from artclf.errors import ArtclfError
 from artclf.training.check import mistakes
 from artclf.training.launch import check_command_line
@@ -16,8 +16,8 @@ from tests.conftest import CONF, composed
 
 def wrong(line: str) -> list[str]:
     """The mistakes in what is typed after `train.py`."""
-    words = shlex.split(line)
-    return override_mistakes([word for word in words if word != "-m"], CONF, mistakes, multirun="-m" in words)
+    flags, _, overrides = parse_flags(shlex.split(line))
+    return override_mistakes(overrides, CONF, mistakes, multirun=flags.multirun)
 
 
 @pytest.mark.parametrize(
@@ -77,41 +77,23 @@ def test_a_mistake_is_one_clear_line(line: str, reported: str) -> None:
 
 @pytest.mark.parametrize(
     "folder",
-    [
-        "Gemälde",
-        "/data/浮世絵",
-        "Monet (1)",
-        "a,b",
-        "O'Keeffe",
-        "#1",
-        "R&D",
-        "1900",
-        "2024-05-01",
-        "lr=1e-3",
-        "C:\\Gemälde",
-        "[x]",
-    ],
+    ["Gemälde", "/浮世絵", "Monet (1)", "a,b", "O'Keeffe", "#1", "1900", "2024-05-01", "lr=1e-3", "C:\\Gemälde", "[x]", "true"],
 )
 def test_a_folder_is_typed_as_it_is_called(folder: str) -> None:
-    seen = []
-
-    def note(job: DictConfig) -> list[str]:
-        seen.append(job.data.root)
-        return []
-
-    typed = [folder, f"'{folder}'"] if folder.isalnum() else [folder]
-    for word in typed:
-        assert override_mistakes(["data=folder", f"data.root={word}"], CONF, note, multirun=False) == []
-    assert seen == [folder] * len(typed)
+    word = readable(f"data.root={folder}", multirun=False)
+    assert parsed(word).value() == folder
+    assert readable(word, multirun=False) == word  # quotes may be typed too
 
 
 def test_in_a_multirun_a_comma_separates_folders_unless_one_is_called_so(tmp_path: Path) -> None:
     (tmp_path / "a,ü").mkdir()
     assert readable("data.root=ä,b (1)", multirun=True) == "data.root='ä','b (1)'"
-    assert readable("data.root=a,b", multirun=True) == "data.root=a,b"
+    assert readable("data.root=a,1900", multirun=True) == "data.root=a,'1900'"
+    for word in ("data.root=a,'b'", "data.root=choice(a,b)", "data.root=${oc.env:ART,x}"):
+        assert readable(word, multirun=True) == word
     assert readable(f"data.root={tmp_path}/a,ü", multirun=True) == f"data.root='{tmp_path}/a,ü'"
     assert readable("hydra.run.dir=~/x", multirun=False) == f"hydra.run.dir={Path.home()}/x"
-    assert readable("hydra.run.dir=x/${now:%Y}", multirun=False) == "hydra.run.dir=x/${now:%Y}"
+    assert composed("data=folder", readable("data.root=${monitor.mode} (1)", multirun=False)).data.root == "min (1)"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +119,7 @@ def test_flags_may_stand_anywhere(line: str, words: list[str]) -> None:
         (["seed=1", "--cfg"], "--cfg: can't be read"),
         (["--resolve"], "--resolve and --package go with --cfg"),
         (["--config-name=x"], "--config-name=x: there is one configuration"),
+        (["-m", "--cfg=job"], "-m --cfg=job: one at a time"),
         (["--cfg=job", "--package=nope"], "--package nope: there is no such part; allowed: data"),
         (["data.root=${nope}"], "data.root: got '${nope}': Interpolation key 'nope' not found"),
         (["model.name=${model.name}"], "model.name: got '${model.name}'"),
@@ -149,7 +132,7 @@ def test_flags_may_stand_anywhere(line: str, words: list[str]) -> None:
         (["=x"], "'=x': can't be read; allowed: KEY=VALUE"),
         ([""], "'': can't be read"),
         (["seed=(1"], "seed: got '(1'; it should be a valid integer"),
-        (["data=folder", "data.root=null"], "a folder called null is quoted: \"data.root='null'\""),
+        (["data=folder", "data.root=null"], "data=folder needs data.root=FOLDER (in quotes, where it is called null)"),
     ],
 )
 def test_a_refusal_is_one_line_with_exit_code_2(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -204,13 +187,13 @@ def test_what_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) 
 def test_the_resume_command_can_be_pasted(path: str) -> None:
     words = shlex.split(resume_command(Path(path)))
     assert words[:2] == ["python", "train.py"]
-    assert resumed_folder(words[2:], multirun=False) == Path(path)
+    assert resumed_folder(parse_flags(words[2:])[2], multirun=False) == Path(path)
 
 
 def test_the_folder_is_the_one_typed() -> None:
-    assert resumed_folder(["resume='it\\'s here'", "hydra.run.dir=x"], multirun=False) == Path("it's here")
+    assert resumed_folder(["resume.folder='it\\'s here'", "hydra.run.dir=x"], multirun=False) == Path("it's here")
     assert resumed_folder(["seed=1"], multirun=True) is None
     with pytest.raises(ArtclfError, match="leave out seed=1 \\+finetune=all"):
-        resumed_folder(["resume=a", "seed=1", "+finetune=all"], multirun=False)
+        resumed_folder(["resume.folder=a", "seed=1", "+finetune=all"], multirun=False)
     with pytest.raises(ArtclfError, match="leave -m out"):
-        resumed_folder(["resume=a"], multirun=True)
+        resumed_folder(["resume.folder=a"], multirun=True)

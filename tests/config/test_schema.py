@@ -29,7 +29,7 @@ def test_all_mistakes_are_reported_at_once_with_the_nearest_name() -> None:
     lines = {
         "data.image_sise": (64, "unknown key; did you mean data.image_size?"),
         "seed": ("abc", "got 'abc'; it should be a valid integer"),
-        "stages.head.unfreeze": ("foo", "got 'foo'; allowed: a whole number from 0 on, auto, last_block, all"),
+        "stages.head.unfreeze": ("foo", "got 'foo'; allowed: a whole number from 0 to 1000000, auto, last_block, all"),
         "stages.head.optim.name": ("adan", "got 'adan'; allowed: adam, adamw, sgd; did you mean adam?"),
         "stages.head.lr": (0.1, "unknown key; did you mean stages.head.optim.lr?"),
         "head.hiden": (3, "unknown key; did you mean hidden?"),

@@ -84,32 +84,39 @@ def figures_of(run: Path) -> dict[str, Any]:
 
 def test_each_run_of_a_multirun_has_one(train, tmp_path: Path, words: list[str]) -> None:
     sweep = tmp_path / "sweep"
-    assert train("-m", *words, *STAGES, "seed=0,1", FAKE + "}", f"hydra.sweep.dir={sweep}").code == 0
+    assert (
+        train("-m", *words, *STAGES, "stages.last10.max_epochs=1", "seed=0,1", FAKE + "}", f"hydra.sweep.dir={sweep}").code == 0
+    )
     assert len(Fake.made) == 2
     for seed, logger in enumerate(Fake.made):
         assert logger.ends == ["success"]
         (settings,) = logger.settings
         assert (settings["seed"], settings["stages.last10.optim.lr"], settings["model.name"]) == (seed, 1e-5, "test_byobnet")
         by_epoch = [(step, figures) for step, figures in logger.figures if "val/loss" in figures]
-        assert [figures["epoch"] for _, figures in by_epoch] == [1, 2, 3]
+        assert [figures["epoch"] for _, figures in by_epoch] == [1, 2]
         steps = [step for step, _ in logger.figures]
         assert steps == sorted(steps)
-        assert len({step for step, _ in by_epoch}) == 3
+        assert len({step for step, _ in by_epoch}) == 2
         step, last = logger.figures[-1]
         assert figures_of(sweep / str(seed)).items() <= last.items()
         assert step == by_epoch[-1][0] + 1
 
 
 @pytest.mark.parametrize(
-    "error",
-    [None, ArtclfError("diverged"), ValueError("a bug"), SystemExit(1), KeyboardInterrupt(), Pruned(1, "val/loss", 1.0)],
+    ("error", "end"),
+    [
+        (None, "success"),
+        (ArtclfError("diverged"), "failed"),
+        (KeyboardInterrupt(), "KILLED"),
+        (Pruned(1, "val/loss", 1.0), "KILLED"),
+    ],
 )
-def test_they_are_closed_however_the_run_ends(tmp_path: Path, error: BaseException | None) -> None:
+def test_they_are_closed_however_the_run_ends(tmp_path: Path, error: BaseException | None, end: str) -> None:
     config = config_of(FAKE + "}", f"+logger.b={{_target_: {__name__}.Fake, fails: to close}}")
     with pytest.raises(type(error)) if error else nullcontext(), open_loggers(config, tmp_path, {}):
         if error:
             raise error
-    assert [logger.ends for logger in Fake.made] == [["failed" if error else "success"]] * 2
+    assert [logger.ends for logger in Fake.made] == [[end]] * 2
 
 
 def test_those_before_one_that_fails_are_closed(tmp_path: Path) -> None:
@@ -180,10 +187,11 @@ def test_what_can_not_be_imported_later_is_named(tmp_path: Path, monkeypatch, na
     if "." in missing:
         pytest.importorskip(name)
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ArtclfError, match=rf'opened: .*{missing}.*; type pip install -e "\.\[{name}\]"$'):
+    with pytest.raises(ArtclfError, match=f"^logger.{name}: .* can't be opened: .*{missing}"):
         open_loggers(config_of(f"logger={name}"), tmp_path, {}).__enter__()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_wandb(train, tmp_path: Path, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     wandb = pytest.importorskip("wandb")
@@ -205,6 +213,7 @@ def test_wandb(train, tmp_path: Path, words: list[str], monkeypatch: pytest.Monk
         assert figures_of(sweep / str(number)).items() <= finished[number][2].items()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow(train, tmp_path: Path, words: list[str]) -> None:
     mlflow = pytest.importorskip("mlflow")

@@ -42,20 +42,14 @@ TARGETS = _items(
     "lightning.pytorch.callbacks._Hidden ¦ torch.load ¦ lightning.pytorch.callbacks.Callback.setup ¦ pathlib.Path ¦ "
     "artclf.errors.ArtclfError ¦ Gemälde.x ¦ a b ¦ __import__('os')"
 )
-SECTIONS = [
-    "callbacks.best",
-    "callbacks.early_stopping",
-    "callbacks.x",
-    "callbacks.best.x",
-    "logger.x",
-    "head",
-    "loss",
-    "model",
-]
-SECTIONS += ["data", "seed", "stages.head", "trainer", "monitor", "hydra.launcher", "hydra.sweeper", "hydra.callbacks.x"]
+SECTIONS = _items(
+    "callbacks.best ¦ callbacks.early_stopping ¦ callbacks.x ¦ callbacks.best.x ¦ logger.x ¦ head ¦ loss ¦ model ¦ data ¦ "
+    "seed ¦ stages.head ¦ trainer ¦ monitor ¦ hydra.launcher ¦ hydra.sweeper ¦ hydra.callbacks.x"
+)
 FLAGS = _items(
     "--resolve ¦ --cfg ¦ --cfg nope ¦ --info nope ¦ --package ¦ --package data ¦ --config-dir=/nowhere ¦ "
     "--config-name=x ¦ --config-name ¦ --config-path=/nowhere ¦ --nope ¦ -x ¦ --multirum ¦ --- ¦ - ¦ --seed=1 ¦ "
+    "-m --cfg job ¦ --run --multirun ¦ --info all --cfg job ¦ "
     "--cfg job --package nope ¦ --cfg=job data.root=${nope} --resolve ¦ --experimental-rerun=/nowhere"
 )
 GRAMMAR = _items(
@@ -77,13 +71,20 @@ GRAMMAR = _items(
     "holdout=5"
 )
 GRAMMAR += ["seed=" + "9" * 400, "seed=" + "[" * 400, "x" * 5000]
-SOUND = {
-    "hydra.output_subdir=5/../..",
-    "hydra.run.dir=[a]",
-    "~head.dropout",
-    "+model=[resnet50,resnet50]",
-    "model=[resnet50]",
-}  # that may be taken; what is left alone has to be refused
+OPTIONS = {  # class of Lightning's → options that it can't have
+    "callbacks.EarlyStopping": "monitor=val/nothing ¦ patience=-1 ¦ patience=1.5 ¦ min_delta=nan ¦ mode=up ¦ strict=5",
+    "callbacks.ModelCheckpoint": "monitor=nope ¦ save_top_k=-5 ¦ save_top_k=x ¦ every_n_epochs=-1 ¦ filename=../x ¦ mode=5",
+    "callbacks.Timer": "duration=nope ¦ interval=hour ¦ duration=[1] ¦ verbose=3",
+    "callbacks.RichProgressBar": "refresh_rate=-1 ¦ refresh_rate=x ¦ leave=5 ¦ theme=dark",
+    "callbacks.LearningRateMonitor": "logging_interval=year ¦ logging_interval=5 ¦ log_momentum=x",
+    "callbacks.GradientAccumulationScheduler": "scheduling=5 ¦ scheduling={a:b} ¦ scheduling={}",
+    "callbacks.StochasticWeightAveraging": "swa_lrs=nan ¦ swa_lrs=-1 ¦ swa_lrs=x",
+    "loggers.CSVLogger": "save_dir=5 ¦ flush_logs_every_n_steps=x ¦ flush_logs_every_n_steps=-1 ¦ nope=1",
+}
+# That may be taken; all others have to be refused.
+SOUND = _items(
+    "hydra.output_subdir=5/../.. ¦ hydra.run.dir=[a] ¦ ~head.dropout ¦ +model=[resnet50,resnet50] ¦ model=[resnet50]"
+)
 
 
 def _keys() -> Iterator[tuple[str, Any]]:
@@ -112,7 +113,7 @@ def _wrong_value(draw: random.Random) -> Line:
 def _misspelt(draw: random.Random) -> Line:
     key, _ = draw.choice(_KEYS)
     at = draw.randrange(len(key))
-    wrong = draw.choice([key[:at] + key[at + 1 :], key[:at] + "x" + key[at:], key.upper(), key + ".x", key.replace(".", "/")])
+    wrong = draw.choice([key[:at] + key[at + 1 :], key[:at] + "x" + key[at:], key.upper(), key + ".x", key + "/x"])
     return [f"{draw.choice(['', '+', '++'])}{wrong}=1"], True
 
 
@@ -122,30 +123,12 @@ def _target(draw: random.Random) -> Line:
 
 
 def _option(draw: random.Random) -> Line:
-    kind, options = draw.choice(
-        [
-            (
-                "callbacks.EarlyStopping",
-                "monitor=val/nothing|patience=-1|patience=1.5|min_delta=nan|min_delta=-1|mode=up|strict=5|monitor=null",
-            ),
-            (
-                "callbacks.ModelCheckpoint",
-                "monitor=nope|save_top_k=-5|save_top_k=x|every_n_epochs=-1|every_n_train_steps=a|filename=../x|mode=5",
-            ),
-            ("callbacks.Timer", "duration=nope|interval=hour|duration=[1]|verbose=3"),
-            ("callbacks.RichProgressBar", "refresh_rate=-1|refresh_rate=x|leave=5|theme=dark"),
-            ("callbacks.LearningRateMonitor", "logging_interval=year|logging_interval=5|log_momentum=x"),
-            ("callbacks.GradientAccumulationScheduler", "scheduling=5|scheduling={a:b}|scheduling={}"),
-            ("callbacks.StochasticWeightAveraging", "swa_lrs=nan|swa_lrs=-1|swa_lrs=x|annealing_epochs=-1"),
-            ("loggers.CSVLogger", "save_dir=5|flush_logs_every_n_steps=x|flush_logs_every_n_steps=-1|nope=1"),
-        ]
-    )
-    more = {"EarlyStopping": ["monitor=val/loss"], "CSVLogger": ["save_dir=x"], "StochasticWeightAveraging": ["swa_lrs=0.1"]}
-    option = draw.choice(options.split("|"))
-    own = [*more.get(kind.split(".")[1], []), option]
-    group = "logger" if kind.startswith("loggers") else "callbacks"
-    pairs = dict(word.split("=", 1) for word in own)
+    kind, options = draw.choice(list(OPTIONS.items()))
+    needed = {"EarlyStopping": {"monitor": "val/loss"}, "CSVLogger": {"save_dir": "x"}}
+    key, value = draw.choice(_items(options)).split("=", 1)
+    pairs = needed.get(kind.split(".")[1], {}) | {key: value}
     text = ",".join(f"{key}:{value}" for key, value in pairs.items())
+    group = "logger" if kind.startswith("loggers") else "callbacks"
     return [f"+{group}.mine={{_target_:lightning.pytorch.{kind},{text}}}"], True
 
 
@@ -182,17 +165,8 @@ def _multirun(draw: random.Random) -> Line:
     return words, None if any(word.startswith("seed=") and word != "seed=0,1" for word in words) else True
 
 
-KINDS: list[Callable[[random.Random], Line]] = [
-    _wrong_value,
-    _misspelt,
-    _target,
-    _option,
-    _folder,
-    _grammar,
-    _flag,
-    _multirun,
-    _several,
-]
+KINDS: list[Callable[[random.Random], Line]]
+KINDS = [_wrong_value, _misspelt, _target, _option, _folder, _grammar, _flag, _multirun, _several]
 _KEYS: list[tuple[str, Any]] = []
 
 

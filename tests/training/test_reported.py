@@ -1,4 +1,4 @@
-"""What a run says of itself: stages whose weights were not tested, and what its validation does not cover."""
+"""What a run reports of itself: stages whose weights were not tested, and what its validation does not cover."""
 
 import json
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.conftest import FAST, Outcome, draw
 
 
-def test_a_stage_thrown_away_and_a_validation_of_one_style_are_said(train: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_a_stage_thrown_away_and_a_validation_of_one_style_are_reported(train: Callable[..., Outcome], tmp_path: Path) -> None:
     for label in ("ai", "human"):
         for number in range(8):
             for split, styles in (("train", ("ink", "oil")), ("val", ("ink",)), ("test", ("ink",))):
