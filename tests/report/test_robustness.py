@@ -54,7 +54,7 @@ def test_what_was_written_is_read_and_a_foreign_file_is_refused(tmp_path: Path) 
     assert read_robustness(tmp_path) is None
     file.write_text(json.dumps(asdict(found)))
     assert read_robustness(tmp_path) == found
-    for content, reason in (("{", "is no JSON"), ('{"levels": [{}]}', "is not what an evaluation writes")):
+    for content, reason in (("{", "is no JSON"), ('{"levels": [{}]}', "is not what artclf writes")):
         file.write_text(content)
         with pytest.raises(ArtclfError, match=reason):
             read_robustness(tmp_path)
