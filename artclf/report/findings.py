@@ -51,6 +51,6 @@ def findings(metrics: Json) -> list[str]:
 
 def runs_with_broken_guarantees(metrics: Mapping[str, Json]) -> list[str]:
     """Name the runs (name → metrics.json) of which a guaranteed rate of errors did not hold, in a line, if there are any."""
-    names = [name for name, of_run in metrics.items() if broken_guarantees(of_run)]
+    names = [name for name, of_run in metrics.items() if any(row["broken"] for row in of_run.get("guarantees") or ())]
     shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-    return [f"Guarantee broken: {shown}; the report of each says which rate of errors, and by how much."] if names else []
+    return [f"Guaranteed rate exceeded: {shown}; the report of each says which, and by how much."] if names else []

@@ -73,7 +73,7 @@ def test_a_broken_guarantee_opens_the_page(tmp_path: Path, monkeypatch: pytest.M
         "That may be chance: a threshold set on 9 images leaves the rate of images like those uncertain, up to 20.0%." in line
     )
     several = runs_with_broken_guarantees({"run a": {"guarantees": [ROW]}, "run b": {"guarantees": [kept]}, "run c": {}})
-    assert [line.split(";")[0] for line in several] == ["Guarantee broken: run a"]
+    assert [line.split(";")[0] for line in several] == ["Guaranteed rate exceeded: run a"]
 
 
 def test_a_stage_that_was_thrown_away_is_named_with_both_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
