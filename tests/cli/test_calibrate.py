@@ -135,7 +135,7 @@ def test_a_damaged_run_is_refused(own_run: Path, labelled: Path, file: str, cont
 def test_scores_decide_whether_there_is_one_threshold_or_a_warning(
     own_run: Path, labelled: Path, informative: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def score_images(model: object, root: Path, rows: pd.DataFrame, precision: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def score_images(model: object, root: Path, rows: pd.DataFrame, *_: object) -> tuple[pd.DataFrame, pd.DataFrame]:
         number = rows["path"].map(lambda path: int(Path(path).stem))
         p_ai = (rows["label"] == "ai") * 0.7 + 0.1 + number / 200 if informative else number / 20
         return rows.assign(p_ai=p_ai), pd.DataFrame(columns=["path", "reason"])
