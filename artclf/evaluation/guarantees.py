@@ -89,8 +89,8 @@ def _compare_names(rows: pd.DataFrame, trained: pd.DataFrame, column: str) -> di
     if trained.empty or not {"label", column} <= set(trained):
         return None
     here, there = (set((part[part["label"] == AI] if column == "generator" else part)[column]) for part in (rows, trained))
-    unknown = here & UNNAMED if not there & UNNAMED else here - (there - UNNAMED)
     seen = (here & there) - UNNAMED
+    unknown = here - seen if there & UNNAMED else here & UNNAMED
     return {"seen": sorted(seen), "unseen": sorted(here - seen - unknown), "unknown": sorted(unknown)}
 
 

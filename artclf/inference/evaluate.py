@@ -72,19 +72,17 @@ def evaluate(
     model, rule, precision = load_model(run, options.precision)
     tested = _score(selection, model, precision, options.max_pixels)
     root, predictions, unreadable = tested.manifest.root, tested.predictions, tested.unreadable
-    notes, distorted = list(selection.notes), None
+    copies = [str(tested.duplicates)] if tested.duplicates.files else []
+    notes, distorted = [*selection.notes, *describe_losses(tested.every), *copies], None
     if options.robustness:
         sample = sample_test_images(predictions, options.sample, options.seed)
         how = {"seed": options.seed, "max_pixels": options.max_pixels}
         distorted, failed = score_distorted(model, root, sample, precision, reencoded=options.reencoded, **how)
         if distorted.empty:
             raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
-        for path, reason in failed.itertuples(index=False):
-            notes.append(f"{path} is not among the distorted images: {reason}")
-            log.warning("%s", notes[-1])
-    for line in [*describe_losses(tested.every), *([str(tested.duplicates)] if tested.duplicates.files else [])]:
-        notes.append(line)
-        log.warning("%s", line)
+        notes += [f"{path} is not among the distorted images: {reason}" for path, reason in failed.itertuples(index=False)]
+    for note in notes[len(selection.notes) :]:  # the command has printed those
+        log.warning("%s", note)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / MANIFEST_FILE, tested.manifest.to_csv())
     if len(unreadable):

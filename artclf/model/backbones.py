@@ -16,7 +16,7 @@ from torchvision.models.efficientnet import MBConv
 
 from artclf.errors import ArtclfError, nearest
 from artclf.model.hyperparameters import Preprocessing, require_valid
-from artclf.model.weights import find_state, load_body, read_file
+from artclf.model.weights import find_state, first_line, load_body, read_file
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'
@@ -143,62 +143,36 @@ def _timm() -> Any:
 
 def _build_timm(name: str, image_size: int | None) -> Backbone:
     timm = _timm()
-    known = name
-    name = "tf_efficientnet_lite0" if name == LITE0 else name
-    if not timm.is_model(name):
+    timm_name = "tf_efficientnet_lite0" if name == LITE0 else name
+    if not timm.is_model(timm_name):
         raise ArtclfError(f"model.name: timm has no {name!r}{nearest(name, timm.list_models())}")
-    build = partial(timm.create_model, name, pretrained=False, num_classes=0)
-    body = build()
-    config = timm.data.resolve_model_data_config(body)
-    own = int(config["input_size"][-1])
+    build = partial(timm.create_model, timm_name, pretrained=False, num_classes=0)
+    published = timm.get_pretrained_cfg(timm_name)
+    own = published.input_size[-1] if published else 224
     size = image_size or own
     try:
-        body, output = _fitting(build, body, size)
+        body = build() if size == own else _build_for(build, size)
+        output = dry_run(body, size)
     except Exception as error:  # whatever the body's own code raises at another size than its own
-        allowed = ", ".join([f"auto, which is {own}", *map(str, _sizes_near(build, size, own))])
-        raise ArtclfError(
-            f"data.image_size={size}: {known} can't take it ({_first_line(error)}); allowed, for instance: {allowed}"
-        ) from error
+        advice = "choose another model" if size == own else f"type data.image_size=auto, which is {own}"
+        raise ArtclfError(f"data.image_size={size}: {name} can't take it ({first_line(error)}); {advice}") from error
     if not isinstance(output, torch.Tensor) or output.ndim != 2 or not output.is_floating_point():
         got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise ArtclfError(
-            f"model.name={known}: its output for two images is {got}, not a row of features for each; choose another"
+            f"model.name={name}: its output for two images is {got}, not a row of features for each; choose another"
         )
+    config = timm.data.resolve_model_data_config(body)
     blocks = getattr(body, "feature_info", None)
     last_block = blocks[-1]["module"] if blocks else ""
     interpolation = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
     return Backbone(body, output.shape[1], list(config["mean"]), list(config["std"]), interpolation, last_block, size)
 
 
-def _fitting(build: Callable[..., nn.Module], body: nn.Module, size: int) -> tuple[nn.Module, Any]:
-    """A body that takes images of a size, and its output for two of them: the body itself, or one built for that size."""
+def _build_for(build: Callable[..., nn.Module], size: int) -> nn.Module:
     try:
-        return body, dry_run(body, size)
-    except Exception as error:  # noqa: BLE001 (its own code may raise anything; so may the next)
-        try:
-            body = build(img_size=size)
-        except TypeError:  # it has no such option
-            raise error from None
-        return body, dry_run(body, size)
-
-
-def _sizes_near(build: Callable[..., nn.Module], size: int, own: int) -> list[int]:
-    """Sizes that a body takes, found by trial: multiples of usual strides near a size, half and twice its own."""
-    near = {max(step, step * round(size / step)) for step in (14, 16, 32, 64)} | {own // 2, 2 * own}
-    found = list[int]()
-    with torch.device("meta"):
-        body = build()
-        for candidate in sorted(near - {own}, key=lambda number: abs(number - size)):
-            try:
-                _fitting(build, body, candidate)
-            except Exception:  # noqa: BLE001 (a size that the body's own code refuses)
-                continue
-            found.append(candidate)
-    return sorted(found[:4])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:120].rstrip(".")
+        return build(img_size=size)
+    except TypeError:  # it has no such option: it takes any size, or its own alone
+        return build()
 
 
 # ---- trying a body

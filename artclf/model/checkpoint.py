@@ -12,11 +12,9 @@ from pydantic import ValidationError
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule
-from artclf.model.backbones import build_backbone
 from artclf.model.classifier import FORMAT, FROZEN, ArtClassifier
-from artclf.model.heads import HEADS
 from artclf.model.hyperparameters import HyperParameters, first_mistake, require_valid
-from artclf.model.weights import not_finite
+from artclf.model.weights import first_line, not_finite
 from artclf.run_folder import replacing
 
 RULE = "decision_rule"  # a checkpoint's key, as the next
@@ -106,15 +104,12 @@ def load_classifier(file: Path) -> ArtClassifier:
 def _require_shapes(values: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> None:
     """Compare the network that is described with the weights there are, before memory is taken for it: ValueError."""
     with torch.device("meta"):
-        backbone = build_backbone(values["library"], values["name"], image_size=values["preprocessing"]["image_size"])
-        options = {key: value for key, value in values["head"].items() if key != "name"}
-        head = HEADS[values["head"]["name"]](backbone.features, **options)
-    for prefix, part in (("body", backbone.body), ("head", head)):
-        for key, value in part.state_dict().items():
-            found = state.get(f"{prefix}.{key}")
-            if found is None or found.shape != value.shape:
-                got = "none" if found is None else list(found.shape)
-                raise ValueError(f"{values['name']} has {prefix}.{key} of {list(value.shape)}, and the file {got}")
+        wanted = ArtClassifier(**values).state_dict()
+    for key, value in wanted.items():
+        found = state.get(key)
+        if found is None or found.shape != value.shape:
+            got = "none" if found is None else list(found.shape)
+            raise ValueError(f"{values['name']} has {key} of {list(value.shape)}, and the file {got}")
 
 
 def read_decision_rule(file: Path) -> DecisionRule | None:
@@ -143,9 +138,7 @@ def write_decision_rule(file: Path, rule: DecisionRule) -> None:
 
 
 def _foreign(file: Path, error: Exception) -> ArtclfError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    if isinstance(error, ValidationError):
-        reason = first_mistake(error)
+    reason = first_mistake(error) if isinstance(error, ValidationError) else first_line(error)
     return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")
 
 

@@ -19,7 +19,9 @@ def _known(group: str, classes: dict[str, Any], given: str) -> AfterValidator:
     """Accept a head or a loss of a known name, with options of the right types."""
 
     def check(part: dict[str, Any]) -> dict[str, Any]:
-        if wrong := part_mistakes(group, {**part, "name": str(part.get("name", ""))}, classes, given):
+        if not isinstance(part.get("name"), str):
+            raise ValueError(f"{group}.name: allowed: {', '.join(classes)}")
+        if wrong := part_mistakes(group, part, classes, given):
             raise ValueError("; ".join(wrong))
         return part
 

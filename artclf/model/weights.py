@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 State = Mapping[str, torch.Tensor]
 AVERAGED = ("state_dict_ema", "model_ema", "ema", "teacher")  # preferred where a file holds several networks, as timm does
+DEEPEST = 3  # mappings in one another
 FEW = 3  # names in a message
 
 
@@ -49,28 +50,34 @@ def _reason(error: Exception) -> str:
     """What was refused, or the first line of an error."""
     if code := re.search(r"Unsupported (?:global: GLOBAL|class|operand) \S+", str(error)):
         return f"{code[0]}, which is neither a tensor nor a plain value"
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return first_line(error)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, without its full stop; its type where it has no text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
 
 
 def find_state(content: Mapping[str, Any], body: nn.Module) -> tuple[dict[str, torch.Tensor], str]:
     """Find a body's weights in a file: nested ("model", "state_dict", …) and under a prefix ("module.", "backbone.", …).
 
+    Of all mappings in the file, and all prefixes of their keys, the one is taken in which most of the body's tensors are
+    found; among equals an average of several steps.
+
     Returns:
-        The state that fits best, without its prefix, and the prefix.
+        The weights, without their prefix, and the prefix.
     """
     wanted = body.state_dict()
-    best: tuple[int, dict[str, torch.Tensor], str] = (-1, {}, "")
-    taken = ""
-    for name, state in sorted(_states(content), key=lambda found: found[0] not in AVERAGED):
-        tensors = {key.replace("_orig_mod.", ""): value for key, value in state.items()}
+    found = []
+    for name, state in _states(content):
+        tensors = {key.replace("_orig_mod.", ""): value for key, value in state.items()}  # of torch.compile
         for prefix in _prefixes(tensors, wanted):
             inside = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-            fits = sum(key in inside and inside[key].shape == value.shape for key, value in wanted.items())
-            if fits > best[0]:
-                best, taken = (fits, inside, prefix), name
-    if taken in AVERAGED:
-        log.info("of the networks in this file, %s is taken: the average of several steps", taken)
-    return best[1], best[2]
+            found.append((len(wanted) - len(_misfits(inside, wanted)), name in AVERAGED, inside, prefix))
+    _, averaged, weights, prefix = max(found, key=lambda one: one[:2], default=(0, False, {}, ""))
+    if averaged:
+        log.info("of the networks in this file, the average of several steps is taken")
+    return weights, prefix
 
 
 def _states(content: Mapping[str, Any], name: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
@@ -79,16 +86,14 @@ def _states(content: Mapping[str, Any], name: str = "", depth: int = 0) -> Itera
     if tensors:
         yield name, tensors
     for key, value in content.items():
-        if isinstance(value, Mapping) and depth < 3:
+        if isinstance(value, Mapping) and depth < DEEPEST:
             yield from _states(value, str(key), depth + 1)
 
 
-def _prefixes(tensors: State, wanted: State) -> set[str]:
-    """What may stand before the names that are wanted: what stands before the first of them that is there, and nothing."""
-    for name in wanted:
-        if found := {key.removesuffix(name) for key in tensors if key.endswith(name)}:
-            return {prefix for prefix in found if not prefix or prefix.endswith(".")} | {""}
-    return {""}
+def _prefixes(tensors: State, wanted: State) -> list[str]:
+    """No prefix, and what stands before the first wanted name that is found ("module." before "conv1.weight")."""
+    ends = ({key.removesuffix(name) for key in tensors if f".{key}".endswith(f".{name}")} for name in wanted)
+    return ["", *next(filter(None, ends), ())]
 
 
 def load_body(body: nn.Module, state: State, source: str, name: str) -> None:
@@ -102,39 +107,32 @@ def load_body(body: nn.Module, state: State, source: str, name: str) -> None:
     """
     wanted = body.state_dict()
     convert = getattr(sys.modules.get(type(body).__module__), "checkpoint_filter_fn", None)
-    if convert is not None and _missing(state, wanted):
+    if convert is not None and _misfits(state, wanted):
         try:
             state = convert(dict(state), body)
         except Exception as error:  # noqa: BLE001 (it expects certain names, and raises anything at others: then they do not fit)
             log.debug("timm can't convert %s: %s", source, error)
-    if missing := _missing(state, wanted):
-        raise ArtclfError(f"{source}: {_misfit(missing, state, wanted, name)}; choose the model that the weights are of")
+    if misfits := _misfits(state, wanted):
+        first = misfits[0]
+        got = f"is {list(state[first].shape)}" if first in state else "is missing"
+        unknown = [key for key in state if key not in wanted]
+        more = f"; unknown: {', '.join(unknown[:FEW])}{', …' if len(unknown) > FEW else ''}" if unknown else ""
+        raise ArtclfError(
+            f"{source}: does not fit {name}: {len(misfits)} of {len(wanted)} tensors differ ({first} {got}; {name} has "
+            f"{list(wanted[first].shape)}{more}); choose the model that the weights are of"
+        )
     if bad := not_finite(state):
         raise ArtclfError(f"{source}: holds NaN or infinite values, in {bad}; take another file")
-    # files of old versions of torch do not count batches
     body.load_state_dict({key: state.get(key, value) for key, value in wanted.items()})
 
 
-def _missing(state: State, wanted: State) -> list[str]:
+def _misfits(state: State, wanted: State) -> list[str]:
     """The names that a body needs and a state lacks, or has in another shape."""
     return [
         key
         for key, value in wanted.items()
-        if (key in state and state[key].shape != value.shape) or (key not in state and not key.endswith("num_batches_tracked"))
+        if (state[key].shape != value.shape if key in state else not key.endswith("num_batches_tracked"))  # old files lack it
     ]
-
-
-def _misfit(missing: list[str], state: State, wanted: State, name: str) -> str:
-    first = missing[0]
-    found = f"is {list(state[first].shape)}" if first in state else "is missing"
-    unknown = [key for key in state if key not in wanted]
-    absent = [key for key in missing if key not in state]
-    more = f"; missing: {', '.join(absent[:FEW])}{', …' if len(absent) > FEW else ''}" if absent else ""
-    more += f"; unknown: {', '.join(unknown[:FEW])}{', …' if len(unknown) > FEW else ''}" if unknown else ""
-    return (
-        f"does not fit {name}: {len(missing)} of {len(wanted)} tensors differ ({first} {found}; {name} has "
-        f"{list(wanted[first].shape)}{more})"
-    )
 
 
 def not_finite(state: State) -> str | None:

@@ -22,17 +22,21 @@ def measured(metrics: Json) -> dict[str, str]:
     """Say in a sentence what the verdicts were on each split but val, and what a split without images of a class can't tell."""
     rule, found = metrics.get("decision_rule") or {}, {}
     for name, rates in (rule.get("rates") or {}).items():
-        counts = rule["verdicts"][name]
-        of_label = {label: sum(counts.get(label, {}).values()) for label in ("human", "ai")}
         if name != "val":
-            few = has_few(of_label)
-            (found[name],) = lines("measured.txt", name=name, counts=counts, rates=rates, of_label=of_label, few=few)
+            context = {"sizes": class_sizes(metrics["splits"][name]), "few": has_few(metrics["splits"][name])}
+            (found[name],) = lines("measured.txt", name=name, counts=rule["verdicts"][name], rates=rates, **context)
     return found
 
 
-def has_few(of_label: Mapping[str, int]) -> bool:
+def class_sizes(split: Json) -> dict[str, int]:
+    """How many images of each class a split of metrics.json has."""
+    return {label: sum(row.values()) for label, row in split["confusion"].items()}
+
+
+def has_few(split: Json) -> bool:
     """Whether there are so few images of a class, human or ai, that an accuracy would hide what happened to them."""
-    return min(of_label.values()) < max(_FEW, _SHARE * sum(of_label.values()))
+    sizes = class_sizes(split).values()
+    return min(sizes) < max(_FEW, _SHARE * sum(sizes))
 
 
 def findings(metrics: Json) -> list[str]:
@@ -47,6 +51,6 @@ def findings(metrics: Json) -> list[str]:
 
 def runs_with_broken_guarantees(metrics: Mapping[str, Json]) -> list[str]:
     """Name the runs (name → metrics.json) of which a guaranteed rate of errors did not hold, in a line, if there are any."""
-    names = [name for name, of_run in metrics.items() if broken_guarantees(of_run)]
+    names = [name for name, of_run in metrics.items() if any(row["broken"] for row in of_run.get("guarantees") or ())]
     shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-    return [f"Guarantee broken: {shown}; the report of each says which rate of errors, and by how much."] if names else []
+    return [f"Guaranteed rate exceeded: {shown}; the report of each says which, and by how much."] if names else []

@@ -67,7 +67,7 @@ def write_report(run: Path) -> Path:
         guessing=guessing(metrics),
         broken=broken_guarantees(metrics),
         measured=measured(metrics),
-        few={name for name, split in splits.items() if "confusion" in split and has_few(_count_labels(split))},
+        few="confusion" in splits.get("test", {}) and has_few(splits["test"]),
         findings=findings(metrics),
         seen=metrics.get("evaluation") or seen_in_training(predictions, manifest[manifest["split"] == "train"]),
         audit=audit_section(run, splits.get("test")),
@@ -82,10 +82,6 @@ def write_report(run: Path) -> Path:
         images=_with_thumbnails(run, metrics, shown),
         files={file.name for file in run.iterdir()},
     )
-
-
-def _count_labels(split: Mapping[str, Any]) -> dict[str, int]:
-    return {label: sum(row.values()) for label, row in split["confusion"].items()}
 
 
 def _table(file: Path, text: tuple[str, ...], numbers: tuple[str, ...] = ()) -> pd.DataFrame:

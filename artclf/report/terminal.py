@@ -54,8 +54,8 @@ def _splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
     ]
     made = table(title, ("split", "images", *FIGURES.values()), rows)
     broken = [
-        "Guarantee broken on {split}: {error} ".format(**row)
-        + f"{fmt.share(row['observed'])}, at most {fmt.share(row['guaranteed'])} guaranteed"
+        f"More wrong verdicts than guaranteed on {row['split']}: {row['error']} {fmt.share(row['observed'])}, "
+        f"at most {fmt.share(row['guaranteed'])} guaranteed"
         for row in metrics.get("guarantees") or ()
         if row["broken"]
     ]

@@ -150,7 +150,7 @@ class Dangerous:
     [
         ({"stem.conv.weight": torch.zeros(1)}, r"does not fit test_byobnet: \d+ of \d+ .*stem.conv.weight is \[1\]"),
         ({"a": 1}, "does not fit test_byobnet: .* is missing"),
-        ({"model": {"conv.x": torch.zeros(1)}}, "stem.conv.weight, .*; unknown: conv.x"),
+        ({"model": {"conv.x": torch.zeros(1)}}, "stem.conv.weight is missing.*; unknown: conv.x"),
         ([torch.zeros(1)], "is no file of weights"),
         ({"epoch": Dangerous()}, "is no file of weights .*Unsupported global: GLOBAL exec, which is neither"),
         (Dangerous(), "is no file of weights"),
@@ -181,11 +181,9 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     ("name", "size", "features"),
     [
         ("mobilenetv3_small_050", 64, 1024),  # timm's num_features are 288
-        ("vgg11", 64, 4096),
         ("vit_tiny_patch16_224", 96, 192),
         ("vit_tiny_patch16_384", None, 192),
         ("test_vit", 64, 64),
-        ("swin_tiny_patch4_window7_224", 96, 768),
         ("test_byobnet", None, 256),
     ],
 )
@@ -201,9 +199,9 @@ def test_a_body_is_built_for_its_size_and_tells_its_width(name: str, size: int |
 @pytest.mark.parametrize(
     ("name", "size", "problem"),
     [
-        ("vit_intern300m_patch14_448", 100, r"image_size=100: .* divisible by patch size.*auto, which is 448, 98, "),
-        ("inception_v3", 32, r"data\.image_size=32: inception_v3 can't take it .* auto, which is 299"),
-        ("levit_128s", 100, "allowed, for instance: auto, which is 224"),
+        ("vit_intern300m_patch14_448", 100, r"image_size=100: .* divisible by patch size.*auto, which is 448"),
+        ("inception_v3", 32, r"data\.image_size=32: inception_v3 can't take it .*=auto, which is 299"),
+        ("levit_128s", 100, "levit_128s can.t take it .*auto, which is 224"),
         ("qwen3_vit_416m_enc", None, r"its output for two images is \[2, 576, 5120\], not a row of features"),
     ],
 )

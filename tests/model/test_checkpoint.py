@@ -1,8 +1,8 @@
 import os
 import re
-from copy import deepcopy
+from io import BufferedWriter
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def test_the_decision_rule_is_saved_beside_all_else(checkpoint: Path) -> None:
 def test_a_full_disk_leaves_the_old_file(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = checkpoint.read_bytes()
 
-    def full(content: object, file: IO[bytes]) -> None:
+    def full(content: object, file: BufferedWriter) -> None:
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
@@ -86,13 +86,11 @@ def test_a_classifier_is_built_from_its_checkpoint_alone(tmp_path: Path) -> None
 
 
 IMPOSSIBLE: dict[str, tuple[tuple[Any, ...], str]] = {  # where in a checkpoint, what stands there, and the key in the message
-    **{f"size {value}": (("preprocessing", "image_size", value), "image_size") for value in (0, -1, 20_000, "x", True, 64.5)},
+    **{f"size {value}": (("preprocessing", "image_size", value), "image_size") for value in (0, 20_000, "x", True, 64.5)},
     "interpolation": (("preprocessing", "interpolation", "lanczos9"), "interpolation"),
     "one mean": (("preprocessing", "mean", [0.5]), "mean"),
-    "mean of text": (("preprocessing", "mean", ["0.5"] * 3), "mean.0"),
     "infinite mean": (("preprocessing", "mean", [0.5, float("inf"), 0.5]), "mean.1"),
     "std of 0": (("preprocessing", "std", [0.2, 0.0, 0.2]), "std.1"),
-    "side": (("preprocessing", "canonical", {"side": 10**9, "quality": 75}), "canonical.side"),
     "quality": (("preprocessing", "canonical", {"side": 32, "quality": 0}), "canonical.quality"),
     "no canonical": (("preprocessing", "canonical", [1]), "canonical"),
     "no preprocessing": (("preprocessing", None), "preprocessing"),
@@ -100,29 +98,29 @@ IMPOSSIBLE: dict[str, tuple[tuple[Any, ...], str]] = {  # where in a checkpoint,
     "name": (("name", 5), "name"),
     "another's name": (("name", "no_such_net"), "timm has no 'no_such_net'"),
     "head": (("head", {"name": "os.system"}), "head"),
-    "no head": (("head", {}), "head"),
+    "no head": (("head", {}), "head.name: allowed: "),
     "option of a head": (("head", {"name": "linear", "dropout": "much"}), "dropout"),
     "loss": (("loss", {"name": "bce", "gama": 1.0}), "loss.gama"),
     "other arguments": (("extra", 1), "extra"),
     "a huge head": (("head", {"name": "mlp", "hidden": 10**9}), "head.hidden"),
-    "a huge network": (("name", "vit_giant_patch14_clip_224"), "vit_giant_patch14_clip_224"),
+    "another network": (("name", "test_vit"), "test_vit has body."),
 }
 
 
-def saved(file: Path) -> dict[str, Any]:
-    """What the file of a small classifier holds, saved as training does."""
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a small classifier, saved as training does."""
     model = classifier().eval()
     content = {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict(), "decision_rule": RULE.to_json()}
-    CheckpointFiles().save_checkpoint(content, file)
-    return deepcopy(torch.load(file, weights_only=True))
+    CheckpointFiles().save_checkpoint(content, file := tmp_path_factory.mktemp("sound") / "a.ckpt")
+    return file
 
 
 @pytest.mark.parametrize(("change", "named"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
 def test_impossible_hyperparameters_are_refused_before_memory_is_taken(
-    tmp_path: Path, change: tuple[Any, ...], named: str
+    sound: Path, tmp_path: Path, change: tuple[Any, ...], named: str
 ) -> None:
-    file = tmp_path / "a.ckpt"
-    content = saved(file)
+    file, content = tmp_path / "a.ckpt", torch.load(sound, weights_only=True)
     *path, key, value = change
     place = content["hyper_parameters"]
     for step in path:
@@ -137,18 +135,17 @@ def test_impossible_hyperparameters_are_refused_before_memory_is_taken(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("key", ["head.layers.1.bias", "body.stem.bn.running_var"])
-def test_weights_that_are_not_finite_are_refused(tmp_path: Path, key: str, value: float) -> None:
-    content = saved(tmp_path / "a.ckpt")
+def test_weights_that_are_not_finite_are_refused(sound: Path, tmp_path: Path, key: str, value: float) -> None:
+    content = torch.load(sound, weights_only=True)
     content["state_dict"][key][0] = value
     torch.save(content, tmp_path / "a.ckpt")
     with pytest.raises(ArtclfError, match=rf"a\.ckpt: its weights can't be right: {key} holds NaN or infinity"):
         load_classifier(tmp_path / "a.ckpt")
 
 
-def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
-    content = saved(tmp_path / "a.ckpt")
-    weight = content["state_dict"]["head.layers.1.weight"]
-    data, value = (tmp_path / "a.ckpt").read_bytes(), weight.numpy().tobytes()
+def test_a_flipped_bit_is_found(sound: Path, tmp_path: Path) -> None:
+    weight = torch.load(sound, weights_only=True)["state_dict"]["head.layers.1.weight"]
+    data, value = sound.read_bytes(), weight.numpy().tobytes()
     place = data.index(value) + len(value) // 2
     (tmp_path / "a.ckpt").write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
     with pytest.raises(ArtclfError, match=r"a\.ckpt: is damaged: its weights are not those that were saved"):
@@ -160,9 +157,9 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
     [(k, v) for k in ("ai_from", "human_below") for v in (float("nan"), float("inf"), "0.5", "x", -2.0, None)]
     + [("ai_from", 0.2), ("calibrator", {"method": "platt", "slope": -1.0}), ("calibrator", {"slope": float("nan")})],
 )
-def test_impossible_thresholds_are_refused(tmp_path: Path, key: str, value: Any) -> None:
-    content = saved(tmp_path / "a.ckpt")
-    assert read_decision_rule(tmp_path / "a.ckpt") == RULE
+def test_impossible_thresholds_are_refused(sound: Path, tmp_path: Path, key: str, value: Any) -> None:
+    content = torch.load(sound, weights_only=True)
+    assert read_decision_rule(sound) == RULE
     content["decision_rule"][key] = value
     torch.save(content, tmp_path / "a.ckpt")
     with pytest.raises(ArtclfError, match=rf"a\.ckpt: .*{key}"):

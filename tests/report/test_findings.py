@@ -67,12 +67,13 @@ def test_a_broken_guarantee_opens_the_page(tmp_path: Path, monkeypatch: pytest.M
     page = Page(write_report(run))
     assert page.text.index(line) < page.text.index("was trained on")
     assert "guarantees" in page.ids
+    (line,) = broken_guarantees({"guarantees": [{**ROW, "possible": 0.2}], "decision_rule": {"n_human": 9}})
+    assert line.startswith("Guaranteed rate exceeded on test: 30 of 120 human images")
     assert (
-        "leave up to 20.0% to chance"
-        in broken_guarantees({"guarantees": [{**ROW, "possible": 0.2}], "decision_rule": {"n_human": 9}})[0]
+        "That may be chance: a threshold set on 9 images leaves the rate of images like those uncertain, up to 20.0%." in line
     )
     several = runs_with_broken_guarantees({"run a": {"guarantees": [ROW]}, "run b": {"guarantees": [kept]}, "run c": {}})
-    assert [line.split(";")[0] for line in several] == ["Guarantee broken: run a"]
+    assert [line.split(";")[0] for line in several] == ["Guaranteed rate exceeded: run a"]
 
 
 def test_a_stage_that_was_thrown_away_is_named_with_both_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

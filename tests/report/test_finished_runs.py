@@ -74,5 +74,5 @@ def test_a_run_without_predictions_or_metrics_is_refused(make_runs):
     with pytest.raises(ArtclfError, match=r"0: no predictions\.csv"):
         read_runs([run])
     (run / "metrics.json").write_text(json.dumps([]))
-    with pytest.raises(ArtclfError, match="input should be an object"):
+    with pytest.raises(ArtclfError, match="is not what artclf writes"):
         read_runs([run])
