@@ -86,7 +86,7 @@ def ending(error: BaseException, elsewhere: str) -> Ending | None:
     if isinstance(error, BrokenPipeError) and not _can_print("\n"):
         return Ending(NOT_READ, "")
     message = _message(error, elsewhere)
-    return None if message is None else Ending(USAGE_ERROR, message)
+    return None if message is None else Ending(USAGE_ERROR, "\n".join(map(printable, message.splitlines())))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -125,4 +125,4 @@ def test_a_run_folder_that_can_not_be_made_is_one_line(train, pictures: Path, tm
 
 def test_a_failed_run_of_a_multirun_may_name_what_is_not_utf8(tmp_path: Path) -> None:
     _end(ArtclfError("caf\udce9: is no image"), tmp_path, multirun=True)
-    assert (tmp_path / "error.txt").read_text() == "caf\\udce9: is no image"
+    assert (tmp_path / "error.txt").read_text() == "caf\\xe9: is no image"
