@@ -132,6 +132,8 @@ def read_json(file: Path, remedy: str, shape: Any) -> Any:
 def first_mismatch(error: "ValidationError") -> str:
     """The first place where a file has another shape than pydantic was told: what is there, and what should be."""
     first = error.errors(include_url=False)[0]
+    if first["type"] == "value_error":  # raised in a schema, with the key and what was got
+        return str(first["ctx"]["error"])
     place = f"{'.'.join(map(str, first['loc']))}: " if first["loc"] else ""
     return f"{place}got {reprlib.repr(first['input'])}; {first['msg'][0].lower()}{first['msg'][1:]}"
 

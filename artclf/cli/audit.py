@@ -14,7 +14,7 @@ from artclf.report.data_page import AUDIT_FILE, describe, describe_audit, descri
 from artclf.report.terminal import screen, table
 from artclf.run_folder import as_json, write_text
 
-SIZE, DEMO_SIZE = 224, 96  # data.image_size in conf/data: what canonical images are made for
+SIZE, DEMO_SIZE = 224, 96  # pixels a side that canonical images are made for: most weights' own, and the demo's
 
 
 def audit_data(

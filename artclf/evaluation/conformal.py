@@ -87,6 +87,12 @@ def fit_decision_rule(
     )
 
 
+def count_verdicts(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the images of each label by their verdict: label → verdict → number, from the columns label and verdict."""
+    counts = pd.crosstab(rows["label"], rows["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
+    return {str(label): {str(verdict): int(n) for verdict, n in row.items()} for label, row in counts.iterrows()}
+
+
 def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str, Any]:
     """Compute what metrics.json holds of calibration, thresholds and verdicts.
 
@@ -104,8 +110,7 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
     for name, rows in splits.items():
         is_ai, p_ai = truth(rows)
         calibration[name] = {"before": errors(is_ai, p_ai), "after": errors(is_ai, rows["calibrated"].to_numpy(dtype=float))}
-        counts = pd.crosstab(rows["label"], rows["verdict"]).reindex(columns=list(VERDICTS), fill_value=0)
-        verdicts[name] = counts.to_dict("index")
+        verdicts[name] = count_verdicts(rows)
         rates[name] = verdict_rates(rows)
         if (name, rule.fitted_on) != ("val", VALIDATION):
             guarantees += check_guarantees(rule, rows, name)

@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from artclf.data.files import DEFAULT_MAX_PIXELS
@@ -13,8 +12,8 @@ from artclf.data.sources import read_any
 from artclf.data.splits import drop_copies
 from artclf.errors import ArtclfError
 from artclf.evaluation.calibration import errors
-from artclf.evaluation.conformal import fit_decision_rule, needed
-from artclf.evaluation.decision import VERDICTS, DecisionRule, truth, with_verdicts
+from artclf.evaluation.conformal import count_verdicts, fit_decision_rule, needed
+from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
 from artclf.evaluation.guarantees import check_guarantees
 from artclf.evaluation.intervals import auroc, threshold_interval
 from artclf.evaluation.types import Booleans, Floats
@@ -76,19 +75,19 @@ def calibrate(run: Path, images: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, 
         "duplicates": asdict(duplicates),
         "unreadable": {str(manifest.root / path): reason for path, reason in unreadable.itertuples(index=False)},
         **_describe(rule, is_ai, p_ai),
-        "guarantees": _check(rule, scored),
+        **_try(rule, scored),
         "replaced": replaced.to_json() if replaced else None,
     }
     if replaced is not None:
         found["replaced_errors"] = errors(is_ai, replaced.calibrator.apply(p_ai))
-        found["replaced_verdicts"] = _count_verdicts(replaced, is_ai, p_ai)
-        found["replaced_guarantees"] = _check(replaced, scored)
+        found |= {f"replaced_{key}": value for key, value in _try(replaced, scored).items()}
     return Recalibration(finished.checkpoint, rule, found)
 
 
-def _check(rule: DecisionRule, scored: pd.DataFrame) -> list[dict[str, Any]]:
-    """What a rule guarantees, beside what its verdicts do on these images."""
-    return check_guarantees(rule, with_verdicts(scored, rule), "these images")
+def _try(rule: DecisionRule, scored: pd.DataFrame) -> dict[str, Any]:
+    """The verdicts of a rule on these images, and what it guarantees beside what they do."""
+    rows = with_verdicts(scored, rule)
+    return {"verdicts": count_verdicts(rows), "guarantees": check_guarantees(rule, rows, "these images")}
 
 
 def _describe(rule: DecisionRule, is_ai: Booleans, p_ai: Floats) -> dict[str, Any]:
@@ -108,12 +107,4 @@ def _describe(rule: DecisionRule, is_ai: Booleans, p_ai: Floats) -> dict[str, An
         },
         "needed": {"human": needed(positives.target_rate), "ai": needed(negatives.target_rate)},
         "decision_rule": rule.to_json(),
-        "verdicts": _count_verdicts(rule, is_ai, p_ai),
     }
-
-
-def _count_verdicts(rule: DecisionRule, is_ai: Booleans, p_ai: Floats) -> dict[str, dict[str, int]]:
-    """How many images of each label get which verdict."""
-    verdicts = np.array(rule.verdicts(p_ai))
-    of_label = {"human": verdicts[~is_ai], "ai": verdicts[is_ai]}
-    return {label: {verdict: int((given == verdict).sum()) for verdict in VERDICTS} for label, given in of_label.items()}

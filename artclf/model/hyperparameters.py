@@ -9,6 +9,7 @@ from artclf.config.validate import part_mistakes
 from artclf.errors import ArtclfError
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
+from artclf.run_folder import first_mismatch
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 ThreeMeans = Annotated[list[Number], Field(min_length=3, max_length=3)]
@@ -63,13 +64,4 @@ def require_valid(schema: type[Section], values: Any, source: str) -> None:
     try:
         schema.model_validate(values)
     except ValidationError as error:
-        raise ArtclfError(f"{source}: can't be right: {first_mistake(error)}; take an undamaged copy of the file") from error
-
-
-def first_mistake(error: ValidationError) -> str:
-    """The first of pydantic's errors in one line: which value, what was got, what is allowed."""
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "value_error":  # raised here, with the key and what was got
-        return str(first["ctx"]["error"])
-    got = "" if first["type"] == "missing" else f"got {first['input']!r:.60}; "
-    return f"{'.'.join(map(str, first['loc']))}: {got}{first['msg']}"
+        raise ArtclfError(f"{source}: can't be right: {first_mismatch(error)}; take an undamaged copy of the file") from error

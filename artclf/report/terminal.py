@@ -43,7 +43,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
 def print_results(console: Console, title: str, metrics: Mapping[str, Any]) -> None:
     """Print the verdicts of each split, its figures, and what else metrics.json says."""
     for line in measured(metrics).values():
-        console.print(line, markup=False)
+        console.print(line)
     console.print(_splits_table(f"{title} (at the threshold {THRESHOLD})", metrics))
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import sys
 import time
 from collections.abc import Iterator
 from functools import cache
@@ -21,7 +20,7 @@ from artclf.config.command import (
     resume_command,
     resumed_folder,
 )
-from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, ending, raise_on_sigterm
+from artclf.errors import INTERRUPTED, TERMINATED, ArtclfError, boundary, ending, raise_on_sigterm
 from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, holds_run, is_finished, read_metrics, run_lock, write_text
 from artclf.runtime import end_with_parent, is_main_process, keep_freed_memory, quick_imports
 from artclf.sweep.callbacks import Pruned
@@ -46,12 +45,8 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it can't do, and `boundary` says it in a line
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would report every sweep
-    try:
+    with boundary("hydra.run.dir=FOLDER"):
         return _checked(words, conf)
-    except ArtclfError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)  # noqa: T201 (no log yet)
-        raise SystemExit(USAGE_ERROR) from error
 
 
 def _checked(words: list[str], conf: Path) -> list[str]:
