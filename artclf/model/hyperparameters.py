@@ -4,16 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from artclf.config.schema import ImageSize, Quality, Section
+from artclf.config.schema import ImageSize, Quality, Section, ThreeDeviations, ThreeMeans
 from artclf.config.validate import part_mistakes
 from artclf.errors import ArtclfError
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
 from artclf.run_folder import first_mismatch
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-ThreeMeans = Annotated[list[Number], Field(min_length=3, max_length=3)]
-ThreeDeviations = Annotated[list[Annotated[Number, Field(gt=0.0)]], Field(min_length=3, max_length=3)]
 
 
 def _known(group: str, classes: dict[str, Any], given: str) -> AfterValidator:
@@ -50,7 +46,7 @@ class HyperParameters(Section):
     """The arguments of `ArtClassifier`, and the format of its checkpoints."""
 
     format: int
-    library: Literal["torchvision", "timm"]
+    library: Literal["torchvision", "timm", "onnx"]
     name: str
     head: Annotated[dict[str, Any], _known("head", HEADS, "features")]
     loss: Annotated[dict[str, Any], _known("loss", LOSSES, "")]

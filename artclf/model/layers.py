@@ -19,6 +19,7 @@ from torchvision.models.feature_extraction import NodePathTracer
 
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, evaluating
+from artclf.model.lora import PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +52,13 @@ class Layers:
         """Return how many layers, counted from the end, a setting unfreezes. ArtclfError where the setting is invalid.
 
         Args:
-            unfreeze: a number, "all", "last_block", or "auto" (0 with pretrained weights, all with random ones).
+            unfreeze: a number, which is rounded up to whole blocks in a transformer; "all", "last_block", or "auto"
+                (0 with pretrained weights, all with random ones).
             backbone: the body's weights and last block.
             key: the setting's name, for messages.
         """
+        if unfreeze not in (0, "auto") and not any(True for _ in self.body.parameters()):
+            raise ArtclfError(f"{key}: got {unfreeze!r}; allowed: 0, as an ONNX encoder stays frozen, and only its head trains")
         match unfreeze:
             case "all":
                 return len(self)
@@ -66,8 +70,19 @@ class Layers:
                         return len(self) - i
                 raise ArtclfError(f"{key}=last_block: this backbone has no known last block; give a number of layers")
             case int() if 0 <= unfreeze <= len(self):
-                return unfreeze
+                return self._whole_block(unfreeze)
         raise ArtclfError(f"{key}: got {unfreeze!r}; allowed: 0 to {len(self)} (this backbone's layers), last_block, all")
+
+    def _whole_block(self, depth: int) -> int:
+        """A depth, increased to the beginning of a transformer's block where it ends within one."""
+        if depth in (0, len(self)):
+            return depth
+        parts = self.layers[len(self) - depth].name.split(".")
+        for length in range(1, len(parts)):
+            block = ".".join(parts[:length])
+            if hasattr(self.body.get_submodule(block), "attn"):
+                return max(len(self) - i for i, layer in enumerate(self.layers) if _within(layer.name, block))
+        return depth
 
     def set_depth(self, depth: int) -> None:
         """Freeze all but the last `depth` layers: no gradient, and eval mode, in which BatchNorm's statistics do not move."""
@@ -85,6 +100,8 @@ class Layers:
 
     def frozen_state(self, depth: int) -> dict[str, torch.Tensor]:
         """The parameters and buffers of the body that do not change while its last `depth` layers train, by name."""
+        if any(PREFIX in name for name, _ in self.body.named_parameters()):
+            return {name: tensor for name, tensor in self.body.state_dict().items() if PREFIX not in name}
         if depth == len(self):
             return {}
         trained = [name for layer in self.trained(depth) for name in (layer.name, *layer.parameters)]
@@ -102,8 +119,11 @@ class Layers:
 def list_layers(body: nn.Module) -> Layers:
     """List the layers of a body (images [B, 3, S, S] → features [B, D]).
 
-    Where the body can't be traced, they are the modules that have parameters, in the order of their definition.
+    A body without parameters, an ONNX encoder, is one layer. Where a body can't be traced, they are the modules that have
+    parameters, in the order of their definition.
     """
+    if not any(True for _ in body.parameters()):
+        return Layers(body, (Layer("encoder", type(body).__name__, ()),))
     try:
         with evaluating(body):  # a graph keeps the mode of functional dropout that it was traced in
             names = trace(body)

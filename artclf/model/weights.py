@@ -28,7 +28,7 @@ def read_file(file: Path) -> dict[str, Any]:
         file: what `torch.save` wrote, or a .safetensors file.
     """
     if not file.is_file():
-        raise ArtclfError(f"model.weights={file}: there is no such file; allowed: auto, imagenet, none, or a file's path")
+        raise ArtclfError(f"model.weights={file}: there is no such file; allowed: auto, pretrained, none, or a file's path")
     try:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file  # noqa: PLC0415 (comes with timm, an extra)
@@ -50,10 +50,10 @@ def _reason(error: Exception) -> str:
     """What was refused, or the first line of an error."""
     if code := re.search(r"Unsupported (?:global: GLOBAL|class|operand) \S+", str(error)):
         return f"{code[0]}, which is neither a tensor nor a plain value"
-    return first_line(error)
+    return one_line(error)
 
 
-def first_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """The first line of an error's text, without its full stop; its type where it has no text."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
 

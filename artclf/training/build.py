@@ -16,6 +16,7 @@ from artclf.evaluation.guarantees import describe_gaps
 from artclf.inference.assess import versions
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.classifier import ArtClassifier
+from artclf.model.heads import HEADS
 from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, write_text
 from artclf.runtime import is_main_process
@@ -92,23 +93,25 @@ def _load_backbone(config: Config, progress: Progress) -> Backbone:
     file = Path(str(weights)).expanduser()
     changed = file.stat().st_mtime if file.is_file() else None
     size = None if config.data.image_size == "auto" else int(config.data.image_size)
-    backbone, random = _seeded_backbone(config.model.library, config.model.name, str(weights), size, config.seed, changed)
+    pooled = not HEADS[config.head.name].of_patches
+    wanted = (config.model.library, config.model.name, str(weights), size, pooled)
+    backbone, random = _seeded_backbone(wanted, config.seed, changed)
     torch.set_rng_state(random)
+    shown = config.model.model_dump(include={"mean", "std", "interpolation"}, exclude_none=True)
+    backbone = replace(backbone, **shown)
     return backbone if progress.weights is None else replace(backbone, fallback=progress.fallback)
 
 
 @lru_cache(maxsize=1)  # most runs of a multirun begin with the same one
 def _seeded_backbone(
-    library: str,
-    name: str,
-    weights: str,
-    image_size: int | None,
+    wanted: tuple[str, str, str, int | None, bool],
     seed: int,
     changed: float | None,  # noqa: ARG001 (when a file of weights was)
 ) -> tuple[Backbone, torch.Tensor]:
     """A backbone built from a seed, and the state of torch's random numbers after that."""
     torch.manual_seed(seed)
-    return build_backbone(library, name, weights, image_size), torch.get_rng_state()
+    library, name, weights, size, pooled = wanted
+    return build_backbone(library, name, weights, size, pooled=pooled), torch.get_rng_state()
 
 
 def _require_both_classes(config: Config, data: ArtData) -> None:
@@ -147,7 +150,7 @@ def _weight_fallbacks(config: Config, backbone: Backbone, depths: dict[str, int]
     """Where the weights are not those asked for, or of no use."""
     lines = []
     if backbone.fallback:
-        line = f"ImageNet weights of {config.model.name} can't be loaded ({backbone.fallback}): it starts from random weights"
+        line = f"published weights of {config.model.name} can't be loaded ({backbone.fallback}): it starts from random weights"
         automatic = ", ".join(name for name, stage in config.stages.items() if stage.unfreeze == "auto")
         lines.append(f"{line}, and stage {automatic} trains all layers" if automatic else line)
     first = next(iter(config.stages))

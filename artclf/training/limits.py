@@ -71,7 +71,8 @@ def require_batch(config: Config, backbone: Backbone) -> None:
     where = f"head={config.head.name}"
     try:  # with one image, on torch's meta device
         with torch.device("meta"):
-            HEADS[config.head.name](features=backbone.features, **config.head.options)(torch.empty(1, backbone.features))
+            head = HEADS[config.head.name](features=backbone.features, **config.head.options)
+            head(torch.empty(1, *((1,) if head.of_patches else ()), backbone.features))
         if any(stage.unfreeze not in frozen for stage in config.stages.values()):
             where = f"{config.model.name} at data.image_size={backbone.image_size}"
             dry_run(backbone.body, backbone.image_size, batch=1, training=True)

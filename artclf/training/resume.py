@@ -53,7 +53,7 @@ class Progress:
 
     command: str  # the command line that began it
     weights: str | None = None  # where the backbone's came from; asked for again. None until that is known, as the next
-    fallback: str | None = None  # why ImageNet weights could not be loaded
+    fallback: str | None = None  # why pretrained weights could not be loaded
     precision: str | None = None
     manifest_sha256: str | None = None
     versions: dict[str, str] = field(default_factory=dict)  # of the packages that results depend on

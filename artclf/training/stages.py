@@ -156,11 +156,13 @@ def _finish_stage(trainer: Trainer, built: Built, name: str, epochs_before: int)
     if best is not None:
         best_epoch = _load_weights(model, Path(best.best_model_path))
     _complete_checkpoints(keepers, model)
+    trainable = model.trainable_parameters()
+    model.end()
     return StageRecord(
         name=name,
         unfreeze=built.config.stages[name].unfreeze,
         layers=built.depths[name],
-        trainable_parameters=model.trainable_parameters(),
+        trainable_parameters=trainable,
         epochs=len(table.rows),
         best_epoch=epochs_before + best_epoch,
         score=float(best.best_model_score) if best is not None and best.best_model_score is not None else None,
@@ -189,6 +191,7 @@ def _complete_checkpoints(keepers: list[ModelCheckpoint], model: ArtClassifier) 
         if file.is_file() and file.name != "last.ckpt":
             checkpoint = read_checkpoint(file)
             model.on_load_checkpoint(checkpoint)
+            checkpoint["state_dict"] = model.merged(checkpoint["state_dict"])
             CheckpointFiles().save_checkpoint(checkpoint, file)
 
 

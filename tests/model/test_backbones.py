@@ -38,11 +38,11 @@ def test_downloaded_weights_are_loaded_without_their_classification_head(monkeyp
     donor = build_backbone(*RESNET50).body.state_dict()
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *a, **k: {**donor, "fc.weight": torch.zeros(1000, 2048)})
     backbone = build_backbone(*RESNET50, "auto")
-    assert (backbone.weights, backbone.fallback) == ("imagenet", None)
+    assert (backbone.weights, backbone.fallback) == ("pretrained", None)
     assert torch.equal(backbone.body.conv1.weight, donor["conv1.weight"])
 
 
-def test_without_a_network_auto_is_random_and_imagenet_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network_auto_is_random_and_pretrained_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise URLError("no network")
 
@@ -50,12 +50,12 @@ def test_without_a_network_auto_is_random_and_imagenet_is_an_error(monkeypatch: 
     backbone = build_backbone(*RESNET50, "auto")
     assert (backbone.weights, backbone.fallback) == ("random", "no network")
     with pytest.raises(ArtclfError, match=r"are not available: no network.*model.weights=FILE.*none.*efficientnet_lite0"):
-        build_backbone(*RESNET50, "imagenet")
+        build_backbone(*RESNET50, "pretrained")
 
 
 def test_lite0_weights_come_from_their_package_or_are_a_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
-    backbone = build_backbone(*LITE0, "imagenet")
-    assert backbone.weights == "imagenet"
+    backbone = build_backbone(*LITE0, "pretrained")
+    assert backbone.weights == "pretrained"
     stem = backbone.body.conv_stem.weight
     # neighbouring weights correlate in trained filters, and do not in random ones
     assert torch.corrcoef(torch.stack([stem[..., :-1].flatten(), stem[..., 1:].flatten()]))[0, 1] > 0.1
@@ -155,7 +155,7 @@ class Dangerous:
         ({"epoch": Dangerous()}, "is no file of weights .*Unsupported global: GLOBAL exec, which is neither"),
         (Dangerous(), "is no file of weights"),
         (b"text", "is no file of weights"),
-        (None, "there is no such file; allowed: auto, imagenet, none, or a file's path"),
+        (None, "there is no such file; allowed: auto, pretrained, none, or a file's path"),
     ],
     ids=["another model", "no tensors", "other names", "a list", "code beside weights", "code", "text", "nothing"],
 )

@@ -36,9 +36,9 @@ def resnet50() -> Backbone:
 def test_how_many_layers_a_setting_unfreezes(resnet50: Backbone) -> None:
     layers = list_layers(resnet50.body)
     for unfreeze, weights, depth in (
-        ("auto", "imagenet", 0),
+        ("auto", "pretrained", 0),
         ("auto", "random", 172),
-        ("all", "imagenet", 172),
+        ("all", "pretrained", 172),
         (25, "random", 25),
     ):
         assert layers.resolve(unfreeze, replace(resnet50, weights=weights), "k") == depth

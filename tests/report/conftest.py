@@ -93,7 +93,7 @@ def write_run(
         **decision_metrics(table, fitted),
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
-        "model": {"name": "resnet50", "weights": "imagenet", "parameters": 23510081},
+        "model": {"name": "resnet50", "weights": "pretrained", "parameters": 23510081},
         "data": {
             "source": "ai_artbench",
             "root": str(folder / "art") if images else "data/art",
