@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit, ndtri
 from scipy.stats import quantile_test, rankdata
 
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import THRESHOLD
-from artclf.evaluation.types import Booleans, Floats
 
 CONFIDENCE = 0.95
 _NONE = 1e-12  # a variance below this is rounding error

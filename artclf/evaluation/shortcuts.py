@@ -15,9 +15,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from artclf.evaluation import Booleans, Floats, Indices
 from artclf.evaluation.intervals import Estimate, auroc, estimate_metrics
 from artclf.evaluation.significance import LEVEL, holm
-from artclf.evaluation.types import Booleans, Floats, Indices
 
 DENSITY = "bytes per pixel"
 SEVERITIES = {"severe": 0.75, "moderate": 0.6, "slight": 0.0}  # least lower bound of AUROC's interval

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binom, binomtest
 
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import CONFIDENCE, Estimate, auroc_difference, mean_of, paired_difference
-from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
 LEVEL = 0.05  # p-values below it are significant

@@ -14,8 +14,8 @@ from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 from artclf.data.manifest import COLUMNS
 from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
+from artclf.evaluation import Floats
 from artclf.evaluation.decision import as_stored
-from artclf.evaluation.types import Floats
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
 from artclf.runtime import cores, progress

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from artclf.data.canonical import Canonical
 from artclf.evaluation import shortcuts
 from artclf.evaluation.audit import MET, STATISTICS, audit, describe_generators
 from tests.evaluation.audited import pictures
@@ -56,10 +57,8 @@ def test_planted_differences_are_named_the_most_severe_first(planted: pd.DataFra
     assert (found["generators"][0]["JPEG quality"], found["generators"][1]["images"]) == ("95 (100%)", 100)
 
 
-@pytest.mark.parametrize(("form", "severity"), [({"side": 64, "quality": 75}, MET), ({"side": 384, "quality": 90}, "severe")])
-def test_what_the_canonical_form_removes_unless_it_is_too_fine(
-    planted: pd.DataFrame, form: dict[str, int], severity: str
-) -> None:
+@pytest.mark.parametrize(("form", "severity"), [(Canonical(64, 75), MET), (Canonical(384, 90), "severe")])
+def test_what_the_canonical_form_removes_unless_it_is_too_fine(planted: pd.DataFrame, form: Canonical, severity: str) -> None:
     found = audit(planted, planted[list(STATISTICS)].assign(saturation=0.5), canonical=form)
     facts = ("size", "format", "JPEG quality", "chroma subsampling")
     assert dict.fromkeys(facts, severity).items() <= severities(found).items()

@@ -6,8 +6,8 @@ import pytest
 from artclf.data.canonical import Canonical
 from artclf.data.facts import survey_files
 from artclf.data.sources.folder import read_folder
+from artclf.evaluation.audit import audit_survey
 from artclf.inference import assess
-from artclf.inference.audit import audit_survey
 
 
 def test_the_commit_is_that_of_the_source_tree(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,7 @@ from artclf.data.pixels import hash_files
 from artclf.data.sources.csv import read_csv
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
-from artclf.inference.finished_run import find_run
-from artclf.inference.selection import own_images, select_images, splits_of
+from artclf.inference.finished_run import find_run, own_images, select_images, splits_of
 
 TESTED = {"test": 12, "val": 9, "unseen": 4}
 
