@@ -111,21 +111,9 @@ def check_guarantees(rule: DecisionRule, rows: pd.DataFrame, split: str) -> list
             continue
         mistakes, n = counts[label][verdict], sum(counts[label].values())
         rate = _rate(mistakes, n)
-        found.append(
-            {
-                "split": split,
-                "error": f"{label} called {verdict}",
-                "n": n,
-                "mistakes": mistakes,
-                "observed": rate["rate"],
-                "low": rate["low"],
-                "high": rate["high"],
-                "guaranteed": threshold.guaranteed_rate,
-                "target": threshold.target_rate,
-                "possible": threshold.high,
-                "broken": rate["low"] > threshold.guaranteed_rate,
-            }
-        )
+        row = {"split": split, "error": f"{label} called {verdict}", "n": n, "mistakes": mistakes, "observed": rate.pop("rate")}
+        guaranteed = {"guaranteed": threshold.guaranteed_rate, "target": threshold.target_rate, "possible": threshold.high}
+        found.append({**row, **rate, **guaranteed, "broken": rate["low"] > threshold.guaranteed_rate})
     return found
 
 

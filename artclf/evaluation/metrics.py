@@ -98,8 +98,7 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
         for kind, (labels, common) in _KINDS.items():
             if "style" in common and images["style"].nunique() == 1:
                 continue
-            of_kind = images[images["label"].isin(labels)]
-            for values, group in of_kind.groupby(common):
+            for values, group in images[images["label"].isin(labels)].groupby(common):
                 named = {"generator": "", "style": "", **dict(zip(common, values, strict=True)), "split": split, "group": kind}
                 against = human if AI in labels else human.head(0)
                 if "style" in common:
@@ -156,13 +155,9 @@ def worst_group(table: pd.DataFrame, label: Literal["ai", "human"], split: str =
     rates = [wilson(w, n) for w, n in counts]
     worst = max(range(len(counts)), key=lambda i: (rates[i].low, rates[i].value, i))  # last: the closest description
     group = groups.iloc[worst]
-    return {
+    named = {
         "generator": None if label == HUMAN or group["group"] == "style" else group["generator"],
         "style": None if group["group"] == "generator" else group["style"],
-        "n": int(group["n"]),
-        "mistakes": int(group["mistakes"]),
-        "rate": rates[worst],
-        "overall": float(wrong / total),
-        "compared": len(counts),
-        "p": p[worst],
     }
+    figures = {"rate": rates[worst], "overall": float(wrong / total), "compared": len(counts), "p": p[worst]}
+    return {**named, "n": int(group["n"]), "mistakes": int(group["mistakes"]), **figures}

@@ -17,7 +17,6 @@ from artclf.evaluation.intervals import (
     mean_of,
     paired_difference,
     recall_at,
-    threshold_interval,
     wilson,
 )
 from artclf.evaluation.metrics import binary_metrics, split_metrics
@@ -196,16 +195,15 @@ COVERED: dict[str, tuple[float, Draw]] = {
         norm.sf(norm.isf(0.05) - 1.5),
         lambda rng, ai, human: recall_at(*scores_of(rng, ai, human, 1.5), 0.05),
     ),
-    "quantile": (0.9, lambda rng, ai, human: Estimate(0.9, *threshold_interval(rng.random(ai + human), 0.1))),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [(15, 15), (10, 50), (150, 150)])
+@pytest.mark.parametrize("sizes", [(15, 15), (10, 50)])
 @pytest.mark.parametrize("name", COVERED)
 def test_95_percent_intervals_hold_the_truth(name: str, sizes: tuple[int, int]) -> None:
     truth, draw = COVERED[name]
     rng = np.random.default_rng(0)
-    bounds = np.array([draw(rng, *sizes).bounds for _ in range(2000)])
+    bounds = np.array([draw(rng, *sizes).bounds for _ in range(1000)])
     held = np.mean((bounds[:, 0] <= truth) & (truth <= bounds[:, 1]))
     assert held >= 0.92, held
