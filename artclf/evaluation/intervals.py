@@ -32,9 +32,8 @@ class Estimate:
 
     def reach(self) -> tuple[float, float, float]:
         """The value, and how far the interval reaches below and above it; NaN where the figure is not defined."""
-        if self.value is None or self.low is None or self.high is None:
-            return math.nan, math.nan, math.nan
-        return self.value, self.value - self.low, self.high - self.value
+        value, low, high = (math.nan if one is None else one for one in (self.value, self.low, self.high))
+        return value, value - low, high - value
 
 
 UNDEFINED = Estimate(None, None, None)

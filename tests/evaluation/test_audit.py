@@ -1,12 +1,15 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from artclf.data.canonical import Canonical
+from artclf.data.facts import survey_files
+from artclf.data.sources.folder import read_folder
 from artclf.evaluation import shortcuts
-from artclf.evaluation.audit import MET, STATISTICS, audit, describe_generators
+from artclf.evaluation.audit import MET, STATISTICS, audit, audit_survey, describe_generators
 from tests.evaluation.audited import pictures
 
 AI = np.arange(200) >= 100
@@ -126,3 +129,12 @@ def test_how_the_files_of_a_generator_are_stored() -> None:
     assert kinds == ["JPEG, RGB, 4:4:4 (100%)", "JPEG, L (100%)", "PNG, P (100%)", "JPEG, RGB, 4:2:0 (100%)"]
     assert [rows[name]["JPEG quality"] for name in "abcd"] == ["95 (100%)", "80 (100%)", "no JPEG (100%)", "about 60 (100%)"]
     assert (rows["a"]["bytes per pixel"], rows["a"]["size"]) == ("1.00", "100×50 (100%)")
+
+
+def test_an_audit_measures_a_sample_in_both_forms(pictures: Path) -> None:
+    form = Canonical(24, 75)
+    survey = survey_files(read_folder(pictures), sample=20, canonical=form)
+    found = audit_survey(survey, canonical=form)
+    assert (found["canonical"], found["drawn_of"], found["images"], found["unreadable"]) == (True, 52, 52, 0)
+    assert found["canonical_pixel_statistics"]["top"]
+    assert found["pixel_statistics"]["top"]
