@@ -128,7 +128,7 @@ def evaluate(
     with quick_imports():
         from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
         from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
-    options = EvaluateOptions(robustness, sample or SAMPLE, reencoded, seed, precision, command_line(), max_pixels)
+    options = EvaluateOptions((sample or SAMPLE) if robustness else 0, reencoded, seed, precision, command_line(), max_pixels)
     return evaluate_model(run, data, to, split, options)
 
 

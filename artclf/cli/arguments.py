@@ -15,6 +15,7 @@ from artclf.data.manifest import Manifest
 from artclf.data.sources import read_any, read_demo
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.errors import ArtclfError
+from artclf.run_folder import run_lock
 
 DEMO = "demo"
 AI_ARTBENCH = "ai_artbench"
@@ -48,7 +49,7 @@ def name_of(what: str) -> str:
 
 @contextmanager
 def output_folder(to: Path | None, command: str, *, name: str | None = None) -> Iterator[Path]:
-    """Make a folder to write to; one that is left empty goes again after an error.
+    """Make a folder to write to, and keep other commands out of it; one that is left empty goes again after an error.
 
     It is `to`, or outputs/COMMAND/NAME, where the date and time stand for a missing name; a number follows where another
     command has that folder already.
@@ -64,7 +65,8 @@ def output_folder(to: Path | None, command: str, *, name: str | None = None) -> 
                 raise
             folder = first.with_name(f"{first.name}_{number}")
     try:
-        yield folder
+        with run_lock(folder):
+            yield folder
     except BaseException:
         with suppress(OSError):  # what was there before, or is not empty, stays
             for made in (folder, *folder.parents):

@@ -9,7 +9,7 @@ from artclf.data.facts import DEFAULT_SAMPLE, survey_files
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
 from artclf.errors import ArtclfError
-from artclf.inference.audit import audit_survey
+from artclf.evaluation.audit import audit_survey
 from artclf.report.data_page import AUDIT_FILE, describe, describe_audit, describe_audit_method, write_dataset
 from artclf.report.terminal import screen, table
 from artclf.run_folder import as_json, write_text

@@ -8,8 +8,7 @@ from artclf.cli.arguments import name_of, output_folder, read_images
 from artclf.cli.console import name_unreadable
 from artclf.errors import ArtclfError
 from artclf.inference.evaluate import EvaluateOptions, evaluate
-from artclf.inference.finished_run import find_run
-from artclf.inference.selection import own_images, select_images
+from artclf.inference.finished_run import find_run, own_images, select_images
 from artclf.model.checkpoint import read_decision_rule
 from artclf.report.robustness import describe_robustness, read_robustness
 from artclf.report.terminal import print_results, screen
@@ -34,7 +33,7 @@ def evaluate_model(run: Path, what: str | None, to: Path | None, split: str | No
     for note in selection.notes:
         typer.echo(f"note: {note}", err=True)
     with output_folder(to, "evaluate") as folder:
-        if any(folder.iterdir()):
+        if any(file.name != ".lock" for file in folder.iterdir()):
             raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
         metrics, unreadable = evaluate(folder, finished, selection, options)
     terminal = screen()

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artclf.data.canonical import Canonical
+from artclf.data.facts import Survey
 from artclf.evaluation.duplicates import find_duplicates
 from artclf.evaluation.shortcuts import (
     DENSITY,
@@ -42,8 +44,21 @@ _TRAINED_ON = ("", "train", "val", "test")
 _NOT_MEASURED: dict[str, Any] = {"p": 1.0, "notable": False, "top": [], **dict.fromkeys(FIGURES)}
 
 
+def audit_survey(survey: Survey, seed: int = 0, canonical: Canonical | None = None) -> dict[str, Any]:
+    """Audit images that were decoded, all of them or a random sample: the content of audit.json. Arguments as for `audit`."""
+    total = len(survey.manifest.table)
+    return {
+        **audit(pd.concat([survey.facts, survey.measured], axis=1), survey.canonical, canonical=canonical, seed=seed),
+        "images": total,
+        "drawn_of": total if survey.opened < total else None,
+        "unreadable": len(survey.unreadable),
+        "seed": seed,
+        "manifest_sha256": survey.manifest.sha256,
+    }
+
+
 def audit(
-    table: pd.DataFrame, after: pd.DataFrame | None = None, *, canonical: Mapping[str, int] | None = None, seed: int = 0
+    table: pd.DataFrame, after: pd.DataFrame | None = None, *, canonical: Canonical | None = None, seed: int = 0
 ) -> dict[str, Any]:
     """Find what a classifier could cheat with.
 
@@ -54,7 +69,7 @@ def audit(
         table: a row an image: path, label, generator, style, split; the facts of the file (`artclf.data.facts.FileFacts`);
             sha256, hash, and the columns of `STATISTICS`.
         after: with the same index, the columns of `STATISTICS` of the canonical images; None where they were not measured.
-        canonical: side and quality of the canonical form in which the images are read; None where they are read as stored.
+        canonical: the form in which a network is shown the images; None where that is as they are stored.
         seed: of the folds and the forests.
 
     Returns:
@@ -149,11 +164,11 @@ def _canonical_limits(rows: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _removed_by(form: Mapping[str, int], limits: Mapping[str, int]) -> set[str]:
+def _removed_by(form: Canonical, limits: Mapping[str, int]) -> set[str]:
     """The facts that a canonical form removes: size where it enlarges no image, those of encoding where it is no finer."""
-    size = {"size"} if form["side"] <= limits["side"] else set()
+    size = {"size"} if form.side <= limits["side"] else set()
     encoding = {"format", "JPEG quality", "JPEG tables", "chroma subsampling"}
-    return size | (encoding if form["quality"] <= limits["quality"] else set())
+    return size | (encoding if form.quality <= limits["quality"] else set())
 
 
 def _notable(facts: list[Fact]) -> list[Fact]:

@@ -1,18 +1,29 @@
-"""Calibration: how far scores are from probabilities, and fitting the calibrators that correct it."""
+"""Fitting a decision rule: calibration of the scores, and thresholds with a guaranteed rate of errors.
 
+The images that it is fitted to have trained nothing, such as the validation split. The thresholds are those of split conformal
+prediction (Papadopoulos et al. 2002; Vovk, Gammerman and Shafer 2005): a further human image exceeds a threshold just above the
+k-th highest score of n like it with probability k / (n + 1) at most, averaged over all draws of the n. With the n at hand, the
+rate follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive conformal predictors, 2012), which gives the interval.
+Nothing is guaranteed of images unlike those.
+"""
+
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.stats import beta
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import StratifiedKFold
 
-from artclf.evaluation.decision import Calibrator, as_stored, logits
-from artclf.evaluation.intervals import Estimate, wilson
-from artclf.evaluation.types import Booleans, Floats, Indices
+from artclf.evaluation import Booleans, Floats, Indices
+from artclf.evaluation.decision import DIGITS, Calibrator, ConformalThreshold, DecisionRule, as_stored, default_rule, logits
+from artclf.evaluation.intervals import CONFIDENCE, Estimate, wilson
 
+VALIDATION = "validation"  # the images that a run's own rule is fitted to
+RATES = (0.001, 0.01, 0.05)  # false-positive rates of the operating points in every report
 BINS = 10
 IN_A_BIN = 10  # images at least, else there are fewer bins
 ENOUGH_FOR_ISOTONIC = 200  # images of each class: it overfits fewer
@@ -20,29 +31,68 @@ _FOLDS, _REPEATS = 5, 4
 _SLOPES = (0.01, 100.0)  # bounds: a positive slope keeps the order
 _INTERCEPTS = (-50.0, 50.0)
 _DRAWS = 200
+_HALF_A_STEP = 0.5 * 10**-DIGITS  # of stored scores: half a step above one is above it, and below the next
 
 
-def reliability(is_ai: Booleans, p_ai: Floats) -> list[tuple[float, Estimate]]:
-    """Return the mean score and the share of AI images (Wilson) of each of up to ten bins of equal numbers of images."""
-    table = pd.DataFrame({"p_ai": p_ai, "is_ai": is_ai}).groupby(_bins(p_ai))
-    return [(float(rows["p_ai"].mean()), wilson(int(rows["is_ai"].sum()), len(rows))) for _, rows in table]
+def needed(rate: float) -> int:
+    """How many images can guarantee a rate of errors: 1% needs 99."""
+    return math.ceil(1 / rate - 1 - 1e-9)
 
 
-def ece(is_ai: Booleans, p_ai: Floats) -> float:
-    """Expected calibration error, with bins of equal numbers of images, which are less biased (Roelofs et al. 2022)."""
-    return float(np.abs(np.bincount(_bins(p_ai), weights=is_ai - p_ai)).sum() / len(p_ai))
+def conformal_threshold(scores: Floats, rate: float, *, above: bool = True) -> ConformalThreshold:
+    """Set the threshold above (or below) which images like these [n] lie at the target rate, or the lowest n can guarantee."""
+    n = len(scores)
+    if not n:
+        return ConformalThreshold(None, rate, None, None, None)
+    k = min(max(math.floor(rate * (n + 1) + 1e-9), 1), n)
+    ordered = np.sort(as_stored(scores))
+    threshold = round(float(ordered[n - k] + _HALF_A_STEP if above else ordered[k - 1] - _HALF_A_STEP), DIGITS + 1)
+    low, high = beta.interval(CONFIDENCE, k, n + 1 - k)
+    return ConformalThreshold(threshold, rate, k / (n + 1), float(low), float(high))
 
 
-def ece_by_chance(p_ai: Floats) -> float:
-    """Simulate the mean calibration error of perfect scores (Bröcker and Smith, Weather and Forecasting 22, 2007)."""
-    rng, where = np.random.default_rng(0), _bins(p_ai)
-    gaps = [np.abs(np.bincount(where, weights=(rng.random(len(p_ai)) < p_ai) - p_ai)).sum() for _ in range(_DRAWS)]
-    return float(np.mean(gaps) / len(p_ai))
+def fit_decision_rule(
+    is_ai: Booleans,
+    p_ai: Floats,
+    *,
+    method: str = "auto",
+    false_positive_rate: float = 0.01,
+    false_negative_rate: float = 0.05,
+    fitted_on: str = VALIDATION,
+) -> DecisionRule:
+    """Calibrate scores, and set the thresholds of the verdicts, by images that trained nothing.
 
+    Where the two thresholds cross, one between them meets both rates, and no verdict is unsure. Where a class is absent, the
+    rule is `default_rule`. Its `shortfalls` name what can't be guaranteed.
 
-def errors(is_ai: Booleans, p_ai: Floats) -> dict[str, float]:
-    """All of it: n, ece, ece_by_chance, brier (Brier 1950) and log_loss (nats)."""
-    return {"n": len(p_ai), "ece_by_chance": ece_by_chance(p_ai), **_scores(is_ai, p_ai)}
+    Args:
+        is_ai: [N], the truth.
+        p_ai: [N], the scores.
+        method: of calibration: auto (the lowest cross-validated log loss), temperature, platt, isotonic, none.
+        false_positive_rate: target rate of human images called ai, 0..1.
+        false_negative_rate: target rate of AI images called human, 0..1.
+        fitted_on: which images these are.
+    """
+    human, ai = p_ai[~is_ai], p_ai[is_ai]
+    above, below = conformal_threshold(human, false_positive_rate), conformal_threshold(ai, false_negative_rate, above=False)
+    if above.threshold is None or below.threshold is None:
+        return default_rule(fitted_on, len(human), len(ai), (false_positive_rate, false_negative_rate))
+    scores = cross_validate(is_ai, p_ai, method)
+    ai_from, human_below = above.threshold, below.threshold
+    if ai_from < human_below:
+        ai_from = human_below = (ai_from + human_below) / 2
+    return DecisionRule(
+        calibrator=fit(best_method(scores) if method == "auto" else method, is_ai, p_ai),
+        human_below=human_below,
+        ai_from=ai_from,
+        false_positives=above,
+        false_negatives=below,
+        points=tuple(conformal_threshold(human, rate) for rate in RATES),
+        fitted_on=fitted_on,
+        n_human=len(human),
+        n_ai=len(ai),
+        cross_validated=scores,
+    )
 
 
 def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:
@@ -81,18 +131,16 @@ def cross_validate(is_ai: Booleans, p_ai: Floats, method: str = "auto") -> dict[
     fewest = int(min(is_ai.sum(), (~is_ai).sum()))
     if fewest < 2:
         return {}
-    methods = ["none", "temperature", "platt"] if method == "auto" else list(dict.fromkeys(["none", method]))
-    if method == "auto" and fewest >= ENOUGH_FOR_ISOTONIC:
-        methods.append("isotonic")
+    every = ["none", "temperature", "platt", *(["isotonic"] if fewest >= ENOUGH_FOR_ISOTONIC else [])]
     found = {}
-    for name in methods:
+    for name in every if method == "auto" else dict.fromkeys(["none", method]):
         repeats = []
         for seed in range(_REPEATS):
             calibrated = np.empty(len(p_ai))
             for others, held_out in StratifiedKFold(min(_FOLDS, fewest), shuffle=True, random_state=seed).split(p_ai, is_ai):
                 calibrated[held_out] = fit(name, is_ai[others], p_ai[others]).apply(p_ai[held_out])
             repeats.append(_scores(is_ai, calibrated))
-        found[name] = {figure: float(np.mean([scores[figure] for scores in repeats])) for figure in repeats[0]}
+        found[name] = {str(figure): float(value) for figure, value in pd.DataFrame(repeats).mean().items()}
     return found
 
 
@@ -101,12 +149,32 @@ def best_method(cross_validated: Mapping[str, Mapping[str, float]]) -> str:
     return min(cross_validated, key=lambda name: cross_validated[name]["log_loss"], default="none")
 
 
+def errors(is_ai: Booleans, p_ai: Floats) -> dict[str, float]:
+    """How far scores are from probabilities: n, ece, ece_by_chance, brier (Brier 1950) and log_loss (nats)."""
+    return {"n": len(p_ai), "ece_by_chance": ece_by_chance(p_ai), **_scores(is_ai, p_ai)}
+
+
 def _scores(is_ai: Booleans, p_ai: Floats) -> dict[str, float]:
-    return {
-        "ece": ece(is_ai, p_ai),
-        "brier": float(brier_score_loss(is_ai, p_ai)),
-        "log_loss": float(log_loss(is_ai, p_ai, labels=[False, True])),
-    }
+    loss = float(log_loss(is_ai, p_ai, labels=[False, True]))
+    return {"ece": ece(is_ai, p_ai), "brier": float(brier_score_loss(is_ai, p_ai)), "log_loss": loss}
+
+
+def reliability(is_ai: Booleans, p_ai: Floats) -> list[tuple[float, Estimate]]:
+    """Return the mean score and the share of AI images (Wilson) of each of up to ten bins of equal numbers of images."""
+    table = pd.DataFrame({"p_ai": p_ai, "is_ai": is_ai}).groupby(_bins(p_ai))
+    return [(float(rows["p_ai"].mean()), wilson(int(rows["is_ai"].sum()), len(rows))) for _, rows in table]
+
+
+def ece(is_ai: Booleans, p_ai: Floats) -> float:
+    """Expected calibration error, with bins of equal numbers of images, which are less biased (Roelofs et al. 2022)."""
+    return float(np.abs(np.bincount(_bins(p_ai), weights=is_ai - p_ai)).sum() / len(p_ai))
+
+
+def ece_by_chance(p_ai: Floats) -> float:
+    """Simulate the mean calibration error of perfect scores (Bröcker and Smith, Weather and Forecasting 22, 2007)."""
+    rng, where = np.random.default_rng(0), _bins(p_ai)
+    gaps = [np.abs(np.bincount(where, weights=(rng.random(len(p_ai)) < p_ai) - p_ai)).sum() for _ in range(_DRAWS)]
+    return float(np.mean(gaps) / len(p_ai))
 
 
 def _bins(p_ai: Floats) -> Indices:

@@ -1,6 +1,6 @@
 """From a score to a verdict: a calibrator makes p_ai a probability, and two thresholds make it ai, human or unsure.
 
-`artclf.evaluation.conformal` fits both. Loads neither SciPy nor scikit-learn, so that `artclf predict` starts quickly.
+`artclf.evaluation.calibration` fits both. Loads neither SciPy nor scikit-learn, so that `artclf predict` starts quickly.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, TypeAdapter
 
-from artclf.evaluation.types import Booleans, Floats
+from artclf.evaluation import Booleans, Floats
 
 AI, HUMAN, UNSURE = "ai", "human", "unsure"
 VERDICTS = (HUMAN, UNSURE, AI)
@@ -63,7 +63,7 @@ class Calibrator:
 
 @dataclass(frozen=True)
 class ConformalThreshold:
-    """A threshold, and how often images of one class will lie on its wrong side (see `artclf.evaluation.conformal`)."""
+    """A threshold, and how often images of one class will lie on its wrong side (see `artclf.evaluation.calibration`)."""
 
     threshold: Rate | None  # of p_ai; None, as the next three, where there was no image to set it by
     target_rate: Rate
@@ -143,6 +143,6 @@ def with_verdicts(predictions: pd.DataFrame, rule: DecisionRule) -> pd.DataFrame
     return predictions.assign(calibrated=rule.calibrator.apply(p_ai), verdict=rule.verdicts(p_ai))
 
 
-def truth(predictions: pd.DataFrame) -> tuple[Booleans, Floats]:
-    """Whether each row of predictions.csv is AI, [N], and its p_ai, [N]."""
-    return (predictions["label"] == AI).to_numpy(dtype=bool), predictions["p_ai"].to_numpy(dtype=float)
+def truth(predictions: pd.DataFrame, column: str = "p_ai") -> tuple[Booleans, Floats]:
+    """Whether each row of predictions.csv is AI, [N], and its p_ai or calibrated score, [N]."""
+    return (predictions["label"] == AI).to_numpy(dtype=bool), predictions[column].to_numpy(dtype=float)

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from artclf.evaluation.types import Indices
+from artclf.evaluation import Indices
 
 # Bits of 64 by which the hashes of near duplicates may differ. Of 1,900 paintings and drawings, copies scaled to a half, saved
 # as JPEG of quality 30 or made brighter by a seventh differ in four at most; those cropped by a twentieth in 6 and more.

@@ -1,32 +1,95 @@
-"""What the verdicts did on images, beside what their rule guarantees; and which groups of images other images lack."""
+"""What a decision rule did on images, beside what it guarantees; and which groups of images other images lack."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 from scipy.stats import binomtest
 
-from artclf.evaluation.decision import AI, HUMAN, VERDICTS, DecisionRule
-from artclf.evaluation.intervals import CONFIDENCE
+from artclf.evaluation import Booleans, Floats
+from artclf.evaluation.calibration import VALIDATION, errors, needed
+from artclf.evaluation.decision import AI, HUMAN, VERDICTS, DecisionRule, truth
+from artclf.evaluation.intervals import CONFIDENCE, wilson
+from artclf.evaluation.metrics import by_split
 
 UNNAMED = frozenset({"", "unknown", AI})  # generators that a source does not name
 _NAMED = 5  # groups that a line names
 _WORTH_A_LINE = 0.05  # share of a class's training images
 
 
-def verdict_rates(rows: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """Compute the share of each verdict among the images of each label.
+def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str, Any]:
+    """Compute what metrics.json holds of calibration, thresholds and verdicts.
 
     Args:
-        rows: label and verdict of each image.
+        predictions: predictions.csv, with the columns calibrated and verdict (see `with_verdicts`). The split val are the
+            images that the model was validated on.
+        rule: that gave these two.
+
+    Returns:
+        decision_rule: the rule, how many verdicts each split has, and their rates (`verdict_rates`); guarantees, as
+        `check_guarantees` returns them, of each split but the one that the rule was fitted to; calibration: errors of each
+        split before and after (which flatters that split); operating_points: the rule's, with the rates on each split but val.
+    """
+    splits = by_split(predictions)
+    tested = {name: rows for name, rows in splits.items() if name != "val"}
+    return {
+        "decision_rule": {
+            **rule.to_json(),
+            "verdicts": {name: count_verdicts(rows) for name, rows in splits.items()},
+            "rates": {name: verdict_rates(rows) for name, rows in splits.items()},
+        },
+        "guarantees": [
+            checked
+            for name, rows in (tested if rule.fitted_on == VALIDATION else splits).items()
+            for checked in check_guarantees(rule, rows, name)
+        ],
+        "calibration": {
+            name: {when: errors(*truth(rows, column)) for when, column in (("before", "p_ai"), ("after", "calibrated"))}
+            for name, rows in splits.items()
+        },
+        "operating_points": [
+            {
+                **asdict(point),
+                "is_met": point.is_met,
+                "needed": needed(point.target_rate),
+                "splits": {name: _rates_above(*truth(rows), point.threshold) for name, rows in tested.items()},
+            }
+            for point in rule.points
+            if point.threshold is not None
+        ],
+    }
+
+
+def _rates_above(is_ai: Booleans, p_ai: Floats, threshold: float) -> dict[str, dict[str, float | None]]:
+    """How many images of each class a threshold calls AI."""
+    classes = {"false_positive_rate": p_ai[~is_ai], "recall": p_ai[is_ai]}
+    return {name: {**asdict(wilson(int((p >= threshold).sum()), len(p))), "n": len(p)} for name, p in classes.items()}
+
+
+def count_verdicts(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count the images of each label by their verdict: label → verdict → number, from the columns label and verdict."""
+    return {
+        str(label): {verdict: int((given == verdict).sum()) for verdict in VERDICTS}
+        for label, given in rows.groupby("label")["verdict"]
+    }
+
+
+def verdict_rates(rows: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """Compute the share of each verdict among the images of each label.
 
     Returns:
         label → verdict → rate, low and high, by the interval of Clopper and Pearson (Biometrika 26, 1934). It covers at least
         95% even of a few images with rare errors, where Wilson's is too sure.
     """
     return {
-        str(label): {verdict: _rate(int((given == verdict).sum()), len(given)) for verdict in VERDICTS}
-        for label, given in rows.groupby("label")["verdict"]
+        label: {verdict: _rate(count, sum(counts.values())) for verdict, count in counts.items()}
+        for label, counts in count_verdicts(rows).items()
     }
+
+
+def _rate(count: int, n: int) -> dict[str, float]:
+    bounds = binomtest(count, n).proportion_ci(CONFIDENCE, method="exact")
+    return {"rate": count / n, "low": float(bounds.low), "high": float(bounds.high)}
 
 
 def check_guarantees(rule: DecisionRule, rows: pd.DataFrame, split: str) -> list[dict[str, Any]]:
@@ -42,34 +105,16 @@ def check_guarantees(rule: DecisionRule, rows: pd.DataFrame, split: str) -> list
         high (95%, Clopper and Pearson), guaranteed and target rate, possible (the upper 95% bound of the guaranteed rate, with
         the images at hand that set the threshold), and broken: whether low lies above guaranteed.
     """
-    found = []
+    found, counts = [], count_verdicts(rows)
     for label, verdict, threshold in ((HUMAN, AI, rule.false_positives), (AI, HUMAN, rule.false_negatives)):
-        given = rows.loc[rows["label"] == label, "verdict"]
-        if threshold.guaranteed_rate is None or given.empty:
+        if threshold.guaranteed_rate is None or label not in counts:
             continue
-        mistakes = int((given == verdict).sum())
-        rate = _rate(mistakes, len(given))
-        found.append(
-            {
-                "split": split,
-                "error": f"{label} called {verdict}",
-                "n": len(given),
-                "mistakes": mistakes,
-                "observed": rate["rate"],
-                "low": rate["low"],
-                "high": rate["high"],
-                "guaranteed": threshold.guaranteed_rate,
-                "target": threshold.target_rate,
-                "possible": threshold.high,
-                "broken": rate["low"] > threshold.guaranteed_rate,
-            }
-        )
+        mistakes, n = counts[label][verdict], sum(counts[label].values())
+        rate = _rate(mistakes, n)
+        row = {"split": split, "error": f"{label} called {verdict}", "n": n, "mistakes": mistakes, "observed": rate.pop("rate")}
+        guaranteed = {"guaranteed": threshold.guaranteed_rate, "target": threshold.target_rate, "possible": threshold.high}
+        found.append({**row, **rate, **guaranteed, "broken": rate["low"] > threshold.guaranteed_rate})
     return found
-
-
-def _rate(count: int, n: int) -> dict[str, float]:
-    bounds = binomtest(count, n).proportion_ci(CONFIDENCE, method="exact")
-    return {"rate": count / n, "low": float(bounds.low), "high": float(bounds.high)}
 
 
 def seen_in_training(rows: pd.DataFrame, trained: pd.DataFrame) -> dict[str, dict[str, list[str]] | None]:
@@ -82,16 +127,16 @@ def seen_in_training(rows: pd.DataFrame, trained: pd.DataFrame) -> dict[str, dic
     Returns:
         generators and styles: seen, unseen, and unknown (where one of both sides does not name its own); None: not known.
     """
-    return {f"{column}s": _compare_names(rows, trained, column) for column in ("generator", "style")}
-
-
-def _compare_names(rows: pd.DataFrame, trained: pd.DataFrame, column: str) -> dict[str, list[str]] | None:
-    if trained.empty or not {"label", column} <= set(trained):
-        return None
-    here, there = (set((part[part["label"] == AI] if column == "generator" else part)[column]) for part in (rows, trained))
-    seen = (here & there) - UNNAMED
-    unknown = here - seen if there & UNNAMED else here & UNNAMED
-    return {"seen": sorted(seen), "unseen": sorted(here - seen - unknown), "unknown": sorted(unknown)}
+    found: dict[str, dict[str, list[str]] | None] = {}
+    for column in ("generator", "style"):
+        found[f"{column}s"] = None
+        if len(trained) and {"label", column} <= set(trained):
+            sides = (part[part["label"] == AI] if column == "generator" else part for part in (rows, trained))
+            here, there = (set(part[column]) for part in sides)
+            seen = (here & there) - UNNAMED
+            unknown = here - seen if there & UNNAMED else here & UNNAMED
+            found[f"{column}s"] = {"seen": sorted(seen), "unseen": sorted(here - seen - unknown), "unknown": sorted(unknown)}
+    return found
 
 
 def describe_gaps(train: pd.DataFrame, val: pd.DataFrame) -> list[str]:
@@ -102,7 +147,8 @@ def describe_gaps(train: pd.DataFrame, val: pd.DataFrame) -> list[str]:
     """
     parts = []
     for label, named in ((HUMAN, "human"), (AI, "AI")):
-        ours, theirs = (_with_folder(table[table["label"] == label]) for table in (train, val))
+        ours, theirs = (table[table["label"] == label] for table in (train, val))
+        ours, theirs = (rows.assign(folder=rows["path"].str.extract("^([^/]*)/")[0].fillna("")) for rows in (ours, theirs))
         for column in ("generator", "style", "folder"):
             groups = ours[column].value_counts()
             missing = groups[~groups.index.isin(theirs[column])]
@@ -113,7 +159,3 @@ def describe_gaps(train: pd.DataFrame, val: pd.DataFrame) -> list[str]:
                 parts.append(f"{named} images of {len(missing)} of {len(groups)} {column}s ({names})")
     rest = "the best weights, the thresholds and the guaranteed rates rest on the others"
     return [f"validation lacks {', and '.join(parts)} that training has: {rest}"] if parts else []
-
-
-def _with_folder(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(folder=[path.partition("/")[0] if "/" in path else "" for path in table["path"]])

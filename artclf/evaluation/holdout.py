@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from artclf.errors import ArtclfError
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import truth
 from artclf.evaluation.intervals import UNDEFINED, Estimate, estimate_metrics, recall_at
 from artclf.evaluation.significance import paired_differences
-from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
 """At the threshold: the share of AI images found, that of human images called AI, and balanced accuracy. Over all thresholds:

@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import expit, ndtri
 from scipy.stats import quantile_test, rankdata
 
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import THRESHOLD
-from artclf.evaluation.types import Booleans, Floats
 
 CONFIDENCE = 0.95
 _NONE = 1e-12  # a variance below this is rounding error
@@ -32,9 +32,8 @@ class Estimate:
 
     def reach(self) -> tuple[float, float, float]:
         """The value, and how far the interval reaches below and above it; NaN where the figure is not defined."""
-        if self.value is None or self.low is None or self.high is None:
-            return math.nan, math.nan, math.nan
-        return self.value, self.value - self.low, self.high - self.value
+        value, low, high = (math.nan if one is None else one for one in (self.value, self.low, self.high))
+        return value, value - low, high - value
 
 
 UNDEFINED = Estimate(None, None, None)

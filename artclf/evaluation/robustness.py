@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from artclf.data.distortions import NOTHING, Version
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import AI, HUMAN, THRESHOLD
 from artclf.evaluation.intervals import Estimate, auroc_difference, estimate_metrics
 from artclf.evaluation.significance import LEVEL, holm, mcnemar, paired_differences
-from artclf.evaluation.types import Booleans, Floats
 
 _FEWEST = 5  # images of each class below which nothing is tested
 
@@ -83,38 +83,33 @@ def measure_robustness(scores: pd.DataFrame) -> Robustness:
         first, distortion, level = rows[["first", "distortion", "level"]].iloc[0]
         version = Version(first, distortion, None if distortion == NOTHING else float(level))
         p_ai[version] = rows.set_index("path")["p_ai"].reindex(images.index).to_numpy(dtype=float)
-    p = _p_values(is_ai, p_ai)
-    levels = []
-    for version, after in p_ai.items():
-        undistorted = p_ai[Version(version.first, NOTHING, None)]
-        before = p_ai[Version(NOTHING, NOTHING, None)] if version.distortion == NOTHING else undistorted
-        altered = {"both": after, "ai": np.where(is_ai, after, undistorted), "human": np.where(is_ai, undistorted, after)}
-        figures = {who: estimate_metrics(is_ai, mixed) for who, mixed in altered.items()}
-        tested = before is not after and min(is_ai.sum(), (~is_ai).sum()) >= _FEWEST
-        confidence = 1 - LEVEL / max(sum(other.first == version.first for other in p), 1)
-        found = Altered(
-            **vars(version),
-            false_positive_rate=figures["both"]["false_positive_rate"],
-            recall=figures["both"]["recall"],
-            balanced_accuracy={who: figures[who]["balanced_accuracy"] for who in altered},
-            auroc={who: figures[who]["auroc"] for who in altered},
-            flips=_count_flips(is_ai, before >= THRESHOLD, after >= THRESHOLD),
-            p=p.get(version),
-            **(_findings(is_ai, before, altered, confidence) if tested else {}),
-        )
-        levels.append(found)
-    return Robustness(THRESHOLD, int((~is_ai).sum()), int(is_ai.sum()), levels)
-
-
-def _p_values(is_ai: Booleans, p_ai: Mapping[Version, Floats]) -> dict[Version, float]:
-    """McNemar's test of each distorted version against the undistorted one, corrected over those with the same `first`."""
-    right = {version: (scores >= THRESHOLD) == is_ai for version, scores in p_ai.items()}
-    p: dict[Version, float] = {}
-    for first in {version.first for version in p_ai}:
+    clean, levels = p_ai[Version(NOTHING, NOTHING, None)], []
+    enough = min(is_ai.sum(), (~is_ai).sum()) >= _FEWEST
+    for first in dict.fromkeys(version.first for version in p_ai):
+        undistorted = p_ai[Version(first, NOTHING, None)]
         distorted = [version for version in p_ai if version.first == first and version.distortion != NOTHING]
-        tests = [mcnemar(right[Version(first, NOTHING, None)], right[version]) for version in distorted]
-        p |= dict(zip(distorted, holm([test.p for test in tests]), strict=True))
-    return p
+        right = [(p_ai[version] >= THRESHOLD) == is_ai for version in distorted]
+        tests = [mcnemar((undistorted >= THRESHOLD) == is_ai, after) for after in right]
+        p = dict(zip(distorted, holm([test.p for test in tests]), strict=True))
+        confidence = 1 - LEVEL / max(len(tests), 1)
+        for version in (Version(first, NOTHING, None), *distorted):
+            before, after = undistorted if version in p else clean, p_ai[version]
+            altered = {"both": after, "ai": np.where(is_ai, after, undistorted), "human": np.where(is_ai, undistorted, after)}
+            figures = {who: estimate_metrics(is_ai, mixed) for who, mixed in altered.items()}
+            to_ai, to_human = (after >= THRESHOLD) & (before < THRESHOLD), (after < THRESHOLD) & (before >= THRESHOLD)
+            flips = (to_ai & ~is_ai, to_human & ~is_ai, to_human & is_ai, to_ai & is_ai)
+            found = Altered(
+                **vars(version),
+                false_positive_rate=figures["both"]["false_positive_rate"],
+                recall=figures["both"]["recall"],
+                balanced_accuracy={who: figures[who]["balanced_accuracy"] for who in altered},
+                auroc={who: figures[who]["auroc"] for who in altered},
+                flips=Flips(*(int(flipped.sum()) for flipped in flips)),
+                p=p.get(version),
+                **(_findings(is_ai, before, altered, confidence) if enough and before is not after else {}),
+            )
+            levels.append(found)
+    return Robustness(THRESHOLD, int((~is_ai).sum()), int(is_ai.sum()), levels)
 
 
 def _findings(is_ai: Booleans, before: Floats, altered: Mapping[str, Floats], confidence: float) -> dict[str, Any]:
@@ -132,12 +127,6 @@ def _findings(is_ai: Booleans, before: Floats, altered: Mapping[str, Floats], co
     return {"fragile": fragile, "biased": biased, "shifted": shifted}
 
 
-def _count_flips(is_ai: Booleans, before: Booleans, after: Booleans) -> Flips:
-    to_ai, to_human = after & ~before, before & ~after
-    parts = {"accused": to_ai & ~is_ai, "cleared": to_human & ~is_ai, "missed": to_human & is_ai, "found": to_ai & is_ai}
-    return Flips(**{name: int(part.sum()) for name, part in parts.items()})
-
-
 def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats) -> dict[str, Any]:
     """Compare the figures of the same images [N], as they are stored and in canonical form.
 
@@ -150,14 +139,11 @@ def compare_forms(is_ai: Booleans, as_stored: Floats, canonical: Floats) -> dict
     def plain(estimate: Estimate) -> list[float | None] | None:
         return None if estimate.value is None else [estimate.value, estimate.low, estimate.high]
 
-    before, after = as_stored >= THRESHOLD, canonical >= THRESHOLD
-    compared: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum())}
+    compared: dict[str, Any] = {"n_ai": int(is_ai.sum()), "n_human": int((~is_ai).sum()), "flips": {}}
     for form, p_ai in (("as_stored", as_stored), ("canonical", canonical)):
         found = estimate_metrics(is_ai, p_ai)
         compared[form] = {name: plain(found[name]) for name in ("recall", "false_positive_rate", "balanced_accuracy", "auroc")}
-    compared["auroc_lost"] = plain(auroc_difference(is_ai, np.stack([as_stored, canonical])))
-    compared["flips"] = {}
     for label, of_label in (("human", ~is_ai), ("ai", is_ai)):
-        test = mcnemar(after[of_label], before[of_label])
-        compared["flips"][label] = {"to_ai": test.only_first, "to_human": test.only_second, "p": test.p}
-    return compared
+        to_ai, to_human, p = mcnemar(canonical[of_label] >= THRESHOLD, as_stored[of_label] >= THRESHOLD)
+        compared["flips"][label] = {"to_ai": to_ai, "to_human": to_human, "p": p}
+    return {**compared, "auroc_lost": plain(auroc_difference(is_ai, np.stack([as_stored, canonical])))}

@@ -15,9 +15,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import PredefinedSplit, StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
+from artclf.evaluation import Booleans, Floats, Indices
 from artclf.evaluation.intervals import Estimate, auroc, estimate_metrics
 from artclf.evaluation.significance import LEVEL, holm
-from artclf.evaluation.types import Booleans, Floats, Indices
 
 DENSITY = "bytes per pixel"
 SEVERITIES = {"severe": 0.75, "moderate": 0.6, "slight": 0.0}  # least lower bound of AUROC's interval
@@ -78,11 +78,10 @@ def measure_facts(
     corrected = holm([_held_out_p(p_ai, is_ai, folds) for p_ai in scores])
     measured = {}
     for name, p_ai, p in zip(sets, scores, corrected, strict=True):
-        estimates = estimate_metrics(is_ai, p_ai)
-        notable = _severity(p, estimates["auroc"]) != "none"
-        measured[name] = {"p": p, "notable": notable, "top": alone[name]}
+        found = estimate_metrics(is_ai, p_ai)
+        measured[name] = {"p": p, "notable": _severity(p, found["auroc"]) != "none", "top": alone[name]}
         for figure in FIGURES:
-            measured[name] |= {figure: estimates[figure].value, f"{figure}_interval": estimates[figure].bounds}
+            measured[name] |= {figure: found[figure].value, f"{figure}_interval": found[figure].bounds}
     return measured
 
 
@@ -123,9 +122,8 @@ def _measure_alone(sets: Mapping[str, pd.DataFrame], is_ai: Booleans, folds: Ind
     for (key, name, values), (scores, _), p in zip(columns, measured, corrected, strict=True):
         estimate = auroc(is_ai, scores)
         fact = {"fact": name, "auroc": estimate.value, "auroc_interval": estimate.bounds, "p": p}
-        typical = {label: _typical(values[side], name) for label, side in (("human", ~is_ai), ("ai", is_ai))}
-        constant = values.nunique() == 1
-        found[key].append({**fact, "severity": _severity(p, estimate), **typical, "constant": constant})
+        fact |= {label: _typical(values[side], name) for label, side in (("human", ~is_ai), ("ai", is_ai))}
+        found[key].append({**fact, "severity": _severity(p, estimate), "constant": values.nunique() == 1})
     return {key: sorted(facts, key=lambda fact: -fact["auroc"]) for key, facts in found.items()}
 
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import binom, binomtest
 
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import CONFIDENCE, Estimate, auroc_difference, mean_of, paired_difference
-from artclf.evaluation.types import Booleans, Floats
 
 FIGURES = ("accuracy", "balanced_accuracy", "auroc", "false_positive_rate", "false_negative_rate")
 LEVEL = 0.05  # p-values below it are significant
@@ -117,23 +117,14 @@ def compare_with_best(classifiers: Sequence[Classifier], is_ai: Booleans, interv
         same = best.setting is not None and other.setting is not None and set(best.setting) == set(other.setting)
         lead = "better" if test.only_first > test.only_second else "worse"
         found = paired_differences(is_ai, p_ai[[0, number]]) if number < intervals else {}
-        figures = {name: found[name] for name in FIGURES if found}
-        pair = {
-            "first": best.name,
-            "second": other.name,
-            "same_setting": same,
-            "n": len(is_ai),
-            "only_first_right": test.only_first,
-            "only_second_right": test.only_second,
-            "p": test.p,
-            "p_corrected": p,
-            "larger_than_chance": p <= LEVEL,
-            "verdict": "same setting" if same else lead if p <= LEVEL else "chance",
-            "smallest_detectable_difference": smallest_difference(test.only_first + test.only_second, len(is_ai), len(tests)),
-            "differences": {
-                name: {"difference": figure.value, "low": figure.low, "high": figure.high} for name, figure in figures.items()
-            },
-        }
+        found = {name: found[name] for name in FIGURES if found}
+        pair = {"first": best.name, "second": other.name, "same_setting": same, "n": len(is_ai)}
+        pair |= {"only_first_right": test.only_first, "only_second_right": test.only_second, "p": test.p, "p_corrected": p}
+        pair["larger_than_chance"] = p <= LEVEL
+        pair["verdict"] = "same setting" if same else lead if p <= LEVEL else "chance"
+        discordant = test.only_first + test.only_second
+        pair["smallest_detectable_difference"] = smallest_difference(discordant, len(is_ai), len(tests))
+        pair["differences"] = {name: {"difference": one.value, "low": one.low, "high": one.high} for name, one in found.items()}
         pairs.append(pair)
     method = {
         "test": "McNemar, exact, two-sided",

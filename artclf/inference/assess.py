@@ -5,7 +5,7 @@ import platform
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,12 @@ from artclf.data.facts import survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
 from artclf.data.sampling import sample_test_images
-from artclf.evaluation.conformal import decision_metrics
+from artclf.data.splits import Duplicates
+from artclf.evaluation.audit import audit_survey
 from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
-from artclf.evaluation.groups import group_metrics
-from artclf.evaluation.metrics import by_split, split_metrics
+from artclf.evaluation.guarantees import decision_metrics
+from artclf.evaluation.metrics import by_split, group_metrics, split_metrics
 from artclf.evaluation.robustness import compare_forms
-from artclf.inference.audit import audit_survey
 from artclf.inference.score import THREADS, reader, score_images
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
@@ -159,6 +159,23 @@ def git_commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()
+
+
+def data_facts(
+    source: str, manifest: Manifest, model: ArtClassifier, rejected_by: list[dict[str, Any]], duplicates: Duplicates
+) -> dict[str, Any]:
+    """What metrics.json says of the images; `rejected_by` is what `count_rejected` returns."""
+    return {
+        "source": source,
+        "root": str(manifest.root),
+        "image_size": model.image_size,
+        "canonical": model.canonical.to_json() if model.canonical else None,
+        "manifest_sha256": manifest.sha256,
+        "counts": manifest.counts(),
+        "rejected": sum(row["rejected"] for row in rejected_by),
+        "rejected_by": rejected_by,
+        "duplicates": asdict(duplicates),
+    }
 
 
 def model_facts(model: ArtClassifier) -> dict[str, Any]:

@@ -11,15 +11,13 @@ from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.sources import read_any
 from artclf.data.splits import drop_copies
 from artclf.errors import ArtclfError
-from artclf.evaluation.calibration import errors
-from artclf.evaluation.conformal import count_verdicts, fit_decision_rule, needed
+from artclf.evaluation import Booleans, Floats
+from artclf.evaluation.calibration import errors, fit_decision_rule, needed
 from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
-from artclf.evaluation.guarantees import check_guarantees
+from artclf.evaluation.guarantees import check_guarantees, count_verdicts
 from artclf.evaluation.intervals import auroc, threshold_interval
-from artclf.evaluation.types import Booleans, Floats
-from artclf.inference.finished_run import find_run, load_model
+from artclf.inference.finished_run import find_run, load_model, splits_of
 from artclf.inference.score import reader, score_images
-from artclf.inference.selection import splits_of
 from artclf.model.checkpoint import write_decision_rule
 from artclf.run_folder import METRICS_FILE, as_json, write_text
 

@@ -14,8 +14,8 @@ from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 from artclf.data.manifest import COLUMNS
 from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
+from artclf.evaluation import Floats
 from artclf.evaluation.decision import as_stored
-from artclf.evaluation.types import Floats
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
 from artclf.runtime import cores, progress
@@ -33,7 +33,7 @@ def reader(model: ArtClassifier, canonical: Canonical | None, max_pixels: int = 
 
 
 def score(
-    model: ArtClassifier, files: Iterable[Path], precision: str, read: Read | None = None, versions: int = 1
+    model: ArtClassifier, files: Iterable[Path], precision: str, read: Read, versions: int = 1
 ) -> Generator[tuple[list[Path], Floats, list[str]]]:
     """Score image files in batches, in the order given, while the next ones are read.
 
@@ -41,7 +41,7 @@ def score(
         model: in eval mode, on its device.
         files: the files; taken as they are needed.
         precision: one of PRECISIONS.
-        read: reads a file; None: as the model was trained to see it.
+        read: reads a file.
         versions: how many versions of each image it returns, V.
 
     Yields:
@@ -50,7 +50,7 @@ def score(
     device, size = model.device, model.image_size
     batches = read_batches(
         files,
-        read or reader(model, model.canonical).read,
+        read,
         (versions, 3, size, size),
         batch=max(1, BATCH[device.type] // versions),
         threads=THREADS,
@@ -66,7 +66,7 @@ def score(
 
 
 def score_images(
-    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, read: Read | None = None
+    model: ArtClassifier, root: Path, rows: pd.DataFrame, precision: str, read: Read
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score the images of a manifest's rows, whose paths are relative to `root`.
 
@@ -114,7 +114,7 @@ def score_distorted(
 
 
 def _score_all(
-    model: ArtClassifier, files: list[Path], precision: str, read: Read | None, versions: int = 1
+    model: ArtClassifier, files: list[Path], precision: str, read: Read, versions: int = 1
 ) -> tuple[Floats, list[str]]:
     """Scores [N, V], and N reasons why files can't be read ("" where they can)."""
     batches = list(score(model, progress(files, "Scoring images"), precision, read, versions))

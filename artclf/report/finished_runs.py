@@ -12,8 +12,8 @@ import pandas as pd
 
 from artclf.data.manifest import SHA256
 from artclf.errors import ArtclfError
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.metrics import binary_metrics
-from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
 from artclf.run_folder import EPOCHS_FILE, read_metrics, read_table
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from artclf.data.distortions import DISTORTIONS, REENCODED
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.evaluation.decision import THRESHOLD
-from artclf.evaluation.groups import COLUMNS, worst_group
 from artclf.evaluation.guarantees import seen_in_training
+from artclf.evaluation.metrics import COLUMNS, worst_group
 from artclf.evaluation.robustness import Robustness
 from artclf.report.data_page import audit_section
 from artclf.report.figures.data import count_images

@@ -20,9 +20,9 @@ from artclf.data.canonical import Canonical
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
-from artclf.evaluation.conformal import fit_decision_rule
+from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import as_stored, truth
-from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
+from artclf.inference.assess import AssessOptions, assess, data_facts, environment, model_facts, write_results
 from artclf.model.checkpoint import write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
@@ -132,27 +132,16 @@ def _run_facts(built: Built, records: list[StageRecord]) -> dict[str, Any]:
     """What metrics.json says of how the model was trained, and on what."""
     config, data = built.config, built.data
     best = best_record(records, config.monitor.mode)
-    counts = data.manifest.counts()
+    facts = data_facts(data.config.source, data.manifest, built.model, data.rejected_by, data.duplicates)
     return {
         "stages": [asdict(record) for record in records],
         "best": {"stage": best.name, "epoch": best.best_epoch, config.monitor.metric: best.score},
         "model": model_facts(built.model),
-        "data": {
-            "source": data.config.source,
-            "root": str(data.manifest.root),
-            "image_size": data.config.image_size,
-            "canonical": data.canonical.to_json() if data.canonical else None,
-            "manifest_sha256": data.manifest.sha256,
-            "counts": counts,
-            "rejected": len(data.rejected),
-            "rejected_by": data.rejected_by,
-            "duplicates": asdict(data.duplicates),
-            "left_out": asdict(data.left_out) if data.left_out else None,
-        },
+        "data": {**facts, "left_out": asdict(data.left_out) if data.left_out else None},
         "balance": {
             "name": data.balance,
             "augment": data.augment.name,
-            "train_counts_before": {label: sum(parts.values()) for label, parts in counts["train"].items()},
+            "train_counts_before": {label: sum(parts.values()) for label, parts in facts["counts"]["train"].items()},
             "train_counts_after": data.counts_after(),
         },
         "seed": config.seed,

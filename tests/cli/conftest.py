@@ -47,6 +47,12 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audits of evaluations take seconds with as many trees as usual."""
+    monkeypatch.setattr("artclf.evaluation.shortcuts.TREES", 4)
+
+
 @pytest.fixture
 def alone(run: Path, tmp_path: Path) -> Path:
     """A checkpoint of one's own, in no run folder."""

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from typer.testing import Result
 
-from artclf.evaluation.conformal import fit_decision_rule
+from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import DecisionRule
 from artclf.inference.predict import predict_images
 from artclf.model.checkpoint import read_decision_rule, write_decision_rule

@@ -12,11 +12,11 @@ import torch
 
 import artclf as package
 from artclf.data.distortions import list_versions
-from artclf.data.manifest import Manifest
 from artclf.data.reader import ImageReader
-from artclf.evaluation.conformal import fit_decision_rule
+from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.metrics import split_metrics
 from artclf.model.checkpoint import load_classifier, write_decision_rule
+from artclf.run_folder import run_lock
 from tests.cli.conftest import SIZE, artclf, refusal
 from tests.conftest import draw
 
@@ -48,7 +48,9 @@ def test_the_runs_own_test_images_and_a_handful_of_them_distorted(
     assert found["checkpoint_sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert (found["own_data"], found["left_out"], found["threshold"]) == (True, 36, 0.5)
     assert metrics["command"] == "artclf evaluate 'my run'"
-    assert metrics["data"]["manifest_sha256"] == Manifest(pictures, table.drop(columns="p_ai")).sha256
+    manifest = (folder / "manifest.csv").read_bytes()
+    assert metrics["data"]["manifest_sha256"] == hashlib.sha256(manifest).hexdigest()
+    assert hashlib.sha256((pictures / table["path"][0]).read_bytes()).hexdigest().encode() in manifest
     (fallback,) = metrics["fallbacks"]
     assert fallback.startswith("its checkpoint has no thresholds: scores are not calibrated")
     assert {"python", "artclf", "torch"} <= set(metrics["versions"])
@@ -145,6 +147,7 @@ def test_the_checkpoint_of_a_stage_is_not_taken_for_the_best_one(accusing: Path,
         (["broken", "--robustness"], "none of its 2 images can be read (first: "),
         (["half_broken", "--robustness"], "not one test image of half_broken can be scored"),
         (["--to", "full"], "--to full: is not empty; give a new folder"),
+        (["--to", "taken"], "taken: another process is using this run folder"),
     ],
 )
 def test_what_can_not_be_done_is_one_line(run: Path, pictures: Path, words: list[str], message: str) -> None:
@@ -155,7 +158,8 @@ def test_what_can_not_be_done_is_one_line(run: Path, pictures: Path, words: list
             Path(folder, label).mkdir(parents=True)
             Path(folder, label, "a.png").write_text("no image")
     shutil.copytree(pictures / "unseen", "half_broken/unseen")
-    assert message in refusal("evaluate", run, *words)
+    with run_lock(Path("taken")):  # as another evaluation of the same moment
+        assert message in refusal("evaluate", run, *words)
     assert not Path("outputs").exists()
     assert Path("full/metrics.json").read_text() == "{}"
 

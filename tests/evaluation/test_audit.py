@@ -1,11 +1,15 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from artclf.data.canonical import Canonical
+from artclf.data.facts import survey_files
+from artclf.data.sources.folder import read_folder
 from artclf.evaluation import shortcuts
-from artclf.evaluation.audit import MET, STATISTICS, audit, describe_generators
+from artclf.evaluation.audit import MET, STATISTICS, audit, audit_survey, describe_generators
 from tests.evaluation.audited import pictures
 
 AI = np.arange(200) >= 100
@@ -56,10 +60,8 @@ def test_planted_differences_are_named_the_most_severe_first(planted: pd.DataFra
     assert (found["generators"][0]["JPEG quality"], found["generators"][1]["images"]) == ("95 (100%)", 100)
 
 
-@pytest.mark.parametrize(("form", "severity"), [({"side": 64, "quality": 75}, MET), ({"side": 384, "quality": 90}, "severe")])
-def test_what_the_canonical_form_removes_unless_it_is_too_fine(
-    planted: pd.DataFrame, form: dict[str, int], severity: str
-) -> None:
+@pytest.mark.parametrize(("form", "severity"), [(Canonical(64, 75), MET), (Canonical(384, 90), "severe")])
+def test_what_the_canonical_form_removes_unless_it_is_too_fine(planted: pd.DataFrame, form: Canonical, severity: str) -> None:
     found = audit(planted, planted[list(STATISTICS)].assign(saturation=0.5), canonical=form)
     facts = ("size", "format", "JPEG quality", "chroma subsampling")
     assert dict.fromkeys(facts, severity).items() <= severities(found).items()
@@ -127,3 +129,12 @@ def test_how_the_files_of_a_generator_are_stored() -> None:
     assert kinds == ["JPEG, RGB, 4:4:4 (100%)", "JPEG, L (100%)", "PNG, P (100%)", "JPEG, RGB, 4:2:0 (100%)"]
     assert [rows[name]["JPEG quality"] for name in "abcd"] == ["95 (100%)", "80 (100%)", "no JPEG (100%)", "about 60 (100%)"]
     assert (rows["a"]["bytes per pixel"], rows["a"]["size"]) == ("1.00", "100×50 (100%)")
+
+
+def test_an_audit_measures_a_sample_in_both_forms(pictures: Path) -> None:
+    form = Canonical(24, 75)
+    survey = survey_files(read_folder(pictures), sample=20, canonical=form)
+    found = audit_survey(survey, canonical=form)
+    assert (found["canonical"], found["drawn_of"], found["images"], found["unreadable"]) == (True, 52, 52, 0)
+    assert found["canonical_pixel_statistics"]["top"]
+    assert found["pixel_statistics"]["top"]

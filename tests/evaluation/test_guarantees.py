@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy.stats import beta
 
-from artclf.evaluation.conformal import decision_metrics, fit_decision_rule
+from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import default_rule, with_verdicts
-from artclf.evaluation.guarantees import check_guarantees, describe_gaps, seen_in_training, verdict_rates
+from artclf.evaluation.guarantees import check_guarantees, decision_metrics, describe_gaps, seen_in_training, verdict_rates
 
 RULE = fit_decision_rule(np.arange(198) >= 99, np.linspace(0.01, 0.99, 198))  # guarantees 1% and 5%
 

@@ -2,7 +2,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
@@ -13,17 +12,11 @@ from artclf.evaluation.intervals import (
     auroc,
     auroc_difference,
     delong,
-    estimate_metrics,
     mean_of,
     paired_difference,
     recall_at,
-    threshold_interval,
     wilson,
 )
-from artclf.evaluation.metrics import binary_metrics, split_metrics
-
-IS_AI = np.array([True, True, True, True, False, False, False, False, False, False])
-P_AI = np.array([0.9, 0.8, 0.5, 0.2, 0.6, 0.4, 0.3, 0.2, 0.1, 0.1])
 
 
 @pytest.mark.parametrize(
@@ -110,51 +103,6 @@ def test_recall_at_is_a_point_of_the_curve() -> None:
     assert recall_at(is_ai, p_ai, 0.01).low == 0.0  # twenty images do not bound such a threshold from above
 
 
-# ---- the figures of a split
-
-
-def test_figures_by_hand() -> None:
-    figures = binary_metrics(IS_AI, P_AI)
-    assert figures["confusion"] == {"ai": {"ai": 3, "human": 1}, "human": {"ai": 1, "human": 5}}
-    assert (figures["n"], figures["accuracy"]) == (10, 0.8)
-    assert figures["false_positive_rate"] == pytest.approx(1 / 6)
-    assert figures["false_negative_rate"] == pytest.approx(1 / 4)
-    assert figures["balanced_accuracy"] == pytest.approx((3 / 4 + 5 / 6) / 2)
-    assert figures["f1"] == pytest.approx(2 * 3 / (2 * 3 + 1 + 1))
-    assert figures["loss"] == pytest.approx(-np.mean(np.log(np.where(IS_AI, P_AI, 1 - P_AI))))
-    assert figures["intervals"] == {
-        "accuracy": wilson(8, 10).bounds,
-        "balanced_accuracy": mean_of(wilson(3, 4), wilson(5, 6)).bounds,
-        "auroc": auroc(IS_AI, P_AI).bounds,
-        "false_positive_rate": wilson(1, 6).bounds,
-        "false_negative_rate": wilson(1, 4).bounds,
-    }
-    assert estimate_metrics(IS_AI, P_AI)["recall"] == wilson(3, 4)
-
-
-def test_one_class_alone_has_no_figures_that_need_both() -> None:
-    figures = binary_metrics(np.ones(3, dtype=bool), np.array([0.9, 0.1, 0.7]))
-    absent = {"accuracy", "balanced_accuracy", "auroc", "false_positive_rate"}
-    assert {name for name, bounds in figures["intervals"].items() if bounds is None} == absent
-    assert {name for name, value in figures.items() if value is None} == absent | {"average_precision"}
-    assert figures["false_negative_rate"] == pytest.approx(1 / 3)
-    assert binary_metrics(np.zeros(2, dtype=bool), np.array([0.9, 0.1]))["f1"] is None
-
-
-def test_accuracy_by_generator_and_style() -> None:
-    columns = {"label": ["ai", "ai", "human", "human"], "generator": ["a", "b", "human", "human"], "style": list("xyxy")}
-    figures = split_metrics(pd.DataFrame({**columns, "p_ai": [0.9, 0.1, 0.2, 0.8]}, index=[7, 3, 9, 1]))
-    assert figures["by_generator"] == {
-        "a": {"n": 1, "label": "ai", "accuracy": 1.0, "interval": wilson(1, 1).bounds},
-        "b": {"n": 1, "label": "ai", "accuracy": 0.0, "interval": wilson(0, 1).bounds},
-        "human": {"n": 2, "label": "human", "accuracy": 0.5, "interval": wilson(1, 2).bounds},
-    }
-    assert figures["by_style"] == {
-        "x": {"n": 2, "accuracy": 1.0, "interval": wilson(2, 2).bounds},
-        "y": {"n": 2, "accuracy": 0.0, "interval": wilson(0, 2).bounds},
-    }
-
-
 # ---- coverage, by simulation
 
 Draw = Callable[[np.random.Generator, int, int], Estimate]
@@ -196,7 +144,6 @@ COVERED: dict[str, tuple[float, Draw]] = {
         norm.sf(norm.isf(0.05) - 1.5),
         lambda rng, ai, human: recall_at(*scores_of(rng, ai, human, 1.5), 0.05),
     ),
-    "quantile": (0.9, lambda rng, ai, human: Estimate(0.9, *threshold_interval(rng.random(ai + human), 0.1))),
 }
 
 
@@ -206,6 +153,7 @@ COVERED: dict[str, tuple[float, Draw]] = {
 def test_95_percent_intervals_hold_the_truth(name: str, sizes: tuple[int, int]) -> None:
     truth, draw = COVERED[name]
     rng = np.random.default_rng(0)
-    bounds = np.array([draw(rng, *sizes).bounds for _ in range(2000)])
+    draws = 500 if name == "recall at" or min(sizes) > 50 else 2000  # the others come nearest to 0.92
+    bounds = np.array([draw(rng, *sizes).bounds for _ in range(draws)])
     held = np.mean((bounds[:, 0] <= truth) & (truth <= bounds[:, 1]))
     assert held >= 0.92, held

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from artclf.evaluation.conformal import decision_metrics, fit_decision_rule
+from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import truth, with_verdicts
-from artclf.evaluation.groups import group_metrics
-from artclf.evaluation.metrics import split_metrics
+from artclf.evaluation.guarantees import decision_metrics
+from artclf.evaluation.metrics import group_metrics, split_metrics
 
 STYLES = ("baroque", "realism", "ukiyo_e")
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from artclf.data.canonical import Canonical
 from artclf.data.facts import Survey, survey_files
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
@@ -144,7 +145,7 @@ def test_an_audit_without_findings_says_so() -> None:
 def test_what_the_canonical_form_removes_is_no_warning(unequal: dict, tmp_path: Path) -> None:
     table = pictures(jpeg_quality=np.where(AI, 75, 95), bytes=50_000, width=400, height=400)
     put(tmp_path / "art", "human", range(1))
-    for form, warned in ((None, True), ({"side": 64, "quality": 75}, False)):
+    for form, warned in ((None, True), (Canonical(64, 75), False)):
         found = audit(table, table if form else None, canonical=form)
         (tmp_path / "audit.json").write_text(json.dumps(found))
         assert ('<div id="audit-words" class="box">' in written(tmp_path / "art", tmp_path)[0]) is warned

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.intervals import Estimate
-from artclf.evaluation.types import Booleans, Floats
 from artclf.report import style
 
 

@@ -9,9 +9,19 @@ from scipy.stats import norm
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss
 
-from artclf.evaluation.calibration import best_method, cross_validate, ece, ece_by_chance, fit, reliability
-from artclf.evaluation.conformal import conformal_threshold, decision_metrics, fit_decision_rule, needed
+from artclf.evaluation.calibration import (
+    best_method,
+    conformal_threshold,
+    cross_validate,
+    ece,
+    ece_by_chance,
+    fit,
+    fit_decision_rule,
+    needed,
+    reliability,
+)
 from artclf.evaluation.decision import Calibrator, DecisionRule, as_stored, default_rule, logits, sigmoid, truth, with_verdicts
+from artclf.evaluation.guarantees import decision_metrics
 from artclf.evaluation.intervals import wilson
 
 # ---- calibration

@@ -11,8 +11,7 @@ from artclf.data.pixels import hash_files
 from artclf.data.sources.csv import read_csv
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
-from artclf.inference.finished_run import find_run
-from artclf.inference.selection import own_images, select_images, splits_of
+from artclf.inference.finished_run import find_run, own_images, select_images, splits_of
 
 TESTED = {"test": 12, "val": 9, "unseen": 4}
 
@@ -116,9 +115,13 @@ def test_copies_are_recognised_by_their_bytes(make_run: Callable[..., Path], pic
 def test_other_images_are_taken_whole(make_run: Callable[..., Path], pictures: Path, tmp_path: Path) -> None:
     finished = find_run(make_run())
     other = shutil.copytree(pictures, tmp_path / "other")
+    shutil.copytree(other / "unseen", other / "val")
     chosen = select_images(finished, read_folder(other), "other")
-    assert splits(chosen.manifest) == {"train": 36, "test": 12, "unseen": 4}
+    assert splits(chosen.manifest) == {"train": 36, "test": 12, "unseen": 4, "val of other": 4}  # validated nothing here
     assert (chosen.left_out, chosen.notes, chosen.own) == (0, [], False)
+    alone = select_images(finished, read_folder(other), "other", "val")
+    assert (splits(alone.manifest), alone.notes) == ({"test": 4}, ["the split val of other is called test here"])
+    shutil.rmtree(other / "val")
     shutil.rmtree(other / "test")
     largest = select_images(finished, read_folder(other), "other")
     assert splits(largest.manifest) == {"train": 36, "test": 4}  # the split of a name of its own

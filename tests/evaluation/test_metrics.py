@@ -4,8 +4,56 @@ import pytest
 from scipy.stats import hypergeom
 
 from artclf.evaluation.decision import truth
-from artclf.evaluation.groups import COLUMNS, group_metrics, is_too_small, worst_group
-from artclf.evaluation.intervals import auroc, wilson
+from artclf.evaluation.intervals import auroc, estimate_metrics, mean_of, wilson
+from artclf.evaluation.metrics import COLUMNS, binary_metrics, group_metrics, is_too_small, split_metrics, worst_group
+
+IS_AI = np.array([True, True, True, True, False, False, False, False, False, False])
+P_AI = np.array([0.9, 0.8, 0.5, 0.2, 0.6, 0.4, 0.3, 0.2, 0.1, 0.1])
+
+
+def test_figures_by_hand() -> None:
+    figures = binary_metrics(IS_AI, P_AI)
+    assert figures["confusion"] == {"ai": {"ai": 3, "human": 1}, "human": {"ai": 1, "human": 5}}
+    assert (figures["n"], figures["accuracy"]) == (10, 0.8)
+    assert figures["false_positive_rate"] == pytest.approx(1 / 6)
+    assert figures["false_negative_rate"] == pytest.approx(1 / 4)
+    assert figures["balanced_accuracy"] == pytest.approx((3 / 4 + 5 / 6) / 2)
+    assert figures["f1"] == pytest.approx(2 * 3 / (2 * 3 + 1 + 1))
+    assert figures["loss"] == pytest.approx(-np.mean(np.log(np.where(IS_AI, P_AI, 1 - P_AI))))
+    assert figures["intervals"] == {
+        "accuracy": wilson(8, 10).bounds,
+        "balanced_accuracy": mean_of(wilson(3, 4), wilson(5, 6)).bounds,
+        "auroc": auroc(IS_AI, P_AI).bounds,
+        "false_positive_rate": wilson(1, 6).bounds,
+        "false_negative_rate": wilson(1, 4).bounds,
+    }
+    assert estimate_metrics(IS_AI, P_AI)["recall"] == wilson(3, 4)
+
+
+def test_one_class_alone_has_no_figures_that_need_both() -> None:
+    figures = binary_metrics(np.ones(3, dtype=bool), np.array([0.9, 0.1, 0.7]))
+    absent = {"accuracy", "balanced_accuracy", "auroc", "false_positive_rate"}
+    assert {name for name, bounds in figures["intervals"].items() if bounds is None} == absent
+    assert {name for name, value in figures.items() if value is None} == absent | {"average_precision"}
+    assert figures["false_negative_rate"] == pytest.approx(1 / 3)
+    assert binary_metrics(np.zeros(2, dtype=bool), np.array([0.9, 0.1]))["f1"] is None
+
+
+def test_accuracy_by_generator_and_style() -> None:
+    columns = {"label": ["ai", "ai", "human", "human"], "generator": ["a", "b", "human", "human"], "style": list("xyxy")}
+    figures = split_metrics(pd.DataFrame({**columns, "p_ai": [0.9, 0.1, 0.2, 0.8]}, index=[7, 3, 9, 1]))
+    assert figures["by_generator"] == {
+        "a": {"n": 1, "label": "ai", "accuracy": 1.0, "interval": wilson(1, 1).bounds},
+        "b": {"n": 1, "label": "ai", "accuracy": 0.0, "interval": wilson(0, 1).bounds},
+        "human": {"n": 2, "label": "human", "accuracy": 0.5, "interval": wilson(1, 2).bounds},
+    }
+    assert figures["by_style"] == {
+        "x": {"n": 2, "accuracy": 1.0, "interval": wilson(2, 2).bounds},
+        "y": {"n": 2, "accuracy": 0.0, "interval": wilson(0, 2).bounds},
+    }
+
+
+# ---- groups
 
 
 def images(*parts: tuple[str, str, str, str, list[float]]) -> pd.DataFrame:
@@ -89,11 +137,11 @@ def many(wrong: dict[str, int], n: int = 50) -> pd.DataFrame:
 def test_the_worst_groups_are_named() -> None:
     table = group_metrics(many({"human/c": 12, "sd/b": 20}))
     accused, missed = worst_group(table, "human"), worst_group(table, "ai")
-    assert (accused.generator, accused.style, accused.mistakes, accused.n, accused.compared) == (None, "c", 12, 50, 4)
-    assert accused.rate == wilson(12, 50)
-    assert accused.overall == pytest.approx(15 / 200)
-    assert accused.p < 0.001
-    assert (missed.generator, missed.style, missed.mistakes, missed.n, missed.compared) == ("sd", "b", 20, 50, 2 + 4 + 8)
+    assert accused.pop("p") < 0.001
+    expected = {"generator": None, "style": "c", "n": 50, "mistakes": 12, "rate": wilson(12, 50), "compared": 4}
+    assert accused == {**expected, "overall": pytest.approx(15 / 200)}
+    expected = {"generator": "sd", "style": "b", "n": 50, "mistakes": 20, "compared": 2 + 4 + 8}
+    assert expected.items() <= missed.items()
 
 
 def test_the_worst_of_many_is_corrected_for_their_number() -> None:
@@ -101,14 +149,14 @@ def test_the_worst_of_many_is_corrected_for_their_number() -> None:
     chances = hypergeom(200, 8, 50).pmf(np.arange(9))
     alone = chances[chances <= chances[5] * (1 + 1e-9)].sum()
     assert 0.02 < alone < 0.03
-    assert worst_group(group_metrics(many({"human/a": 5})), "human").p == pytest.approx(4 * alone)
+    assert worst_group(group_metrics(many({"human/a": 5})), "human")["p"] == pytest.approx(4 * alone)
 
 
 def test_one_surely_bad_comes_before_one_that_may_be() -> None:
     parts = [("test", "human", "human", "few", [0.9] * 4 + [0.1] * 16), ("test", "human", "human", "lots", [0.9] * 80)]
     table = images(*parts, ("test", "human", "human", "lots", [0.1] * 520), ("test", "human", "human", "rest", [0.1] * 900))
     worst = worst_group(group_metrics(table), "human")
-    assert (worst.style, worst.compared) == ("lots", 3)  # 13% of 600; 20% of 20 may be 8%
+    assert (worst["style"], worst["compared"]) == ("lots", 3)  # 13% of 600; 20% of 20 may be 8%
 
 
 def test_nothing_is_named_where_nothing_can_be_compared() -> None:

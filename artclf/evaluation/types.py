@@ -1,8 +1,0 @@
-"""Arrays that figures are computed from."""
-
-import numpy as np
-import numpy.typing as npt
-
-Booleans = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
