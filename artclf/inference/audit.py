@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.data.canonical import Canonical
 from artclf.data.facts import Survey
+from artclf.data.reader import Canonical
 from artclf.evaluation.audit import audit
 
 

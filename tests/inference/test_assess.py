@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from artclf.data.canonical import Canonical
 from artclf.data.facts import survey_files
+from artclf.data.reader import Canonical
 from artclf.data.sources.folder import read_folder
 from artclf.inference import assess
 from artclf.inference.audit import audit_survey
