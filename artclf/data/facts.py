@@ -84,8 +84,9 @@ def read_facts(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Fil
     with open_image(path, max_pixels=max_pixels) as image:
         facts = (image.width, image.height, image.format or "", image.mode, Path(path).stat().st_size)
         exif = Tag.ExifOffset in image.tag_v2 if isinstance(image, TiffImageFile) else "exif" in image.info
-        jpeg = jpeg_settings(image) if isinstance(image, JpegImageFile) else (None,) * 4
-        return FileFacts(*facts, *jpeg, exif)
+        if not isinstance(image, JpegImageFile):
+            return FileFacts(*facts, exif=exif)
+        return FileFacts(*facts, *jpeg_settings(image), exif)
 
 
 def jpeg_settings(image: JpegImageFile) -> tuple[int, bool, str | None, str]:

@@ -57,7 +57,10 @@ _FAX = {2, 3, 4, 32771}  # compressions of TIFF, of ITU-T T.4 and T.6
 _IN_FLIGHT = Budget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
 
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
-_TRANSPOSE = {orientation: Image.Transpose[turn] for orientation, turn in enumerate(_TURNS, start=2)}  # by EXIF's tag 0x0112
+_TRANSPOSE: dict[object, Image.Transpose] = {
+    orientation: Image.Transpose[turn]
+    for orientation, turn in enumerate(_TURNS, start=2)  # EXIF's tag 0x0112
+}
 
 # Sizes are checked here, against the caller's limit; Pillow's own is one for the whole process, and also holds for crops.
 Image.MAX_IMAGE_PIXELS = None

@@ -5,6 +5,7 @@ import os
 import unicodedata
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -51,8 +52,8 @@ def _read_table(file: Path) -> pd.DataFrame:
         text = file.read_text("utf-8-sig")
         separator = max(SEPARATORS, key=next(filter(str.strip, text.split("\n")), "").count)  # the comma where there is none
         # without a header, and with empty lines, pandas counts lines as an editor does
-        options = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True, "skip_blank_lines": False}
-        table = pd.read_csv(StringIO(text), sep=separator, **options).fillna("")
+        options: Any = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
+        table: pd.DataFrame = pd.read_csv(StringIO(text), sep=separator, skip_blank_lines=False, **options).fillna("")
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
         raise ArtclfError(
