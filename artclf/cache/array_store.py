@@ -1,16 +1,16 @@
 """Rows of equal size on disk, each under a key, so that what has been computed once is read from here.
 
 A store is a folder: about.json and numbered segments, each a pair of .npy files (rows and their keys). A segment is put in
-place by renaming, its keys last, and never changes: a killed process leaves whole segments, and opened ones stay valid.
+place by renaming, its keys last, and never changes: a killed process leaves whole segments, and mapped ones stay valid.
 """
 
 import errno
 import json
 import logging
+import mmap
 import os
 import shutil
 import time
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +30,7 @@ ABOUT = "about.json"
 ROWS, KEYS = ".rows.npy", ".keys.npy"
 COMMIT_BYTES = 2**26  # appended rows are held in memory, and written as a segment after this much
 COMMIT_SECONDS = 20.0  # or after this time, so that a killed process loses little
+RESIDENT_BYTES = 128 * 2**20  # after reading this much, mapped pages are given back to the system
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
@@ -54,8 +55,9 @@ class RowStore:
     def __init__(self, folder: Path, row_bytes: int, about: dict[str, Any]) -> None:
         self.folder, self.row_bytes, self.about = folder, row_bytes, about
         self._index: dict[bytes, int] = {}
-        self._segments: list[tuple[int, int]] = []  # the opened file of each segment's rows, and where in it they begin
+        self._segments: list[Bytes] = []
         self._starts = np.zeros(1, dtype=np.int64)  # number of the first row of each segment, and of the next one
+        self._read = 0  # bytes since mapped pages were given back
         self._pending: list[tuple[Sequence[bytes], Bytes]] = []  # appended, not written yet
         self._last_commit = 0.0
         self._lock = FileLock(folder / ".lock")
@@ -67,7 +69,7 @@ class RowStore:
             else:
                 with _locked(self._lock):
                     write_text(folder / ABOUT, as_json({**content, "made": time.strftime("%Y-%m-%d")}))
-            self._open_whole()
+            self._map_whole()
 
     def __len__(self) -> int:
         return int(self._starts[-1])
@@ -81,18 +83,23 @@ class RowStore:
 
     def read(self, numbers: Numbers) -> Bytes:
         """[N] numbers → a copy of their rows, uint8 [N, row_bytes]. StoreError where another process has changed the files."""
-        changed = StoreError(f"{self.folder}: another process has changed it meanwhile; type the command again")
-        if (numbers < 0).any():
-            raise changed
+        if (numbers < 0).any() or any(_mapped(part).size() < len(_mapped(part)) for part in self._segments):
+            raise StoreError(f"{self.folder}: another process has changed it meanwhile; type the command again")
         out = np.empty((len(numbers), self.row_bytes), dtype=np.uint8)
         segment_of = np.searchsorted(self._starts, numbers, side="right") - 1
-        for row, number, segment in zip(out, numbers, segment_of, strict=True):
-            file, begin = self._segments[segment]
-            # not mapped: a file that shrinks would end the process, and pages that were read count as its memory
-            content = os.pread(file, self.row_bytes, begin + int(number - self._starts[segment]) * self.row_bytes)
-            if len(content) < self.row_bytes:
-                raise changed
-            row[:] = np.frombuffer(content, dtype=np.uint8)
+        for segment in np.unique(segment_of):
+            here = segment_of == segment
+            rows, wanted = self._segments[segment], numbers[here] - self._starts[segment]
+            if here.all():
+                np.take(rows, wanted, axis=0, out=out, mode="clip")  # "raise" would copy once more
+            else:
+                out[here] = rows[wanted]
+        self._read += out.nbytes
+        if self._read > RESIDENT_BYTES:
+            self._read = 0
+            for part in self._segments:  # the system caches them; else all rows read would count as this process's memory
+                if hasattr(mmap, "MADV_DONTNEED"):
+                    _mapped(part).madvise(mmap.MADV_DONTNEED)
         return out
 
     @contextmanager
@@ -103,7 +110,7 @@ class RowStore:
         a full disk would stop the run itself.
         """
         with _store_errors(self.folder), _locked(self._lock):
-            self._open_whole()
+            self._map_whole()
             before = set(self.folder.glob("*.npy"))
             self._last_commit = time.monotonic()
             try:
@@ -117,7 +124,7 @@ class RowStore:
                 raise
             finally:
                 self._pending = []
-                self._open_whole()
+                self._map_whole()
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
         """Add rows [N, row_bytes] under their keys of 32 bytes, within `building`; the rows must not change afterwards."""
@@ -136,19 +143,19 @@ class RowStore:
             _write(self.folder / f"{name}{ROWS}", [rows for _, rows in pending])
             _write(self.folder / f"{name}{KEYS}", [keys.reshape(-1, KEY_BYTES)])
 
-    def _open_whole(self) -> None:
-        """Open the segments that are not open yet; remove damaged ones and those after them, which are then computed anew."""
-        if self._open_new():
+    def _map_whole(self) -> None:
+        """Map the segments that are not mapped yet; remove damaged ones and those after them, which are then computed anew."""
+        if self._map_new():
             with _locked(self._lock):
-                damage = self._open_new()  # none: another process has just cleared it
+                damage = self._map_new()  # none: another process has just cleared it
                 if damage:
                     log.warning("%s: is damaged (%s); what is missing is computed anew", self.folder, damage)
                     for file in self.folder.glob("*.npy"):
                         if file.name >= f"{len(self._segments):04}":
                             file.unlink()
 
-    def _open_new(self) -> str:
-        """Open segments up to the last one, or to one that is damaged; return what is wrong with that, or ""."""
+    def _map_new(self) -> str:
+        """Map segments up to the last one, or to one that is damaged; return what is wrong with that, or ""."""
         while True:
             name = f"{len(self._segments):04}"
             try:
@@ -163,11 +170,16 @@ class RowStore:
             shapes = keys.shape, rows.shape[1:]
             if shapes != ((len(rows), KEY_BYTES), (self.row_bytes,)) or {keys.dtype, rows.dtype} != {np.dtype(np.uint8)}:
                 return f"{name} has other rows"
-            file = os.open(self.folder / f"{name}{ROWS}", os.O_RDONLY)
-            weakref.finalize(self, os.close, file)
             self._index.update((key.tobytes(), number) for number, key in enumerate(np.array(keys), len(self)))
-            self._segments.append((file, rows.offset))
+            self._segments.append(rows)
             self._starts = np.append(self._starts, len(self) + len(rows))
+
+
+def _mapped(rows: Bytes) -> mmap.mmap:
+    """The mapped file of a segment."""
+    mapped: Any = rows.base
+    assert isinstance(mapped, mmap.mmap)
+    return mapped
 
 
 def read_about(folder: Path) -> dict[str, Any]:

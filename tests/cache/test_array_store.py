@@ -148,6 +148,30 @@ def test_too_little_room_is_refused(tmp_path: Path) -> None:
         require_room(tmp_path, 2 * 10**9, 1.5)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_reading_gives_mapped_memory_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 2**20
+    store = RowStore(folder, size, {"what": "a test"})
+    with store.building():
+        for number in range(64):
+            store.append([key(number)], np.full((1, size), number, dtype=np.uint8))
+
+    def resident() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssFile")) * 1024
+
+    def growth(limit: int) -> int:
+        monkeypatch.setattr(array_store, "RESIDENT_BYTES", limit)
+        reader = RowStore(folder, size, {})
+        before = resident()
+        for number in range(64):
+            assert reader.read(np.array([number]))[0, -1] == number
+        return resident() - before
+
+    assert growth(2**30) > 32 * size  # it can fail
+    assert growth(4 * size) < 16 * size
+
+
 @pytest.mark.parametrize("part", [array_store.KEYS, array_store.ROWS])
 @pytest.mark.parametrize("damaged", [b"", b"PK\3\4 no array", "half", "folder", None])
 def test_a_damaged_segment_and_those_after_it_are_made_anew(
