@@ -81,10 +81,10 @@ class ArtDataset(Dataset[Batch]):
             pixels[i] = self._augment(pixels[i], int(rows[i]), int(copies[i]), int(epochs[i]))
         return pixels, torch.from_numpy(self.targets[rows]).float(), torch.from_numpy(self.numbers[rows])
 
-    def image_at(self, row: int, copy: int = 0, epoch: int = 0) -> torch.Tensor:
-        """Return one image, uint8 [3, S, S]: the original (copy 0) or its k-th copy, as in the given epoch."""
+    def image_at(self, row: int, copy: int = 0) -> torch.Tensor:
+        """Return one image, uint8 [3, S, S]: the original (copy 0) or its k-th copy, as in epoch 0."""
         pixels = self._read(np.array([row]))[0]
-        return self._augment(pixels, row, copy, epoch) if copy or self.each_epoch else pixels
+        return self._augment(pixels, row, copy, 0) if copy or self.each_epoch else pixels
 
     def is_augmented(self, items: Numbers) -> npt.NDArray[np.bool_]:
         """Which of the items [B] are augmented, once (copies) or anew in each epoch."""
@@ -123,7 +123,7 @@ class EpochSampler(Sampler[int]):
         shuffle: draw the order anew in each epoch.
         weights: [N] draw items with replacement, in proportion to these.
         seed: of the order.
-        rank: number of this process.
+        rank: number of this process, of `world_size`.
         world_size: number of processes.
     """
 

@@ -56,12 +56,10 @@ def draw_demo(
 ) -> Path:
     """Draw the demo images in AI-ArtBench's layout, unless they are there already.
 
-    The same arguments give the same files. They are drawn in a temporary folder beside the root and renamed when complete,
-    so that an interruption leaves nothing, and of two processes that draw at once the second uses what the first has drawn.
-
-    The root then holds README.txt and Real_AI_SD_LD_Dataset/{train,test}/{STYLE,AI_TAG_STYLE}/. With a shortcut, no generator
-    leaves its trace, and the classes differ in how they are stored alone: "size" (AI at two thirds of the size), "quality"
-    (JPEG at 95, AI at 75) or "format" (JPEG at 75, AI as PNG). A size is 32 pixels or more.
+    The same arguments give the same files. They are drawn in a temporary folder and renamed when complete, so that an
+    interruption leaves nothing, and of two processes that draw at once the second uses what the first has drawn. With a
+    shortcut, no generator leaves its trace, and the classes differ in how they are stored alone: "size" (AI at two thirds of
+    the size), "quality" (JPEG at 95, AI at 75) or "format" (JPEG at 75, AI as PNG). A size is 32 pixels or more.
 
     Raises:
         ArtclfError: where the root holds anything but these images.

@@ -96,14 +96,12 @@ def decoded_image(
         max_pixels: width times height above which a file is refused before it is decoded. A larger JPEG that is not
             progressive is decoded at 1/2, 1/4 or 1/8 of its size, if it then has no more.
         content: the file's bytes, if the caller has them already.
-        shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many is
-            decoded smaller and returned at exactly this size, and so is any image of more than 16 million pixels, which
-            would take three times the memory otherwise; any other image is returned at full size.
+        shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many, and
+            any image of more than 16 million pixels, is returned at exactly this size, to save time or memory.
         interpolation: "bilinear" or "bicubic", for scaling it.
 
     Raises:
-        UnreadableImage: there is no such file, or it is of another format, damaged, truncated or too large; or the memory
-            does not suffice for it, or for what is done with it inside the `with`.
+        UnreadableImage: the file can't be read, or the memory does not suffice, also for what is done inside the `with`.
     """
     path = Path(path)
     with file_content(path, max_pixels=max_pixels) if content is None else nullcontext(content) as data:
