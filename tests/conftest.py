@@ -135,7 +135,7 @@ def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     for name in ("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
-    monkeypatch.setattr("artclf.data.sources.artbench_download.ARCHIVE_BYTES", len(archive))
+    monkeypatch.setattr("artclf.data.sources.artbench_download.NEEDED", int(2.1 * len(archive)))
     with serving(archive) as kaggle:
         # the one thing that no environment variable changes: where kagglehub looks for the service
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, kaggle.url)

@@ -62,7 +62,6 @@ def test_runs_share_what_is_cached_and_it_changes_no_result(
     draw(changed, "ai", 99)
     run("changed")
     assert opened == [changed]
-    run("without", "cache.pixels=false", "cache.prefix=false")
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "full"))
     monkeypatch.setattr(array_store, "_write", full)
     done = run("full_disk")
@@ -72,12 +71,12 @@ def test_runs_share_what_is_cached_and_it_changes_no_result(
     lines = fallbacks_of(tmp_path / "full_disk")
     assert len(lines) == 3  # pixels, and each stage
     assert all("the disk is full; artclf cache clear makes room" in line for line in lines)
-    assert [fallbacks_of(tmp_path / name) for name in ("first", "second", "changed", "without")] == [[]] * 4
+    assert [fallbacks_of(tmp_path / name) for name in ("first", "second", "changed")] == [[]] * 3
 
-    for one, other, tolerance in (("first", "second", 0), ("changed", "without", 2e-3), ("changed", "full_disk", 2e-3)):
+    for one, other, tolerance in (("first", "second", 0), ("changed", "full_disk", 2e-3)):
         tables = [pd.read_csv(tmp_path / name / "predictions.csv") for name in (one, other)]
         pd.testing.assert_frame_equal(*tables, atol=tolerance, rtol=0)
-    hashes = [metrics_of(tmp_path / name)["data"]["manifest_sha256"] for name in ("first", "second", "changed", "without")]
+    hashes = [metrics_of(tmp_path / name)["data"]["manifest_sha256"] for name in ("first", "second", "changed", "full_disk")]
     assert hashes[0] == hashes[1] != hashes[2] == hashes[3]
 
 

@@ -157,23 +157,19 @@ class RowStore:
     def _map_new(self) -> str:
         """Map segments up to the last one, or to one that is damaged; return what is wrong with that, or ""."""
         while True:
-            files = [self.folder / f"{len(self._segments):04}{part}" for part in (KEYS, ROWS)]
+            name = f"{len(self._segments):04}"
             try:
-                keys, rows = (np.lib.format.open_memmap(file, mode="r") for file in files)
+                keys, rows = (np.lib.format.open_memmap(self.folder / f"{name}{part}", mode="r") for part in (KEYS, ROWS))
             except FileNotFoundError:
-                if any(file.name >= files[0].name for file in self.folder.glob(f"*{KEYS}")):
-                    return f"{files[0].name[:4]} is missing"
-                return ""
+                later = any(file.name >= f"{name}{KEYS}" for file in self.folder.glob(f"*{KEYS}"))
+                return f"{name} is missing" if later else ""
             except OSError:
                 raise  # the system's business
             except Exception as error:  # noqa: BLE001 (whatever numpy makes of other bytes)
-                return f"{files[0].name[:4]}: {error}"
-            if (
-                keys.shape != (len(rows), KEY_BYTES)
-                or rows.shape[1:] != (self.row_bytes,)
-                or {keys.dtype, rows.dtype} != {np.dtype(np.uint8)}
-            ):
-                return f"{files[0].name[:4]} has other rows"
+                return f"{name}: {error}"
+            shapes = keys.shape, rows.shape[1:]
+            if shapes != ((len(rows), KEY_BYTES), (self.row_bytes,)) or {keys.dtype, rows.dtype} != {np.dtype(np.uint8)}:
+                return f"{name} has other rows"
             self._index.update((key.tobytes(), number) for number, key in enumerate(np.array(keys), len(self)))
             self._segments.append(rows)
             self._starts = np.append(self._starts, len(self) + len(rows))

@@ -54,12 +54,10 @@ def entries() -> list[Entry]:
 def chosen(kept: Sequence[Entry], words: Sequence[str]) -> list[Entry]:
     """The entries with one of these kinds or names; all of them where no word is given. ArtclfError for an unknown word."""
     known = [*KINDS, *(entry.name for entry in kept)]
-    for word in words:
-        if word not in known:
-            raise ArtclfError(
-                f"got {word!r}; allowed: {', '.join(KINDS)}, or a name of artclf cache list{nearest(word, known)}"
-            )
-    return [entry for entry in kept if not words or entry.kind in words or entry.name in words]
+    for word in set(words) - set(known):
+        allowed = f"{', '.join(KINDS)}, or a name of artclf cache list"
+        raise ArtclfError(f"got {word!r}; allowed: {allowed}{nearest(word, known)}")
+    return [entry for entry in kept if not words or {entry.kind, entry.name} & {*words}]
 
 
 def clear(entry: Entry) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from artclf.cli.arguments import DEMO, name_of, output_folder, read_images, require_writable
 from artclf.cli.console import command_line, name_unreadable
-from artclf.data.canonical import Canonical
 from artclf.data.facts import DEFAULT_SAMPLE, survey_files
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
+from artclf.data.reader import Canonical
 from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit_survey
 from artclf.report.data_page import AUDIT_FILE, describe, describe_audit, describe_audit_method, write_dataset

@@ -25,18 +25,16 @@ def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
         seed: of the random choice of images that are copied or left out.
     """
     counts = np.bincount(targets, minlength=2)
-    smaller = np.argmin(counts)
+    smaller, larger = (np.flatnonzero(targets == label) for label in (np.argmin(counts), 1 - np.argmin(counts)))
     rng = np.random.default_rng([seed, 0xBA1A])
     originals = Plan(np.arange(len(targets)), np.zeros(len(targets), np.int64))
     match name:
         case "augment":
-            order = rng.permutation(np.flatnonzero(targets == smaller))
-            number = np.arange(counts.max() - counts.min())  # round after round, so that numbers of copies differ by one
-            rows = np.concatenate([originals.rows, order[number % len(order)]])
-            return Plan(rows, np.concatenate([originals.copies, number // len(order) + 1]))
+            number = np.arange(len(larger) - len(smaller))  # round after round, so that numbers of copies differ by one
+            rows = np.concatenate([originals.rows, rng.permutation(smaller)[number % len(smaller)]])
+            return Plan(rows, np.concatenate([originals.copies, number // len(smaller) + 1]))
         case "undersample":
-            kept = rng.permutation(np.flatnonzero(targets != smaller))[: counts.min()]
-            rows = np.sort(np.concatenate([np.flatnonzero(targets == smaller), kept]))
+            rows = np.sort(np.concatenate([smaller, rng.permutation(larger)[: len(smaller)]]))
             return Plan(rows, np.zeros(len(rows), np.int64))
         case "sampler":
             return replace(originals, weights=1.0 / counts[targets])

@@ -1,4 +1,4 @@
-"""The images of a split as a torch dataset, and the order in which an epoch goes through them."""
+"""The images of a split as a torch dataset, how they are augmented, and the order in which an epoch goes through them."""
 
 import hashlib
 import math
@@ -9,15 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from PIL import Image
+from torch import nn
 from torch.utils.data import Dataset, Sampler
+from torchvision.transforms import v2
 
 from artclf.cache.array_store import Numbers
 from artclf.config.schema import AugmentConfig
 from artclf.data.balance import Plan
+from artclf.data.images import reencode
 from artclf.data.manifest import SHA256, is_ai
 from artclf.data.pixels import PixelStore
 from artclf.data.reader import ImageReader
-from artclf.data.transforms import augment_image, build_augmentation
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -78,10 +81,10 @@ class ArtDataset(Dataset[Batch]):
             pixels[i] = self._augment(pixels[i], int(rows[i]), int(copies[i]), int(epochs[i]))
         return pixels, torch.from_numpy(self.targets[rows]).float(), torch.from_numpy(self.numbers[rows])
 
-    def image_at(self, row: int, copy: int = 0, epoch: int = 0) -> torch.Tensor:
-        """Return one image, uint8 [3, S, S]: the original (copy 0) or its k-th copy, as in the given epoch."""
+    def image_at(self, row: int, copy: int = 0) -> torch.Tensor:
+        """Return one image, uint8 [3, S, S]: the original (copy 0) or its k-th copy, as in epoch 0."""
         pixels = self._read(np.array([row]))[0]
-        return self._augment(pixels, row, copy, epoch) if copy or self.each_epoch else pixels
+        return self._augment(pixels, row, copy, 0) if copy or self.each_epoch else pixels
 
     def is_augmented(self, items: Numbers) -> npt.NDArray[np.bool_]:
         """Which of the items [B] are augmented, once (copies) or anew in each epoch."""
@@ -120,7 +123,7 @@ class EpochSampler(Sampler[int]):
         shuffle: draw the order anew in each epoch.
         weights: [N] draw items with replacement, in proportion to these.
         seed: of the order.
-        rank: number of this process.
+        rank: number of this process, of `world_size`.
         world_size: number of processes.
     """
 
@@ -155,3 +158,55 @@ class EpochSampler(Sampler[int]):
             drawn = rng.permutation(order) if self.weights is None else rng.choice(order, self.length, p=self.weights)
             order = np.resize(drawn, len(self) * self.world_size) + self.epoch * self.length
         return iter(order[self.rank :: self.world_size].tolist())
+
+
+def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
+    """Build the random transform of uint8 [3, size, size] images; None if the configuration leaves them as they are.
+
+    What a rotation or a smaller scale leaves empty is filled by reflection: black corners on the copies of one class would
+    reveal its label.
+    """
+    steps: list[v2.Transform] = []
+    if config.crop:
+        steps.append(v2.RandomResizedCrop(size, scale=(1 - config.crop, 1.0), ratio=(0.9, 1.1), antialias=True))
+    if config.flip:
+        steps.append(v2.RandomHorizontalFlip(config.flip))
+    if config.rotation or config.zoom:
+        # padded so far that the image, turned and made smaller, still fills its square
+        angle = math.radians(min(config.rotation, 45.0))
+        side = (math.cos(angle) + math.sin(angle)) / (1 - config.zoom)
+        margin = min(math.ceil(size / 2 * (side - 1)) + 2, size - 1)
+        scale = (1 - config.zoom, 1 + config.zoom)
+        steps += [
+            v2.Pad(margin, padding_mode="reflect"),
+            v2.RandomAffine(config.rotation, scale=scale, interpolation=v2.InterpolationMode.BILINEAR),
+            v2.CenterCrop(size),
+        ]
+    if config.color:
+        steps.append(v2.ColorJitter(config.color, config.color, config.color, config.color / 10))
+    if config.blur:
+        steps.append(v2.RandomApply([v2.GaussianBlur(5, sigma=(0.1, 2.0))], p=config.blur))
+    if config.jpeg:
+        steps.append(v2.RandomApply([RandomJPEG(*config.jpeg)], p=0.5))
+    return v2.Compose(steps) if steps else None
+
+
+class RandomJPEG(nn.Module):
+    """Re-encode a uint8 [3, H, W] image as JPEG of a random quality from `lowest` to `highest`."""
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        super().__init__()
+        self.lowest, self.highest = lowest, highest
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        quality = int(torch.randint(self.lowest, self.highest + 1, ()))
+        image = reencode(Image.fromarray(pixels.permute(1, 2, 0).numpy()), "JPEG", quality=quality)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+
+def augment_image(pixels: torch.Tensor, augmentation: v2.Transform, key: int) -> torch.Tensor:
+    """Augment uint8 [3, S, S] with a random generator seeded by `key`; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(key)
+        augmented: torch.Tensor = augmentation(pixels)
+    return augmented

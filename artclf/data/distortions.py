@@ -53,28 +53,24 @@ class Version:
 def bounded(image: Image.Image) -> Image.Image:
     """Scale an image down whose longer side is over `LONGEST`; any other is returned as it is."""
     longer = max(image.size)
-    return image if longer <= LONGEST else _scaled(image, LONGEST / longer)
-
-
-def _scaled(image: Image.Image, factor: float) -> Image.Image:
-    """Scale with Pillow's bicubic filter, which is antialiased."""
-    size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
-    return image.resize(size, Image.Resampling.BICUBIC)
+    return image if longer <= LONGEST else _scale(image, LONGEST / longer)
 
 
 def _encode(kind: str) -> Distort:
     return lambda image, level, _: reencode(image, kind, quality=int(level))
 
 
-def _scale(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
-    return _scaled(image, level)
+def _scale(image: Image.Image, factor: float, _: object = None) -> Image.Image:
+    """Scale with Pillow's bicubic filter, which is antialiased."""
+    size = max(1, round(image.width * factor)), max(1, round(image.height * factor))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def _scale_and_back(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
-    return _scaled(image, level).resize(image.size, Image.Resampling.BICUBIC)
+def _scale_and_back(image: Image.Image, level: float, _: object) -> Image.Image:
+    return _scale(image, level).resize(image.size, Image.Resampling.BICUBIC)
 
 
-def _blur(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
+def _blur(image: Image.Image, level: float, _: object) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(level))
 
 
@@ -84,13 +80,13 @@ def _noise(image: Image.Image, level: float, rng: np.random.Generator) -> Image.
     return Image.fromarray(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
 
 
-def _crop(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
+def _crop(image: Image.Image, level: float, _: object) -> Image.Image:
     width, height = max(1, round(image.width * level)), max(1, round(image.height * level))
     left, upper = (image.width - width) // 2, (image.height - height) // 2
     return image.crop((left, upper, left + width, upper + height))
 
 
-def _screenshot(image: Image.Image, level: float, _: np.random.Generator) -> Image.Image:
+def _screenshot(image: Image.Image, level: float, _: object) -> Image.Image:
     """Scale to the screen's width bilinearly, as browsers do; gamma, colour profiles and frames around it are left out."""
     seen = min(image.height, 4 * image.width)  # of a very tall image, its middle
     upper = (image.height - seen) // 2
@@ -101,6 +97,7 @@ def _screenshot(image: Image.Image, level: float, _: np.random.Generator) -> Ima
 
 _FACTORS = (0.75, 0.5, 0.25)
 _BACK = "scaled down and back; no loss where factor × shorter side is S or more"
+_SHOWN, _STORED = f"scaled to {SCREEN} pixels across, and stored", ("PNG", f"JPEG {SCREENSHOT_QUALITY}")
 DISTORTIONS = (
     Distortion("jpeg", "JPEG", (90, 75, 50, 30), "quality", "stored as JPEG, colour at half size", _encode("JPEG")),
     Distortion("webp", "WebP", (90, 75, 50, 30), "quality", "stored as WebP", _encode("WEBP")),
@@ -110,17 +107,8 @@ DISTORTIONS = (
     Distortion("blur", "blur", (0.5, 1.0, 2.0), "sigma, pixels", "Gaussian, in the file's pixels", _blur),
     Distortion("noise", "noise", (4, 8, 16), "sigma, levels of 256", "Gaussian, for each pixel and colour", _noise),
     Distortion("crop", "crop", (0.9, 0.75, 0.5), "share of each side", "the centre, which is then shown larger", _crop),
-    Distortion(
-        "screenshot",
-        "screenshot",
-        (100, SCREENSHOT_QUALITY),
-        "stored as",
-        f"scaled to {SCREEN} pixels across, and stored",
-        _screenshot,
-        ("PNG", f"JPEG {SCREENSHOT_QUALITY}"),
-    ),
+    Distortion("screenshot", "screenshot", (100, SCREENSHOT_QUALITY), "stored as", _SHOWN, _screenshot, _STORED),
 )
-_BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
 
 
 def list_versions(*, reencoded: bool = False) -> list[Version]:
@@ -147,5 +135,5 @@ def make_versions(image: Image.Image, *, path: str, seed: int = 0, reencoded: bo
         if version.level is None:
             yield start
         else:
-            rng = np.random.default_rng(int.from_bytes(digest, "big"))
-            yield _BY_NAME[version.distortion].apply(start, version.level, rng)
+            distortion = next(one for one in DISTORTIONS if one.name == version.distortion)
+            yield distortion.apply(start, version.level, np.random.default_rng(int.from_bytes(digest, "big")))

@@ -4,9 +4,9 @@ Facts that differ between the classes are shortcuts: a classifier sees their tra
 """
 
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from PIL.ExifTags import Base as Tag
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.TiffImagePlugin import TiffImageFile
 from scipy.fft import dctn
 
-from artclf.data.canonical import Canonical
 from artclf.data.files import file_content
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, decoded_image, open_image
-from artclf.data.jpeg import estimate_quality, name_tables, subsampling
 from artclf.data.manifest import COLUMNS, Manifest
+from artclf.data.reader import Canonical
 from artclf.data.sampling import draw_sample
 from artclf.runtime import progress
 
@@ -39,6 +38,8 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's and JPEG's grey
 STATISTICS = ("brightness", "contrast", "saturation", "saturation_spread", "red", "green", "blue")
 
 _CANONICAL = "canonical_"  # prefix of the STATISTICS that are measured in canonical form
+
+Table = tuple[int, ...]  # of a JPEG's quantisation
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,56 @@ def read_facts(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Fil
         UnreadableImage: as `artclf.data.images.open_image`.
     """
     with open_image(path, max_pixels=max_pixels) as image:
-        size = os.stat(path).st_size  # noqa: PTH116 (a Path's own is slower)
-        facts = (image.width, image.height, image.format or "", image.mode, size)
+        facts = (image.width, image.height, image.format or "", image.mode, Path(path).stat().st_size)
         exif = Tag.ExifOffset in image.tag_v2 if isinstance(image, TiffImageFile) else "exif" in image.info
         if not isinstance(image, JpegImageFile):
             return FileFacts(*facts, exif=exif)
-        return FileFacts(*facts, *estimate_quality(image), subsampling(image), name_tables(image), exif)
+        return FileFacts(*facts, *jpeg_settings(image), exif)
+
+
+def jpeg_settings(image: JpegImageFile) -> tuple[int, bool, str | None, str]:
+    """How an opened JPEG was written, by its header.
+
+    Returns:
+        The quality setting, 1 to 100 on libjpeg's scale; whether it is exact; the chroma subsampling (``4:4:4``, ``4:2:2``,
+        ``4:2:0`` or ``other``; None for grey and CMYK); and the first eight digits of the quantisation tables' SHA-256.
+
+        The quality is exact for the standard tables, as libjpeg and its descendants write them. For others (Photoshop,
+        cameras, mozjpeg) it is that of the nearest standard luminance table, by the sum of absolute differences.
+
+    Raises:
+        LookupError: the file names a table that it does not hold.
+    """
+    tables = [tuple(image.quantization[component[3]]) for component in image.layer]
+    name = hashlib.sha256(str([list(table) for table in tables]).encode()).hexdigest()[:8]
+    quality, chrominance = _KNOWN.get(tables[0], (0, ()))
+    # all components share the first table in grey, RGB and CMYK; in YCCK black does
+    exact = quality > 0 and all(table in {tables[0], chrominance} for table in tables[1:])
+    if not exact:
+        quality = 1 + int(np.abs(_LUMINANCE - np.array(tables[0])).sum(axis=1).argmin())
+    sampling = ("4:4:4", "4:2:2", "4:2:0", "other")[get_sampling(image)]  # -1: other
+    return quality, exact, None if image.layers in (1, 4) else sampling, name
+
+
+def _standard_tables() -> dict[Table, tuple[int, Table]]:
+    """Each luminance table of libjpeg → its quality, and the chrominance table that goes with it; no two qualities share one.
+
+    They are tables K.1 and K.2 of ITU-T T.81 (1992), which libjpeg writes unscaled at quality 50, scaled as in its
+    `jpeg_quality_scaling` and `jpeg_add_quant_table` (jcparam.c).
+    """
+    file = BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "JPEG", quality=50)
+    standard = JpegImageFile(BytesIO(file.getvalue()), "").quantization
+
+    def scaled(table: list[int], quality: int) -> Table:
+        percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+        return tuple(np.clip((np.array(table) * percent + 50) // 100, 1, 255).tolist())
+
+    return {scaled(standard[0], quality): (quality, scaled(standard[1], quality)) for quality in range(1, 101)}
+
+
+_KNOWN = _standard_tables()
+_LUMINANCE = np.array([*_KNOWN])  # [100, 64]
 
 
 def measure(image: Image.Image) -> dict[str, float]:
@@ -154,20 +199,19 @@ def survey_files(
         except UnreadableImage as error:
             return {"reason": error.reason}
 
-    label = "Decoding images" if canonical else "Reading headers"
     with ThreadPoolExecutor(max(1, threads)) as pool:
+        label = "Decoding images" if canonical else "Reading headers"
         rows = list(progress(pool.map(read, table["path"]), label, len(table)))
-    reasons = pd.Series([row.get("reason", "") for row in rows], index=table.index, dtype=str)
-    bad = table.assign(reason=reasons)[reasons != ""]
-    unreadable = pd.concat([manifest.rejected, bad], ignore_index=True)[[*COLUMNS, "reason"]]
+    table = table.assign(reason=[row.get("reason", "") for row in rows])
+    bad = table["reason"] != ""
     names, measured = [field.name for field in fields(FileFacts)], ["sha256", "hash", *STATISTICS]
     after = [_CANONICAL + name for name in STATISTICS]
     found = pd.DataFrame([row for row in rows if "reason" not in row], columns=[*names, *measured, *after])
     types = {"jpeg_quality": "Int64", "quality_exact": "boolean"}  # with gaps: other formats have none
     return Survey(
         manifest,
-        table[reasons == ""].reset_index(drop=True).join(found[names].astype(types)),
-        unreadable,
+        table.loc[~bad, list(COLUMNS)].reset_index(drop=True).join(found[names].astype(types)),
+        pd.concat([manifest.rejected, table[bad]], ignore_index=True),
         found[measured] if canonical else None,
         found[after].set_axis(STATISTICS, axis=1) if canonical else None,
     )

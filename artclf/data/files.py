@@ -1,4 +1,4 @@
-"""Opening the files that a user names: they may be anything, and damaged."""
+"""Opening the files that a user names, which may be anything, and damaged; and how much of them is in memory at a time."""
 
 import os
 import stat
@@ -6,14 +6,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from threading import Condition
 from typing import Self
 
-from artclf.data.budget import Budget
 from artclf.errors import ArtclfError
 
 FORMATS = "JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF"
 DEFAULT_MAX_PIXELS = 89_478_485  # 256 MiB as 8-bit RGB
 MOST_PIXELS = 2**32  # the highest limit that can be asked for
+
+
+class Budget:
+    """Lets threads hold at most `limit` together; what is larger waits until nothing else is held."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._begin()
+        if hasattr(os, "register_at_fork"):  # a forked process has none of the threads that would give back what they hold
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self.held = 0
+        self._changed = Condition()
+
+    @contextmanager
+    def hold(self, amount: int) -> Iterator[None]:
+        """Wait until so much fits in, and hold its place. Not to be called inside itself."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.held or self.held + amount <= self.limit)
+            self.held += amount
+        try:
+            yield
+        finally:
+            with self._changed:
+                self.held -= amount
+                self._changed.notify_all()
+
 
 _IN_MEMORY = Budget(2**28)  # bytes of files
 
@@ -83,13 +111,8 @@ def refusing(path: Path, kind: str | None) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno:
             raise UnreadableImage.of(path, error) from error
-        raise UnreadableImage(path, _reason(kind, error)) from error
-
-
-def _reason(name: str | None, error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return f"not enough memory for this {name}"
-    damaged = f"damaged, incomplete or unsupported {name}"
-    if type(error) in {OSError, SyntaxError, ValueError}:  # other messages are about Pillow's code, not about the file
-        return f"{damaged}: {' '.join(str(error).split())}"
-    return damaged
+        if isinstance(error, MemoryError):
+            raise UnreadableImage(path, f"not enough memory for this {kind}") from error
+        # messages of other types are about Pillow's code, not about the file
+        message = f": {' '.join(str(error).split())}" if type(error) in {OSError, SyntaxError, ValueError} else ""
+        raise UnreadableImage(path, f"damaged, incomplete or unsupported {kind}{message}") from error

@@ -19,13 +19,13 @@ UNKNOWN = ("", "unknown")  # what sources write where the generator or the style
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was left out of training: `untrained` images of train and val; its `tested` test images are the split `split`."""
+    """What was left out of training."""
 
     by: str
     leave: str
-    split: str
-    untrained: int
-    tested: int
+    split: str  # the name of the split that its test images are
+    untrained: int  # how many images of train and val it had
+    tested: int  # how many test images
 
 
 def holdout_names(table: pd.DataFrame, by: By) -> tuple[list[str], dict[str, str]]:
@@ -97,8 +97,10 @@ def hold_out(table: pd.DataFrame, by: By, leave: str | None) -> tuple[pd.DataFra
         here = table["split"] == split
         lost = sorted({*table.loc[here, "label"]} - {*table.loc[here & ~rows, "label"]})
         if lost:
-            hint = "; a larger data.val_fraction gives it more, where it is cut from train" if split == "val" else ""
-            raise ArtclfError(f"{key}: without it, no {' and no '.join(lost)} images are left in {split}{hint}")
+            raise ArtclfError(
+                f"{key}: without it, no {' and no '.join(lost)} images are left in {split}; a larger data.val_fraction gives "
+                "val more, where it is cut from train"
+            )
     name = "held_out" if "unseen" in set(table["split"]) else "unseen"
     rest = table.assign(split=table["split"].mask(tested, name))[~untrained]
     return rest.reset_index(drop=True), LeftOut(by, leave, name, int(untrained.sum()), int(tested.sum()))

@@ -23,8 +23,16 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from artclf.data.budget import Budget
-from artclf.data.files import DEFAULT_MAX_PIXELS, FORMATS, MOST_PIXELS, UnreadableImage, file_content, open_file, refusing
+from artclf.data.files import (
+    DEFAULT_MAX_PIXELS,
+    FORMATS,
+    MOST_PIXELS,
+    Budget,
+    UnreadableImage,
+    file_content,
+    open_file,
+    refusing,
+)
 from artclf.data.metadata import without_metadata
 
 __all__ = ["DEFAULT_MAX_PIXELS", "UnreadableImage", "decoded_image", "open_image", "read_image", "reencode"]
@@ -48,15 +56,11 @@ _FAX = {2, 3, 4, 32771}  # compressions of TIFF, of ITU-T T.4 and T.6
 
 _IN_FLIGHT = Budget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
 
+_TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 _TRANSPOSE: dict[object, Image.Transpose] = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}  # by EXIF orientation (tag 0x0112): how the stored image is turned upright
+    orientation: Image.Transpose[turn]
+    for orientation, turn in enumerate(_TURNS, start=2)  # EXIF's tag 0x0112
+}
 
 # Sizes are checked here, against the caller's limit; Pillow's own is one for the whole process, and also holds for crops.
 Image.MAX_IMAGE_PIXELS = None
@@ -92,20 +96,18 @@ def decoded_image(
         max_pixels: width times height above which a file is refused before it is decoded. A larger JPEG that is not
             progressive is decoded at 1/2, 1/4 or 1/8 of its size, if it then has no more.
         content: the file's bytes, if the caller has them already.
-        shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many is
-            decoded smaller and returned at exactly this size, and so is any image of more than 16 million pixels, which
-            would take three times the memory otherwise; any other image is returned at full size.
+        shorter_side: to how many pixels the caller will scale the shorter side. A JPEG of at least four times as many, and
+            any image of more than 16 million pixels, is returned at exactly this size, to save time or memory.
         interpolation: "bilinear" or "bicubic", for scaling it.
 
     Raises:
-        UnreadableImage: there is no such file, or it is of another format, damaged, truncated or too large; or the memory
-            does not suffice for it, or for what is done with it inside the `with`.
+        UnreadableImage: the file can't be read, or the memory does not suffice, also for what is done inside the `with`.
     """
     path = Path(path)
     with file_content(path, max_pixels=max_pixels) if content is None else nullcontext(content) as data:
-        opened = _opened(path, data, max_pixels)
+        opened = _opened(path, data)
         with refusing(path, opened.format):
-            stored, reduction = opened.width * opened.height, _reduction(opened, max_pixels)
+            stored, reduction = opened.width * opened.height, _reduction(path, opened, max_pixels)
             if reduction > 1 and len(data) < stored / 256:  # two bits for each block of 8 x 8
                 raise OSError("image file is truncated")
             size, box = _draft(opened, shorter_side, reduction)
@@ -128,10 +130,9 @@ def decoded_image(
                 raise UnreadableImage(path, "not enough memory for this image") from error
 
 
-Box = tuple[float, float, float, float]
-
-
-def _draft(opened: ImageFile.ImageFile, shorter_side: int | None, reduction: int) -> tuple[tuple[int, int] | None, Box | None]:
+def _draft(
+    opened: ImageFile.ImageFile, shorter_side: int | None, reduction: int
+) -> tuple[tuple[int, int] | None, tuple[float, float, float, float] | None]:
     """Prepare a JPEG to be decoded smaller. Returns the size to scale a decoded image to, if any, and the box that holds it."""
     (width, height), shorter = opened.size, min(opened.size)
     jpeg = isinstance(opened, JpegImageFile)
@@ -160,31 +161,28 @@ def open_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Ite
             start = file.read(_HEADER)
             file.seek(0)
         try:
-            image = _opened(path, start, max_pixels, file)
+            image = _opened(path, start, file)
         except UnreadableImage:
-            image = _opened(path, stack.enter_context(file_content(path, max_pixels=max_pixels)), max_pixels)
+            if len(start) < _HEADER or decoder_of(start) in {None, TiffImageFile}:  # the rest would not help
+                raise
+            image = _opened(path, stack.enter_context(file_content(path, max_pixels=max_pixels)))
         with refusing(path, image.format):
+            _reduction(path, image, max_pixels)
             yield image
 
 
-def _opened(path: Path, content: bytes, max_pixels: int, file: IO[bytes] | None = None) -> ImageFile.ImageFile:
-    """An image of these bytes, whose header was read and whose size is within the limit.
-
-    Of a TIFF, whose header may be at its end, these are only the first bytes, if the file is given.
-    """
+def _opened(path: Path, content: bytes, file: IO[bytes] | None = None) -> ImageFile.ImageFile:
+    """An image of these bytes, whose header was read. Of a TIFF, they are only the first ones, if its file is given."""
     decoder = decoder_of(content)
     if decoder is None:
         raise UnreadableImage(path, f"not an image artclf can read ({FORMATS})")
     kind = decoder.format or ""
     with refusing(path, kind):
         if decoder is AvifImageFile:
-            image = _open_avif(content)
-        elif decoder is TiffImageFile:
-            image = decoder(file or BytesIO(content), "")
-        else:
-            image = decoder(BytesIO(without_metadata(kind, content)), "")
-        _check_size(path, image, max_pixels)
-        return image
+            return _open_avif(content)
+        if decoder is TiffImageFile:  # its header may be at the end of the file
+            return decoder(file or BytesIO(content), "")
+        return decoder(BytesIO(without_metadata(kind, content)), "")
 
 
 def _open_avif(content: bytes) -> ImageFile.ImageFile:
@@ -198,24 +196,23 @@ def _open_avif(content: bytes) -> ImageFile.ImageFile:
         return AvifImageFile(BytesIO(content.replace(b"Exif", b"none")), "")  # Pillow refuses damaged EXIF
 
 
-def _reduction(image: ImageFile.ImageFile, max_pixels: int) -> int:
-    """By how much each side is divided in decoding, so that the image is within the limit: 1, for a JPEG up to 8."""
-    # all coefficients of a progressive one are held, however small it is decoded
-    most = 8 if isinstance(image, JpegImageFile) and "progressive" not in image.info else 1
-    needed = (step for step in (1, 2, 4, 8) if image.width * image.height <= max_pixels * step**2)
-    return min(next(needed, most), most)
+def _reduction(path: Path, image: ImageFile.ImageFile, max_pixels: int) -> int:
+    """By how much each side is divided in decoding, so that the image is within the limit: 1, for a JPEG up to 8.
 
-
-def _check_size(path: Path, image: ImageFile.ImageFile, max_pixels: int) -> None:
+    Raises:
+        UnreadableImage: it is over the limit even so.
+    """
     width, height = image.size
-    pixels = width * height // _reduction(image, max_pixels) ** 2  # that will be decoded at most
+    # all coefficients of a progressive one are held, however small it is decoded
+    steps = (1, 2, 4, 8) if isinstance(image, JpegImageFile) and "progressive" not in image.info else (1,)
     if isinstance(image, TiffImageFile) and Tag.StripOffsets not in image.tag_v2:  # a tile may be larger than the image
         width, height = max(width, image.tag_v2.get(Tag.TileWidth, 0)), max(height, image.tag_v2.get(Tag.TileLength, 0))
-        pixels = width * height
-    if pixels > max_pixels:
-        needed = width * height
-        remedy = f"; data.max_pixels={needed} in training, or --max-pixels {needed}, reads it" if needed <= MOST_PIXELS else ""
-        raise UnreadableImage(path, f"{width}x{height} pixels is over the limit of {max_pixels:,}{remedy}")
+    for step in steps:
+        if width * height <= max_pixels * step**2:
+            return step
+    needed = width * height
+    remedy = f"; data.max_pixels={needed} in training, or --max-pixels {needed}, reads it" if needed <= MOST_PIXELS else ""
+    raise UnreadableImage(path, f"{width}x{height} pixels is over the limit of {max_pixels:,}{remedy}")
 
 
 def reencode(image: Image.Image, kind: str, **options: int | str) -> Image.Image:

@@ -76,8 +76,7 @@ class Manifest:
     def to_csv(self) -> str:
         """The table as CSV text, the columns in their order."""
         columns = [column for column in (*COLUMNS, SHA256) if column in self.table]
-        text: str = self.table.to_csv(index=False, columns=columns, lineterminator="\n")
-        return text
+        return str(self.table.to_csv(index=False, columns=columns, lineterminator="\n"))
 
     def split(self, name: str) -> pd.DataFrame:
         """The rows of one split, numbered as in the whole table."""

@@ -15,21 +15,18 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from artclf.cache.array_store import StoreError
 from artclf.config.schema import Config
 from artclf.data.balance import Plan, plan_balance
-from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.manifest import LABELS, Manifest, is_ai
 from artclf.data.pixels import PixelStore, inspect_files
-from artclf.data.reader import ImageReader
-from artclf.data.rejected import count_rejected, describe_losses, describe_rejected
+from artclf.data.reader import Canonical, ImageReader
+from artclf.data.rejected import count_rejected, describe_losses
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.errors import ArtclfError
 from artclf.runtime import shared_memory
 
 log = logging.getLogger(__name__)
-
-PREFETCH = 4, 2  # batches that each process holds ready, ordinarily and where shared memory is small
 
 
 def _share(batch: Any) -> Any:
@@ -120,7 +117,8 @@ class ArtData(LightningDataModule):
         """Log which files can't be read, list them in the run folder, and stop if they are too many."""
         number, total, allowed = len(self.rejected), len(every), self.config.max_rejected
         first = "first: {path}: {reason}".format(**self.rejected.iloc[0])
-        log.warning("%d images can't be read: %s (%s)", number, describe_rejected(self.rejected_by), first)
+        by = ", ".join("{rejected} of {of} {label} {generator}".format(**row) for row in self.rejected_by[:10])
+        log.warning("%d images can't be read: %s (%s)", number, by, first)
         for line in describe_losses(every):
             self.fall_back(line)
         if run is not None:
@@ -145,28 +143,19 @@ class ArtData(LightningDataModule):
 
     def log_summary(self) -> None:
         """Log which images there are, and what an epoch is made of."""
-        splits = ", ".join(f"{split} {len(rows)}" for split, rows in self.manifest.table.groupby("split"))
-        log.info("images from %s: %s", self.manifest.root, splits)
+        log.info("images from %s: %s", self.manifest.root, self.manifest.table["split"].value_counts(sort=False).to_dict())
         if self.config.source == "demo":
             log.info("these images are drawn by artclf itself: scores on them say nothing about art")
         if self.left_out:
             line = "%(by)s %(leave)s: %(untrained)d images of train and val are left out; %(tested)d are the split %(split)s"
             log.info(line, asdict(self.left_out))
-        line = "balance=%s: an epoch has %d AI and %d human images (%d of them augmented copies)"
-        log.info(line, self.balance, *self.counts_after().values(), np.count_nonzero(self.plan.copies))
+        copies = np.count_nonzero(self.plan.copies)
+        log.info("balance=%s: an epoch has %s images (%d augmented copies)", self.balance, self.counts_after(), copies)
 
     def dataset(self, split: str) -> ArtDataset:
         """The images of a split; those of train balanced and augmented."""
-        training = split == "train"
-        return ArtDataset(
-            self.manifest.root,
-            self.manifest.split(split),
-            self.reader,
-            plan=self.plan if training else None,
-            augment=self.augment if training else None,
-            seed=self.seed,
-            store=self.store,
-        )
+        training: dict[str, Any] = {"plan": self.plan, "augment": self.augment, "seed": self.seed} if split == "train" else {}
+        return ArtDataset(self.manifest.root, self.manifest.split(split), self.reader, store=self.store, **training)
 
     def loader(self, split: str) -> DataLoader[Batch]:
         """The batches of a split: (pixels uint8 [B, 3, S, S], or their features; target float32 [B], row int64 [B]).
@@ -177,31 +166,27 @@ class ArtData(LightningDataModule):
         Raises:
             ArtclfError: the processes can't share a batch, or the split.
         """
-        if split in self.feature_data:
-            dataset, workers, prefetch = self.feature_data[split], 0, 0
-        else:
-            dataset = self.dataset(split)
-            ready = dataset.store is not None and not dataset.is_augmented(np.arange(len(dataset))).any()
-            workers, prefetch = (0, 0) if ready else self._workers
-        length: int = len(dataset)  # type: ignore[arg-type]
-        training = split == "train"
-        trainer = self.trainer
+        dataset: Any = self.feature_data.get(split) or self.dataset(split)
+        # cached features and pixels are read by this process, as quickly as by others
+        ready = split in self.feature_data or (
+            dataset.store is not None and not dataset.is_augmented(np.arange(len(dataset))).any()
+        )
+        workers = 0 if ready else self._workers
+        training, trainer, batch_size = split == "train", self.trainer, self.config.batch_size
         rank, processes = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        batch_size = self.config.batch_size
         if batch_size % processes:
             multiple = processes * max(1, round(batch_size / processes))
             raise ArtclfError(
                 f"data.batch_size={batch_size}: can't be shared by {processes} processes; type a multiple, such as "
                 f"data.batch_size={multiple}"
             )
-        if length < processes:
+        if len(dataset) < processes:
             raise ArtclfError(
-                f"split {split}: {length} images can't be shared by {processes} processes; type fewer trainer.devices"
+                f"split {split}: {len(dataset)} images can't be shared by {processes} processes; type fewer trainer.devices"
             )
         weights = self.plan.weights if training else None
-        sampler = EpochSampler(length, shuffle=training, weights=weights, seed=self.seed, rank=rank, world_size=processes)
+        sampler = EpochSampler(len(dataset), shuffle=training, weights=weights, seed=self.seed, rank=rank, world_size=processes)
         size = batch_size // processes
-        options: dict[str, Any] = {"persistent_workers": training, "prefetch_factor": prefetch} if workers else {}
         return DataLoader(
             dataset,
             batch_size=size,
@@ -211,28 +196,26 @@ class ArtData(LightningDataModule):
             pin_memory=bool(trainer and trainer.strategy.root_device.type == "cuda"),
             # batch normalisation can't be trained on a single image
             drop_last=training and len(sampler) > size and len(sampler) % size == 1,
-            **options,
+            persistent_workers=training and workers > 0,
         )
 
     @cached_property
-    def _workers(self) -> tuple[int, int]:
-        """How many processes decode images, at most data.num_workers, and how many batches each holds ready.
+    def _workers(self) -> int:
+        """How many processes decode images: data.num_workers, or fewer where shared memory is small.
 
-        Shared memory has to hold those of training and of an evaluation at once, and two batches of each in use.
+        It has to hold two batches of each process, in training and in an evaluation at once, and two of each in use.
         """
         asked, free = self.config.num_workers, shared_memory()
         here, processes = (self.trainer.num_devices, self.trainer.world_size) if self.trainer else (1, 1)
         batch = here * self.config.batch_size // processes * 3 * int(self.config.image_size) ** 2  # bytes, of all devices here
-        if not asked or free is None or free >= (2 * asked * PREFETCH[0] + 4) * batch:
-            return asked, PREFETCH[0]
-        fitting = min(asked, max(0, free // batch - 4) // (2 * PREFETCH[1]))
+        fitting = asked if free is None else min(asked, max(0, free // batch - 4) // 4)
         if fitting < asked:
-            needed = decimal((2 * asked * PREFETCH[1] + 4) * batch)
             self.fall_back(
-                f"data.num_workers={asked}: {fitting or 'none'} of these processes decode images: {asked} need {needed} of "
-                f"shared memory, and {decimal(free)} are free in /dev/shm; docker run --shm-size=1g gives more"
+                f"data.num_workers={asked}: {fitting or 'none'} of these processes decode images: {asked} need "
+                f"{decimal((4 * asked + 4) * batch)} of shared memory, and {decimal(free or 0)} are free in /dev/shm; docker "
+                "run --shm-size=1g gives more"
             )
-        return fitting, PREFETCH[1]
+        return fitting
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The balanced training batches."""

@@ -23,7 +23,7 @@ import torch
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
-from artclf.data.files import MOST_PIXELS, UnreadableImage, file_content, open_file
+from artclf.data.files import UnreadableImage, file_content, open_file
 from artclf.data.prefetch import read_batches
 from artclf.data.reader import ImageReader
 from artclf.runtime import progress
@@ -107,18 +107,14 @@ class PixelStore:
 
     def _known(self, paths: Sequence[str]) -> dict[str, _File]:
         """The files, by path, that have not changed since their pixels were stored."""
-        ledger: dict[str, tuple[tuple[int, ...], bytes]] = {}
+        ledger: dict[str, tuple[Stamp, bytes]] = {}
         for line in (self.folder / LEDGER).read_bytes().splitlines() if (self.folder / LEDGER).is_file() else ():
             with suppress(ValueError, TypeError, RecursionError):  # damaged, or cut off by a kill: that file is read
                 path, was, digest = json.loads(line)
                 ledger[str(path)] = tuple(was), bytes.fromhex(digest)
-        files = []
-        for path in paths:
-            stamp = _stamp(self.root / path) if path in ledger else None
-            if stamp and stamp == ledger[path][0]:
-                files.append(_File(path, stamp, ledger[path][1]))
-        stored = self.find([file.digest for file in files]) >= 0
-        return {file.path: file for file, is_stored in zip(files, stored, strict=True) if is_stored}
+        same = [path for path in paths if path in ledger and _stamp(self.root / path) == ledger[path][0]]
+        stored = self.find([ledger[path][1] for path in same]) >= 0
+        return {path: _File(path, *ledger[path]) for path, is_stored in zip(same, stored, strict=True) if is_stored}
 
     def _decode(self, paths: list[str], threads: int) -> Iterator[_File]:
         """Read files, store the pixels, and note in the ledger which files they came from."""
@@ -174,11 +170,14 @@ def _read_files(
 
 
 def hash_files(files: Sequence[Path]) -> list[str]:
-    """Return the SHA-256 of each file's bytes, 64 hexadecimal digits; "" for a file that can't be read."""
+    """Return the SHA-256 of each file's bytes, 64 hexadecimal digits; "" for a file that can't be read, or is too large.
+
+    How large, is the default of `open_file`: a sparse file may have terabytes.
+    """
 
     def digest(file: Path) -> str:
         try:
-            with open_file(file, max_pixels=MOST_PIXELS) as content:
+            with open_file(file) as content:
                 return hashlib.file_digest(content, "sha256").hexdigest()
         except (OSError, UnreadableImage):  # reading it as an image reports it, with the reason
             return ""

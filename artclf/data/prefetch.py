@@ -41,7 +41,7 @@ def read_batches(
         files: consumed as needed.
         read: returns the uint8 pixels of a file, or raises UnreadableImage.
         shape: of what `read` returns: (3, S, S), or (V, 3, S, S) for V versions of an image.
-        batch: files in a batch B; the last one may be smaller.
+        batch: files in a batch; the last one may be smaller.
         threads: how many images are decoded at a time.
         pinned: allocate pinned memory, from which a CUDA device copies faster.
     """

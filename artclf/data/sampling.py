@@ -24,9 +24,9 @@ def draw_sample(table: pd.DataFrame, number: int, seed: int) -> npt.NDArray[np.i
         Positions in the table, ascending, [number].
     """
     rng = np.random.default_rng(seed)
-    rows = table[["split", "label", "generator", "style"]].reset_index(drop=True).sample(frac=1, random_state=rng)
-    groups = rows.groupby(["split", "label", "generator"]).ngroup()
-    styles = rows.groupby(["split", "label", "generator", "style"]).ngroup()
+    keys = ["split", "label", "generator", "style"]
+    rows = table[keys].reset_index(drop=True).sample(frac=1, random_state=rng)
+    groups, styles = rows.groupby(keys[:3]).ngroup(), rows.groupby(keys).ngroup()
     # systematic sampling: within its group, the files of a style are placed at equal distances from a random start, and
     # the groups' files likewise, from 0
     start = styles.map(pd.Series(rng.random(styles.max() + 1)))

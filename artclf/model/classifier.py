@@ -12,8 +12,8 @@ from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.utilities import dim_zero_cat
 
 from artclf.config.schema import StageConfig
-from artclf.data.canonical import Canonical
 from artclf.data.dataset import Batch
+from artclf.data.reader import Canonical
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS

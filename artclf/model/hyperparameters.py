@@ -26,7 +26,7 @@ def _known(group: str, classes: dict[str, Any], given: str) -> AfterValidator:
 
 
 class CanonicalForm(Section):
-    """The form that images are brought into first (see `artclf.data.canonical`)."""
+    """The form that images are brought into first (see `artclf.data.reader.Canonical`)."""
 
     side: Annotated[int, Field(ge=16, le=2048)]
     quality: Quality

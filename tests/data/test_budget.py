@@ -7,7 +7,7 @@ from threading import Lock
 import pytest
 
 from artclf.data import images
-from artclf.data.budget import Budget
+from artclf.data.files import Budget
 from artclf.data.images import decoded_image
 from tests.conftest import draw
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from artclf.data.balance import Plan
-from artclf.data.dataset import ArtDataset, EpochSampler
+from artclf.data.dataset import ArtDataset, EpochSampler, augment_image, build_augmentation
 from artclf.data.reader import ImageReader
-from artclf.data.transforms import augment_image, build_augmentation
 from tests.conftest import config_of, draw
 
 

@@ -1,16 +1,18 @@
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from artclf.data.canonical import Canonical
-from artclf.data.demo.paint import STYLES, draw_image
-from artclf.data.facts import STATISTICS, FileFacts, measure, perceptual_hash, read_facts, survey_files
+from artclf.data.demo import STYLES, draw_image
+from artclf.data.facts import STATISTICS, FileFacts, jpeg_settings, measure, perceptual_hash, read_facts, survey_files
 from artclf.data.images import UnreadableImage, read_image, reencode
 from artclf.data.manifest import Manifest
+from artclf.data.reader import Canonical
 
 
 def noise(mode: str = "RGB") -> Image.Image:
@@ -108,3 +110,46 @@ def test_copies_have_nearly_the_same_hash_and_other_images_do_not() -> None:
         for copy in (half, reencode(image, "JPEG", quality=40), brighter):
             assert bits(image, copy) <= 4
     assert perceptual_hash(plain(90, 30, 60)) == ""
+
+
+def encoded(mode: str = "RGB", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    noise(mode).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def opened(mode: str = "RGB", **options: object) -> JpegImageFile:
+    return JpegImageFile(io.BytesIO(encoded(mode, **options)), "")
+
+
+@pytest.mark.parametrize(
+    ("mode", "options", "sampling"),
+    [
+        *(("RGB", {"subsampling": sampling}, sampling) for sampling in ("4:4:4", "4:2:2", "4:2:0")),
+        ("L", {}, None),
+        ("CMYK", {}, None),
+        ("RGB", {"keep_rgb": True, "subsampling": "4:4:4"}, "4:4:4"),
+    ],
+    ids=str,
+)
+def test_pillows_settings_come_back_exactly(mode: str, options: dict[str, object], sampling: str | None) -> None:
+    for quality in (1, 24, 25, 49, 50, 51, 75, 99, 100):
+        assert jpeg_settings(opened(mode, quality=quality, **options))[:3] == (quality, True, sampling)
+
+
+def test_the_same_tables_have_the_same_name() -> None:
+    assert jpeg_settings(opened(quality=80))[3] == jpeg_settings(opened(quality=80, subsampling="4:4:4"))[3]
+    names = {jpeg_settings(opened(mode, quality=quality))[3] for mode in ("RGB", "L") for quality in range(1, 101)}
+    assert len(names) == 200
+
+
+def test_other_subsampling_and_other_tables() -> None:
+    data = bytearray(encoded(subsampling="4:2:0"))
+    data[data.index(b"\xff\xc0") + 11] = 0x41  # 4:1:1, which Pillow does not write
+    assert jpeg_settings(JpegImageFile(io.BytesIO(data), ""))[2] == "other"
+    tables = {quality: opened(quality=quality).quantization for quality in (60, 80, 90)}
+    assert jpeg_settings(opened(qtables=[tables[90][0], tables[60][1]]))[:2] == (90, False)  # the nearest quality
+    shifted = [[entry + 1 for entry in tables[80][number]] for number in (0, 1)]
+    quality, exact, *_ = jpeg_settings(opened(qtables=shifted))
+    assert (exact, 77 <= quality <= 80) == (False, True)
+    assert not jpeg_settings(opened(quality="web_high"))[1]  # Photoshop's

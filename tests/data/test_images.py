@@ -232,11 +232,18 @@ def test_large_images_can_be_read(tmp_path):
     progressive = encode(noise(), "JPEG", progressive=True)
     with pytest.raises(UnreadableImage, match="24x18 pixels is over the limit of 108"):
         read_image("x", content=progressive, max_pixels=24 * 18 // 4)
-    side = 14_000  # 196 million pixels: above twice Pillow's limit
+    side = 13_400  # 180 million pixels: above twice Pillow's limit
     Image.new("1", (side, side)).save(tmp_path / "large.png")
     assert ImageReader(32, max_pixels=side**2).read(tmp_path / "large.png").sum() == 0
     with pytest.raises(UnreadableImage, match=f"; data.max_pixels={side**2} in training"):
         read_facts(tmp_path / "large.png")
+
+
+def test_a_header_over_the_limit_is_refused_without_reading_the_file(tmp_path, monkeypatch):
+    (tmp_path / "long.png").write_bytes(png(10_000, 10_000, 8, 2, [b""]) + bytes(2**19))
+    monkeypatch.setattr("artclf.data.images.file_content", lambda *_, **__: pytest.fail("it is read whole"))
+    with pytest.raises(UnreadableImage, match=f"10000x10000 pixels {OVER}"):
+        read_facts(tmp_path / "long.png")
 
 
 def test_too_little_memory_for_an_image_is_a_refusal(monkeypatch):

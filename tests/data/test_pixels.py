@@ -8,9 +8,8 @@ import torch
 
 from artclf.cache.array_store import StoreError
 from artclf.data import pixels as module
-from artclf.data.canonical import Canonical
-from artclf.data.pixels import PixelStore, inspect_files
-from artclf.data.reader import ImageReader
+from artclf.data.pixels import PixelStore, hash_files, inspect_files
+from artclf.data.reader import Canonical, ImageReader
 from tests.conftest import draw
 
 READ = ImageReader.read
@@ -54,6 +53,14 @@ def test_pixels_are_those_of_the_files(root: Path) -> None:
     assert len(store) == 5
     squares = store.read(store.find([bytes.fromhex(digest) for digest in digests]))
     assert torch.equal(squares, torch.stack([READ(ImageReader(32), root / path) for path in NAMES]))
+
+
+def test_files_are_hashed_up_to_a_size(root: Path) -> None:
+    """A sparse file takes no room on the disk, and would take minutes to read."""
+    with (root / "sparse.png").open("wb") as file:
+        file.truncate(2**35)
+    hashes = hash_files([root / name for name in (NAMES[0], "sparse.png", "gone.png")])
+    assert hashes == [hashlib.sha256((root / NAMES[0]).read_bytes()).hexdigest(), "", ""]
 
 
 def test_files_are_decoded_once(root: Path, reads: list[str]) -> None:

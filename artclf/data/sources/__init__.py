@@ -4,7 +4,7 @@ from pathlib import Path
 
 from artclf.cache.folder import cache_folder, kaggle_ai_artbench
 from artclf.config.schema import DataConfig, DemoConfig
-from artclf.data.demo.draw import VERSION, draw_demo
+from artclf.data.demo import VERSION, draw_demo
 from artclf.data.manifest import Manifest
 from artclf.data.sources.ai_artbench import FOLDER, is_ai_artbench, read_ai_artbench
 from artclf.data.sources.csv import read_csv

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from artclf.data.demo.generators import GENERATORS as DEMO_GENERATORS
+from artclf.data.demo import GENERATORS as DEMO_GENERATORS
 from artclf.data.manifest import HUMAN, Manifest
 from artclf.data.sources.folder import existing_root, image_folders
 from artclf.errors import ArtclfError

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from rich.filesize import decimal
 
 from artclf.cache.folder import AI_ARTBENCH, AI_ARTBENCH_VERSION, kaggle_ai_artbench, kaggle_cache
 from artclf.data.images import DEFAULT_MAX_PIXELS
@@ -16,9 +15,7 @@ from artclf.data.sources.folder import image_folders
 from artclf.errors import ArtclfError, nearest
 
 AGAIN = "type artclf data fetch ai_artbench again"
-ARCHIVE_BYTES = 10_700_000_000  # of version 5
-NEEDED = 2.1  # bytes on disk for each of the archive's: itself, and what is extracted, as 185,015 files leave blocks half full
-MOUNTED = ("KAGGLE_KERNEL_RUN_TYPE", "TBE_RUNTIME_ADDR")  # set in notebooks of Kaggle and Colab, which mount it instead
+NEEDED = 22_500_000_000  # bytes on disk: the archive, and what is extracted, as 185,015 files leave blocks half full
 
 _AI_TRAIN = {  # training images by Latent and by Stable Diffusion
     "art_nouveau": (4992, 5384),
@@ -32,18 +29,12 @@ _AI_TRAIN = {  # training images by Latent and by Stable Diffusion
     "surrealism": (5384, 5364),
     "ukiyo_e": (5504, 5308),
 }
-
-
-def _version_5() -> dict[str, int]:
-    """Images by split/folder, 185,015 in all. AI folders spell `ukiyo-e`, the human one `ukiyo_e`."""
-    train: dict[str, int] = {}
-    for style, (latent, stable) in _AI_TRAIN.items():
-        spelled = style.replace("ukiyo_e", "ukiyo-e")
-        train |= {f"train/{style}": 5000, f"train/AI_LD_{spelled}": latent, f"train/AI_SD_{spelled}": stable}
-    return train | {folder.replace("train", "test"): 1000 for folder in train}
-
-
-VERSION_5 = _version_5()
+VERSION_5 = {f"train/{style}": 5000 for style in _AI_TRAIN}
+for _style, _counts in _AI_TRAIN.items():
+    for _tag, _count in zip(("LD", "SD"), _counts, strict=True):
+        VERSION_5[f"train/AI_{_tag}_{_style.replace('ukiyo_e', 'ukiyo-e')}"] = _count  # only AI folders spell it so
+VERSION_5 |= {folder.replace("train", "test"): 1000 for folder in VERSION_5}
+"""Images by split/folder, 185,015 in all."""
 
 
 def fetch_ai_artbench() -> Path:
@@ -69,25 +60,20 @@ def _download() -> Path:
     except ModuleNotFoundError as error:
         raise ArtclfError(f'kagglehub is not installed: type pip install -e ".[kaggle]", then {AGAIN}') from error
     kept = kaggle_cache().absolute() / "datasets" / AI_ARTBENCH  # the archive, and what is extracted from it
-    if not any(name in os.environ for name in MOUNTED):
-        _require_space(kept)
+    free = shutil.disk_usage(next(folder for folder in kept.parents if folder.exists())).free
+    there = sum(file.lstat().st_size for file in kept.rglob("*") if not file.is_dir())
+    mounted = {"KAGGLE_KERNEL_RUN_TYPE", "TBE_RUNTIME_ADDR"} & {*os.environ}  # notebooks of Kaggle and Colab, which mount it
+    if not mounted and free + there < NEEDED:
+        raise ArtclfError(
+            f"{kaggle_cache()}: too little space: {(NEEDED - there) / 1e9:.1f} GB more are needed, {free / 1e9:.1f} GB are "
+            f"free; make room, or set KAGGLEHUB_CACHE to a folder on another disk, and {AGAIN}"
+        )
     try:
         return Path(kagglehub.dataset_download(f"{AI_ARTBENCH}/versions/{AI_ARTBENCH_VERSION}"))
     except Exception as error:  # kagglehub has many kinds
         reason = " ".join(str(error).split())
         remedy = f"{AGAIN}: it continues with what is in {kept}; where that fails again, remove this folder"
         raise ArtclfError(f"the download failed: {reason}; {remedy}") from error
-
-
-def _require_space(kept: Path) -> None:
-    disk = next(folder for folder in kept.parents if folder.exists())
-    there = sum(file.lstat().st_size for file in kept.rglob("*") if not file.is_dir())
-    needed, free = int(NEEDED * ARCHIVE_BYTES) - there, shutil.disk_usage(disk).free
-    if needed > free:
-        raise ArtclfError(
-            f"{kaggle_cache()}: too little space: the archive and what is extracted from it take {decimal(needed)} more, "
-            f"{decimal(free)} are free; make room, or set KAGGLEHUB_CACHE to a folder on another disk, and {AGAIN}"
-        )
 
 
 @dataclass(frozen=True)
@@ -121,13 +107,10 @@ def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
     found = {folder: len(names) for folder, names in files.items()}
     folders = pd.DataFrame({"expected": pd.Series(VERSION_5), "found": pd.Series(found, dtype=int)}).fillna(0).astype(int)
 
-    def problem_of(folder: pd.Series) -> str:
-        if not folder["expected"]:
-            return f"not in version 5{nearest(str(folder.name), VERSION_5.keys() - files.keys())}"
-        difference = int(folder["found"] - folder["expected"])
-        return "missing" if not folder["found"] else f"{difference:+,}" if difference else ""
-
-    folders["problem"] = folders.apply(problem_of, axis=1)
+    difference = folders["found"] - folders["expected"]
+    folders["problem"] = difference.map("{:+,}".format).mask(difference == 0, "").mask(folders["found"] == 0, "missing")
+    for folder in folders.index[folders["expected"] == 0]:
+        folders.loc[folder, "problem"] = f"not in version 5{nearest(folder, VERSION_5.keys() - files.keys())}"
     known = VERSION_5.keys() & files.keys() if decode else ()
     paths = [f"{folder}/{name}" for folder in sorted(known) for name in files[folder]]
     checked = inspect_files(base, paths, max_pixels=DEFAULT_MAX_PIXELS, threads=os.cpu_count() or 1)

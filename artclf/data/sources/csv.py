@@ -1,11 +1,11 @@
 """A CSV file with the manifest's columns."""
 
-import csv
 import logging
 import os
 import unicodedata
-from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -48,58 +48,57 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
 
 def _read_table(file: Path) -> pd.DataFrame:
     """The columns of a manifest, as text; those that are missing are empty. Spaces around fields do not count."""
-    lines = _fields(file)
-    header = [name.lower() for name in next(lines, (0, []))[1]]
-    missing = [column for column in NEEDED if column not in header]
-    if missing:
-        hints = "".join(nearest(column, header) for column in missing)
-        raise ArtclfError(
-            f"data.csv={file}: has no column {', '.join(missing)}; got {', '.join(header) or 'none'}; needed: "
-            f"{', '.join(NEEDED)}; allowed too: {', '.join(COLUMNS[2:])}{hints}"
-        )
-    twice = [column for column in COLUMNS if header.count(column) > 1]
-    if twice:
-        raise ArtclfError(f"data.csv={file}: has more than one column {', '.join(twice)}; keep one")
-    rows = []
-    for number, fields in lines:
-        if any(fields[len(header) :]):
-            raise ArtclfError(
-                f"data.csv={file}: line {number} has {len(fields)} fields, the first line {len(header)}; put a field that "
-                'holds the separator between quotes, as in "late, romantic"'
-            )
-        row = dict(zip(header, fields, strict=False))
-        if not row["path"]:
-            raise ArtclfError(f"data.csv={file}: line {number} has no path; each line but empty ones needs path and label")
-        rows.append([row["path"], *(" ".join(row.get(column, "").split()) for column in COLUMNS[1:])])
-    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
-
-
-def _fields(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """The number and the fields of each line that is not empty."""
     try:
-        lines = file.read_text("utf-8-sig").split("\n")
+        text = file.read_text("utf-8-sig")
+        separator = max(SEPARATORS, key=next(filter(str.strip, text.split("\n")), "").count)  # the comma where there is none
+        # without a header, and with empty lines, pandas counts lines as an editor does
+        options: Any = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
+        table: pd.DataFrame = pd.read_csv(StringIO(text), sep=separator, skip_blank_lines=False, **options).fillna("")
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start]
         raise ArtclfError(
             f"data.csv={file}: is no CSV table in UTF-8 (line {line} holds the byte {byte:#04x}); save it as CSV UTF-8"
         ) from error
-    separator = max(SEPARATORS, key=next(filter(str.strip, lines), "").count)  # the comma where there is none
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, skipinitialspace=True, strict=True)
-    number = 1  # of the line on which the fields begin
-    try:
-        for fields in reader:
-            stripped = [field.strip() for field in fields]
-            if any(stripped):
-                yield number, stripped
-            number = reader.line_num + 1
-    except csv.Error as error:
-        reason = {"unexpected end of data": "a quote is never closed"}.get(str(error), str(error))
-        raise ArtclfError(f"data.csv={file}: is no CSV table: line {number}: {reason}; save it as CSV UTF-8") from error
+    except pd.errors.EmptyDataError:
+        table = pd.DataFrame([[""]])
+    except pd.errors.ParserError as error:
+        reason = str(error).removeprefix("Error tokenizing data. C error: ").strip()
+        raise ArtclfError(
+            f"data.csv={file}: is no CSV table ({reason}); close each quote, and put a field that holds the separator between "
+            'quotes, as in "late, romantic"'
+        ) from error
+    table = table.apply(lambda column: column.str.strip())
+    table = table[(table != "").any(axis=1)]
+    header = table.iloc[0].str.lower().tolist() if len(table) else []
+    named = [column for column in COLUMNS if header.count(column) == 1]
+    if not {*NEEDED} <= {*named} or any(header.count(column) > 1 for column in COLUMNS):
+        hints = "".join(nearest(column, header) for column in NEEDED if column not in header)
+        raise ArtclfError(
+            f"data.csv={file}: got the columns {', '.join(header) or 'none'}; needed, once each: {', '.join(NEEDED)}; allowed "
+            f"too: {', '.join(COLUMNS[2:])}{hints}"
+        )
+    table = table.iloc[1:].set_axis(header, axis=1)[named].reindex(columns=list(COLUMNS), fill_value="")
+    without = table.index[table["path"] == ""]
+    if len(without):
+        raise ArtclfError(f"data.csv={file}: line {without[0] + 1} has no path; each line but empty ones needs path and label")
+    rest = list(COLUMNS[1:])
+    table[rest] = table[rest].apply(lambda column: column.str.split().str.join(" "))
+    return table
 
 
 def _find(paths: list[str], top: Path, file: Path) -> list[str]:
-    """The paths, spelled as the files are. ArtclfError where there is no such file."""
-    names = [next((name for name in _spellings(path) if _exists(top, name)), "") for path in paths]
+    """The paths, spelled as the files are: Windows writes backslashes, macOS another form of Unicode.
+
+    Raises:
+        ArtclfError: where there is no such file.
+    """
+
+    def spelled(path: str) -> str:
+        slashed = path.replace("\\", "/")
+        spellings = (path, slashed, unicodedata.normalize("NFC", slashed), unicodedata.normalize("NFD", slashed))
+        return next((one for one in spellings if os.path.isfile(os.path.join(top, one))), "")  # noqa: PTH113, PTH118 (quick)
+
+    names = [spelled(path) for path in paths]
     absent = [path for path, name in zip(paths, names, strict=True) if not name]
     if absent:
         first = top / absent[0]
@@ -114,16 +113,3 @@ def _find(paths: list[str], top: Path, file: Path) -> list[str]:
         line = "data.csv=%s: %d paths were found though written with backslashes, or in another form of Unicode than the files"
         log.warning(line, file, respelled)
     return names
-
-
-def _spellings(path: str) -> Iterator[str]:
-    """A path as it is written, and as it may be spelled on this machine."""
-    yield path
-    slashed = path.replace("\\", "/")  # Windows
-    yield slashed
-    yield unicodedata.normalize("NFC", slashed)
-    yield unicodedata.normalize("NFD", slashed)  # macOS
-
-
-def _exists(top: Path, path: str) -> bool:
-    return os.path.isfile(os.path.join(top, path))  # noqa: PTH113, PTH118 (far quicker)

@@ -2,9 +2,11 @@
 
 import logging
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from artclf.data.images import SIGNATURE, decoder_of
 from artclf.data.manifest import HUMAN, LABELS, Manifest
@@ -13,26 +15,13 @@ from artclf.run_folder import is_output
 
 log = logging.getLogger(__name__)
 
-# Files of these suffixes are taken for images and, where they can't be read, listed as rejected.
-IMAGES = frozenset(
-    (
-        *(".jpg", ".jpeg", ".jpe", ".jfif", ".pjpeg", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff"),
-        *(".mpo", ".avif", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".tga"),
-    )
-)
-# What lies beside images: raw files, a camera's thumbnails and backups, which begin like images, and what need not be opened.
-# Any other file is an image if it begins like one.
-NOT_IMAGES = frozenset(
-    (
-        *(".dng", ".nef", ".cr2", ".arw", ".orf", ".rw2", ".pef", ".srw", ".thm", ".bak", ".orig", ".tmp", ".part"),
-        *(".crdownload", ".txt", ".caption", ".csv", ".json", ".npz", ".npy", ".pt", ".xmp", ".html"),
-    )
-)
-SYSTEM_FOLDERS = frozenset(
-    (
-        *("@eadir", "@tmp", "@recycle", "@__thumb", "#recycle", "#snapshot", "$recycle.bin", "system volume information"),
-        *("lost+found", "__macosx", "thumbs", "thumbnails", "_thumbs", "wandb", "mlruns", "lightning_logs"),
-    )
+# By its suffix a file is taken for an image (and, if it can't be read, listed as rejected), or for what lies beside images and
+# may begin like one: raw files, a camera's thumbnails, backups. Any other file is an image if it begins like one.
+IMAGES = re.compile(r"\.(jpe?g|jpe|jfif|pjpeg|a?png|webp|gif|bmp|dib|tiff?|mpo|avif|hei[cf]|hif|jxl|jp2|tga)")
+NOT_IMAGES = re.compile(r"\.(dng|nef|cr2|arw|orf|rw2|pef|srw|thm|bak|orig|tmp|part|crdownload|txt|json|.*_original|.*~)")
+SYSTEM_FOLDERS = re.compile(
+    r"\..*|@(eadir|tmp|recycle|__thumb)|#(recycle|snapshot)|\$recycle\.bin|system volume information|lost\+found|__macosx|"
+    r"_?thumbs|thumbnails|wandb|mlruns|lightning_logs"
 )
 
 
@@ -61,8 +50,8 @@ def image_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         ArtclfError: where a folder can't be opened, whose images would be missed.
     """
     passed_over: Counter[str] = Counter()
-    real = Path(os.path.realpath(folder))
-    entered = {_identity(parent) for parent in real.parents}  # a link up would lead out of the folder, and back into it
+    # a link up would lead out of the folder, and back into it
+    entered = {_identity(parent) for parent in Path(os.path.realpath(folder)).parents}
     starts = [os.fspath(folder)]  # and links to folders, as they are found
     for start in starts:
         for here, folders, files in os.walk(start, onerror=_refuse):
@@ -76,29 +65,28 @@ def image_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
             passed_over.update("hidden" if name.startswith(".") else f"{name}/" for name in passed)
             folders[:] = sorted({*folders} - {*passed})
             starts += [link for name in folders if os.path.islink(link := os.path.join(here, name))]  # noqa: PTH114, PTH118
-            names = [name for name in files if _may_be_image(here, name, passed_over)]
+            kinds = {name: _other_kind(here, name) for name in files}
+            passed_over.update(kind for kind in kinds.values() if kind)
+            names = sorted(name for name, kind in kinds.items() if not kind)
             if names:
-                yield Path(here).relative_to(folder).parts, sorted(names)
+                yield Path(here).relative_to(folder).parts, names
     if passed_over:
         found = ", ".join(f"{number} × {printable(what)}" for what, number in passed_over.most_common())
         level = logging.INFO if {*passed_over} == {"hidden"} else logging.WARNING
         log.log(level, "%s: passed over, as no images: %s", printable(str(folder)), found)
 
 
-def _may_be_image(folder: str, name: str, passed_over: Counter[str]) -> bool:
-    """Whether a file is taken for an image, by its suffix or else by its first bytes; if not, its kind is counted."""
+def _other_kind(folder: str, name: str) -> str:
+    """What kind of file it is if it is not taken for an image, by its suffix or else by its first bytes; else ""."""
     path = os.path.join(folder, name)  # noqa: PTH118 (a Path for each of many files is slow)
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122
     if name.startswith("."):
-        kind = "hidden"
-    elif not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113
-        kind = "pipe or device"
-    elif suffix in IMAGES or (suffix not in NOT_IMAGES and not suffix.endswith(("~", "_original")) and _begins(path)):
-        return True
-    else:
-        kind = suffix if suffix and len(suffix) <= 16 else "of another name"
-    passed_over[kind] += 1
-    return False
+        return "hidden"
+    if not os.path.isfile(path) and os.path.exists(path):  # noqa: PTH110, PTH113
+        return "pipe or device"
+    if IMAGES.fullmatch(suffix) or (not NOT_IMAGES.fullmatch(suffix) and _begins(path)):
+        return ""
+    return suffix if suffix and len(suffix) <= 16 else "of another name"
 
 
 def _begins(path: str) -> bool:
@@ -111,7 +99,7 @@ def _begins(path: str) -> bool:
 
 
 def _is_system(folder: str) -> bool:
-    return folder.startswith(".") or folder.lower() in SYSTEM_FOLDERS
+    return SYSTEM_FOLDERS.fullmatch(folder.lower()) is not None
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:
@@ -120,7 +108,7 @@ def _identity(folder: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _refuse(error: OSError) -> None:
+def _refuse(error: OSError) -> NoReturn:
     reason = (error.strerror or str(error)).lower()
     raise ArtclfError(f"{printable(str(error.filename))}: this folder can't be read ({reason})") from error
 
@@ -142,17 +130,13 @@ def has_labels(top: Path) -> bool:
     if not top.is_dir():
         return False
     below = _folders(top)
-    names = [*below, *(name for folder in below for name in _folders(top / folder))]
-    return any(name.lower() in LABELS for name in names)
+    return any(name.lower() in LABELS for names in (below, *(_folders(top / name) for name in below)) for name in names)
 
 
 def _folders(folder: Path) -> list[str]:
     """The names of the folders in a folder, without those that are passed over."""
-    try:
-        return [entry.name for entry in folder.iterdir() if not _is_system(entry.name) and entry.is_dir()]
-    except OSError as error:
-        _refuse(error)
-        raise
+    _, folders, _ = next(os.walk(folder, onerror=_refuse))
+    return [name for name in folders if not _is_system(name)]
 
 
 def _rows(top: Path, *, has_splits: bool) -> Iterator[tuple[str, ...]]:

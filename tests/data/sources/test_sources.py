@@ -196,12 +196,15 @@ def test_paths_are_relative_to_the_file_and_empty_cells_are_filled(tmp_path: Pat
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["path,lable,generator,style,split", "images/a.png,ai,,,"], "has no column label; got path, lable.*mean lable"),
+        (
+            ["path,lable,generator,style,split", "images/a.png,ai,,,"],
+            "got the columns path, lable.*needed, once each: path, label;.*mean lable",
+        ),
         ([HEADER, "images/a.png,ai,,,", "images/c.png,ai,,,"], "1 of 2 images do not exist .first: .*c.png"),
         ([HEADER, "images/a.png,fake,,,"], "got the label 'fake' .*allowed: ai, human"),
         ([HEADER, "images/a.png,ai,,,", "images/a.png,ai,,,"], "1 duplicate paths"),
         ([HEADER], "no images found"),
-        ([""], "has no column path, label; got none"),
+        ([""], "got the columns none; needed, once each: path, label"),
         ([HEADER, "M\udcfcnch.png,human,,,"], "is no CSV table in UTF-8"),  # in Latin-1
     ],
 )
@@ -247,12 +250,15 @@ def test_tables_are_read_as_spreadsheets_write_them(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (ROWS.replace("oil", "late, romantic").encode(), "line 2 has 6 fields, the first line 5; put a field that holds"),
-        (ROWS.replace("oil", '"oil').encode(), "line 2: a quote is never closed"),
+        (ROWS.replace("oil", "late, romantic").encode(), "Expected 5 fields in line 2, saw 6.; .* put a field that holds"),
+        (ROWS.replace("oil", '"oil').encode(), "EOF inside string starting at row 1.; close each quote"),
         (f"{ROWS},ai,,,\n".encode(), "line 4 has no path"),
         (ROWS.encode("utf-16"), "line 1 holds the byte 0xff.; save it as CSV UTF-8"),
         (ROWS.replace("oil", "\u00d6l").encode("latin-1"), "line 2 holds the byte 0xd6.; save it as CSV UTF-8"),
-        (ROWS.replace("style", "path").encode(), "has more than one column path"),
+        (
+            ROWS.replace("style", "path").encode(),
+            "got the columns path, label, generator, path, split; needed, once each: path, label; [^?]*$",
+        ),
         (ROWS.replace("images/a", "images/A").encode(), "do not exist .*; did you mean a.png"),
     ],
 )

@@ -9,10 +9,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
-from artclf.data.demo import draw
-from artclf.data.demo.draw import FOLDERS, draw_demo
-from artclf.data.demo.generators import GENERATORS
-from artclf.data.demo.paint import STYLES, luma
+from artclf.data import demo
+from artclf.data.demo import FOLDERS, GENERATORS, STYLES, draw_demo, luma
 from artclf.data.facts import measure, read_facts
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.errors import ArtclfError
@@ -60,7 +58,7 @@ def test_finished_images_are_left_alone_and_other_things_refused(tmp_path, monke
         draw_demo(drawn, **{**SMALL, "seed": 4})
     with pytest.raises(ArtclfError, match="holds something other than the demo images"):
         draw_demo(tmp_path, **SMALL)
-    monkeypatch.setattr(draw, "draw_image", None)  # a call would fail
+    monkeypatch.setattr(demo, "draw_image", None)  # a call would fail
     assert draw_demo(drawn, **SMALL) == drawn
 
 
@@ -69,21 +67,21 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
         assert list(tmp_path.rglob("train"))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(draw, "draw_image", interrupt)
+    monkeypatch.setattr(demo, "draw_image", interrupt)
     with pytest.raises(KeyboardInterrupt):
         draw_demo(tmp_path / "demo", **SMALL)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_of_two_processes_the_second_uses_what_the_first_has_drawn(tmp_path, monkeypatch):
-    original = draw.draw_image
+    original = demo.draw_image
 
     def overtaken(*args):  # another process draws all of it meanwhile
-        monkeypatch.setattr(draw, "draw_image", original)
+        monkeypatch.setattr(demo, "draw_image", original)
         draw_demo(tmp_path / "demo", **SMALL)
         return original(*args)
 
-    monkeypatch.setattr(draw, "draw_image", overtaken)
+    monkeypatch.setattr(demo, "draw_image", overtaken)
     assert draw_demo(tmp_path / "demo", **SMALL) == tmp_path / "demo"
     assert [path.name for path in tmp_path.iterdir()] == ["demo"]
 
