@@ -199,6 +199,16 @@ def write_text(file: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
+def write_json(file: Path, content: Any) -> None:
+    """Write a JSON file, in place of an older one. Numbers that JSON does not have (NaN, infinity) raise a ValueError."""
+    write_text(file, as_json(content))
+
+
+def write_table(file: Path, table: "pd.DataFrame", float_format: str | None = None) -> None:
+    """Write a table as CSV, in place of an older file."""
+    write_text(file, table.to_csv(index=False, lineterminator="\n", float_format=float_format))
+
+
 @contextmanager
 def replacing(file: Path) -> Iterator[Path]:
     """Yield another name to write a file under; at the end it takes the place of the older file, or goes after an error."""

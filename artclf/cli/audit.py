@@ -12,7 +12,7 @@ from artclf.errors import ArtclfError
 from artclf.inference.audit import audit_survey
 from artclf.report.data_page import AUDIT_FILE, describe, describe_audit, describe_audit_method, write_dataset
 from artclf.report.terminal import screen, table
-from artclf.run_folder import as_json, write_text
+from artclf.run_folder import write_json
 
 SIZE, DEMO_SIZE = 224, 96  # pixels a side that canonical images are made for: most weights' own, and the demo's
 
@@ -44,7 +44,7 @@ def audit_data(
         found = None if quick else audit_survey(survey, seed)
         if found is not None:
             for file in filter(None, (folder / AUDIT_FILE, json)):
-                write_text(file, as_json(found))
+                write_json(file, found)
         page, survey, warning = write_dataset(
             folder, survey, name=name, seed=seed, demo=what == DEMO, command=command_line(), max_pixels=max_pixels
         )

@@ -23,7 +23,7 @@ from artclf.inference.finished_run import FinishedRun, load_model
 from artclf.inference.score import reader, score_distorted, score_images
 from artclf.inference.selection import Selection
 from artclf.model.classifier import ArtClassifier
-from artclf.run_folder import MANIFEST_FILE, as_json, write_text
+from artclf.run_folder import MANIFEST_FILE, write_json, write_table, write_text
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / MANIFEST_FILE, tested.manifest.to_csv())
     if len(unreadable):
-        unreadable.to_csv(folder / "rejected.csv", index=False)
+        write_table(folder / "rejected.csv", unreadable)
     if distorted is not None:
         _write_robustness(folder, distorted, model.image_size, options.seed)
     facts = {
@@ -123,10 +123,10 @@ def _score(selection: Selection, model: ArtClassifier, precision: str, max_pixel
 
 def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed: int) -> None:
     """Write robustness.csv, the scores, and robustness.json, the figures."""
-    scores.to_csv(folder / "robustness.csv", index=False, float_format="%.7g")
+    write_table(folder / "robustness.csv", scores, float_format="%.7g")
     sides = scores.drop_duplicates("path").groupby("label")["shorter_side"].median().to_dict()
     content = {"seed": seed, "image_size": image_size, "shorter_side": sides, **asdict(measure_robustness(scores))}
-    write_text(folder / "robustness.json", as_json(content))
+    write_json(folder / "robustness.json", content)
 
 
 def _stage_of(run: FinishedRun) -> dict[str, Any]:

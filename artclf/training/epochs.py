@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from artclf.config.schema import METRICS
 from artclf.errors import ArtclfError, raise_if_terminated
 from artclf.report.format import duration
-from artclf.run_folder import read_table, write_text
+from artclf.run_folder import read_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +99,7 @@ class EpochTable(Callback):
 
     @rank_zero_only
     def _write(self) -> None:
-        table = pd.DataFrame([*self.before, *self.rows], columns=COLUMNS)
-        write_text(self.file, table.to_csv(index=False, lineterminator="\n"))
+        write_table(self.file, pd.DataFrame([*self.before, *self.rows], columns=COLUMNS))
 
 
 class TimeEstimate(Callback):

@@ -27,7 +27,7 @@ from artclf.model.checkpoint import write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
 from artclf.report.format import guessing
-from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE
+from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE, write_table
 from artclf.runtime import is_main_process
 from artclf.training.build import Built, build
 from artclf.training.loggers import log_results, open_loggers
@@ -170,7 +170,7 @@ def _write_layers(file: Path, model: ArtClassifier, records: list[StageRecord]) 
         rows.append((layer.name, layer.kind, sum(sizes[name] for name in layer.parameters), stage))
     head = sum(parameter.numel() for parameter in model.head.parameters())
     rows.append(("head", type(model.head).__name__, head, records[0].name))
-    pd.DataFrame(rows, columns=["name", "kind", "parameters", "stage"]).to_csv(file, index=False)
+    write_table(file, pd.DataFrame(rows, columns=["name", "kind", "parameters", "stage"]))
 
 
 def draw_copies(file: Path, data: ArtData) -> None:

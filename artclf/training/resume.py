@@ -16,12 +16,12 @@ from artclf.run_folder import (
     MANIFEST_FILE,
     METRICS_FILE,
     PROGRESS_FILE,
-    as_json,
     holds_run,
     is_finished,
     outcome_of,
     read_json,
     read_yaml,
+    write_json,
     write_text,
 )
 from artclf.runtime import is_main_process
@@ -64,7 +64,7 @@ class Progress:
 
     def save(self, run: Path) -> None:
         """Write progress.json into the run folder."""
-        write_text(run / PROGRESS_FILE, as_json(asdict(self)))
+        write_json(run / PROGRESS_FILE, asdict(self))
 
     def next_attempt(self) -> "Progress":
         """The progress that another attempt starts with; finished stages whose weights nobody kept are forgotten."""
