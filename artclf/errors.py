@@ -39,6 +39,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 120 else f"{text[:100]}… ({len(text)} characters)"
 
 
+def reason_of(error: object) -> str:
+    """What an exception of a library says, on one line; its type where it says nothing."""
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return "; did you mean …?" for the closest of the allowed names, or "" where none is close."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.runtime import is_main_process
 
 if TYPE_CHECKING:
@@ -157,8 +157,7 @@ def read_yaml(file: Path, remedy: str) -> "DictConfig | None":
         if not isinstance(kept, DictConfig) or not len(kept):
             raise ValueError("there must be settings")
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, AssertionError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ArtclfError(f"{file}: is not what a run writes: {reason}; {remedy}") from error
+        raise ArtclfError(f"{file}: is not what a run writes: {reason_of(error)}; {remedy}") from error
     return kept
 
 
@@ -175,7 +174,7 @@ def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] 
     try:
         table = pd.read_csv(StringIO(content), dtype=str, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
-        raise ArtclfError(f"{path}: is no table ({str(error).strip().splitlines()[-1]}); {DAMAGED_TABLE}") from error
+        raise ArtclfError(f"{path}: is no table ({reason_of(error)}); {DAMAGED_TABLE}") from error
     missing = [name for name in (*text, *numbers) if name not in table.columns]
     if missing:
         raise ArtclfError(f"{path}: has no column {', '.join(missing)}; got {', '.join(map(str, table.columns))[:200]}")

@@ -14,9 +14,9 @@ from torch import nn
 from torch.func import functional_call
 from torchvision.models.efficientnet import MBConv
 
-from artclf.errors import ArtclfError, nearest
+from artclf.errors import ArtclfError, nearest, reason_of
 from artclf.model.hyperparameters import Preprocessing, require_valid
-from artclf.model.weights import find_state, first_line, load_body, read_file
+from artclf.model.weights import find_state, load_body, read_file
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'
@@ -63,7 +63,7 @@ def build_backbone(library: str, name: str, weights: str = "none", image_size: i
     try:
         state = _imagenet_weights(library, name)
     except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
-        reason = (str(getattr(error, "reason", "") or error).strip() or type(error).__name__).splitlines()[0]
+        reason = reason_of(getattr(error, "reason", None) or error)
         if weights == "auto":
             return replace(backbone, fallback=reason)
         raise ArtclfError(
@@ -155,7 +155,7 @@ def _build_timm(name: str, image_size: int | None) -> Backbone:
         output = dry_run(body, size)
     except Exception as error:  # whatever the body's own code raises at another size than its own
         advice = "choose another model" if size == own else f"type data.image_size=auto, which is {own}"
-        raise ArtclfError(f"data.image_size={size}: {name} can't take it ({first_line(error)}); {advice}") from error
+        raise ArtclfError(f"data.image_size={size}: {name} can't take it ({reason_of(error)}); {advice}") from error
     if not isinstance(output, torch.Tensor) or output.ndim != 2 or not output.is_floating_point():
         got = list(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
         raise ArtclfError(

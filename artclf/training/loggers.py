@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from hydra.utils import get_class
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from artclf.config.schema import Config, Target
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.run_folder import MULTIRUN_FILE
 from artclf.sweep.callbacks import Pruned
 from artclf.training.resume import StageRecord
@@ -120,11 +119,6 @@ def log_results(loggers: list[RunLogger], metrics: Mapping[str, Any], records: l
         logger.follow(records)
         is_board = isinstance(logger, TensorBoardLogger) and best.score is not None
         logger.log_metrics(figures | {"hp_metric": best.score} if is_board else figures, 0)
-
-
-def reason_of(error: Exception) -> str:
-    """What an exception of a library says, on one line."""
-    return shorten(str(error), 600, placeholder=" …") or type(error).__name__
 
 
 def _open(key: str, target: Target, folder: Path, values: Mapping[Any, Any], run_id: str | None) -> RunLogger:

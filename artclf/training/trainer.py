@@ -11,11 +11,11 @@ from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, Mode
 from lightning.pytorch.trainer.states import TrainerStatus
 
 from artclf.config.schema import Config, Target
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.model.checkpoint import CheckpointFiles
 from artclf.run_folder import CHECKPOINTS, EPOCHS_FILE
 from artclf.training.epochs import EpochTable, TimeEstimate
-from artclf.training.loggers import RunLogger, reason_of
+from artclf.training.loggers import RunLogger
 
 
 def make_trainer(config: Config, folder: Path, precision: str, stage: str | None, loggers: Sequence[RunLogger] = ()) -> Trainer:
