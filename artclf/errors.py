@@ -80,9 +80,7 @@ class Ending:
 def ending(error: BaseException, elsewhere: str) -> Ending | None:
     """How a command ends after a signal, or after an error of the user or the machine. None: it is a bug, or no error.
 
-    Args:
-        error: what was raised.
-        elsewhere: what to type to write to another folder.
+    `elsewhere` is what to type to write to another folder.
     """
     if _terminated.is_set():
         return Ending(TERMINATED, "terminated")
@@ -166,10 +164,7 @@ def boundary(elsewhere: str) -> Iterator[None]:
     """What a whole command runs in: errors that are no bugs become lines on stderr and an exit code.
 
     Output in an encoding that lacks a letter has it escaped, and a log line that can't be written (a full disk) is lost
-    without a traceback.
-
-    Raises:
-        SystemExit: with the code of `ending`; bugs go through.
+    without a traceback. SystemExit with the code of `ending`; bugs go through.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

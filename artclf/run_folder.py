@@ -105,15 +105,10 @@ def read_text(file: Path, remedy: str) -> str | None:
 
 
 def read_json(file: Path, remedy: str, shape: Any) -> Any:
-    """Read a JSON file; None where there is none.
+    """Read a JSON file of a shape (a type that pydantic can check); None where there is none.
 
-    Args:
-        file: the file.
-        remedy: what to do where it is damaged.
-        shape: a type that pydantic can check: what the file has to hold.
-
-    Raises:
-        ArtclfError: where it is no JSON, or has another shape. A key that a TypedDict does not name may hold anything.
+    ArtclfError, with what to do (`remedy`), where it is no JSON, or has another shape; keys that a TypedDict does not name may
+    hold anything.
     """
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 (`artclf --help` stays quick)
     from pydantic_core import from_json  # noqa: PLC0415

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from artclf.cli.arguments import DEMO, name_of, output_folder, read_images, require_writable
-from artclf.cli.console import command_line, name_unreadable
+from artclf.cli.console import DEMO, command_line, name_of, name_unreadable, output_folder, read_images, require_writable
 from artclf.data.canonical import Canonical
 from artclf.data.facts import DEFAULT_SAMPLE, survey_files
 from artclf.data.files import DEFAULT_MAX_PIXELS

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from artclf.cli.console import MaxPixels, To, name_unreadable
+from artclf.cli.console import MaxPixels, To, fetched_ai_artbench, name_unreadable
 from artclf.data.files import DEFAULT_MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def verify(
 
     Exit codes: 0 nothing differs, 1 something does, 2 there is no AI-ArtBench.
     """
-    from artclf.cli.arguments import fetched_ai_artbench  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415 (so too)
+    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415 (`artclf --help` stays quick)
 
     verification = verify_ai_artbench(path or fetched_ai_artbench(), decode=not quick)
     _show(verification)

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import typer
 
-from artclf.cli.arguments import name_of, output_folder, read_images
-from artclf.cli.console import name_unreadable
+from artclf.cli.console import name_of, name_unreadable, output_folder, read_images
 from artclf.errors import ArtclfError
 from artclf.inference.evaluate import EvaluateOptions, evaluate
 from artclf.inference.finished_run import find_run

@@ -27,10 +27,7 @@ def validate(composed: DictConfig) -> Config:
 
 
 def schema_mistakes(composed: DictConfig) -> list[str]:
-    """Return a line for every mistake in a composed configuration: key, what was got, what is allowed, the nearest name.
-
-    Its interpolations can be resolved (`interpolation_mistakes`).
-    """
+    """Return a line for every mistake in a composed configuration whose interpolations can be resolved."""
     lines = [f"{key}: has no value yet; type {key}=VALUE" for key in sorted(OmegaConf.missing_keys(composed))]
     return lines + _mistakes(Config, OmegaConf.to_container(composed, resolve=True))
 
@@ -60,13 +57,9 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
 
 
 def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, type], given: str) -> list[str]:
-    """Return a line for every mistake in a head or a loss, whose options are the arguments of its class.
+    """Return a line for every mistake in a head or a loss: a name of `classes`, and arguments of that class.
 
-    Args:
-        group: the key of the part in the configuration ("head").
-        part: its name and its options.
-        classes: the classes by name.
-        given: the argument that the code fills in and a configuration can't.
+    `given` is the argument that the code fills in and a configuration can't.
     """
     name, options = part["name"], {option: value for option, value in part.items() if option != "name"}
     if not isinstance(name, str):
@@ -81,11 +74,7 @@ def part_mistakes(group: str, part: Mapping[str, Any], classes: Mapping[str, typ
 def option_mistakes(key: str, kind: type, options: Mapping[str, Any], given: str = "") -> list[str]:
     """Return a line for every option that a class does not have, or that is not what its annotation says.
 
-    Args:
-        key: the key of the part in the configuration ("callbacks.best").
-        kind: the class; an argument whose annotation can't be resolved takes any value.
-        options: the arguments by name.
-        given: the argument that the code fills in and a configuration can't.
+    `key` is that of the part in the configuration ("callbacks.best"). Where an annotation can't be resolved, any value will do.
     """
     parameters = {name: a for name, a in inspect.signature(kind).parameters.items() if name != given}
     takes_any = any(a.kind is a.VAR_KEYWORD for a in parameters.values())
@@ -105,8 +94,7 @@ def option_mistakes(key: str, kind: type, options: Mapping[str, Any], given: str
 def _type_mistake(value: Any, annotation: Any) -> str:
     """How a value differs from what an annotation allows; "" where it does not, or where that can't be told."""
     try:
-        config = ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
-        adapter = TypeAdapter(annotation, config=config)
+        adapter = TypeAdapter(annotation, config=ConfigDict(strict=True, arbitrary_types_allowed=True, allow_inf_nan=False))
     except (PydanticSchemaGenerationError, PydanticUserError):  # which pydantic has for dataclasses as well
         fits = not isinstance(annotation, type) or isinstance(value, annotation)
         return "" if fits else f"got {shown(value)}; allowed: {annotation.__name__}"

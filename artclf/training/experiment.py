@@ -19,7 +19,7 @@ from torch._dynamo.exc import TorchDynamoException
 from artclf.data.canonical import Canonical
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.conformal import fit_decision_rule
 from artclf.evaluation.decision import as_stored, truth
 from artclf.inference.assess import AssessOptions, assess, environment, model_facts, write_results
@@ -51,18 +51,13 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     """Train, test and report; or continue an interrupted run.
 
     Args:
-        composed: what Hydra composed, without its own part. With `resume.folder` everything else in it is ignored: the run
-            continues as its config.yaml says.
+        composed: what Hydra composed, without its own part. With `resume.folder`, the run's config.yaml counts instead.
         folder: the run folder; without `resume`, it holds no other run.
         command: the command line, for the report.
         fallbacks: what differs from what was asked for, for metrics.json and the report.
 
     Returns:
         The content of metrics.json; in other processes than the first, without the figures.
-
-    Raises:
-        ArtclfError: where something is wrong that the user can fix.
-        KeyboardInterrupt: where the user stopped it.
     """
     started = time.perf_counter()
     for message in IGNORED_WARNINGS:
@@ -124,8 +119,8 @@ def _compiler_errors() -> Iterator[None]:
     try:
         yield
     except TorchDynamoException as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
+        advice = f"can't compile here ({reason_of(error)}); type trainer.compile=false"
+        raise ArtclfError(f"trainer.compile=true: {advice}") from error
 
 
 def _run_facts(built: Built, records: list[StageRecord]) -> dict[str, Any]:

@@ -76,13 +76,8 @@ class RunLogger(Logger):
 def open_loggers(config: Config, folder: Path, ids: Mapping[str, str]) -> Iterator[list[RunLogger]]:
     """Open the configuration's loggers, and close them however the run ends.
 
-    Args:
-        config: of the run; the loggers get it as a flat dict.
-        folder: the run folder; its name is that of the loggers' runs, and a multirun's is their group.
-        ids: key → the id of the logger's own run, which it continues.
-
-    Raises:
-        ArtclfError: where a logger can't be opened.
+    They get the configuration as a flat dict, and the run folder's name. `ids`: key → the id of the logger's own run, which
+    it continues. ArtclfError where a logger can't be opened.
     """
     opened: list[RunLogger] = []
     values = pd.json_normalize(config.model_dump(by_alias=True, exclude=NOT_LOGGED), sep=".").to_dict("records")[0]

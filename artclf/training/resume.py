@@ -63,7 +63,7 @@ class Progress:
     resumed: int = 0  # how many times the run has continued
 
     def save(self, run: Path) -> None:
-        """Write progress.json into the run folder."""
+        """Write progress.json."""
         write_json(run / PROGRESS_FILE, asdict(self))
 
     def next_attempt(self) -> "Progress":
@@ -93,18 +93,10 @@ class Progress:
 
 
 def open_run_folder(folder: Path, composed: DictConfig, command: str) -> tuple[Config, Progress]:
-    """Make a run folder, or open that of a run to continue.
+    """Make a run folder, or open that of a run to continue, as the `resume` of what Hydra composed says.
 
-    Args:
-        folder: the run folder.
-        composed: what Hydra composed; its `resume` says which of the two.
-        command: the command line.
-
-    Returns:
-        What is to run (for a run that continues, its own config.yaml), and how far it has come.
-
-    Raises:
-        ArtclfError: where the configuration is wrong, the folder holds another run, or the run can't continue.
+    Returns what is to run (for a run that continues, its own config.yaml), and how far it has come. ArtclfError where the
+    configuration is wrong, the folder holds another run, or the run can't continue.
     """
     resume = composed.resume
     if resume.folder is not None:

@@ -24,10 +24,9 @@ from artclf.model.features import FeatureCache
 from artclf.run_folder import CHECKPOINTS, first_mismatch, replacing
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
-from artclf.training.epochs import EpochTable
 from artclf.training.loggers import RunLogger, run_ids
 from artclf.training.resume import StageRecord
-from artclf.training.trainer import interruptible, make_trainer
+from artclf.training.trainer import EpochTable, interruptible, make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +36,8 @@ def fit_stages(
 ) -> list[StageRecord]:
     """Fit the stages that are not finished, and leave the best weights of all in the model and in best.ckpt.
 
-    Where the run continues, its next stage starts from last.ckpt. progress.json is written at the end of each stage.
-
-    Args:
-        built: the parts of the run.
-        folder: the run folder.
-        features: computes the outputs of a stage's frozen layers once, where that is possible.
-        loggers: of the run.
-        started: when the run began, by `time.perf_counter`.
-
-    Raises:
-        ArtclfError: where training diverges.
-        KeyboardInterrupt: where a user stopped it.
+    Where the run continues, its next stage starts from last.ckpt. progress.json is written at the end of each stage, with the
+    seconds since `started` (by `time.perf_counter`). ArtclfError where training diverges.
     """
     config, progress, model, mode = built.config, built.progress, built.model, built.config.monitor.mode
     checkpoints = folder / CHECKPOINTS
