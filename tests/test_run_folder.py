@@ -26,16 +26,9 @@ from artclf.run_folder import (
 )
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(None, "no metrics.json"), ('{"test": ', "is no JSON"), ("[]", r"got \[\]; input should be an object")],
-)
-def test_an_unfinished_run_is_refused_by_name(content: str | None, message: str, tmp_path: Path) -> None:
-    if content is not None:
-        (tmp_path / "metrics.json").write_text(content)
-    with pytest.raises(ArtclfError, match=message) as error:
+def test_an_unfinished_run_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ArtclfError, match=f"^{tmp_path}: no metrics.json in this folder"):
         read_metrics(tmp_path)
-    assert str(tmp_path) in str(error.value)
 
 
 def test_names_stay_text_and_empty_numbers_are_nan(tmp_path: Path) -> None:

@@ -135,12 +135,13 @@ def evaluate(
         from artclf.report.robustness import describe_robustness, read_robustness  # noqa: PLC0415
         from artclf.report.terminal import print_results, screen  # noqa: PLC0415
     finished = find_run(run)
-    selection = (
-        own_images(finished, split) if data is None else select_images(finished, read_images(data), name_of(data), split)
-    )
-    rule = read_decision_rule(finished.checkpoint) if data else None
-    if data and rule is not None and Path(rule.fitted_on) == Path(data).expanduser().absolute():
-        selection.notes.append(f"calibration and thresholds were fitted to the images of {data}, so their figures flatter")
+    if data is None:
+        selection = own_images(finished, split)
+    else:
+        selection = select_images(finished, read_images(data), name_of(data), split)
+        rule = read_decision_rule(finished.checkpoint)
+        if rule is not None and Path(rule.fitted_on) == Path(data).expanduser().absolute():
+            selection.notes.append(f"calibration and thresholds were fitted to the images of {data}, so their figures flatter")
     root = selection.manifest.root
     for note in selection.notes:
         typer.echo(f"note: {note}", err=True)
