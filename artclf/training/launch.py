@@ -45,19 +45,18 @@ def _checked(words: list[str], conf: Path) -> list[str]:
     from artclf.training.check import mistakes  # noqa: PLC0415
     from artclf.training.resume import require_unfinished  # noqa: PLC0415
 
+    looks = flags.cfg or flags.info  # an unfinished configuration may be looked at
     jobs: list[DictConfig] = []
 
     def check(job: DictConfig) -> list[str]:
         jobs.append(job)
-        if flags.cfg or flags.info:  # an unfinished configuration may be looked at
-            return _package_mistakes(job, flags.package)
-        return mistakes(job)
+        return _package_mistakes(job, flags.package) if looks else mistakes(job)
 
     lines = override_mistakes(overrides, conf, check, multirun=flags.multirun)
     each = any(map(leaves_each_out, jobs))
     if lines := [*lines, *_process_mistakes(overrides, each=each)]:
         raise ArtclfError("\n".join(lines))
-    if flags.cfg or flags.info:
+    if looks:
         return words
     run = resumed_folder(overrides, multirun=flags.multirun)
     if run is not None:

@@ -63,7 +63,9 @@ def fit_stages(
         features.prepare(name, depths[number], trainer, later=depths[number + 1 :])
         if config.trainer.compile:
             model.compile_what_trains()
-        _fit(trainer, built, find_last_checkpoint(checkpoints, name) if progress.resumed else None)
+        last = find_last_checkpoint(checkpoints, name) if progress.resumed else None
+        with interruptible(trainer):
+            trainer.fit(model, datamodule=built.data, ckpt_path=last, weights_only=True)
         record = _finish_stage(trainer, built, name, epochs_before=sum(earlier.epochs for earlier in records))
         records.append(record)
         if record.checkpoint and best_record(records, mode) is record:
@@ -125,14 +127,8 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
         state["best_k_models"] = {inside(path): score for path, score in state["best_k_models"].items()}
     if is_main_process():
         CheckpointFiles().save_checkpoint(content, file)
+    log.info("it continues from %s", file)
     return file
-
-
-def _fit(trainer: Trainer, built: Built, checkpoint: Path | None) -> None:
-    if checkpoint is not None:
-        log.info("it continues from %s", checkpoint)
-    with interruptible(trainer):
-        trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
 
 
 def _finish_stage(trainer: Trainer, built: Built, name: str, epochs_before: int) -> StageRecord:
