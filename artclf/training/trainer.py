@@ -107,11 +107,8 @@ class TimeEstimate(Callback):
     """Logs once, after the first steps of a stage, how long it will take, if that is more than a minute."""
 
     def __init__(self, stage: str) -> None:
-        self.stage = stage
-        self.steps = 0
-        self.epochs = 0  # that are left
-        self.began = 0.0
-        self.done = False
+        self.stage, self.done = stage, False
+        self.steps, self.epochs, self.began = 0, 0, 0.0  # epochs: that are left
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
         """Count a step; the clock is read without waiting for a GPU."""
@@ -123,11 +120,11 @@ class TimeEstimate(Callback):
         if self.steps == _WARM_UP:
             self.began = time.perf_counter()
         measured, seconds = self.steps - _WARM_UP, time.perf_counter() - self.began
-        if measured < _MEASURED[0] or seconds < _MEASURED[1]:
+        self.done = measured >= _MEASURED[0] and seconds >= _MEASURED[1]
+        if not self.done:
             return
-        self.done = True
-        each = seconds / measured
         per_epoch = trainer.num_training_batches + sum(trainer.num_val_batches)  # a step of validation costs at most as much
+        each = seconds / measured
         total = each * per_epoch * self.epochs
         if total > _WORTH_A_LINE:
             about = duration(total) if total >= 3600 else f"{round(total / 60)} min"
