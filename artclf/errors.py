@@ -39,6 +39,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 120 else f"{text[:100]}… ({len(text)} characters)"
 
 
+def reason_of(error: object) -> str:
+    """What an exception of a library says, on one line; its type where it says nothing."""
+    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Return "; did you mean …?" for the closest of the allowed names, or "" where none is close."""
     close = difflib.get_close_matches(word, list(allowed), n=1, cutoff=0.6)
@@ -75,9 +80,7 @@ class Ending:
 def ending(error: BaseException, elsewhere: str) -> Ending | None:
     """How a command ends after a signal, or after an error of the user or the machine. None: it is a bug, or no error.
 
-    Args:
-        error: what was raised.
-        elsewhere: what to type to write to another folder.
+    `elsewhere` is what to type to write to another folder.
     """
     if _terminated.is_set():
         return Ending(TERMINATED, "terminated")
@@ -161,10 +164,7 @@ def boundary(elsewhere: str) -> Iterator[None]:
     """What a whole command runs in: errors that are no bugs become lines on stderr and an exit code.
 
     Output in an encoding that lacks a letter has it escaped, and a log line that can't be written (a full disk) is lost
-    without a traceback.
-
-    Raises:
-        SystemExit: with the code of `ending`; bugs go through.
+    without a traceback. SystemExit with the code of `ending`; bugs go through.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

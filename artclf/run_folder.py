@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.runtime import is_main_process
 
 if TYPE_CHECKING:
@@ -105,15 +105,10 @@ def read_text(file: Path, remedy: str) -> str | None:
 
 
 def read_json(file: Path, remedy: str, shape: Any) -> Any:
-    """Read a JSON file; None where there is none.
+    """Read a JSON file of a shape (a type that pydantic can check); None where there is none.
 
-    Args:
-        file: the file.
-        remedy: what to do where it is damaged.
-        shape: a type that pydantic can check: what the file has to hold.
-
-    Raises:
-        ArtclfError: where it is no JSON, or has another shape. A key that a TypedDict does not name may hold anything.
+    ArtclfError, with what to do (`remedy`), where it is no JSON, or has another shape; keys that a TypedDict does not name may
+    hold anything.
     """
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 (`artclf --help` stays quick)
     from pydantic_core import from_json  # noqa: PLC0415
@@ -157,8 +152,7 @@ def read_yaml(file: Path, remedy: str) -> "DictConfig | None":
         if not isinstance(kept, DictConfig) or not len(kept):
             raise ValueError("there must be settings")
     except (yaml.YAMLError, OmegaConfBaseException, ValueError, RecursionError, AssertionError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ArtclfError(f"{file}: is not what a run writes: {reason}; {remedy}") from error
+        raise ArtclfError(f"{file}: is not what a run writes: {reason_of(error)}; {remedy}") from error
     return kept
 
 
@@ -175,7 +169,7 @@ def read_table(path: Path, text: tuple[str, ...] = (), numbers: tuple[str, ...] 
     try:
         table = pd.read_csv(StringIO(content), dtype=str, keep_default_na=False)
     except (ValueError, pd.errors.ParserError) as error:
-        raise ArtclfError(f"{path}: is no table ({str(error).strip().splitlines()[-1]}); {DAMAGED_TABLE}") from error
+        raise ArtclfError(f"{path}: is no table ({reason_of(error)}); {DAMAGED_TABLE}") from error
     missing = [name for name in (*text, *numbers) if name not in table.columns]
     if missing:
         raise ArtclfError(f"{path}: has no column {', '.join(missing)}; got {', '.join(map(str, table.columns))[:200]}")
@@ -197,6 +191,16 @@ def write_text(file: Path, text: str) -> None:
     with replacing(file) as new:
         # a name that is not UTF-8 may be in it: JSON reads its escape as the same name
         new.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def write_json(file: Path, content: Any) -> None:
+    """Write a JSON file, in place of an older one. Numbers that JSON does not have (NaN, infinity) raise a ValueError."""
+    write_text(file, as_json(content))
+
+
+def write_table(file: Path, table: "pd.DataFrame", float_format: str | None = None) -> None:
+    """Write a table as CSV, in place of an older file."""
+    write_text(file, table.to_csv(index=False, lineterminator="\n", float_format=float_format))
 
 
 @contextmanager

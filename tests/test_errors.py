@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, boundary, ending
+from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, boundary, ending, reason_of
 from artclf.model.classifier import ArtClassifier
 from artclf.training.launch import _end
 from tests.conftest import FAST
@@ -48,6 +48,13 @@ def test_an_error_that_is_no_bug_is_a_line_and_an_exit_code(error: BaseException
     assert end.code == code
     assert expected in end.message
     assert len(end.message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("its server\n  says no.", "its server says no"), ("", "OSError"), ("x" * 999, "x" * 300)]
+)
+def test_the_reason_of_a_library_is_one_line(said: str, expected: str) -> None:
+    assert reason_of(OSError(said)) == expected
 
 
 def test_a_bug_goes_through() -> None:

@@ -35,7 +35,7 @@ MOMENTS = {
     "while the first checkpoint is being written": ("artclf.model.checkpoint:torch.save", 1, "half"),
     "between the checkpoints of the best and of the last epoch": ("artclf.model.checkpoint:torch.save", 2, "before"),
     "in a validation": ("artclf.model.classifier:ArtClassifier.validation_step", 2, "before"),
-    "after metrics.csv, before its checkpoint": ("artclf.training.epochs:write_text", 3, "after"),
+    "after metrics.csv, before its checkpoint": ("artclf.training.trainer:write_table", 3, "after"),
     "at the end of a stage, before it is recorded": ("artclf.training.stages:_link_or_copy", 1, "before"),
     "after a stage is recorded": ("artclf.training.resume:Progress.save", 2, "after"),
     "in the second stage's second epoch": (STEP, 7, "after"),

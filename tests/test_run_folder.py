@@ -20,20 +20,15 @@ from artclf.run_folder import (
     replacing,
     run_lock,
     runs_of,
+    write_json,
+    write_table,
     write_text,
 )
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(None, "no metrics.json"), ('{"test": ', "is no JSON"), ("[]", r"got \[\]; input should be an object")],
-)
-def test_an_unfinished_run_is_refused_by_name(content: str | None, message: str, tmp_path: Path) -> None:
-    if content is not None:
-        (tmp_path / "metrics.json").write_text(content)
-    with pytest.raises(ArtclfError, match=message) as error:
+def test_an_unfinished_run_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ArtclfError, match=f"^{tmp_path}: no metrics.json in this folder"):
         read_metrics(tmp_path)
-    assert str(tmp_path) in str(error.value)
 
 
 def test_names_stay_text_and_empty_numbers_are_nan(tmp_path: Path) -> None:
@@ -114,12 +109,20 @@ def test_an_interrupted_checkpoint_leaves_the_old_file(tmp_path: Path, monkeypat
     assert [left.name for left in file.parent.iterdir()] == ["last.ckpt"]
 
 
-def test_a_text_file_is_replaced_by_a_new_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("write", "content", "text"),
+    [
+        (write_text, "zwei ✓", "zwei ✓"),
+        (write_json, {"zwei": 0.5}, '{\n  "zwei": 0.5\n}\n'),
+        (write_table, pd.DataFrame({"zwei": [0.123456789]}), "zwei\n0.123456789\n"),
+    ],
+)
+def test_an_older_file_is_replaced(write: Callable[[Path, Any], None], content: object, text: str, tmp_path: Path) -> None:
     file, linked = tmp_path / "a.json", tmp_path / "linked"
-    write_text(file, "one")
+    file.write_text("one")
     linked.hardlink_to(file)
-    write_text(file, "zwei ✓")
-    assert file.read_text(encoding="utf-8") == "zwei ✓"
+    write(file, content)
+    assert file.read_text(encoding="utf-8") == text
     assert linked.read_text() == "one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.json", "linked"]
 

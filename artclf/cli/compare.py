@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from artclf.cli.arguments import output_folder
+from artclf.cli.console import output_folder
 from artclf.errors import ArtclfError
 from artclf.report import format as fmt
 from artclf.report.comparison_page import Comparison, write_comparison

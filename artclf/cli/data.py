@@ -5,13 +5,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from artclf.cli.console import MaxPixels, To, name_unreadable
+from artclf.cli.console import (
+    DEMO,
+    MaxPixels,
+    To,
+    command_line,
+    fetched_ai_artbench,
+    name_of,
+    name_unreadable,
+    output_folder,
+    read_images,
+    require_writable,
+)
 from artclf.data.files import DEFAULT_MAX_PIXELS
+from artclf.errors import ArtclfError
 
 if TYPE_CHECKING:
+    from artclf.data.manifest import Manifest
     from artclf.data.sources.artbench_download import Verification
 
 app = typer.Typer(help="Download a data set, verify it, and look at what it holds.", no_args_is_help=True)
+
+SIZE, DEMO_SIZE = 224, 96  # pixels a side that canonical images are made for: most weights' own, and the demo's
 
 Quick = Annotated[bool, typer.Option("--quick", help="Count alone: don't decode the images, which takes minutes.")]
 
@@ -56,8 +71,7 @@ def verify(
 
     Exit codes: 0 nothing differs, 1 something does, 2 there is no AI-ArtBench.
     """
-    from artclf.cli.arguments import fetched_ai_artbench  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415 (so too)
+    from artclf.data.sources.artbench_download import verify_ai_artbench  # noqa: PLC0415 (`artclf --help` stays quick)
 
     verification = verify_ai_artbench(path or fetched_ai_artbench(), decode=not quick)
     _show(verification)
@@ -105,9 +119,50 @@ def audit(
 
     An image that can't be read is named, and the others go on; the exit code is then 1.
     """
-    from artclf.cli.audit import audit_data  # noqa: PLC0415 (loads scikit-learn and matplotlib)
+    from artclf.data.facts import DEFAULT_SAMPLE, survey_files  # noqa: PLC0415 (scikit-learn and matplotlib are slow to load)
+    from artclf.data.reader import Canonical  # noqa: PLC0415
+    from artclf.evaluation.audit import audit_survey  # noqa: PLC0415
+    from artclf.report import data_page  # noqa: PLC0415
+    from artclf.report.terminal import screen, table  # noqa: PLC0415
+    from artclf.run_folder import write_json  # noqa: PLC0415
 
-    return audit_data(what, to, json=json, sample=sample, read_all=read_all, seed=seed, quick=quick, max_pixels=max_pixels)
+    if read_all and sample is not None:
+        raise ArtclfError(f"--all and --sample {sample}: got both; --all reads every file, --sample N only N of them")
+    if json is not None and quick:
+        raise ArtclfError(f"--json {json}: holds an audit, which --quick leaves out; type one of the two")
+    if json is not None:
+        require_writable(json)
+    manifest, number = read_images(what), None if read_all else sample or DEFAULT_SAMPLE
+    name, demo = name_of(what), what == DEMO
+    with output_folder(to, "audit", name=name) as folder:
+        canonical = None if quick else Canonical.for_size(DEMO_SIZE if demo else SIZE)
+        survey = survey_files(manifest, sample=number, seed=seed, canonical=canonical, max_pixels=max_pixels)
+        (folder / data_page.AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
+        lines = []
+        if not quick:
+            found = audit_survey(survey, seed)
+            lines = [data_page.describe_audit_method(found), *data_page.describe_audit(found)]
+            for file in filter(None, (folder / data_page.AUDIT_FILE, json)):
+                write_json(file, found)
+        page, survey, warning = data_page.write_dataset(
+            folder, survey, name=name, seed=seed, demo=demo, command=command_line(), max_pixels=max_pixels
+        )
+        title, _, *read = data_page.describe(survey, seed)
+        terminal = screen()
+        terminal.print(table(title, ("split", "label", "generator", "images"), _counts(manifest), text=(0, 1, 2)))
+        for line in [*read, *(lines or [warning]), f"page: {page}"]:
+            terminal.print(line)
+        return name_unreadable(survey.unreadable, manifest.root, folder / "unreadable.csv")
+
+
+def _counts(manifest: "Manifest") -> list[tuple[str, ...]]:
+    """Images by split, label and generator: human ones first, then the largest generators."""
+    counts = manifest.table.value_counts(["split", "label", "generator"]).reset_index(name="number")
+    ordered = counts.sort_values(["split", "label"], ascending=[True, False], kind="stable")
+    return [
+        (split or "none given", label, generator if label == "ai" else "", f"{number:,}")
+        for split, label, generator, number in ordered.itertuples(index=False)
+    ]
 
 
 @app.command()

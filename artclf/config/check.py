@@ -19,7 +19,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from artclf.config.command import parsed
-from artclf.config.paths import path_mistake
+from artclf.config.schema import path_mistake
 from artclf.config.space import search_space, setting, space_mistakes
 from artclf.config.validate import interpolation_mistakes, leaves
 from artclf.errors import ArtclfError, nearest, shown
@@ -44,8 +44,8 @@ def override_mistakes(words: list[str], conf: Path, check: Callable[[DictConfig]
     Args:
         words: the overrides ("model=resnet50", "+finetune=last10", "seed=0,1"), as `parse_flags` returns them.
         conf: the folder with train.yaml.
-        check: returns a line for every mistake in a composed configuration whose interpolations can be resolved. It is called
-            for as many as there are values in the longest list, so that each value is in one of them.
+        check: returns a line for every mistake in a composed configuration. It is called for as many as there are values in
+            the longest list, so that each value is in one of them.
         multirun: whether lists of values ("seed=0,1") are to be swept over.
     """
     with initialize_config_dir(str(conf), version_base="1.3", job_name="train"):

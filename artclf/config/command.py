@@ -28,8 +28,7 @@ TEXTS = ("data.csv", "model.weights", "holdout.leave", "resume.folder")  # and k
 def parse_flags(words: list[str]) -> tuple[Namespace, list[str], list[str]]:
     """Return Hydra's flags as it reads them, as typed, and the overrides as Hydra can read them; flags may stand between them.
 
-    Raises:
-        ArtclfError: for an unknown flag, one that lacks its value or another flag, and one that chooses another configuration.
+    ArtclfError for an unknown flag, one that lacks its value or another flag, and one that chooses another configuration.
     """
     typed = " ".join(word for word in words if word.startswith("-"))
 
@@ -80,11 +79,7 @@ def parsed(word: str) -> Override | None:
 
 
 def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
-    """Return the folder of `resume.folder=FOLDER`; None where nothing is to be resumed.
-
-    Raises:
-        ArtclfError: where more than the folder is typed.
-    """
+    """The folder of `resume.folder=FOLDER`; None where nothing is to be resumed. ArtclfError where more than that is typed."""
     overrides = {override.key_or_group: override for override in OverridesParser.create().parse_overrides(words)}
     if "resume.folder" not in overrides:
         return None

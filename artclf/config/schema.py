@@ -3,14 +3,16 @@
 Keys that have a default here are newer than the others: config.yaml of an older run may not have them.
 """
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from artclf.cache.folder import kaggle_ai_artbench, kaggle_cache
-from artclf.config.paths import absolute
 from artclf.errors import shown
 
+LONGEST_NAME, LONGEST_PATH = 255, 4096  # bytes, of Linux; of other systems about as many
 LARGEST = 2**31 - 1  # of whole numbers that have no limit of their own
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -30,6 +32,22 @@ MoreThanZero = Annotated[float, Field(gt=0.0, le=1e38)]  # single precision ends
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]  # files are named after it
 METRICS = {"train/loss": "min", "train/accuracy": "max", "val/loss": "min", "val/accuracy": "max", "val/auroc": "max"}
 """What is logged in each epoch, and whether it is better when it is minimal or maximal."""
+
+
+def path_mistake(path: str) -> str | None:
+    """Why no file system can have a path."""
+    too_long = len(os.fsencode(path)) >= LONGEST_PATH or max(map(len, os.fsencode(path).split(b"/"))) > LONGEST_NAME
+    if not too_long and "\0" not in path:
+        return None
+    return f"got {shown(path)}; allowed: names of at most {LONGEST_NAME} bytes, {LONGEST_PATH - 1} in all, without NUL"
+
+
+def absolute(path: str) -> str:
+    """The absolute form of a path, which means the same wherever it is read. ValueError where no file system can have it."""
+    if wrong := path_mistake(path):
+        raise ValueError(wrong)
+    place = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111 (which leaves an unknown ~name as it is)
+    return path and str(place.resolve() if ".." in place.parts else place)
 
 
 def _number_or(lowest: int, *words: str, highest: int = 1_000_000) -> BeforeValidator:
@@ -116,12 +134,11 @@ class AugmentConfig(Section):
     jpeg: Annotated[list[Quality], Field(min_length=2, max_length=2)] | None
     each_epoch: bool
 
-    @field_validator("jpeg")
-    @classmethod
-    def _lowest_first(cls, jpeg: list[int] | None) -> list[int] | None:
-        if jpeg is not None and jpeg[0] > jpeg[1]:
-            raise ValueError("the lowest quality comes first: [40, 95]")
-        return jpeg
+    @model_validator(mode="after")
+    def _lowest_first(self) -> Self:
+        if self.jpeg is not None and self.jpeg[0] > self.jpeg[1]:
+            raise ValueError("augment.jpeg: the lowest quality comes first: [40, 95]")
+        return self
 
 
 class ModelConfig(Section):
@@ -285,8 +302,6 @@ class Config(Section):
         own = self.augment
         augmented = own.jpeg or any((own.crop, own.rotation, own.zoom, own.flip, own.color, own.blur))
         if self.balance.name == "augment" and not augmented:
-            raise ValueError(
-                "balance=augment makes augmented copies, and augment=none changes nothing: choose augment=basic or strong, "
-                "or balance=sampler, pos_weight, undersample or none"
-            )
+            copies = "balance=augment makes augmented copies, and augment=none changes nothing: choose augment=basic or strong"
+            raise ValueError(f"{copies}, or balance=sampler, pos_weight, undersample or none")
         return self

@@ -89,12 +89,8 @@ def setting(override: Override) -> Setting:
 def search_space(params: Mapping[str, str], typed: Sequence[Override]) -> tuple[list[Override], list[Override]]:
     """Return what is searched, and what is the same for all trials.
 
-    Args:
-        params: the search space of the configuration: key → what it may be.
-        typed: the overrides of the command line. Sweeps extend or replace the space, a plain value settles its key.
-
-    Raises:
-        ArtclfError: where the configuration's space can't be read.
+    `params` is the search space of the configuration: key → what it may be. Sweeps that are typed extend or replace it, a plain
+    value settles its key. ArtclfError where it can't be read.
     """
     settled = {override.key_or_group for override in typed}
     lines = [f"{key}={text}" for key, text in params.items() if key.lstrip("+") not in settled]

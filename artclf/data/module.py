@@ -24,6 +24,7 @@ from artclf.data.rejected import count_rejected, describe_losses
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.errors import ArtclfError
+from artclf.run_folder import write_table
 from artclf.runtime import shared_memory
 
 log = logging.getLogger(__name__)
@@ -122,7 +123,7 @@ class ArtData(LightningDataModule):
         for line in describe_losses(every):
             self.fall_back(line)
         if run is not None:
-            self.rejected[["path", "reason"]].to_csv(run / "rejected.csv", index=False)
+            write_table(run / "rejected.csv", self.rejected[["path", "reason"]])
             first += f"; all are in {run / 'rejected.csv'}"
         if number > allowed * total:
             raise ArtclfError(

@@ -30,7 +30,7 @@ from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.findings import broken_guarantees
 from artclf.report.run_page import write_report
-from artclf.run_folder import METRICS_FILE, as_json, write_text
+from artclf.run_folder import METRICS_FILE, as_json, write_json, write_table, write_text
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,8 @@ def assess(
         The content of metrics.json.
     """
     predictions = with_verdicts(predictions, rule)
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.7g")
-    group_metrics(predictions).to_csv(folder / "groups.csv", index=False, float_format="%.7g")
+    write_table(folder / "predictions.csv", predictions, float_format="%.7g")
+    write_table(folder / "groups.csv", group_metrics(predictions), float_format="%.7g")
     metrics = {
         "splits": {name: split_metrics(rows) for name, rows in by_split(predictions).items()},
         **decision_metrics(predictions, rule),
@@ -131,7 +131,7 @@ def compare_canonical(
 def write_results(folder: Path, metrics: dict[str, Any], began: float, *, report: bool = True) -> None:
     """Write metrics.json, with the seconds since `began` (of `time.perf_counter`), and report.html."""
     metrics["seconds"] = round(time.perf_counter() - began, 2)
-    write_text(folder / METRICS_FILE, as_json(metrics))
+    write_json(folder / METRICS_FILE, metrics)
     if report:
         write_report(folder)
 

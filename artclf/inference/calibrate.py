@@ -19,7 +19,7 @@ from artclf.evaluation.intervals import auroc, threshold_interval
 from artclf.inference.finished_run import find_run, load_model, splits_of
 from artclf.inference.score import reader, score_images
 from artclf.model.checkpoint import write_decision_rule
-from artclf.run_folder import METRICS_FILE, as_json, write_text
+from artclf.run_folder import METRICS_FILE, write_json
 
 FEWEST = 5  # images of either class, below which nothing is fitted
 
@@ -39,7 +39,7 @@ class Recalibration:
         if not (folder / METRICS_FILE).is_file():
             return [self.checkpoint]
         report = folder / f"calibrate_{datetime.now():%Y-%m-%d_%H-%M-%S}.json"
-        write_text(report, as_json(self.found))
+        write_json(report, self.found)
         return [self.checkpoint, report]
 
 

@@ -22,7 +22,7 @@ from artclf.inference.assess import AssessOptions, assess, data_facts, environme
 from artclf.inference.finished_run import FinishedRun, Selection, load_model
 from artclf.inference.score import reader, score_distorted, score_images
 from artclf.model.classifier import ArtClassifier
-from artclf.run_folder import MANIFEST_FILE, as_json, write_text
+from artclf.run_folder import MANIFEST_FILE, write_json, write_table, write_text
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def evaluate(
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / MANIFEST_FILE, manifest.to_csv())
     if len(unreadable):
-        unreadable.to_csv(folder / "rejected.csv", index=False)
+        write_table(folder / "rejected.csv", unreadable)
     if distorted is not None:
         _write_robustness(folder, distorted, model.image_size, options.seed)
     facts = {
@@ -114,10 +114,10 @@ def _score(
 
 def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed: int) -> None:
     """Write robustness.csv, the scores, and robustness.json, the figures."""
-    scores.to_csv(folder / "robustness.csv", index=False, float_format="%.7g")
+    write_table(folder / "robustness.csv", scores, float_format="%.7g")
     sides = scores.drop_duplicates("path").groupby("label")["shorter_side"].median().to_dict()
     content = {"seed": seed, "image_size": image_size, "shorter_side": sides, **asdict(measure_robustness(scores))}
-    write_text(folder / "robustness.json", as_json(content))
+    write_json(folder / "robustness.json", content)
 
 
 def _training_facts(run: FinishedRun, model: ArtClassifier) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from torch import nn
 from torch.func import functional_call
 from torchvision.models.efficientnet import MBConv
 
-from artclf.errors import ArtclfError, nearest
+from artclf.errors import ArtclfError, nearest, reason_of
 from artclf.model.hyperparameters import Preprocessing, require_valid
 from artclf.model.onnx import OnnxBody, read_onnx
-from artclf.model.weights import find_state, load_body, one_line, read_file
+from artclf.model.weights import find_state, load_body, read_file
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 INSTALL_TIMM = 'pip install -e ".[timm]"'
@@ -71,7 +71,7 @@ def build_backbone(
     try:
         state = _published_weights(library, name)
     except Exception as error:  # the clients of three download sites raise their own; the reason is reported and recorded
-        reason = one_line(getattr(error, "reason", None) or error)
+        reason = reason_of(getattr(error, "reason", None) or error)
         if weights == "auto":
             return replace(backbone, fallback=reason)
         raise ArtclfError(
@@ -167,7 +167,7 @@ def _build_timm(name: str, image_size: int | None, *, pooled: bool) -> Backbone:
         output = dry_run(body, size)
     except Exception as error:  # whatever the body's own code raises at another size than its own
         advice = "choose another model" if size == own else f"type data.image_size=auto, which is {own}"
-        raise ArtclfError(f"data.image_size={size}: {name} can't take it ({one_line(error)}); {advice}") from error
+        raise ArtclfError(f"data.image_size={size}: {name} can't take it ({reason_of(error)}); {advice}") from error
     features = count_features(output, f"model.name={name}", pooled=pooled)
     config = timm.data.resolve_model_data_config(body)
     blocks = getattr(body, "feature_info", None)
@@ -214,7 +214,7 @@ def load_onnx(model: torch.Tensor, image_size: int | None, weights: str, *, pool
     except ArtclfError as error:
         raise ArtclfError(f"{source}: {error}") from error
     except Exception as error:  # of onnxruntime, for a size that the model does not take
-        raise ArtclfError(f"data.image_size={size}: {weights} can't take it ({one_line(error)})") from error
+        raise ArtclfError(f"data.image_size={size}: {weights} can't take it ({reason_of(error)})") from error
     return Backbone(body, features, *IMAGENET, "bicubic", "", size, weights)
 
 

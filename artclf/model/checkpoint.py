@@ -10,13 +10,13 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from pydantic import ValidationError
 
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.decision import DecisionRule
 from artclf.model.backbones import load_onnx
 from artclf.model.classifier import FORMAT, FROZEN, ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.hyperparameters import HyperParameters, require_valid
-from artclf.model.weights import not_finite, one_line
+from artclf.model.weights import not_finite
 from artclf.run_folder import first_mismatch, replacing
 
 RULE = "decision_rule"  # a checkpoint's key, as the next
@@ -145,7 +145,7 @@ def write_decision_rule(file: Path, rule: DecisionRule) -> None:
 
 
 def _foreign(file: Path, error: Exception) -> ArtclfError:
-    reason = first_mismatch(error) if isinstance(error, ValidationError) else one_line(error)
+    reason = first_mismatch(error) if isinstance(error, ValidationError) else reason_of(error)
     return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")
 
 

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from artclf.errors import ArtclfError
-from artclf.model.weights import one_line
+from artclf.errors import ArtclfError, reason_of
 
 INSTALL_ONNX = 'pip install -e ".[onnx]"'
 SAME = 1e-3  # tolerance, of the largest output, for an image alone and beside another
@@ -72,7 +71,7 @@ class OnnxBody(nn.Module):
             try:
                 self._session = onnxruntime.InferenceSession(self.model.cpu().numpy().tobytes(), options, providers=providers)
             except Exception as error:  # onnxruntime has a class of error for each cause
-                raise ArtclfError(f"is no ONNX model that onnxruntime can read: {one_line(error)}") from error
+                raise ArtclfError(f"is no ONNX model that onnxruntime can read: {reason_of(error)}") from error
         return self._session
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +47,10 @@ def read_file(file: Path) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
-    """What was refused, or the first line of an error."""
+    """What was refused, or what the error says."""
     if code := re.search(r"Unsupported (?:global: GLOBAL|class|operand) \S+", str(error)):
         return f"{code[0]}, which is neither a tensor nor a plain value"
-    return one_line(error)
-
-
-def one_line(error: Exception) -> str:
-    """The first line of an error's text, without its full stop; its type where it has no text."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].rstrip(".")
+    return reason_of(error)
 
 
 def find_state(content: Mapping[str, Any], body: nn.Module) -> tuple[dict[str, torch.Tensor], str]:

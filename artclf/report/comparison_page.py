@@ -18,7 +18,7 @@ from artclf.report.figures.draw import draw_roc, plot_by_epoch, plot_intervals
 from artclf.report.findings import runs_with_broken_guarantees
 from artclf.report.finished_runs import ComparedRun, read_history, read_runs
 from artclf.report.render import lines, report_link, save_figures, write_page
-from artclf.run_folder import as_json, write_text
+from artclf.run_folder import write_json, write_table
 
 SHOWN = 20  # runs that the figures show, and whose differences get intervals
 _PANELS = {
@@ -108,7 +108,7 @@ def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, st
     comparison = compare_runs(folder, runs, failed)
     folder.mkdir(parents=True, exist_ok=True)
     table, is_ai = comparison.table, comparison.runs[0].is_ai
-    table.to_csv(folder / "comparison.csv", index=False)
+    write_table(folder / "comparison.csv", table)
     finished = table.head(len(comparison.runs))
     content = {
         "test_pictures": {"n": len(is_ai), "ai": int(is_ai.sum()), "human": int((~is_ai).sum())},
@@ -119,7 +119,7 @@ def write_comparison(folder: Path, runs: Sequence[Path], failed: Mapping[str, st
         "standings": comparison.standings,
         "cautions": comparison.cautions,
     }
-    write_text(folder / "comparison.json", as_json(content))
+    write_json(folder / "comparison.json", content)
     write_page(
         folder / "comparison.html",
         "comparison.html",

@@ -21,7 +21,7 @@ from artclf.evaluation.significance import LEVEL
 from artclf.report.figures.data import count_images, count_styles, groups_of, plot_files
 from artclf.report.figures.draw import plot_intervals
 from artclf.report.render import THUMBNAIL, as_jpeg, lines, save_figures, write_page
-from artclf.run_folder import read_json
+from artclf.run_folder import read_json, write_table
 
 AUDIT_FILE = "audit.json"
 _GROUPS_SHOWN = 6
@@ -72,10 +72,10 @@ def write_dataset(
     samples, damaged = _samples(survey, seed, max_pixels)
     survey = _with_damaged(survey, damaged)
     figures = {"files": plot_files(survey.facts)} if len(survey.facts) else {}
-    survey.facts.to_csv(folder / "facts.csv", index=False)
+    write_table(folder / "facts.csv", survey.facts)
     (folder / "unreadable.csv").unlink(missing_ok=True)  # of an earlier look
     if len(survey.unreadable):
-        survey.unreadable.to_csv(folder / "unreadable.csv", index=False)
+        write_table(folder / "unreadable.csv", survey.unreadable)
     audit = audit_section(folder)
     shortcuts = [] if audit else find_shortcuts(survey.facts)  # an audit has looked at the same facts, and at more
     warning = "" if audit else " ".join(lines("shortcuts.txt", shortcuts=shortcuts))

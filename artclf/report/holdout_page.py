@@ -16,7 +16,7 @@ from artclf.evaluation.intervals import UNDEFINED
 from artclf.report.figures.draw import plot_intervals
 from artclf.report.findings import runs_with_broken_guarantees
 from artclf.report.render import lines, report_link, save_figures, write_page
-from artclf.run_folder import HOLDOUT_FILE, as_json, read_metrics, read_table, write_text
+from artclf.run_folder import HOLDOUT_FILE, read_metrics, read_table, write_json, write_table
 
 _PANELS = {
     "recall": "AI images found",
@@ -72,7 +72,7 @@ def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
 
 def write_holdout(folder: Path, holdout: Holdout) -> None:
     """Write holdout.html, holdout.csv, holdout.json and holdout.png into a folder; links to the runs start there."""
-    pd.DataFrame(_rows(holdout.results)).to_csv(folder / "holdout.csv", index=False)
+    write_table(folder / "holdout.csv", pd.DataFrame(_rows(holdout.results)))
     demo = any((metrics.get("data") or {}).get("source") == "demo" for metrics in holdout.metrics.values())
     sentences = lines("holdout.txt", holdout=holdout)
     sentences += runs_with_broken_guarantees({f"without {name}": metrics for name, metrics in holdout.metrics.items()})
@@ -99,7 +99,7 @@ def write_holdout(folder: Path, holdout: Holdout) -> None:
         "skipped": dict(holdout.skipped),
         "sentences": sentences,
     }
-    write_text(folder / HOLDOUT_FILE, as_json(content))
+    write_json(folder / HOLDOUT_FILE, content)
 
 
 def plot_holdout(results: Sequence[HoldoutResult], by: str) -> Figure:

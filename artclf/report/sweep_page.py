@@ -15,6 +15,7 @@ from artclf.config.space import Setting
 from artclf.report import style
 from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.report.terminal import screen
+from artclf.run_folder import write_table
 
 _PRINTED = 5  # trials; the page has all
 _SPREAD = 10.0  # from this ratio of the largest loss to the smallest on, the axis is logarithmic
@@ -69,7 +70,7 @@ class Sweep:
 def write_sweep(folder: Path, sweep: Sweep) -> pd.DataFrame:
     """Write sweep.csv, sweep.html and its figures into a folder, print the outcome, and return what sweep.csv holds."""
     table = _table(sweep)
-    table.to_csv(folder / "sweep.csv", index=False)
+    write_table(folder / "sweep.csv", table)
     figures = {}
     if table[sweep.metric].notna().any():
         figures = {"sweep_trials": plot_trials(sweep), "sweep_settings": plot_settings(sweep)}

@@ -15,10 +15,10 @@ from artclf.run_folder import (
     JOURNAL_FILE,
     MULTIRUN_FILE,
     PRUNED_FILE,
-    as_json,
     holds_run,
     read_yaml,
     runs_of,
+    write_json,
 )
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class Pruned(Exception):  # noqa: N818 (no error: the run did what it was asked 
     def write(self, folder: Path, seconds: float) -> None:
         """Leave pruned.json in the run's folder."""
         content = {"reason": str(self), **vars(self), "seconds": round(seconds, 2)}
-        (folder / PRUNED_FILE).write_text(as_json(content), encoding="utf-8")
+        write_json(folder / PRUNED_FILE, content)
 
 
 class Comparison(Callback):

@@ -57,11 +57,15 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     data = ArtData(config, backbone.interpolation)
     data.read(folder if is_main_process() else None)
     data.log_summary()
-    _require_both_classes(config, data)
+    labels = data.manifest.split("val")["label"].unique()
+    if config.monitor.metric == "val/auroc" and len(labels) < 2:
+        raise ArtclfError(
+            f"monitor.metric: got val/auroc, but the val split holds only {' and '.join(labels)} images, which have no "
+            "AUROC; choose val/loss, or give val images of both classes"
+        )
     if is_main_process():
         write_text(folder / MANIFEST_FILE, data.manifest.to_csv())
     model = _build_model(config, backbone, data)
-    pretrained = backbone.weights != "random"
     depths = {
         name: model.layers.resolve(stage.unfreeze, backbone, f"stages.{name}.unfreeze") for name, stage in config.stages.items()
     }
@@ -83,7 +87,7 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
         manifest_sha256=data.manifest.sha256,
         versions=progress.versions or versions(),
     )
-    config = _resolve_stages(config, depths, pretrained=pretrained)
+    config = _resolve_stages(config, depths, pretrained=backbone.weights != "random")
     return Built(config, progress, data, model, depths, precision, fallbacks)
 
 
@@ -112,16 +116,6 @@ def _seeded_backbone(
     torch.manual_seed(seed)
     library, name, weights, size, pooled = wanted
     return build_backbone(library, name, weights, size, pooled=pooled), torch.get_rng_state()
-
-
-def _require_both_classes(config: Config, data: ArtData) -> None:
-    """Refuse to monitor val/auroc where the validation images are of one class."""
-    labels = data.manifest.split("val")["label"].unique()
-    if config.monitor.metric == "val/auroc" and len(labels) < 2:
-        raise ArtclfError(
-            f"monitor.metric: got val/auroc, but the val split holds only {' and '.join(labels)} images, which have no "
-            "AUROC; choose val/loss, or give val images of both classes"
-        )
 
 
 def _build_model(config: Config, backbone: Backbone, data: ArtData) -> ArtClassifier:
@@ -181,6 +175,6 @@ def _resolve_stages(config: Config, depths: dict[str, int], *, pretrained: bool)
         changed = {key: value for key, value in recipe.items() if getattr(stage, key) == "auto"}
         stages[name] = new = stage.model_copy(update=changed)
         if from_scratch and changed:
-            settings = f"schedule={new.schedule} max_epochs={new.max_epochs} patience={new.patience}"
+            settings = " ".join(f"{key}={getattr(new, key)}" for key in recipe)
             log.info("stage %s trains random weights, with its own recipe: %s", name, settings)
     return config.model_copy(update={"stages": stages})

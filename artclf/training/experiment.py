@@ -19,7 +19,7 @@ from torch._dynamo.exc import TorchDynamoException
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
 from artclf.data.reader import Canonical
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import as_stored, truth
 from artclf.inference.assess import AssessOptions, assess, data_facts, environment, model_facts, write_results
@@ -27,7 +27,7 @@ from artclf.model.checkpoint import write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
 from artclf.report.format import guessing
-from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE
+from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE, write_table
 from artclf.runtime import is_main_process
 from artclf.training.build import Built, build
 from artclf.training.loggers import log_results, open_loggers
@@ -51,18 +51,13 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     """Train, test and report; or continue an interrupted run.
 
     Args:
-        composed: what Hydra composed, without its own part. With `resume.folder` everything else in it is ignored: the run
-            continues as its config.yaml says.
+        composed: what Hydra composed, without its own part. With `resume.folder`, the run's config.yaml counts instead.
         folder: the run folder; without `resume`, it holds no other run.
         command: the command line, for the report.
         fallbacks: what differs from what was asked for, for metrics.json and the report.
 
     Returns:
         The content of metrics.json; in other processes than the first, without the figures.
-
-    Raises:
-        ArtclfError: where something is wrong that the user can fix.
-        KeyboardInterrupt: where the user stopped it.
     """
     started = time.perf_counter()
     for message in IGNORED_WARNINGS:
@@ -124,8 +119,8 @@ def _compiler_errors() -> Iterator[None]:
     try:
         yield
     except TorchDynamoException as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ArtclfError(f"trainer.compile=true: can't compile here ({reason}); type trainer.compile=false") from error
+        advice = f"can't compile here ({reason_of(error)}); type trainer.compile=false"
+        raise ArtclfError(f"trainer.compile=true: {advice}") from error
 
 
 def _run_facts(built: Built, records: list[StageRecord]) -> dict[str, Any]:
@@ -159,7 +154,7 @@ def _write_layers(file: Path, model: ArtClassifier, records: list[StageRecord]) 
         rows.append((layer.name, layer.kind, sum(sizes[name] for name in layer.parameters), stage))
     head = sum(parameter.numel() for parameter in model.head.parameters())
     rows.append(("head", type(model.head).__name__, head, records[0].name))
-    pd.DataFrame(rows, columns=["name", "kind", "parameters", "stage"]).to_csv(file, index=False)
+    write_table(file, pd.DataFrame(rows, columns=["name", "kind", "parameters", "stage"]))
 
 
 def draw_copies(file: Path, data: ArtData) -> None:

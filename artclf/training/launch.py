@@ -12,14 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from artclf.config.command import (
-    command_of,
-    concerns_search,
-    parse_flags,
-    quoted,
-    resume_command,
-    resumed_folder,
-)
+from artclf.config.command import command_of, concerns_search, parse_flags, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, TERMINATED, ArtclfError, boundary, ending, raise_on_sigterm
 from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, holds_run, is_finished, read_metrics, run_lock, write_text
 from artclf.runtime import end_with_parent, is_main_process, keep_freed_memory, quick_imports
@@ -29,18 +22,11 @@ log = logging.getLogger(__name__)
 
 
 def check_command_line(words: list[str], conf: Path) -> list[str]:
-    """Refuse a command line with mistakes, all of them at once, before anything is made.
+    """Return the words for Hydra of those that follow `train.py`; `conf` is the folder with train.yaml.
 
-    Args:
-        words: what follows `train.py`.
-        conf: the folder with train.yaml.
-
-    Returns:
-        The words for Hydra: the same, but flags first, values in quotes where Hydra needs them, and `resume=FOLDER` as
-        `resume.folder=FOLDER`, with that as the run folder.
-
-    Raises:
-        SystemExit: with code 2, after a line for every mistake.
+    They are the same, but flags come first, values are in quotes where Hydra needs them, and `resume=FOLDER` is
+    `resume.folder=FOLDER` with that as the run folder. SystemExit with code 2, after a line for every mistake, before
+    anything is made.
     """
     end_with_parent()
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it can't do, and `boundary` says it in a line
@@ -59,19 +45,18 @@ def _checked(words: list[str], conf: Path) -> list[str]:
     from artclf.training.check import mistakes  # noqa: PLC0415
     from artclf.training.resume import require_unfinished  # noqa: PLC0415
 
+    looks = flags.cfg or flags.info  # an unfinished configuration may be looked at
     jobs: list[DictConfig] = []
 
     def check(job: DictConfig) -> list[str]:
         jobs.append(job)
-        if flags.cfg or flags.info:  # an unfinished configuration may be looked at
-            return _package_mistakes(job, flags.package)
-        return mistakes(job)
+        return _package_mistakes(job, flags.package) if looks else mistakes(job)
 
     lines = override_mistakes(overrides, conf, check, multirun=flags.multirun)
     each = any(map(leaves_each_out, jobs))
     if lines := [*lines, *_process_mistakes(overrides, each=each)]:
         raise ArtclfError("\n".join(lines))
-    if flags.cfg or flags.info:
+    if looks:
         return words
     run = resumed_folder(overrides, multirun=flags.multirun)
     if run is not None:
@@ -110,14 +95,10 @@ def _with_holdout_sweeper(words: list[str], *, multirun: bool) -> list[str]:
 
 
 def launch(composed: DictConfig) -> float | None:
-    """Run what Hydra composed, in the folder that Hydra made.
+    """Run what Hydra composed, in the folder that Hydra made, and return the monitored metric of the best weights.
 
-    Returns:
-        The monitored metric of the best weights, for sweepers; None where a run of a multirun failed, or a search stopped it.
-
-    Raises:
-        SystemExit: with code 2 after what the user or the machine got wrong, 130 after Ctrl-C, 143 after SIGTERM. In a
-            multirun, a failed run leaves error.txt in its folder, and the others continue.
+    SystemExit with code 2 after what the user or the machine got wrong, 130 after Ctrl-C, 143 after SIGTERM. None where a
+    search has stopped the run, or where it failed in a multirun: it leaves error.txt in its folder, and the others continue.
     """
     end_with_parent()
     raise_on_sigterm()  # a launcher's worker has not come by way of train.py

@@ -11,7 +11,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from artclf.config.schema import Config, TrainerConfig
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, dry_run
-from artclf.model.heads import HEADS
+from artclf.model.heads import HEADS, Head
 from artclf.runtime import cores, memory
 
 TRAINED_BYTES = 16  # of a parameter in 32 bits: itself, its gradient, and Adam's two moments
@@ -36,17 +36,15 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     A lower bound is counted: parameters with their gradients and moments, and for each image the outputs of all layers where
     all train, else of the largest.
     """
-    with torch.device("meta"):
-        head = HEADS[config.head.name](features=backbone.features, **config.head.options)
     random = backbone.weights == "random"
     all_train = any(stage.unfreeze == "all" or (stage.unfreeze == "auto" and random) for stage in config.stages.values())
-    in_body, in_head = (sum(parameter.numel() for parameter in part.parameters()) for part in (backbone.body, head))
+    in_body, in_head = (sum(p.numel() for p in part.parameters()) for part in (backbone.body, _head(config, backbone)))
     fixed = TRAINED_BYTES * in_head + (TRAINED_BYTES if all_train else 4) * in_body
     gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     available = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
     size, batch = int(config.data.image_size), config.data.batch_size
-    if gpu and isinstance(config.trainer.devices, int):
-        batch = max(1, batch // (config.trainer.devices * config.trainer.num_nodes))
+    if gpu:
+        batch = max(1, batch // _processes(config.trainer))
     all_outputs, largest = output_sizes(backbone.body, size)
     image = (all_outputs if all_train else 2 * largest) * (4 if precision == "32-true" else 2)
     if (needed := fixed + batch * image) > available:
@@ -61,37 +59,42 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
 
 def require_batch(config: Config, backbone: Backbone) -> None:
     """Check that batch normalisation gets more than one value per channel where it trains; else raise an ArtclfError."""
-    devices = config.trainer.devices
-    if devices == "auto":
-        devices = max(1, torch.cuda.device_count()) if config.trainer.accelerator != "cpu" else 1
-    processes = int(devices) * config.trainer.num_nodes
+    processes = _processes(config.trainer)
     if config.data.batch_size // processes > 1:
         return
     frozen = (0,) if backbone.weights == "random" else (0, "auto")
-    where = f"head={config.head.name}"
+    where, other = f"head={config.head.name}", "head=linear"
     try:  # with one image, on torch's meta device
-        with torch.device("meta"):
-            head = HEADS[config.head.name](features=backbone.features, **config.head.options)
-            head(torch.empty(1, *((1,) if head.of_patches else ()), backbone.features))
+        head = _head(config, backbone)
+        head(torch.empty(1, *((1,) if head.of_patches else ()), backbone.features, device="meta"))
         if any(stage.unfreeze not in frozen for stage in config.stages.values()):
-            where = f"{config.model.name} at data.image_size={backbone.image_size}"
+            where, other = f"{config.model.name} at data.image_size={backbone.image_size}", "a larger data.image_size"
             dry_run(backbone.body, backbone.image_size, batch=1, training=True)
     except ValueError as error:  # of torch's batch normalisation
         if "more than 1 value" not in str(error):
             raise
-        other = ", or head=linear" if where.startswith("head") else ", or a larger data.image_size"
         raise ArtclfError(
             f"data.batch_size={config.data.batch_size}: each step and device would see one image, and batch normalisation in "
-            f"{where} needs more than one value; type data.batch_size={2 * processes} or more{other}"
+            f"{where} needs more than one value; type data.batch_size={2 * processes} or more, or {other}"
         ) from error
+
+
+def _head(config: Config, backbone: Backbone) -> Head:
+    with torch.device("meta"):
+        return HEADS[config.head.name](features=backbone.features, **config.head.options)
+
+
+def _processes(trainer: TrainerConfig) -> int:
+    """How many processes share a batch: one for each device."""
+    gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
+    return (max(1, gpus) if trainer.devices == "auto" else int(trainer.devices)) * trainer.num_nodes
 
 
 @lru_cache(maxsize=1)  # the runs of a multirun share the body
 def output_sizes(body: nn.Module, size: int) -> tuple[int, int]:
-    """Count the numbers that a body's layers output for one image [1, 3, size, size], on torch's meta device.
+    """How many numbers a body's layers output for one image [1, 3, size, size]: all together, and the largest one.
 
-    Returns:
-        Of all layers together, and of the largest one. In-place outputs are not counted.
+    It is counted on torch's meta device, without in-place outputs.
     """
     counts = [0]
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from hydra.utils import get_class
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from artclf.config.schema import Config, Target
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, reason_of
 from artclf.run_folder import MULTIRUN_FILE
 from artclf.sweep.callbacks import Pruned
 from artclf.training.resume import StageRecord
@@ -77,13 +76,8 @@ class RunLogger(Logger):
 def open_loggers(config: Config, folder: Path, ids: Mapping[str, str]) -> Iterator[list[RunLogger]]:
     """Open the configuration's loggers, and close them however the run ends.
 
-    Args:
-        config: of the run; the loggers get it as a flat dict.
-        folder: the run folder; its name is that of the loggers' runs, and a multirun's is their group.
-        ids: key → the id of the logger's own run, which it continues.
-
-    Raises:
-        ArtclfError: where a logger can't be opened.
+    They get the configuration as a flat dict, and the run folder's name. `ids`: key → the id of the logger's own run, which
+    it continues. ArtclfError where a logger can't be opened.
     """
     opened: list[RunLogger] = []
     values = pd.json_normalize(config.model_dump(by_alias=True, exclude=NOT_LOGGED), sep=".").to_dict("records")[0]
@@ -120,11 +114,6 @@ def log_results(loggers: list[RunLogger], metrics: Mapping[str, Any], records: l
         logger.follow(records)
         is_board = isinstance(logger, TensorBoardLogger) and best.score is not None
         logger.log_metrics(figures | {"hp_metric": best.score} if is_board else figures, 0)
-
-
-def reason_of(error: Exception) -> str:
-    """What an exception of a library says, on one line."""
-    return shorten(str(error), 600, placeholder=" …") or type(error).__name__
 
 
 def _open(key: str, target: Target, folder: Path, values: Mapping[Any, Any], run_id: str | None) -> RunLogger:

@@ -16,12 +16,12 @@ from artclf.run_folder import (
     MANIFEST_FILE,
     METRICS_FILE,
     PROGRESS_FILE,
-    as_json,
     holds_run,
     is_finished,
     outcome_of,
     read_json,
     read_yaml,
+    write_json,
     write_text,
 )
 from artclf.runtime import is_main_process
@@ -63,8 +63,8 @@ class Progress:
     resumed: int = 0  # how many times the run has continued
 
     def save(self, run: Path) -> None:
-        """Write progress.json into the run folder."""
-        write_text(run / PROGRESS_FILE, as_json(asdict(self)))
+        """Write progress.json."""
+        write_json(run / PROGRESS_FILE, asdict(self))
 
     def next_attempt(self) -> "Progress":
         """The progress that another attempt starts with; finished stages whose weights nobody kept are forgotten."""
@@ -93,18 +93,10 @@ class Progress:
 
 
 def open_run_folder(folder: Path, composed: DictConfig, command: str) -> tuple[Config, Progress]:
-    """Make a run folder, or open that of a run to continue.
+    """Make a run folder, or open that of a run to continue, as the `resume` of what Hydra composed says.
 
-    Args:
-        folder: the run folder.
-        composed: what Hydra composed; its `resume` says which of the two.
-        command: the command line.
-
-    Returns:
-        What is to run (for a run that continues, its own config.yaml), and how far it has come.
-
-    Raises:
-        ArtclfError: where the configuration is wrong, the folder holds another run, or the run can't continue.
+    Returns what is to run (for a run that continues, its own config.yaml), and how far it has come. ArtclfError where the
+    configuration is wrong, the folder holds another run, or the run can't continue.
     """
     resume = composed.resume
     if resume.folder is not None:

@@ -24,10 +24,9 @@ from artclf.model.features import FeatureCache
 from artclf.run_folder import CHECKPOINTS, first_mismatch, replacing
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
-from artclf.training.epochs import EpochTable
 from artclf.training.loggers import RunLogger, run_ids
 from artclf.training.resume import StageRecord
-from artclf.training.trainer import interruptible, make_trainer
+from artclf.training.trainer import EpochTable, interruptible, make_trainer
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +36,8 @@ def fit_stages(
 ) -> list[StageRecord]:
     """Fit the stages that are not finished, and leave the best weights of all in the model and in best.ckpt.
 
-    Where the run continues, its next stage starts from last.ckpt. progress.json is written at the end of each stage.
-
-    Args:
-        built: the parts of the run.
-        folder: the run folder.
-        features: computes the outputs of a stage's frozen layers once, where that is possible.
-        loggers: of the run.
-        started: when the run began, by `time.perf_counter`.
-
-    Raises:
-        ArtclfError: where training diverges.
-        KeyboardInterrupt: where a user stopped it.
+    Where the run continues, its next stage starts from last.ckpt. progress.json is written at the end of each stage, with the
+    seconds since `started` (by `time.perf_counter`). ArtclfError where training diverges.
     """
     config, progress, model, mode = built.config, built.progress, built.model, built.config.monitor.mode
     checkpoints = folder / CHECKPOINTS
@@ -74,7 +63,9 @@ def fit_stages(
         features.prepare(name, depths[number], trainer, later=depths[number + 1 :])
         if config.trainer.compile:
             model.compile_what_trains()
-        _fit(trainer, built, find_last_checkpoint(checkpoints, name) if progress.resumed else None)
+        last = find_last_checkpoint(checkpoints, name) if progress.resumed else None
+        with interruptible(trainer):
+            trainer.fit(model, datamodule=built.data, ckpt_path=last, weights_only=True)
         record = _finish_stage(trainer, built, name, epochs_before=sum(earlier.epochs for earlier in records))
         records.append(record)
         if record.checkpoint and best_record(records, mode) is record:
@@ -136,14 +127,8 @@ def find_last_checkpoint(checkpoints: Path, stage: str) -> Path | None:
         state["best_k_models"] = {inside(path): score for path, score in state["best_k_models"].items()}
     if is_main_process():
         CheckpointFiles().save_checkpoint(content, file)
+    log.info("it continues from %s", file)
     return file
-
-
-def _fit(trainer: Trainer, built: Built, checkpoint: Path | None) -> None:
-    if checkpoint is not None:
-        log.info("it continues from %s", checkpoint)
-    with interruptible(trainer):
-        trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
 
 
 def _finish_stage(trainer: Trainer, built: Built, name: str, epochs_before: int) -> StageRecord:

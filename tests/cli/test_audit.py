@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-import artclf.cli.arguments as module
+import artclf.cli.console as module
 from tests.cli.conftest import artclf, refusal
 from tests.conftest import draw, shared_data
 

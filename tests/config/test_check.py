@@ -1,6 +1,7 @@
 """Command lines of train.py that are sound, and those that are refused with a line for each mistake."""
 
 import shlex
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -174,9 +175,14 @@ def test_each_value_is_checked_in_the_configuration_that_hydra_composes(fixed: l
     assert seen == [OmegaConf.to_container(composed(*fixed, f"{key}={value}")) for value in values]
 
 
-def test_what_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artclf.config.check.find_spec", lambda name: None)
+LEFT_BY_WANDB = ModuleSpec("wandb", None)  # of a folder wandb without code
+
+
+@pytest.mark.parametrize("spec", [None, LEFT_BY_WANDB])
+def test_what_is_not_installed_names_its_extra(monkeypatch: pytest.MonkeyPatch, spec: ModuleSpec | None) -> None:
+    monkeypatch.setattr("artclf.config.check.find_spec", lambda name: spec)
     choices = {"sweep=optuna": "sweep", "hydra/launcher=joblib": "joblib", "hydra/launcher=submitit_slurm": "slurm"}
+    choices |= {f"logger={name}": name for name in ("wandb", "mlflow", "tensorboard")}
     for choice, extra in choices.items():
         assert wrong(f"-m {choice}") == [f'{choice} is not installed; type pip install -e ".[{extra}]"']
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from artclf.errors import ArtclfError
-from artclf.training.epochs import EpochTable, TimeEstimate
+from artclf.training.trainer import EpochTable, TimeEstimate
 
 
 def train_epoch(table: EpochTable, epoch: int, loss: float) -> None:
@@ -64,7 +64,7 @@ def test_a_long_stage_says_once_how_long_it_will_take(
     seconds: float, resumed: int, said: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("artclf.training.epochs.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("artclf.training.trainer.time.perf_counter", lambda: clock[0])
     caplog.set_level("INFO")
     estimate = TimeEstimate("all")
     for step in range(200):
