@@ -19,7 +19,7 @@ from PIL import Image
 from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
 from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
-from artclf.report import style
+from artclf.report import plots
 from artclf.run_folder import REPORT_FILE, write_text
 
 THUMBNAIL = 200  # pixels of the longer side
@@ -55,7 +55,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"style": style, "threshold": THRESHOLD}
+    environment.globals |= {"plots": plots, "threshold": THRESHOLD}
     environment.tests["missing"] = fmt.missing
     environment.filters |= {written.__name__: written for written in _FILTERS}
     return environment

@@ -13,10 +13,10 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from artclf.config.command import command_of, concerns_search, quoted
+from artclf.config.command import concerns_search, quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.report.sweep_page import Outcome, Sweep, Trial, write_sweep
+from artclf.report.sweep_page import Sweep, write_sweep
 from artclf.run_folder import (
     CONFIG_FILE,
     EPOCHS_FILE,
@@ -142,51 +142,63 @@ class Search:
         """Report to Optuna what became of the trials that it takes to be running."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             outcome = read_outcome(self._run_folder(trial.number), self.metric)
-            if outcome.state == "finished":
-                self.study.tell(trial.number, outcome.value)
+            if outcome["state"] == "finished":
+                self.study.tell(trial.number, outcome[self.metric])
                 best = self.study.best_value
-                log.info("trial %d: %s %.4g, the best so far %.4g", trial.number, self.metric, outcome.value, best)
+                log.info("trial %d: %s %.4g, the best so far %.4g", trial.number, self.metric, outcome[self.metric], best)
             else:
-                self.study.tell(trial.number, state=TrialState.PRUNED if outcome.state == "pruned" else TrialState.FAIL)
-                log.info("trial %d %s: %s", trial.number, outcome.state, outcome.reason)
+                self.study.tell(trial.number, state=TrialState.PRUNED if outcome["state"] == "pruned" else TrialState.FAIL)
+                log.info("trial %d %s: %s", trial.number, outcome["state"], outcome["reason"])
 
     def _sweep(self, seconds: float) -> Sweep:
         """What the sweep's page shows."""
-        trials = []
-        for trial in self.study.trials:
-            outcome = read_outcome(self._run_folder(trial.number), self.metric)
-            trials.append(Trial(number=trial.number, words=trial.user_attrs.get("words", {}), **vars(outcome)))
-        finished = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        best = trials[self.study.best_trial.number] if finished else None
-        of_runs = [word for word in self.fixed if not concerns_search(word)]
+        trials = [
+            {
+                "trial": trial.number,
+                **trial.user_attrs.get("words", {}),
+                **read_outcome(self._run_folder(trial.number), self.metric),
+            }
+            for trial in self.study.trials
+        ]
+        keys = [found.key for found in self.settings]
+        columns = [
+            "trial",
+            "state",
+            self.metric,
+            "epochs",
+            "seconds",
+            *keys,
+            *(f"test_{name}" for name in TEST_FIGURES),
+            "reason",
+        ]
         return Sweep(
             metric=self.metric,
             mode=self.mode,
-            trials=trials,
+            trials=pd.DataFrame(trials, columns=columns).astype({self.metric: float}),
             settings=self.settings,
-            settled=of_runs,
-            best=best,
-            command=command_of([*of_runs, *(f"{key}={word}" for key, word in best.words.items())]) if best else None,
+            settled=[word for word in self.fixed if not concerns_search(word)],
             importance=importance(self.study),
             asked=self.options.n_trials,
             seconds=seconds,
         )
 
 
-def read_outcome(run: Path, metric: str) -> Outcome:
-    """Read what the run of a trial left in its folder; `metric` is the monitored one ("val/loss")."""
+def read_outcome(run: Path, metric: str) -> dict[str, Any]:
+    """Read what the run of a trial left in its folder, as `Sweep.trials` holds it; `metric` is the monitored one."""
     table = read_table(run / EPOCHS_FILE, numbers=("seconds",))
-    epochs, ended = 0 if table is None else len(table), outcome_of(run)
+    ended = outcome_of(run)
+    found = {"state": ended.state, "reason": ended.reason, "epochs": 0 if table is None else len(table)}
     if ended.state == "pruned":
         pruned = read_pruned(run)
         assert pruned is not None
-        return Outcome("pruned", pruned["value"], epochs, pruned["seconds"], ended.reason)
+        return {**found, metric: pruned["value"], "seconds": pruned["seconds"]}
     if ended.state == "finished":
         metrics = read_metrics(run)
-        test = {key: metrics["splits"]["test"].get(key) for key in TEST_FIGURES}
-        return Outcome("finished", metrics["best"][metric], epochs, metrics.get("seconds"), test=test)
-    reason = ended.reason if ended.state == "failed" else "it did not end: it was interrupted, or its process was"
-    return Outcome("failed", None, epochs, None if table is None else round(float(table["seconds"].sum()), 2), reason)
+        test = {f"test_{name}": metrics["splits"]["test"].get(name) for name in TEST_FIGURES}
+        return {**found, metric: metrics["best"][metric], "seconds": metrics.get("seconds"), **test}
+    if ended.state == "unfinished":
+        found |= {"state": "failed", "reason": "it did not end: it was interrupted, or its process was"}
+    return {**found, "seconds": None if table is None else round(float(table["seconds"].sum()), 2)}
 
 
 def importance(study: optuna.Study) -> dict[str, float]:
