@@ -19,7 +19,7 @@ from artclf.evaluation.significance import FIGURES, Classifier, compare_with_bes
 from artclf.evaluation.types import Booleans, Floats
 from artclf.report import format as fmt
 from artclf.report import plots
-from artclf.report.findings import runs_with_broken_guarantees
+from artclf.report.findings import Metrics, runs_with_broken_guarantees
 from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.report.run_plots import read_history
 from artclf.run_folder import as_json, read_metrics, read_table, write_text
@@ -139,7 +139,7 @@ def read_runs(folders: Sequence[Path]) -> list[ComparedRun]:
     whole = [folder.resolve() for folder in folders]
     above = os.path.commonpath([folder.parent for folder in whole])
     runs = [
-        ComparedRun(place.relative_to(above).as_posix(), folder, read_metrics(folder), _images(folder))
+        ComparedRun(place.relative_to(above).as_posix(), folder, read_metrics(folder, Metrics), _images(folder))
         for folder, place in zip(folders, whole, strict=True)
     ]
     first = runs[0]

@@ -13,7 +13,7 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
-from artclf.report.findings import runs_with_broken_guarantees
+from artclf.report.findings import Metrics, runs_with_broken_guarantees
 from artclf.report.plots import plot_intervals
 from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.run_folder import HOLDOUT_FILE, as_json, read_metrics, read_table, write_text
@@ -76,7 +76,7 @@ def write_holdout(
     if not runs:
         reasons = "".join(f"\n{name}: {reason}" for name, reason in {**failed, **skipped}.items())
         raise ArtclfError(f"+holdout={by}: no run finished, so there is nothing to report{reasons}")
-    every = {name: read_metrics(run) for name, run in runs.items()}
+    every = {name: read_metrics(run, Metrics) for name, run in runs.items()}
     results = holdout_results([_read(name, run, every[name]) for name, run in runs.items()], by)
     recalls = pd.Series([result.unseen.estimates["recall"].value for result in results], dtype=float)
     lowest_first = [results[place] for place in recalls.sort_values(kind="stable").index]  # not defined: last

@@ -113,15 +113,12 @@ class Search:
         except Exception as error:  # a worker that died, a SLURM job over its time: not all of the jobs need have failed
             reason = f"the launcher stopped: {' '.join(f'{type(error).__name__}: {error}'.split())}"
             for number in jobs:
-                if outcome_of(self._run_folder(number)).state == "unfinished":
+                if outcome_of(self.folder / str(number)).state == "unfinished":
                     self._fail(number, reason)
-            if not any((self._run_folder(number) / CONFIG_FILE).is_file() for number in jobs):
+            if not any((self.folder / str(number) / CONFIG_FILE).is_file() for number in jobs):
                 raise ArtclfError(reason) from error
             log.exception("the launcher stopped; the sweep goes on")
         self._report_running()
-
-    def _run_folder(self, number: int) -> Path:
-        return self.folder / str(number)
 
     def _overrides(self, trial: optuna.Trial) -> list[str]:
         """The overrides of a trial: the fixed ones, the drawn ones, and the search's own."""
@@ -134,14 +131,13 @@ class Search:
         return words
 
     def _fail(self, number: int, reason: str) -> None:
-        folder = self._run_folder(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / ERROR_FILE, reason)
+        (self.folder / str(number)).mkdir(parents=True, exist_ok=True)
+        write_text(self.folder / str(number) / ERROR_FILE, reason)
 
     def _report_running(self) -> None:
         """Report to Optuna what became of the trials that it takes to be running."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            outcome = read_outcome(self._run_folder(trial.number), self.metric)
+            outcome = read_outcome(self.folder / str(trial.number), self.metric)
             if outcome["state"] == "finished":
                 self.study.tell(trial.number, outcome[self.metric])
                 best = self.study.best_value
@@ -152,29 +148,16 @@ class Search:
 
     def _sweep(self, seconds: float) -> Sweep:
         """What the sweep's page shows."""
-        trials = [
-            {
-                "trial": trial.number,
-                **trial.user_attrs.get("words", {}),
-                **read_outcome(self._run_folder(trial.number), self.metric),
-            }
-            for trial in self.study.trials
-        ]
-        keys = [found.key for found in self.settings]
-        columns = [
-            "trial",
-            "state",
-            self.metric,
-            "epochs",
-            "seconds",
-            *keys,
-            *(f"test_{name}" for name in TEST_FIGURES),
-            "reason",
-        ]
+        rows = []
+        for trial in self.study.trials:
+            outcome = read_outcome(self.folder / str(trial.number), self.metric)
+            rows.append({"trial": trial.number, **trial.user_attrs.get("words", {}), **outcome})
+        searched, test = [found.key for found in self.settings], [f"test_{name}" for name in TEST_FIGURES]
+        columns = [*("trial", "state", self.metric, "epochs", "seconds"), *searched, *test, "reason"]
         return Sweep(
             metric=self.metric,
             mode=self.mode,
-            trials=pd.DataFrame(trials, columns=columns).astype({self.metric: float}),
+            trials=pd.DataFrame(rows, columns=columns).astype({self.metric: float}),
             settings=self.settings,
             settled=[word for word in self.fixed if not concerns_search(word)],
             importance=importance(self.study),

@@ -24,7 +24,7 @@ def test_a_name_is_cut_in_its_middle_and_any_can_be_drawn(tmp_path):
     axes.set_title(plots.short(NASTY))
     axes.plot([1e-5, 1e-2], [1, 2])
     plots.log_scale(axes.xaxis)
-    assert save_figures(tmp_path / "new", {"a": figure})["a"].width > 500
+    assert save_figures(tmp_path / "new", {"a": figure})["a"]["width"] > 500
     assert "1e−03" in [label.get_text() for label in axes.get_xticklabels()]  # plain numbers
 
 
