@@ -51,16 +51,10 @@ def panels(
     names: Sequence[str] = (),
     legend: bool = False,
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure of panels. Its margins are fixed: to measure all texts would take as long as to draw them.
+    """Make a figure of panels, `columns` in a row and each `height` inches high.
 
-    Args:
-        title: of the figure.
-        number: of panels.
-        columns: in each row of panels.
-        height: of a panel, in inches.
-        sharey: whether all panels have the same y axis.
-        names: of the ticks of the first panel's y axis, to make room for them.
-        legend: whether to leave room for one below the panels.
+    Room is left for the `names` of the first panel's ticks on the y axis, and for a `legend` below the panels. The margins are
+    fixed: to measure all texts would take as long as to draw them.
     """
     rows = -(-number // columns)
     left, bottom = _LEFT + _LETTER * max(map(len, names), default=0), _BOTTOM + _LEGEND * legend
@@ -124,7 +118,7 @@ def plot_intervals(
     Args:
         title: of the figure.
         names: of the rows.
-        quantities: of each quantity: label in the legend → an estimate for each row; undefined ones are left empty.
+        quantities: of each: label in the legend → an estimate for each row; undefined ones are left empty.
         reference: what chance, or no difference, would give; a line is drawn there.
     """
     names = [short(name, 34) for name in names]

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +70,9 @@ def history(epochs: dict[str, int], seed: int = 0) -> pd.DataFrame:
 
 
 @cache
-def results_of(predictions: str) -> tuple[str, dict[str, Any], str]:
-    """Of the text of a predictions.csv: the same with verdicts, its part of metrics.json, and groups.csv."""
-    table = pd.read_csv(StringIO(predictions), keep_default_na=False, float_precision="round_trip")
+def results_of(columns: tuple[str, ...], rows: tuple[Any, ...]) -> tuple[str, dict[str, Any], str]:
+    """Of made-up predictions: predictions.csv with verdicts, its part of metrics.json, and groups.csv."""
+    table = pd.DataFrame(rows, columns=list(columns))
     fitted = fit_decision_rule(*truth(table[table["split"] == "val"]))
     table = with_verdicts(table, fitted)
     splits = {str(name): split_metrics(rows) for name, rows in table.groupby("split", sort=False)}
@@ -93,7 +92,7 @@ def write_run(
     """Write a run folder, with the images it read where asked for; `changes` replace keys of metrics.json (None: left out)."""
     folder.mkdir(parents=True, exist_ok=True)
     table = predictions(seed) if predicted is None else predicted
-    predicted_csv, results, groups = results_of(table.to_csv(index=False))
+    predicted_csv, results, groups = results_of(tuple(table), tuple(table.itertuples(index=False, name=None)))
     epochs = history({"head": 6, "last10": 5}, seed)
     stages = [
         {"name": "head", "unfreeze": 0, "trainable_parameters": 2049, "epochs": 6, "best_epoch": 5, "seconds": 30.0},
