@@ -76,9 +76,9 @@ def is_output(names: Iterable[str]) -> bool:
     return not found.isdisjoint(_OUTPUTS) or {CONFIG_FILE, "train.log"} <= found
 
 
-def read_metrics(run: Path) -> dict[str, Any]:
+def read_metrics(run: Path, shape: Any = Metrics) -> dict[str, Any]:
     """Read a run's metrics.json. ArtclfError where it is missing (the run has not finished) or is not what a run writes."""
-    metrics = read_json(run / METRICS_FILE, "run the training again", Metrics)
+    metrics = read_json(run / METRICS_FILE, "run the training again", shape)
     if metrics is None:
         raise ArtclfError(f"{run}: no metrics.json in this folder; give the folder of a run that has finished")
     return dict(metrics)

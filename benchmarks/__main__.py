@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.bench import REAL_IMAGES, Bench
 from benchmarks.processes import ChildFailedError
-from benchmarks.results import Figure, Measured, SkippedError, load, save
+from benchmarks.results import Figure, Measured, SkippedError, save
 from benchmarks.rows import ROWS, TITLES
 
 HERE = Path(__file__).resolve().parent
@@ -28,9 +28,6 @@ def main() -> None:
         return
     workdir = chosen.workdir.resolve()
     out = (chosen.out or (workdir if chosen.quick else HERE)).resolve()
-    if chosen.take:
-        save(out, load(chosen.take), TITLES)
-        return
     if chosen.data and not chosen.data.is_dir():
         sys.exit(f"error: --data {chosen.data}: there is no such folder")
     real = REAL_IMAGES if REAL_IMAGES.is_dir() and not chosen.quick else None
@@ -85,7 +82,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--workdir", type=Path, default=Path("outputs/benchmarks"), metavar="FOLDER", help="for logs and runs (%(default)s)")
     add("--plain-epochs", type=int, metavar="N", help="of seed_job's plain Lightning, run N epochs a stage and extrapolate")
     add("--out", type=Path, metavar="FOLDER", help="where results.json and RESULTS.md are (default: benchmarks/)")
-    add("--take", type=Path, metavar="FILE", help="measure nothing; take the rows of another machine's results.json")
     add("--list", action="store_true", help="list the rows and how long they take")
     return parser
 

@@ -1,7 +1,6 @@
 """Images to measure on where there are no real ones, or not enough of them."""
 
 import csv
-import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -19,14 +18,10 @@ def draw(file: Path, seed: list[int], side: int, coarse: int) -> None:
     Image.fromarray(pixels).resize((side, side), Image.Resampling.BILINEAR).save(file, quality=90)
 
 
-def draw_artbench(root: Path, side: int, divide_by: int = 440, *, linked: bool = False) -> int:
-    """Draw images of `side` pixels in AI-ArtBench's layout, version 5; AI-generated ones are a little finer. How many.
+def draw_artbench(root: Path, side: int, divide_by: int = 440) -> int:
+    """Draw images of `side` pixels in AI-ArtBench's layout, version 5, `divide_by` times fewer. How many.
 
-    Args:
-        root: a new folder.
-        side: in pixels.
-        divide_by: how many times fewer images than AI-ArtBench has.
-        linked: whether all images of a folder are hard links to the first.
+    AI-generated ones are a little finer.
     """
     from artclf.data.sources.artbench_download import VERSION_5  # noqa: PLC0415 (benchmarks' own process draws nothing)
 
@@ -34,13 +29,9 @@ def draw_artbench(root: Path, side: int, divide_by: int = 440, *, linked: bool =
     for name, count in VERSION_5.items():
         folder = root / "Real_AI_SD_LD_Dataset" / name
         folder.mkdir(parents=True)
-        files = [folder / f"{serial:06}.jpg" for serial in range(count // divide_by)]
-        for serial, file in enumerate(files):
-            if linked and serial:
-                os.link(files[0], file)
-            else:
-                draw(file, [*name.encode(), serial], side, 24 if folder.name.startswith("AI_") else 16)
-        total += len(files)
+        for serial in range(count // divide_by):
+            draw(folder / f"{serial:06}.jpg", [*name.encode(), serial], side, 24 if folder.name.startswith("AI_") else 16)
+        total += count // divide_by
     return total
 
 

@@ -39,7 +39,7 @@ def _print(comparison: Comparison, to: Path) -> None:
     cells = rows[[*names, *FIGURES]].copy()
     for key in FIGURES:
         cells[key] = rows[key].map(fmt.score if key == "auroc" else fmt.share)
-    title = f"the same {fmt.plural(len(comparison.runs[0].images), 'test image')}"
+    title = f"the same {fmt.plural(comparison.images['n'], 'test image')}"
     terminal = screen()
     columns = [*names, *FIGURES.values()]
     terminal.print(table(title, columns, cells.itertuples(index=False, name=None), text=range(len(names))))

@@ -16,10 +16,9 @@ from artclf.data.rejected import describe_losses
 from artclf.data.sampling import sample_images
 from artclf.evaluation.audit import MET, describe_generators
 from artclf.evaluation.intervals import Estimate
-from artclf.evaluation.shortcuts import find_shortcuts
+from artclf.evaluation.shortcuts import bytes_per_pixel, find_shortcuts
 from artclf.evaluation.significance import LEVEL
-from artclf.report.figures.data import count_images, count_styles, groups_of, plot_files
-from artclf.report.figures.draw import plot_intervals
+from artclf.report import plots
 from artclf.report.render import THUMBNAIL, as_jpeg, lines, save_figures, write_page
 from artclf.run_folder import read_json, write_table
 
@@ -161,7 +160,7 @@ def _plot_audit(found: Json, test: Json) -> Figure:
     parts |= {f"{row['fact']} alone": row for row in alone[:_MOST_FACTS]}
     shown = {name: Estimate(part["auroc"], *part["auroc_interval"]) for name, part in parts.items() if part and part["auroc"]}
     title = "AUROC without a look at the art: 0.5 is guessing, 1 separates all"
-    return plot_intervals(title, list(shown), {"AUROC": {"": list(shown.values())}}, reference=0.5)
+    return plots.plot_intervals(title, list(shown), {"AUROC": {"": list(shown.values())}}, reference=0.5)
 
 
 def describe_audit(found: Json) -> list[str]:
@@ -179,3 +178,63 @@ def shortcut_auroc(found: Json) -> float | None:
 def describe_audit_method(found: Json) -> str:
     """Which images were compared, and how."""
     return " ".join(lines("audit_method.txt", found=found))
+
+
+def top(names: pd.Series, most: int) -> pd.Series:
+    """Replace all but the most frequent names by "12 others" where there are more than `most`."""
+    counts = names.value_counts()
+    if len(counts) <= most:
+        return names
+    return names.where(names.isin(counts.index[: most - 1]), f"{len(counts) - most + 1} others")
+
+
+def groups_of(table: pd.DataFrame, most: int = 10) -> pd.Series:
+    """Name the group of each row: "human", or a generator; the smallest generators are taken together.
+
+    The result is categorical: human comes first, then the largest.
+    """
+    generators = table.loc[table["label"] == "ai", "generator"].replace("human", "human (generator)")
+    groups = top(generators, most - 1).reindex(table.index, fill_value="human")
+    names = sorted(groups.value_counts().index, key=lambda name: name != "human")
+    return groups.astype(pd.CategoricalDtype(names))
+
+
+def splits_of(table: pd.DataFrame) -> list[str]:
+    """List the splits of a table: train, val and test first, then the user's own by name."""
+    order = {"train": 0, "val": 1, "test": 2}
+    return sorted(table["split"].unique(), key=lambda name: (order.get(name, 3), name))
+
+
+def count_images(table: pd.DataFrame) -> pd.DataFrame:
+    """Count images by label and generator (rows, human first) and by split (columns, and their sum)."""
+    counts = pd.crosstab([table["label"], table["generator"]], table["split"])[splits_of(table)]
+    counts["together"] = counts.sum(axis=1)
+    return counts.sort_values(["label", "together"], ascending=False, kind="stable")
+
+
+def count_styles(table: pd.DataFrame, most: int = 24) -> pd.DataFrame:
+    """Count images by style (rows) and group (columns)."""
+    return pd.crosstab(top(table["style"], most), groups_of(table))
+
+
+def plot_files(facts: pd.DataFrame) -> Figure:
+    """Plot side, JPEG quality and bytes per pixel of each group's files as box plots; `facts` are a survey's."""
+    groups = groups_of(facts)
+    names = [plots.short(name) for name in groups.cat.categories]
+    quantities = {
+        "side in pixels (√ width × height)": (facts["width"] * facts["height"]).astype(float) ** 0.5,
+        "JPEG quality": pd.to_numeric(facts["jpeg_quality"].astype(object), errors="coerce"),
+        "bytes per pixel": bytes_per_pixel(facts),
+    }
+    quantities = {title: values for title, values in quantities.items() if values.notna().any()}
+    title, number = "How the files are stored, by class and generator", len(quantities)
+    figure, panels = plots.panels(title, number, number, height=0.4 * max(len(names), 2), sharey=True, names=names)
+    for axes, (title, values) in zip(panels, quantities.items(), strict=True):
+        parts = [values[groups == name].dropna().to_numpy(dtype=float) for name in groups.cat.categories]
+        boxes = axes.boxplot(parts, orientation="horizontal", widths=0.6, whis=(0, 100), patch_artist=True)
+        for box, name in zip(boxes["boxes"], groups.cat.categories, strict=True):
+            box.set_facecolor(plots.HUMAN if name == "human" else plots.AI)
+        axes.set_title(title)
+    panels[0].set_yticks(range(1, len(names) + 1), names)
+    panels[0].invert_yaxis()
+    return figure

@@ -1,21 +1,154 @@
-"""What has to be said first of a run or an evaluation, on its page and in the terminal alike, by metrics.json."""
+"""metrics.json as pages read it, and what has to be said first of it, on a page and in the terminal alike."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
+from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
+
+from artclf.evaluation.decision import Calibrator, ConformalThreshold
+from artclf.evaluation.intervals import Estimate
+from artclf.report.format import interval, plural, share
 from artclf.report.render import lines
 
 _FEW = 10  # images of a class, and
 _SHARE = 0.05  # of all
 _NAMED = 8  # runs
 
-Json = Mapping[str, Any]
+Json: TypeAlias = Mapping[str, Any]
+Number: TypeAlias = float | None
+Counts: TypeAlias = dict[str, dict[str, int]]  # label → generator or verdict → images
+Interval: TypeAlias = tuple[float, float, float] | None  # value, low, high
+
+
+class _Split(TypedDict, total=False):
+    n: int
+    confusion: Counts
+    intervals: dict[str, tuple[Number, Number] | None]
+    accuracy: Number
+    balanced_accuracy: Number
+    auroc: Number
+    average_precision: Number
+    false_positive_rate: Number
+    false_negative_rate: Number
+    loss: Number
+
+
+class _Stage(TypedDict, total=False):
+    name: str
+    trainable_parameters: Number
+    epochs: Number
+    best_epoch: Number
+    seconds: Number
+    score: Number
+
+
+class _Guarantee(TypedDict):
+    split: str
+    error: str
+    n: int
+    mistakes: int
+    observed: float
+    low: float
+    high: float
+    guaranteed: float
+    possible: float
+    broken: bool
+
+
+class _Rule(TypedDict, total=False):
+    calibrator: Calibrator
+    human_below: float
+    ai_from: float
+    false_positives: ConformalThreshold
+    false_negatives: ConformalThreshold
+    fitted_on: str
+    n_human: int
+    n_ai: int
+    cross_validated: dict[str, dict[str, float]]
+    verdicts: dict[str, Counts]
+    rates: dict[str, dict[str, dict[str, dict[str, float]]]]
+
+
+@dataclass(frozen=True)
+class _OperatingPoint(ConformalThreshold):
+    needed: int
+    splits: dict[str, dict[str, Estimate]]
+
+
+class _CanonicalComparison(TypedDict):
+    trained_on: str
+    form: dict[str, Any]
+    n_ai: int
+    n_human: int
+    as_stored: dict[str, Interval]
+    canonical: dict[str, Interval]
+    auroc_lost: Interval
+    flips: dict[str, dict[str, float]]
+
+
+class _Data(TypedDict, total=False):
+    root: str | None
+    counts: dict[str, Counts]
+    duplicates: dict[str, int]
+    rejected_by: list[dict[str, str | int]]
+
+
+class _Balance(TypedDict, total=False):
+    train_counts_before: dict[str, int]
+    train_counts_after: dict[str, int]
+
+
+class _Evaluation(TypedDict, total=False):
+    trained_on: Counts | None
+    generators: dict[str, list[str]] | None
+    styles: dict[str, list[str]] | None
+
+
+class Metrics(TypedDict, total=False):
+    """The parts of metrics.json that pages read; each may be missing."""
+
+    splits: dict[str, _Split]
+    stages: list[_Stage] | None
+    best: dict[str, str | float | None]
+    model: dict[str, str | int | None]
+    data: _Data
+    balance: _Balance
+    versions: dict[str, str]
+    fallbacks: list[str]
+    seconds: Number
+    resumed: Number
+    evaluation: _Evaluation
+    guarantees: list[_Guarantee]
+    decision_rule: _Rule
+    calibration: dict[str, dict[str, dict[str, Number]]]
+    operating_points: list[_OperatingPoint]
+    canonical_comparison: _CanonicalComparison | None
 
 
 def broken_guarantees(metrics: Json) -> list[str]:
     """Name the guaranteed rates of errors that did not hold, a line each."""
     broken = [row for row in metrics.get("guarantees") or () if row["broken"]]
     return lines("guarantees.txt", broken=broken, rule=metrics.get("decision_rule"))
+
+
+def runs_with_broken_guarantees(metrics: Mapping[str, Json]) -> list[str]:
+    """Name the runs (name → metrics.json) of which a guaranteed rate of errors did not hold, in a line, if there are any."""
+    names = [name for name, of_run in metrics.items() if broken_guarantees(of_run)]
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return [f"Guaranteed rate exceeded: {shown}; the report of each says which, and by how much."] if names else []
+
+
+def guessing(metrics: Json) -> list[str]:
+    """Say that a network is no better than chance on its test images, in a line; nothing where it is, or is not known."""
+    test = metrics.get("splits", {}).get("test", {})
+    bounds = test.get("intervals", {}).get("balanced_accuracy")
+    if bounds is None or bounds[0] > 0.5:
+        return []
+    return [
+        f"No better than guessing: the balanced accuracy on the {plural(test['n'], 'test image')} is "
+        f"{share(test['balanced_accuracy'])} (95% interval {interval(bounds)}), and guessing gives 50%"
+    ]
 
 
 def measured(metrics: Json) -> dict[str, str]:
@@ -47,10 +180,3 @@ def findings(metrics: Json) -> list[str]:
     metric = next((key for key in best if key not in ("stage", "epoch")), None)
     later = [stage for stage in later if metric and stage.get("score") is not None]
     return lines("findings.txt", later=later, best=best, metric=metric, evaluation=evaluation)
-
-
-def runs_with_broken_guarantees(metrics: Mapping[str, Json]) -> list[str]:
-    """Name the runs (name → metrics.json) of which a guaranteed rate of errors did not hold, in a line, if there are any."""
-    names = [name for name, of_run in metrics.items() if any(row["broken"] for row in of_run.get("guarantees") or ())]
-    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-    return [f"Guaranteed rate exceeded: {shown}; the report of each says which, and by how much."] if names else []

@@ -94,15 +94,3 @@ def unfrozen(stage: Mapping[str, Any]) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """(1, "image") → "1 image"; (3, "image") → "3 images"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
-def guessing(metrics: Mapping[str, Any]) -> str | None:
-    """Say that a network is no better than chance on its test images, by metrics.json; None where it is, or is not known."""
-    test = metrics.get("splits", {}).get("test", {})
-    bounds = test.get("intervals", {}).get("balanced_accuracy")
-    if bounds is None or bounds[0] > 0.5:
-        return None
-    return (
-        f"No better than guessing: the balanced accuracy on the {plural(test['n'], 'test image')} is "
-        f"{share(test['balanced_accuracy'])} (95% interval {interval(bounds)}), and guessing gives 50%"
-    )

@@ -1,7 +1,7 @@
 """Runs that left one generator (or style) out each: holdout.html, its figure, holdout.csv and holdout.json."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +13,8 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, HoldoutResult, HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
-from artclf.report.figures.draw import plot_intervals
-from artclf.report.findings import runs_with_broken_guarantees
+from artclf.report.findings import Metrics, runs_with_broken_guarantees
+from artclf.report.plots import plot_intervals
 from artclf.report.render import lines, report_link, save_figures, write_page
 from artclf.run_folder import HOLDOUT_FILE, read_metrics, read_table, write_json, write_table
 
@@ -32,22 +32,43 @@ class Holdout:
     """Runs that left one generator (or style) out each, and how well they predict what they left out."""
 
     by: Literal["generator", "style"]
-    results: tuple[HoldoutResult, ...]  # of each that was left out, the lowest recall first
-    runs: Mapping[str, Path]  # what was left out → the folder of its run
-    metrics: Mapping[str, Mapping[str, Any]]  # what was left out → metrics.json
     command: str  # that trained all of them
     failed: Mapping[str, str]  # name → reason of those whose run did not finish
     skipped: Mapping[str, str]  # name → reason of those that could not be left out
+    results: Sequence[HoldoutResult]  # of each that was left out, the lowest recall first
+    metrics: Mapping[str, Mapping[str, Any]]  # what was left out → metrics.json
+
+    @property
+    def demo(self) -> bool:
+        """Whether the images are drawn by a program."""
+        return any((metrics.get("data") or {}).get("source") == "demo" for metrics in self.metrics.values())
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What holdout.csv holds: up to three rows for each that was left out."""
+        rows = []
+        for result in self.results:
+            cases = [("unseen", result.unseen, 1), ("seen", result.seen, result.seen_by), ("others", result.others, 1)]
+            for images, found, runs in cases:
+                if found is not None:
+                    row = {"left_out": result.leave, "images": images, "ai": found.ai, "human": found.human, "runs": runs}
+                    for name, estimate in found.estimates.items():
+                        row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+                    rows.append(row)
+        return pd.DataFrame(rows)
 
 
-def read_holdout(
+def write_holdout(
+    folder: Path,
     runs: Mapping[str, Path],
     by: Literal["generator", "style"],
     command: str,
     failed: Mapping[str, str],
     skipped: Mapping[str, str],
 ) -> Holdout:
-    """Read finished runs that left one generator (or style) out each; arguments as for `Holdout`.
+    """Write holdout.html, holdout.csv, holdout.json and holdout.png into a folder; links to the runs start there.
+
+    `runs` (what was left out → folder) have finished; the other arguments are as for `Holdout`.
 
     Raises:
         ArtclfError: where there is no run, or one of them cannot be read, or they were tested on different images.
@@ -55,11 +76,39 @@ def read_holdout(
     if not runs:
         reasons = "".join(f"\n{name}: {reason}" for name, reason in {**failed, **skipped}.items())
         raise ArtclfError(f"+holdout={by}: no run finished, so there is nothing to report{reasons}")
-    metrics = {name: read_metrics(run) for name, run in runs.items()}
-    results = holdout_results([_read(name, run, metrics[name]) for name, run in runs.items()], by)
-    recalls = [result.unseen.estimates["recall"].value for result in results]
-    lowest_first = pd.Series(recalls, dtype=float).sort_values(kind="stable").index  # not defined: last
-    return Holdout(by, tuple(results[place] for place in lowest_first), dict(runs), metrics, command, failed, skipped)
+    every = {name: read_metrics(run, Metrics) for name, run in runs.items()}
+    results = holdout_results([_read(name, run, every[name]) for name, run in runs.items()], by)
+    recalls = pd.Series([result.unseen.estimates["recall"].value for result in results], dtype=float)
+    lowest_first = [results[place] for place in recalls.sort_values(kind="stable").index]  # not defined: last
+    holdout = Holdout(by, command, failed, skipped, lowest_first, every)
+    sentences = lines("holdout.txt", holdout=holdout)
+    sentences += runs_with_broken_guarantees({f"without {name}": metrics for name, metrics in every.items()})
+    write_table(folder / "holdout.csv", holdout.table)
+    write_page(
+        folder / "holdout.html",
+        "holdout.html",
+        folder=folder.resolve().name,
+        holdout=holdout,
+        sentences=sentences,
+        demo=holdout.demo,
+        fallbacks=dict.fromkeys(line for metrics in every.values() for line in metrics.get("fallbacks") or []),
+        figures=save_figures(folder, {"holdout": plot_holdout(holdout)}),
+        links={name: report_link(run, folder) for name, run in runs.items()},
+        names=FIGURES,
+        fewest=min(result.unseen.human for result in results),
+        resume=f"python train.py {shlex.quote(f'resume={folder}')}",
+    )
+    content = {
+        "by": by,
+        "threshold": THRESHOLD,
+        "command": command,
+        "left_out": [{"run": runs[result.leave].name, **asdict(result)} for result in lowest_first],
+        "failed": dict(failed),
+        "skipped": dict(skipped),
+        "sentences": sentences,
+    }
+    write_json(folder / HOLDOUT_FILE, content)
+    return holdout
 
 
 def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
@@ -70,59 +119,14 @@ def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
     return HoldoutRun(name, predictions, left_out["split"])
 
 
-def write_holdout(folder: Path, holdout: Holdout) -> None:
-    """Write holdout.html, holdout.csv, holdout.json and holdout.png into a folder; links to the runs start there."""
-    write_table(folder / "holdout.csv", pd.DataFrame(_rows(holdout.results)))
-    demo = any((metrics.get("data") or {}).get("source") == "demo" for metrics in holdout.metrics.values())
-    sentences = lines("holdout.txt", holdout=holdout)
-    sentences += runs_with_broken_guarantees({f"without {name}": metrics for name, metrics in holdout.metrics.items()})
-    write_page(
-        folder / "holdout.html",
-        "holdout.html",
-        folder=folder.resolve().name,
-        holdout=holdout,
-        sentences=sentences,
-        demo=demo,
-        fallbacks=dict.fromkeys(line for metrics in holdout.metrics.values() for line in metrics.get("fallbacks") or []),
-        figures=save_figures(folder, {"holdout": plot_holdout(holdout.results, holdout.by)}),
-        links={name: report_link(run, folder) for name, run in holdout.runs.items()},
-        names=FIGURES,
-        fewest=min(result.unseen.human for result in holdout.results),
-        resume=f"python train.py {shlex.quote(f'resume={folder}')}",
-    )
-    content = {
-        "by": holdout.by,
-        "threshold": THRESHOLD,
-        "command": holdout.command,
-        "left_out": [{"run": holdout.runs[result.leave].name, **asdict(result)} for result in holdout.results],
-        "failed": dict(holdout.failed),
-        "skipped": dict(holdout.skipped),
-        "sentences": sentences,
-    }
-    write_json(folder / HOLDOUT_FILE, content)
-
-
-def plot_holdout(results: Sequence[HoldoutResult], by: str) -> Figure:
+def plot_holdout(holdout: Holdout) -> Figure:
     """Plot each figure of each left-out generator or style, by networks not trained on it and trained on it."""
     panels = {
         title: {
-            f"not trained on the {by}": [result.unseen.estimates[name] for result in results],
-            "trained on it": [result.seen.estimates[name] if result.seen else UNDEFINED for result in results],
+            f"not trained on the {holdout.by}": [result.unseen.estimates[name] for result in holdout.results],
+            "trained on it": [result.seen.estimates[name] if result.seen else UNDEFINED for result in holdout.results],
         }
         for name, title in _PANELS.items()
     }
-    title = f"The same images, by networks trained and not trained on their {by}"
-    return plot_intervals(title, [result.leave for result in results], panels)
-
-
-def _rows(results: Sequence[HoldoutResult]) -> Iterator[dict[str, Any]]:
-    """What holdout.csv holds: up to three rows for each that was left out."""
-    for result in results:
-        cases = [("unseen", result.unseen, 1), ("seen", result.seen, result.seen_by), ("others", result.others, 1)]
-        for images, figures, runs in cases:
-            if figures is None:
-                continue
-            row = {"left_out": result.leave, "images": images, "ai": figures.ai, "human": figures.human, "runs": runs}
-            for name, estimate in figures.estimates.items():
-                row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-            yield row
+    title = f"The same images, by networks trained and not trained on their {holdout.by}"
+    return plot_intervals(title, [result.leave for result in holdout.results], panels)

@@ -3,11 +3,10 @@
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
@@ -19,14 +18,12 @@ from PIL import Image
 from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
 from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
-from artclf.report import style
+from artclf.report import plots
 from artclf.run_folder import REPORT_FILE, write_text
 
 THUMBNAIL = 200  # pixels of the longer side
-_FILTERS = (
-    *(fmt.count, fmt.share, fmt.score, fmt.figure, fmt.interval, fmt.points, fmt.p_value),
-    *(fmt.size, fmt.duration, fmt.unfrozen, fmt.plural),
-)
+EmbeddedImage: TypeAlias = dict[str, str | int]  # as part of a page: uri ("data:image/png;base64,…"), width and height
+_FILTERS = ("count", "share", "score", "figure", "interval", "points", "p_value", "size", "duration", "unfrozen", "plural")
 
 
 def write_page(path: Path, template: str, **context: Any) -> Path:
@@ -55,19 +52,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"style": style, "threshold": THRESHOLD}
+    environment.globals |= {"plots": plots, "threshold": THRESHOLD}
     environment.tests["missing"] = fmt.missing
-    environment.filters |= {written.__name__: written for written in _FILTERS}
+    environment.filters |= {name: getattr(fmt, name) for name in _FILTERS}
     return environment
-
-
-@dataclass(frozen=True)
-class EmbeddedImage:
-    """An image as part of a page."""
-
-    uri: str  # "data:image/png;base64,…"
-    width: int
-    height: int
 
 
 def save_figures(folder: Path, figures: Mapping[str, Figure]) -> dict[str, EmbeddedImage]:
@@ -102,4 +90,5 @@ def as_jpeg(image: Image.Image) -> EmbeddedImage:
 
 
 def _embedded(content: bytes, kind: str, image: Image.Image) -> EmbeddedImage:
-    return EmbeddedImage(f"data:image/{kind};base64,{base64.b64encode(content).decode()}", image.width, image.height)
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return {"uri": uri, "width": image.width, "height": image.height}

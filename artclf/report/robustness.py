@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from artclf.data.distortions import DISTORTIONS, NOTHING, REENCODED, REENCODED_QUALITY
 from artclf.evaluation.intervals import Estimate
 from artclf.evaluation.robustness import Altered, Robustness
-from artclf.report import style
+from artclf.report import plots
 from artclf.report.render import lines
 from artclf.run_folder import read_json
 
@@ -43,16 +43,29 @@ def describe_robustness(found: Robustness) -> list[str]:
     return lines("robustness.txt", found=found, levels=list_levels(found), reencoded_first=list_levels(found, REENCODED))
 
 
+def robustness_section(folder: Path, found: Robustness | None) -> dict[str, Any] | None:
+    """What section_robustness.html shows; None where robustness was not measured."""
+    if found is None:
+        return None
+    return {
+        **read_json(folder / "robustness.json", "evaluate again", dict[str, Any]),
+        "sentences": describe_robustness(found),
+        "levels": list_levels(found),
+        "reencoded_first": list_levels(found, REENCODED),
+        "distortions": [distortion for distortion in DISTORTIONS if found.of(distortion.name)],
+    }
+
+
 def plot_rates(found: Robustness) -> Figure:
     """Plot the shares of AI images found and of human images called AI, with 95% intervals: a panel for each distortion."""
     rates: dict[str, tuple[str, Callable[[Altered], Estimate]]] = {}
     if found.ai:
-        rates["AI images found"] = style.AI, lambda level: level.recall
+        rates["AI images found"] = plots.AI, lambda level: level.recall
     if found.human:
-        rates["human images called AI"] = style.HUMAN, lambda level: level.false_positive_rate
+        rates["human images called AI"] = plots.HUMAN, lambda level: level.false_positive_rate
     distortions = [distortion for distortion in DISTORTIONS if found.of(distortion.name)]
     title = f"Altered images called AI (threshold {found.threshold:.3g})"
-    figure, panels = style.panels(title, len(distortions), 3, height=1.5, sharey=True, legend=True)
+    figure, panels = plots.panels(title, len(distortions), 3, height=1.5, sharey=True, legend=True)
     for axes, distortion in zip(panels, distortions, strict=True):
         for first, look, note in ((NOTHING, "o-", ""), (REENCODED, "x:", f", all JPEG {REENCODED_QUALITY} first")):
             levels = found.of(distortion.name, first)

@@ -7,21 +7,17 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from artclf.data.distortions import DISTORTIONS, REENCODED
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.metrics import COLUMNS, worst_group
 from artclf.evaluation.robustness import Robustness
-from artclf.report.data_page import audit_section
-from artclf.report.figures.data import count_images
-from artclf.report.figures.run import plot_reliability, plot_roc_pr, plot_scores, plot_training
-from artclf.report.findings import broken_guarantees, findings, has_few, measured
-from artclf.report.finished_runs import read_history
-from artclf.report.format import guessing
+from artclf.report.data_page import audit_section, count_images
+from artclf.report.findings import Metrics, broken_guarantees, findings, guessing, has_few, measured
 from artclf.report.render import embed, save_figures, thumbnail, write_page
-from artclf.report.robustness import describe_robustness, list_levels, plot_rates, read_robustness
-from artclf.run_folder import CONFIG_FILE, read_json, read_metrics, read_table, read_yaml
+from artclf.report.robustness import plot_rates, read_robustness, robustness_section
+from artclf.report.run_plots import plot_reliability, plot_roc_pr, plot_scores, plot_training, read_history
+from artclf.run_folder import CONFIG_FILE, read_metrics, read_table, read_yaml
 
 _MOST_BLOCKS = 20  # of a network
 _MOST_MISTAKES = 6  # of each kind
@@ -42,9 +38,9 @@ def write_report(run: Path) -> Path:
     Raises:
         ArtclfError: where metrics.json is missing, or one of the files is not what a run writes.
     """
-    metrics = read_metrics(run)
-    recorded = metrics.get("splits", {})
-    splits = {name: recorded[name] for name in sorted(recorded, key=lambda name: (name == "val", name != "test", name))}
+    metrics = read_metrics(run, Metrics)
+    order = sorted(metrics.get("splits", {}), key=lambda name: (name == "val", name != "test", name))
+    splits = {name: metrics["splits"][name] for name in order}
     predictions = _table(run / "predictions.csv", _IMAGE, ("p_ai",))
     tested = predictions[predictions["split"] == "test"]
     manifest = _table(run / "manifest.csv", _IMAGE)
@@ -71,7 +67,7 @@ def write_report(run: Path) -> Path:
         findings=findings(metrics),
         seen=metrics.get("evaluation") or seen_in_training(predictions, manifest[manifest["split"] == "train"]),
         audit=audit_section(run, splits.get("test")),
-        robustness=_robustness(run, robustness),
+        robustness=robustness_section(run, robustness),
         figures=figures,
         counts=count_images(manifest) if len(manifest) else None,
         blocks=_blocks(run),
@@ -174,16 +170,3 @@ def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
         if tables["generators"]:
             parts.append({"split": split, "worst": worst, **tables})
     return parts
-
-
-def _robustness(run: Path, found: Robustness | None) -> dict[str, Any] | None:
-    """What section_robustness.html shows; None where robustness was not measured."""
-    if found is None:
-        return None
-    return {
-        **read_json(run / "robustness.json", "evaluate again", dict[str, Any]),
-        "sentences": describe_robustness(found),
-        "levels": list_levels(found),
-        "reencoded_first": list_levels(found, REENCODED),
-        "distortions": [distortion for distortion in DISTORTIONS if found.of(distortion.name)],
-    }

@@ -6,11 +6,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
-from artclf.report.findings import findings, measured
+from artclf.report.findings import broken_guarantees, findings, guessing, measured
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -42,22 +41,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
 
 def print_results(console: Console, title: str, metrics: Mapping[str, Any]) -> None:
     """Print the verdicts of each split, its figures, and what else metrics.json says."""
-    for line in measured(metrics).values():
-        console.print(line)
-    console.print(_splits_table(f"{title} (at the threshold {THRESHOLD})", metrics))
-
-
-def _splits_table(title: str, metrics: Mapping[str, Any]) -> Table:
     rows = [
-        (name, fmt.count(split["n"]), *((fmt.score if key == "auroc" else fmt.share)(split[key]) for key in FIGURES))
+        (name, fmt.count(split["n"]), *(fmt.figure(split[key], key) for key in FIGURES))
         for name, split in metrics["splits"].items()
     ]
-    made = table(title, ("split", "images", *FIGURES.values()), rows)
-    broken = [
-        f"More wrong verdicts than guaranteed on {row['split']}: {row['error']} {fmt.share(row['observed'])}, "
-        f"at most {fmt.share(row['guaranteed'])} guaranteed"
-        for row in metrics.get("guarantees") or ()
-        if row["broken"]
-    ]
-    made.caption = Text("\n".join(filter(None, [*broken, fmt.guessing(metrics), *findings(metrics)])))
-    return made
+    console.print("\n".join(measured(metrics).values()))
+    console.print(table(f"{title} (at the threshold {THRESHOLD})", ("split", "images", *FIGURES.values()), rows))
+    for line in [*broken_guarantees(metrics), *guessing(metrics), *findings(metrics)]:
+        console.print(line)

@@ -9,21 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from artclf.config.command import command_of, quoted
 from artclf.config.schema import Config
 from artclf.data.holdout import NO_TEST_IMAGES, holdout_names
 from artclf.data.sources import read_source
 from artclf.report import format as fmt
-from artclf.report.holdout_page import Holdout, read_holdout, write_holdout
-from artclf.report.terminal import screen
+from artclf.report.holdout_page import Holdout, write_holdout
+from artclf.report.terminal import screen, table
 from artclf.run_folder import outcome_of
 
 log = logging.getLogger(__name__)
 
 _LONGEST = 80  # letters of a folder's name
-_PRINTED = {"found": "recall", "human called AI": "false_positive_rate", "balanced": "balanced_accuracy"}
+_PRINTED = {"recall": "found", "false_positive_rate": "human\ncalled AI", "balanced_accuracy": "balanced", "auroc": "AUROC"}
 
 
 def leave_each_out(
@@ -55,8 +53,7 @@ def leave_each_out(
     skipped |= {name: failed.pop(name) for name in untested}
     for name, reason in skipped.items():
         log.warning("%s %s is not left out: %s", by, name, reason)
-    holdout = read_holdout(finished, by, command_of(words), failed, skipped)
-    write_holdout(folder, holdout)
+    holdout = write_holdout(folder, finished, by, command_of(words), failed, skipped)
     if failed:
         again = command_of([*words, f"hydra.run.dir={quoted(str(folder))}"])
         log.error("%d of %d runs failed: %s; to try them again: %s", len(failed), len(runs), ", ".join(failed), again)
@@ -65,20 +62,19 @@ def leave_each_out(
 
 def print_holdout(holdout: Holdout, folder: Path) -> None:
     """Print what runs found of what they were not trained on, and where the page is."""
-    rows = {}
-    for result in holdout.results:
-        estimates = result.unseen.estimates
-        shares = {column: fmt.share(estimates[figure].value) for column, figure in _PRINTED.items()}
-        rows[result.leave] = {"AI": result.unseen.ai, **shares, "AUROC": fmt.score(estimates["auroc"].value)}
-    lines = [
-        f"images of each {holdout.by}, by a network that was not trained on it:",
-        pd.DataFrame.from_dict(rows, orient="index").to_string(),
-        f"run folders: {folder}",
-        f"page:        {folder / 'holdout.html'}",
+    if holdout.demo:
+        screen().print("Demo images are drawn by artclf itself: these scores say nothing about art.")
+    title = f"images of each {holdout.by}, by a network that was not trained on it"
+    rows = [
+        (
+            result.leave,
+            fmt.count(result.unseen.ai),
+            *(fmt.figure(result.unseen.estimates[name].value, name) for name in _PRINTED),
+        )
+        for result in holdout.results
     ]
-    if any(metrics["data"]["source"] == "demo" for metrics in holdout.metrics.values()):
-        lines.insert(0, "Demo images are drawn by artclf itself: these scores say nothing about art.")
-    screen().print("\n".join(lines))
+    screen().print(table(title, (holdout.by, "AI", *_PRINTED.values()), rows))
+    screen().print(f"run folders: {folder}\npage:        {folder / 'holdout.html'}")
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:

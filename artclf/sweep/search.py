@@ -13,10 +13,10 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.samplers import RandomSampler, TPESampler
 from optuna.trial import TrialState
 
-from artclf.config.command import command_of, concerns_search, quoted
+from artclf.config.command import concerns_search, quoted
 from artclf.config.space import setting
 from artclf.errors import ArtclfError
-from artclf.report.sweep_page import Outcome, Sweep, Trial, write_sweep
+from artclf.report.sweep_page import Sweep, write_sweep
 from artclf.run_folder import (
     CONFIG_FILE,
     EPOCHS_FILE,
@@ -113,15 +113,12 @@ class Search:
         except Exception as error:  # a worker that died, a SLURM job over its time: not all of the jobs need have failed
             reason = f"the launcher stopped: {' '.join(f'{type(error).__name__}: {error}'.split())}"
             for number in jobs:
-                if outcome_of(self._run_folder(number)).state == "unfinished":
+                if outcome_of(self.folder / str(number)).state == "unfinished":
                     self._fail(number, reason)
-            if not any((self._run_folder(number) / CONFIG_FILE).is_file() for number in jobs):
+            if not any((self.folder / str(number) / CONFIG_FILE).is_file() for number in jobs):
                 raise ArtclfError(reason) from error
             log.exception("the launcher stopped; the sweep goes on")
         self._report_running()
-
-    def _run_folder(self, number: int) -> Path:
-        return self.folder / str(number)
 
     def _overrides(self, trial: optuna.Trial) -> list[str]:
         """The overrides of a trial: the fixed ones, the drawn ones, and the search's own."""
@@ -134,59 +131,57 @@ class Search:
         return words
 
     def _fail(self, number: int, reason: str) -> None:
-        folder = self._run_folder(number)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / ERROR_FILE, reason)
+        (self.folder / str(number)).mkdir(parents=True, exist_ok=True)
+        write_text(self.folder / str(number) / ERROR_FILE, reason)
 
     def _report_running(self) -> None:
         """Report to Optuna what became of the trials that it takes to be running."""
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            outcome = read_outcome(self._run_folder(trial.number), self.metric)
-            if outcome.state == "finished":
-                self.study.tell(trial.number, outcome.value)
+            outcome = read_outcome(self.folder / str(trial.number), self.metric)
+            if outcome["state"] == "finished":
+                self.study.tell(trial.number, outcome[self.metric])
                 best = self.study.best_value
-                log.info("trial %d: %s %.4g, the best so far %.4g", trial.number, self.metric, outcome.value, best)
+                log.info("trial %d: %s %.4g, the best so far %.4g", trial.number, self.metric, outcome[self.metric], best)
             else:
-                self.study.tell(trial.number, state=TrialState.PRUNED if outcome.state == "pruned" else TrialState.FAIL)
-                log.info("trial %d %s: %s", trial.number, outcome.state, outcome.reason)
+                self.study.tell(trial.number, state=TrialState.PRUNED if outcome["state"] == "pruned" else TrialState.FAIL)
+                log.info("trial %d %s: %s", trial.number, outcome["state"], outcome["reason"])
 
     def _sweep(self, seconds: float) -> Sweep:
         """What the sweep's page shows."""
-        trials = []
+        rows = []
         for trial in self.study.trials:
-            outcome = read_outcome(self._run_folder(trial.number), self.metric)
-            trials.append(Trial(number=trial.number, words=trial.user_attrs.get("words", {}), **vars(outcome)))
-        finished = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        best = trials[self.study.best_trial.number] if finished else None
-        of_runs = [word for word in self.fixed if not concerns_search(word)]
+            outcome = read_outcome(self.folder / str(trial.number), self.metric)
+            rows.append({"trial": trial.number, **trial.user_attrs.get("words", {}), **outcome})
+        searched, test = [found.key for found in self.settings], [f"test_{name}" for name in TEST_FIGURES]
+        columns = [*("trial", "state", self.metric, "epochs", "seconds"), *searched, *test, "reason"]
         return Sweep(
             metric=self.metric,
             mode=self.mode,
-            trials=trials,
+            trials=pd.DataFrame(rows, columns=columns).astype({self.metric: float}),
             settings=self.settings,
-            settled=of_runs,
-            best=best,
-            command=command_of([*of_runs, *(f"{key}={word}" for key, word in best.words.items())]) if best else None,
+            settled=[word for word in self.fixed if not concerns_search(word)],
             importance=importance(self.study),
             asked=self.options.n_trials,
             seconds=seconds,
         )
 
 
-def read_outcome(run: Path, metric: str) -> Outcome:
-    """Read what the run of a trial left in its folder; `metric` is the monitored one ("val/loss")."""
+def read_outcome(run: Path, metric: str) -> dict[str, Any]:
+    """Read what the run of a trial left in its folder, as `Sweep.trials` holds it; `metric` is the monitored one."""
     table = read_table(run / EPOCHS_FILE, numbers=("seconds",))
-    epochs, ended = 0 if table is None else len(table), outcome_of(run)
+    ended = outcome_of(run)
+    found = {"state": ended.state, "reason": ended.reason, "epochs": 0 if table is None else len(table)}
     if ended.state == "pruned":
         pruned = read_pruned(run)
         assert pruned is not None
-        return Outcome("pruned", pruned["value"], epochs, pruned["seconds"], ended.reason)
+        return {**found, metric: pruned["value"], "seconds": pruned["seconds"]}
     if ended.state == "finished":
         metrics = read_metrics(run)
-        test = {key: metrics["splits"]["test"].get(key) for key in TEST_FIGURES}
-        return Outcome("finished", metrics["best"][metric], epochs, metrics.get("seconds"), test=test)
-    reason = ended.reason if ended.state == "failed" else "it did not end: it was interrupted, or its process was"
-    return Outcome("failed", None, epochs, None if table is None else round(float(table["seconds"].sum()), 2), reason)
+        test = {f"test_{name}": metrics["splits"]["test"].get(name) for name in TEST_FIGURES}
+        return {**found, metric: metrics["best"][metric], "seconds": metrics.get("seconds"), **test}
+    if ended.state == "unfinished":
+        found |= {"state": "failed", "reason": "it did not end: it was interrupted, or its process was"}
+    return {**found, "seconds": None if table is None else round(float(table["seconds"].sum()), 2)}
 
 
 def importance(study: optuna.Study) -> dict[str, float]:

@@ -26,7 +26,7 @@ from artclf.inference.assess import AssessOptions, assess, data_facts, environme
 from artclf.model.checkpoint import write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
-from artclf.report.format import guessing
+from artclf.report.findings import guessing
 from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE, write_table
 from artclf.runtime import is_main_process
 from artclf.training.build import Built, build
@@ -93,7 +93,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         _write_layers(folder / "layers.csv", model, records)
         if config.report:
             draw_copies(folder / "figures" / "copies.png", data)
-        if (warning := guessing(metrics)) is not None:
+        for warning in guessing(metrics):
             log.warning("%s", warning)
         log_results(loggers, metrics, records)
         metrics["fallbacks"] += [line for logger in loggers for line in logger.fallbacks]

@@ -16,10 +16,8 @@ ROWS: dict[str, Measure] = {
     "all_layers": speed.all_layers,
     "sweep": speed.sweep,
     "predict": predict.predict,
-    "compile": speed.compiled,
     "pixel_store": data.pixel_store,
     "manifest_memory": data.manifest_memory,
-    "listing": data.listing,
     "gpu": speed.gpu,
 }
 TITLES = {name: str(measure.__doc__).split("\n", maxsplit=1)[0] for name, measure in ROWS.items()}

@@ -1,17 +1,14 @@
-"""What many images cost: the first pass over them, memory, and listing them."""
+"""What many images cost: the first pass over them, and memory."""
 
-import resource
-import sys
 import time
 from collections import defaultdict
 from pathlib import Path
-from statistics import median
 
 from artclf.config.command import quoted
 from benchmarks.bench import Bench
 from benchmarks.pictures import distinct_path, write_table
 from benchmarks.processes import PROC
-from benchmarks.results import Figure, SkippedError, interleaved, number, spread
+from benchmarks.results import Figure, SkippedError, interleaved, spread
 
 LARGE, SMALL = {"train": 155_015, "test": 30_000}, {"train": 838, "test": 162}
 SIDE = 32  # pixels, for memory
@@ -89,34 +86,6 @@ def manifest_memory(bench: Bench) -> tuple[list[Figure], list[str]]:
     sides = f"{spread(found['many'], ' GB')} against {spread(found['few'], ' GB')}"
     how = "Peak proportional memory (PSS, mapped files included) of the process and its workers, read twice a second."
     return [Figure(what, more, " GB", "< 1.5", sides)], [f"Distinct JPEGs of {SIDE} px. {how}"]
-
-
-def listing(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """Listing AI-ArtBench's 185,015 files: seconds and peak memory.
-
-    The first time is not counted. It takes 1 minute.
-    """
-    with bench.temporary() as folder:
-        bench.call("pictures.draw_artbench", root=folder / "tree", side=256, divide_by=100 if bench.quick else 1, linked=True)
-        found = [bench.call("rows.data.list_tree", root=folder / "tree")[0] for _ in range(bench.repeat + 1)][1:]
-    figures = [
-        Figure(f"listing {found[0]['files']:,} files", [each["seconds"] for each in found], " s"),
-        Figure("listing, peak memory", [each["peak"] for each in found], " MB"),
-    ]
-    before = number(median(each["before"] for each in found))
-    return figures, [f"The system's caches are warm; {before} MB are Python and libraries."]
-
-
-def list_tree(root: Path) -> dict[str, float]:
-    """List a tree in this process: files, seconds, and MB of peak memory, in all and before the call."""
-    from artclf.data.sources import read_any  # noqa: PLC0415 (its memory counts as there before)
-
-    def peak() -> float:  # on Linux in KiB: man 2 getrusage
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-
-    before, began = peak(), time.perf_counter()
-    files = len(read_any(root).table)
-    return {"files": files, "seconds": time.perf_counter() - began, "before": before, "peak": peak()}
 
 
 def _require_proc() -> None:

@@ -1,4 +1,4 @@
-"""How fast artclf trains: the seed study's job, its floor, all layers, a sweep, compiled, and on a GPU."""
+"""How fast artclf trains: the seed study's job, its floor, all layers, a sweep, and on a GPU."""
 
 import json
 import subprocess
@@ -144,27 +144,6 @@ def all_layers(bench: Bench) -> tuple[list[Figure], list[str]]:
     return figures, [f"{bench.image_size} px, batch 32, {epochs} epochs.", FAIR, images]
 
 
-def compiled(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """What trainer.compile=true gains when all layers are trained.
-
-    A round takes 8 minutes on 2 cores.
-    """
-    images = bench.prepare()
-    epochs = 2 if bench.quick else 4
-    on, off = interleaved(
-        bench.repeat,
-        compiled=lambda: _artclf(bench, epochs, "trainer.compile=true", side="compiled"),
-        eager=lambda: _artclf(bench, epochs, "trainer.compile=false", side="eager"),
-    ).values()
-    fast, slow = ([speed for speed, *_ in side] for side in (on, off))
-    long, short = ([run.process.seconds for *_, run in side] for side in (on, off))
-    figures = [
-        Figure.ratio("compiled, times faster in later epochs", fast, slow, "/s"),
-        Figure.ratio(f"compiled, times the seconds of a run of {epochs} epochs", long, short, " s"),
-    ]
-    return figures, [f"All layers of ResNet-50, {bench.image_size} px.", FAIR, images]
-
-
 def gpu(bench: Bench) -> tuple[list[Figure], list[str]]:
     """Training all layers of ResNet-50 on a GPU from stored images, and how busy the GPU is.
 
@@ -207,14 +186,14 @@ def gpu(bench: Bench) -> tuple[list[Figure], list[str]]:
 
 
 def _artclf(
-    bench: Bench, epochs: int, *more: str, side: str = "artclf", job: Sequence[str] | None = None, cache: Path | None = None
+    bench: Bench, epochs: int, job: Sequence[str] | None = None, cache: Path | None = None
 ) -> tuple[float, list[dict[str, float]], Run]:
     """Images a second in one stage of all layers, its epochs' times, and the run; without a cache, in an empty one."""
     with bench.temporary() as folder:
         clock = folder / "epochs.jsonl"
         words = ["stages.head.unfreeze=all", f"stages.head.max_epochs={epochs}", "stages.head.optim.lr=1e-4"]
         words += ["+callbacks.clock._target_=benchmarks.first_step.EpochClock", f"+callbacks.clock.file={clock}"]
-        run = bench.train(side, [*(job or bench.job), *words, *more], cache or folder / "cache")
+        run = bench.train("artclf", [*(job or bench.job), *words], cache or folder / "cache")
         clocks = [json.loads(line) for line in clock.read_text(encoding="utf-8").splitlines()]
     return _speed(sum(run.metrics["balance"]["train_counts_after"].values()), clocks), clocks, run
 

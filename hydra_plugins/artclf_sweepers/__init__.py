@@ -31,11 +31,9 @@ class LaunchingSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep the configuration, and make the launcher."""
-        self.loader = hydra_context.config_loader
-        self.composed = config
-        self.launcher: Launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        self.loader, self.composed = hydra_context.config_loader, config
+        make = Plugins.instance().instantiate_launcher
+        self.launcher: Launcher = make(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the jobs; `arguments` are the overrides of the command line, without Hydra's own."""
@@ -43,13 +41,12 @@ class LaunchingSweeper(Sweeper):
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.composed, folder / MULTIRUN_FILE)
         try:
-            succeeded = self.run(folder, arguments)
+            if self.run(folder, arguments):
+                return
         except ArtclfError as error:
             for line in str(error).splitlines():
                 log.error("%s", line)
-            raise SystemExit(USAGE_ERROR) from error
-        if not succeeded:
-            raise SystemExit(USAGE_ERROR)
+        raise SystemExit(USAGE_ERROR)
 
     @abstractmethod
     def run(self, folder: Path, arguments: list[str]) -> bool:
@@ -60,16 +57,14 @@ class OptunaSweeper(LaunchingSweeper):
     """Searches with Optuna. The options and the search space (`params`) are described in conf/sweep/optuna.yaml."""
 
     def __init__(self, params: dict[str, str], **options: Any) -> None:
-        self.params = params
-        self.options = options
+        self.params, self.options = params, options
 
     def run(self, folder: Path, arguments: list[str]) -> bool:
         """Return whether any trial finished."""
         from artclf.sweep.search import Search  # noqa: PLC0415 (loads optuna and matplotlib)
 
-        searched, fixed = search_space(
-            self.params, OverridesParser.create(config_loader=self.loader).parse_overrides(arguments)
-        )
+        typed = OverridesParser.create(config_loader=self.loader).parse_overrides(arguments)
+        searched, fixed = search_space(self.params, typed)
         monitor = self.composed.monitor
         search = Search(folder, searched, fixed, metric=monitor.metric, mode=monitor.mode, options=Options(**self.options))
         finished = search.run(self.launcher.launch, lambda words: self.loader.load_sweep_config(self.composed, words))

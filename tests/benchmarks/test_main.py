@@ -68,8 +68,6 @@ def test_rows_are_measured_kept_and_written(
 
     assert run(monkeypatch, *words, "--only", "b") == 0
     assert load(tmp_path / "out" / "results.json")["a"] == found["a"]
-    assert run(monkeypatch, "--out", str(tmp_path / "taken"), "--take", str(tmp_path / "out" / "results.json")) == 0
-    assert load(tmp_path / "taken" / "results.json")["a"] == found["a"]
 
 
 def test_an_unknown_row_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

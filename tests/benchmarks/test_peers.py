@@ -26,9 +26,8 @@ def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None
     assert items[1].file == Path("root/000/000001.jpg")
 
 
-@pytest.mark.parametrize("linked", [False, True])
-def test_a_tree_is_laid_out_as_ai_artbench_is(tmp_path: Path, *, linked: bool) -> None:
-    assert draw_artbench(tmp_path, 16, 1000, linked=linked) == 177
+def test_a_tree_is_laid_out_as_ai_artbench_is(tmp_path: Path) -> None:
+    assert draw_artbench(tmp_path, 16, 1000) == 177
     table = read_ai_artbench(tmp_path).table
     assert len(table) == 177
     assert table["style"].nunique() == 10

@@ -118,9 +118,7 @@ def test_a_broken_guarantee_and_what_training_has_seen_are_said_first(
     page = Path("to/report.html").read_text()
     accused, one_class = "human" in labels, len(labels) == 1
     assert [warned in caplog.text, warned in page] == [accused] * 2
-    assert (
-        "More wrong verdicts than guaranteed on test: human called ai 100.0%, at most 1.0% guaranteed" in done.stdout
-    ) is accused
+    assert (warned in done.stdout) is accused
     assert ["There are no" in done.stdout, "There are no" in page] == [one_class] * 2
     assert ("of its verdicts are right" in page) is not one_class
     found = metrics["evaluation"]["generators"]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def history(epochs: dict[str, int], seed: int = 0) -> pd.DataFrame:
     )
 
 
+@cache
+def results_of(columns: tuple[str, ...], rows: tuple[Any, ...]) -> tuple[str, dict[str, Any], str]:
+    """Of made-up predictions: predictions.csv with verdicts, its part of metrics.json, and groups.csv."""
+    table = pd.DataFrame(rows, columns=list(columns))
+    fitted = fit_decision_rule(*truth(table[table["split"] == "val"]))
+    table = with_verdicts(table, fitted)
+    splits = {str(name): split_metrics(rows) for name, rows in table.groupby("split", sort=False)}
+    metrics = {"splits": splits, **decision_metrics(table, fitted)}
+    return table.to_csv(index=False), metrics, group_metrics(table).to_csv(index=False)
+
+
 def write_run(
     folder: Path,
     *,
@@ -80,17 +92,14 @@ def write_run(
     """Write a run folder, with the images it read where asked for; `changes` replace keys of metrics.json (None: left out)."""
     folder.mkdir(parents=True, exist_ok=True)
     table = predictions(seed) if predicted is None else predicted
-    fitted = fit_decision_rule(*truth(table[table["split"] == "val"]))
-    table = with_verdicts(table, fitted)
+    predicted_csv, results, groups = results_of(tuple(table), tuple(table.itertuples(index=False, name=None)))
     epochs = history({"head": 6, "last10": 5}, seed)
-    splits = {str(name): split_metrics(rows) for name, rows in table.groupby("split", sort=False)}
     stages = [
         {"name": "head", "unfreeze": 0, "trainable_parameters": 2049, "epochs": 6, "best_epoch": 5, "seconds": 30.0},
         {"name": "last10", "unfreeze": 10, "trainable_parameters": 4464641, "epochs": 5, "best_epoch": 10, "seconds": 45.5},
     ]
     metrics: dict[str, Any] = {
-        "splits": splits,
-        **decision_metrics(table, fitted),
+        **results,
         "stages": stages,
         "best": {"stage": "last10", "epoch": 10},
         "model": {"name": "resnet50", "weights": "pretrained", "parameters": 23510081},
@@ -118,12 +127,12 @@ def write_run(
     }
     metrics = {key: value for key, value in {**metrics, **changes}.items() if value is not None}
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
-    table.to_csv(folder / "predictions.csv", index=False)
-    group_metrics(table).to_csv(folder / "groups.csv", index=False)
+    (folder / "predictions.csv").write_text(predicted_csv, encoding="utf-8")
+    (folder / "groups.csv").write_text(groups, encoding="utf-8")
     epochs.to_csv(folder / "metrics.csv", index=False)
     (folder / "config.yaml").write_text("seed: 0\n", encoding="utf-8")
     listed = pd.concat([table, table[table["split"] == "val"].assign(split="train")])
-    listed.drop(columns=["p_ai", "calibrated", "verdict"]).to_csv(folder / "manifest.csv", index=False)
+    listed.drop(columns="p_ai").to_csv(folder / "manifest.csv", index=False)
     layers = [(f"layer{i // 4}.{i // 2 % 2}.conv{i % 2}", "Conv2d", 1000 * (i + 1), "") for i in range(4, 18)]
     layers += [("layer4.1.conv2", "Conv2d", 40000, "last10"), ("head", "Linear", 2049, "head")]
     pd.DataFrame(layers, columns=["name", "kind", "parameters", "stage"]).to_csv(folder / "layers.csv", index=False)

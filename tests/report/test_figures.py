@@ -6,25 +6,25 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from artclf.evaluation.intervals import UNDEFINED, Estimate
-from artclf.report import style
+from artclf.report import plots
 from artclf.report.comparison_page import plot_histories
-from artclf.report.figures.data import count_images, groups_of, top
-from artclf.report.figures.draw import plot_intervals
-from artclf.report.figures.run import plot_reliability, plot_roc_pr, plot_scores, plot_training
+from artclf.report.data_page import count_images, groups_of, top
+from artclf.report.plots import plot_intervals
 from artclf.report.render import save_figures
+from artclf.report.run_plots import plot_reliability, plot_roc_pr, plot_scores, plot_training
 from tests.report.conftest import history, predictions
 
 NASTY = "名画_$x$_\\frac{1}_a_generator_with_a_very_long_name"
 
 
 def test_a_name_is_cut_in_its_middle_and_any_can_be_drawn(tmp_path):
-    assert style.short("2026-01-01_run_with_a_long_name_1", 12) == "2026-0…ame_1"
-    assert style.short("名画") == "□□"
-    figure, (axes,) = style.panels(NASTY, 1, 1, height=1)
-    axes.set_title(style.short(NASTY))
+    assert plots.short("2026-01-01_run_with_a_long_name_1", 12) == "2026-0…ame_1"
+    assert plots.short("名画") == "□□"
+    figure, (axes,) = plots.panels(NASTY, 1, 1, height=1)
+    axes.set_title(plots.short(NASTY))
     axes.plot([1e-5, 1e-2], [1, 2])
-    style.log_scale(axes.xaxis)
-    assert save_figures(tmp_path / "new", {"a": figure})["a"].width > 500
+    plots.log_scale(axes.xaxis)
+    assert save_figures(tmp_path / "new", {"a": figure})["a"]["width"] > 500
     assert "1e−03" in [label.get_text() for label in axes.get_xticklabels()]  # plain numbers
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from artclf.report.findings import broken_guarantees, findings, measured, runs_with_broken_guarantees
+from artclf.report.findings import broken_guarantees, findings, guessing, measured, runs_with_broken_guarantees
 from artclf.report.run_page import write_report
 from tests.report.conftest import predictions, write_run
 from tests.report.test_run_page import Page
@@ -105,3 +105,12 @@ def test_an_evaluation_says_which_generators_training_has_seen(seen: dict | None
     found = findings({"evaluation": {"generators": seen, "styles": styles}})
     assert any(said in line for line in found)
     assert found[-1] == "Training has seen no image of the styles ink, oil."
+
+
+def test_guessing_is_named() -> None:
+    test: dict[str, Any] = {"n": 1200, "balanced_accuracy": 0.55, "intervals": {"balanced_accuracy": [0.5, 0.6]}}
+    (line,) = guessing({"splits": {"test": test}})
+    assert "on the 1,200 test images is 55.0% (95% interval 50.0–60.0%)" in line
+    test["intervals"]["balanced_accuracy"][0] = 0.51
+    assert guessing({"splits": {"test": test}}) == []
+    assert guessing({}) == []

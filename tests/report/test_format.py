@@ -50,13 +50,3 @@ def test_what_is_missing_is_a_dash(write: Callable[[Any], str], value: Any) -> N
 )
 def test_numbers_as_a_person_reads_them(written: str, expected: str) -> None:
     assert written == expected
-
-
-def test_guessing_is_named() -> None:
-    test: dict[str, Any] = {"n": 1200, "balanced_accuracy": 0.55, "intervals": {"balanced_accuracy": [0.5, 0.6]}}
-    line = fmt.guessing({"splits": {"test": test}})
-    assert line is not None
-    assert "on the 1,200 test images is 55.0% (95% interval 50.0–60.0%)" in line
-    test["intervals"]["balanced_accuracy"][0] = 0.51
-    assert fmt.guessing({"splits": {"test": test}}) is None
-    assert fmt.guessing({}) is None

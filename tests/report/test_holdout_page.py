@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from artclf.errors import ArtclfError
-from artclf.report.holdout_page import read_holdout, write_holdout
+from artclf.report.holdout_page import write_holdout
 
 COMMAND = "python train.py +holdout=generator"
 
@@ -48,8 +48,7 @@ def runs(tmp_path: Path) -> dict[str, Path]:
 
 
 def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Path) -> None:
-    holdout = read_holdout(runs, "generator", COMMAND, {"gamma": "it <failed>"}, {"unknown": "nobody knows"})
-    write_holdout(tmp_path, holdout)
+    write_holdout(tmp_path, runs, "generator", COMMAND, {"gamma": "it <failed>"}, {"unknown": "nobody knows"})
     content = json.loads((tmp_path / "holdout.json").read_text(encoding="utf-8"))
     lowest, cost, limits, few = content["sentences"]
     assert lowest == (
@@ -85,15 +84,15 @@ def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Pat
 
 def test_one_run_alone_does_not_show_the_cost(tmp_path: Path) -> None:
     run = write_run(tmp_path / "alpha", "alpha", {"alpha": 0.95}, source="demo")
-    write_holdout(tmp_path, read_holdout({"alpha": run}, "generator", COMMAND, {}, {}))
+    write_holdout(tmp_path, {"alpha": run}, "generator", COMMAND, {}, {})
     page = (tmp_path / "holdout.html").read_text(encoding="utf-8")
     assert "What leaving it out costs is not known: no other run that was trained on alpha has finished" in page
     assert "What leaving out costs" not in page
     assert "Demo data" in page
 
 
-def test_what_is_no_such_run_is_refused(runs: dict[str, Path]) -> None:
+def test_what_is_no_such_run_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(ArtclfError, match=r"no run finished, so there is nothing to report\nalpha: no disk"):
-        read_holdout({}, "generator", COMMAND, {"alpha": "no disk"}, {})
+        write_holdout(tmp_path, {}, "generator", COMMAND, {"alpha": "no disk"}, {})
     with pytest.raises(ArtclfError, match="alpha: is not the run that left gamma out"):
-        read_holdout({"gamma": runs["alpha"]}, "generator", COMMAND, {}, {})
+        write_holdout(tmp_path, {"gamma": runs["alpha"]}, "generator", COMMAND, {}, {})

@@ -9,7 +9,7 @@ import pytest
 from artclf.data.distortions import DISTORTIONS, list_versions
 from artclf.errors import ArtclfError
 from artclf.evaluation.robustness import Robustness, measure_robustness
-from artclf.report import style
+from artclf.report import plots
 from artclf.report.robustness import describe_robustness, plot_rates, read_robustness
 
 LABELS = np.repeat(["human", "ai"], [50, 70])
@@ -70,4 +70,4 @@ def test_each_distortion_has_a_panel() -> None:
     assert list(accused.get_ydata()) == [level.false_positive_rate.value for level in levels]
     assert [line.get_linestyle() for line in dotted] == [":", ":"]
     (line,) = plot_rates(measured(labels=("human",))).axes[0].get_lines()
-    assert line.get_color() == style.HUMAN
+    assert line.get_color() == plots.HUMAN

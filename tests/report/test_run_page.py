@@ -285,3 +285,40 @@ def test_canonical_form_and_robustness_have_their_sections(tmp_path):
     jpeg = found.of("jpeg")[-1]
     assert f"JPEG 30{jpeg.false_positive_rate.value:.1%}{jpeg.flips.accused}{jpeg.flips.cleared}" in page.text
     assert (run / "figures" / "robustness.png").is_file()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_wrong_types_in_metrics_are_one_line_that_names_file_and_key(tmp_path, monkeypatch):
+    monkeypatch.setattr("artclf.report.run_page._with_thumbnails", lambda *_: {"mistakes": [], "human": [], "ai": []})
+    is_ai = np.arange(40) % 2 == 0
+    forms = {**compare_forms(is_ai, is_ai * 0.8, is_ai * 0.6), "trained_on": "as_stored", "form": {"side": 224, "quality": 75}}
+    run = write_run(tmp_path, canonical_comparison=forms)
+    file, sound = run / "metrics.json", json.loads((run / "metrics.json").read_text())
+    for place, wrong in (
+        ("splits.test.confusion.human", 3),
+        ("splits.test.n", "many"),
+        ("stages.0.seconds", "long"),
+        ("decision_rule.rates.test.human", [1]),
+        ("guarantees.0.low", {}),
+        ("calibration.test.before.ece", "x"),
+        ("calibration.test", 1.5),
+        ("operating_points.0.splits.test.recall", None),
+        ("operating_points.0.target_rate", []),
+        ("operating_points", {}),
+        ("canonical_comparison.flips.ai", "x"),
+        ("canonical_comparison.as_stored.auroc", [0.5]),
+        ("data.duplicates.files", "x"),
+        ("balance.train_counts_before", 7),
+    ):
+        damaged = json.loads(json.dumps(sound))
+        *above, last = place.split(".")
+        at = damaged
+        for key in above:
+            at = at[int(key) if isinstance(at, list) else key]
+        at[last] = wrong
+        file.write_text(json.dumps(damaged))
+        with pytest.raises(
+            ArtclfError, match=rf"metrics\.json: is not what artclf writes \({re.escape(place)}.*: got"
+        ) as error:
+            write_report(run)
+        assert len(str(error.value).splitlines()) == 1

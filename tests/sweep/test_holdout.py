@@ -51,8 +51,8 @@ def test_a_run_for_each_generator_and_one_page_and_a_run_that_failed_is_tried_ag
         check_run(folder / leave, leave, other, pictures)
     check_page(folder)
     assert again.lines(f"page:        {folder / 'holdout.html'}")
-    (row,) = again.lines("alpha  ")
-    assert row.split()[1] == "4"  # AI images
+    (row,) = again.lines("│ alpha ")
+    assert row.split()[3] == "4"  # AI images
 
     over = train(f"resume={folder}")
     assert over.code == 2
