@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from artclf.errors import ArtclfError, is_printable, printable
 log = logging.getLogger(__name__)
 
 COLUMNS = ("path", "label", "generator", "style", "split")
+OPTIONAL = ("source", "year")  # where an image came from (a dataset, a site, a scanner), and when it was made
 SHA256 = "sha256"  # a further column in a run's manifest: the hash of each file's bytes, hexadecimal
 LABELS = ("ai", "human")
 HUMAN = "human"  # the "generator" of human images, and of no others
@@ -28,11 +29,12 @@ class Manifest:
     """Which images there are, and what is known of each.
 
     The column `path` is relative to the root, with /; `label` is "ai" or "human"; `generator` is "human" for human images;
-    `split` is "train", "val", "test", another name, or "" where the source leaves it open.
+    `split` is "train", "val", "test", another name, or "" where the source leaves it open. `source` and `year`, texts that may
+    be empty, are there where the source gives them.
     """
 
     root: Path  # made absolute: the table is written down and read from elsewhere
-    table: pd.DataFrame  # a row for each image, with COLUMNS; in a run also SHA256
+    table: pd.DataFrame  # a row for each image, with COLUMNS, and maybe OPTIONAL; in a run also SHA256
     # images whose names can't be written into tables: a row for each, with COLUMNS, the names escaped, and a `reason`
     rejected: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=[*COLUMNS, "reason"], dtype=str))
 
@@ -40,8 +42,8 @@ class Manifest:
         object.__setattr__(self, "root", self.root.absolute())
 
     @classmethod
-    def of(cls, root: Path, rows: Iterable[tuple[str, ...]]) -> "Manifest":
-        """Make a manifest of rows (path, label, generator, style, split), sorted by path.
+    def of(cls, root: Path, rows: Iterable[tuple[str, ...]], columns: Sequence[str] = COLUMNS) -> "Manifest":
+        """Make a manifest of rows, sorted by path; `columns` are COLUMNS, and maybe some of OPTIONAL.
 
         A generator of AI images that is called human is renamed.
 
@@ -52,7 +54,7 @@ class Manifest:
         bad: list[tuple[str, ...]] = []
         for row in rows:
             (good if all(map(is_printable, row)) else bad).append(row)
-        table = pd.DataFrame(good, columns=list(COLUMNS), dtype=str).sort_values("path", kind="stable", ignore_index=True)
+        table = pd.DataFrame(good, columns=list(columns), dtype=str).sort_values("path", kind="stable", ignore_index=True)
         if table.empty:
             hint = f" (of {len(bad)} files: {BAD_NAME})" if bad else ""
             allowed = f"allowed are files of these formats: {FORMATS}"
@@ -65,7 +67,7 @@ class Manifest:
         if namesakes.any():
             log.warning("%d AI images are of a generator called human: here it is called human (generator)", namesakes.sum())
             table["generator"] = table["generator"].mask(namesakes, f"{HUMAN} (generator)")
-        rejected = [(*map(printable, row), BAD_NAME) for row in sorted(bad)]
+        rejected = [(*map(printable, row[: len(COLUMNS)]), BAD_NAME) for row in sorted(bad)]
         return cls(root, table, pd.DataFrame(rejected, columns=[*COLUMNS, "reason"], dtype=str))
 
     @cached_property
@@ -75,7 +77,7 @@ class Manifest:
 
     def to_csv(self) -> str:
         """The table as CSV text, the columns in their order."""
-        columns = [column for column in (*COLUMNS, SHA256) if column in self.table]
+        columns = [column for column in (*COLUMNS, *OPTIONAL, SHA256) if column in self.table]
         return str(self.table.to_csv(index=False, columns=columns, lineterminator="\n"))
 
     def split(self, name: str) -> pd.DataFrame:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from artclf.data.manifest import COLUMNS, HUMAN, Manifest
+from artclf.data.manifest import COLUMNS, HUMAN, OPTIONAL, Manifest
 from artclf.data.sources.folder import existing_root
 from artclf.errors import ArtclfError, nearest, printable
 
 log = logging.getLogger(__name__)
 
 NEEDED = ("path", "label")
+ALLOWED = (*COLUMNS, *OPTIONAL)
 SEPARATORS = ",;\t"
 
 
@@ -23,8 +24,8 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
     """Read a table of images, whose fields are separated by commas, semicolons or tabs.
 
     Args:
-        file: its columns are path and label, and may be generator, style and split, in any case; others are ignored, and so
-            are empty lines. All but the first two may be empty.
+        file: its columns are path and label, and may be generator, style, split, source and year, in any case; others are
+            ignored, and so are empty lines. All but the first two may be empty.
         root: the folder that paths are relative to; None for the file's own.
 
     Raises:
@@ -43,7 +44,7 @@ def read_csv(file: str | Path, root: str | Path | None = None) -> Manifest:
     table["label"] = table["label"].str.lower()
     table["style"] = table["style"].replace("", "unknown")
     table["generator"] = table["generator"].mask(table["label"] == HUMAN, HUMAN).replace("", "unknown")
-    return Manifest.of(top, table.itertuples(index=False, name=None))
+    return Manifest.of(top, table.itertuples(index=False, name=None), list(table.columns))
 
 
 def _read_table(file: Path) -> pd.DataFrame:
@@ -70,18 +71,20 @@ def _read_table(file: Path) -> pd.DataFrame:
     table = table.apply(lambda column: column.str.strip())
     table = table[(table != "").any(axis=1)]
     header = table.iloc[0].str.lower().tolist() if len(table) else []
-    named = [column for column in COLUMNS if header.count(column) == 1]
-    if not {*NEEDED} <= {*named} or any(header.count(column) > 1 for column in COLUMNS):
+    named = [column for column in ALLOWED if header.count(column) == 1]
+    if not {*NEEDED} <= {*named} or any(header.count(column) > 1 for column in ALLOWED):
         hints = "".join(nearest(column, header) for column in NEEDED if column not in header)
         raise ArtclfError(
             f"data.csv={file}: got the columns {', '.join(header) or 'none'}; needed, once each: {', '.join(NEEDED)}; allowed "
-            f"too: {', '.join(COLUMNS[2:])}{hints}"
+            f"too: {', '.join(ALLOWED[2:])}{hints}"
         )
-    table = table.iloc[1:].set_axis(header, axis=1)[named].reindex(columns=list(COLUMNS), fill_value="")
+    table = (
+        table.iloc[1:].set_axis(header, axis=1)[named].reindex(columns=list(dict.fromkeys((*COLUMNS, *named))), fill_value="")
+    )
     without = table.index[table["path"] == ""]
     if len(without):
         raise ArtclfError(f"data.csv={file}: line {without[0] + 1} has no path; each line but empty ones needs path and label")
-    rest = list(COLUMNS[1:])
+    rest = [column for column in table if column != "path"]
     table[rest] = table[rest].apply(lambda column: column.str.split().str.join(" "))
     return table
 
