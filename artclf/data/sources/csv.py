@@ -78,13 +78,12 @@ def _read_table(file: Path) -> pd.DataFrame:
             f"data.csv={file}: got the columns {', '.join(header) or 'none'}; needed, once each: {', '.join(NEEDED)}; allowed "
             f"too: {', '.join(ALLOWED[2:])}{hints}"
         )
-    table = (
-        table.iloc[1:].set_axis(header, axis=1)[named].reindex(columns=list(dict.fromkeys((*COLUMNS, *named))), fill_value="")
-    )
+    columns = [column for column in ALLOWED if column in COLUMNS or column in named]
+    table = table.iloc[1:].set_axis(header, axis=1)[named].reindex(columns=columns, fill_value="")
     without = table.index[table["path"] == ""]
     if len(without):
         raise ArtclfError(f"data.csv={file}: line {without[0] + 1} has no path; each line but empty ones needs path and label")
-    rest = [column for column in table if column != "path"]
+    rest = columns[1:]
     table[rest] = table[rest].apply(lambda column: column.str.split().str.join(" "))
     return table
 
