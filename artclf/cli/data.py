@@ -119,8 +119,8 @@ def audit(
 
     An image that can't be read is named, and the others go on; the exit code is then 1.
     """
+    from artclf.data.canonical import Canonical  # noqa: PLC0415
     from artclf.data.facts import DEFAULT_SAMPLE, survey_files  # noqa: PLC0415 (scikit-learn and matplotlib are slow to load)
-    from artclf.data.reader import Canonical  # noqa: PLC0415
     from artclf.evaluation.audit import audit_survey  # noqa: PLC0415
     from artclf.report import data_page  # noqa: PLC0415
     from artclf.report.terminal import screen, table  # noqa: PLC0415

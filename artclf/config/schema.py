@@ -191,7 +191,7 @@ class StageConfig(Section):
     patience: Annotated[int | str, _number_or(1, "auto")] | None
     optim: OptimConfig
     schedule: Literal["auto", "constant", "cosine", "onecycle"]
-    lora: Annotated[int, Field(ge=1, le=1024)] | None = None  # rank; linear layers of what is unfrozen train through LoRA alone
+    lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None  # linear layers of what is unfrozen train by LoRA alone
 
 
 class TrainerConfig(Section):

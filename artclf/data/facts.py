@@ -18,10 +18,10 @@ from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.TiffImagePlugin import TiffImageFile
 from scipy.fft import dctn
 
+from artclf.data.canonical import Canonical
 from artclf.data.files import file_content
 from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, decoded_image, open_image
 from artclf.data.manifest import COLUMNS, Manifest
-from artclf.data.reader import Canonical
 from artclf.data.sampling import draw_sample
 from artclf.runtime import progress
 

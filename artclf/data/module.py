@@ -15,11 +15,12 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from artclf.cache.array_store import StoreError
 from artclf.config.schema import Config
 from artclf.data.balance import Plan, plan_balance
+from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.manifest import LABELS, Manifest, is_ai
 from artclf.data.pixels import PixelStore, inspect_files
-from artclf.data.reader import Canonical, ImageReader
+from artclf.data.reader import ImageReader
 from artclf.data.rejected import count_rejected, describe_losses
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits

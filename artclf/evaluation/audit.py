@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from artclf.data.canonical import Canonical
 from artclf.data.facts import Survey
-from artclf.data.reader import Canonical
 from artclf.evaluation.duplicates import find_duplicates
 from artclf.evaluation.shortcuts import (
     DENSITY,

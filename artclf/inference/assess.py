@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 
 from artclf.config.schema import AuditConfig
+from artclf.data.canonical import Canonical
 from artclf.data.facts import survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
 from artclf.data.manifest import Manifest
-from artclf.data.reader import Canonical
 from artclf.data.sampling import sample_test_images
 from artclf.data.splits import Duplicates
 from artclf.evaluation.audit import audit_survey

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 from artclf.data.manifest import COLUMNS
 from artclf.data.prefetch import read_batches
-from artclf.data.reader import Canonical, ImageReader
+from artclf.data.reader import ImageReader
 from artclf.evaluation import Floats
 from artclf.evaluation.decision import as_stored
 from artclf.model.classifier import ArtClassifier

@@ -12,8 +12,8 @@ from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.utilities import dim_zero_cat
 
 from artclf.config.schema import StageConfig
+from artclf.data.canonical import Canonical
 from artclf.data.dataset import Batch
-from artclf.data.reader import Canonical
 from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS
@@ -130,10 +130,10 @@ class ArtClassifier(LightningModule):
         """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is that of its dropout."""
         self.stage, self.depth, self.seed = stage, depth, seed
         self.layers.set_depth(depth)
-        if stage.lora:
+        if stage.lora_rank:
             names = [layer.name for layer in self.layers.trained(depth)]
             parameters = [name.rpartition(".")[0] for layer in self.layers.trained(depth) for name in layer.parameters]
-            self.adapters = [add_lora(self.body, [*names, *parameters], stage.lora)]
+            self.adapters = [add_lora(self.body, [*names, *parameters], stage.lora_rank)]
         self.frozen_digest = self.layers.frozen_digest(depth)
 
     def merged(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -80,7 +80,7 @@ class Layers:
         parts = self.layers[len(self) - depth].name.split(".")
         for length in range(1, len(parts)):
             block = ".".join(parts[:length])
-            if hasattr(self.body.get_submodule(block), "attn"):
+            if {"attn", "mlp"} <= dict(self.body.get_submodule(block).named_children()).keys():
                 return max(len(self) - i for i, layer in enumerate(self.layers) if _within(layer.name, block))
         return depth
 

@@ -16,9 +16,9 @@ from omegaconf import DictConfig
 from PIL import Image
 from torch._dynamo.exc import TorchDynamoException
 
+from artclf.data.canonical import Canonical
 from artclf.data.manifest import COLUMNS
 from artclf.data.module import ArtData
-from artclf.data.reader import Canonical
 from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import as_stored, truth

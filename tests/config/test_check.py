@@ -47,7 +47,10 @@ def test_sound_command_lines_pass(line: str) -> None:
     ("line", "reported"),
     [
         ("~logger", "logger: is missing"),
-        ("model=resnet5", "model: got 'resnet5'; allowed: efficientnet_b0, efficientnet_lite0, resnet50, timm"),
+        (
+            "model=resnet5",
+            "model: got 'resnet5'; allowed: clip_b16, clip_l14, dinov2_s14, dinov3_b16, dinov3_s16, efficientnet_b0, efficientnet_lite0, onnx",
+        ),
         ("data=_base", "data: got '_base'; allowed: ai_artbench, csv, demo, folder"),
         ("+model=resnet50", "model appears more than once in the final defaults list: type it without the plus"),
         ("seed=0,1", "seed=0,1 needs a multirun: python train.py -m seed=0,1"),
@@ -65,7 +68,7 @@ def test_sound_command_lines_pass(line: str) -> None:
         ("sweep=optuna", "sweep=optuna needs a multirun: python train.py -m sweep=optuna"),
         ("-m sweep=optuna callbacks=none", "callbacks.best: sweep=optuna needs it"),
         ("-m sweep=optuna 'stages.head.optim.lr=interval(-1,1)'", "stages.head.optim.lr: got -1.0"),
-        ("-m sweep=optuna 'head=interval(0,0)'", "head: got '0.0'; allowed: linear, mlp"),
+        ("-m sweep=optuna 'head=interval(0,0)'", "head: got '0.0'; allowed: attention_pool, linear, mlp"),
         ("-m sweep=optuna head.hiden=3", "head.hiden: unknown key; did you mean hidden?"),
         ("-m sweep=optuna hydra.sweeper.n_trials=x", "Value 'x' of type 'str' could not be converted to Integer"),
     ],

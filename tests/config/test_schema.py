@@ -15,7 +15,7 @@ def wrong(changes: dict[str, object]) -> list[str]:
 
 
 def test_every_choice_of_every_group_composes_to_a_valid_configuration() -> None:
-    needs = {"csv": ["data.csv=x"], "timm": ["model.name=resnet18"], "none": ["balance=none"]}
+    needs = {"csv": ["data.csv=x"], "timm": ["model.name=resnet18"], "onnx": ["model.weights=x.onnx"], "none": ["balance=none"]}
     needs |= {"ai_artbench": ["data.root=x"], "folder": ["data.root=x"]}
     files = [file for file in CONF.glob("*/[!_]*.yaml") if file.parent.name != "experiment"]
     assert len(files) >= 25
@@ -52,7 +52,7 @@ STAGE = dict(composed().stages.head)
         ({"stages": {}}, "stages: got {}"),
         ({"stages.best": STAGE}, "stages.best: best.ckpt and last.ckpt have a meaning of their own"),
         ({"head.dropout": "x"}, "head.dropout: got 'x'"),
-        ({"head.name": "mpl"}, "head.name: got 'mpl'; allowed: linear, mlp; did you mean mlp?"),
+        ({"head.name": "mpl"}, "head.name: got 'mpl'; allowed: linear, mlp, attention_pool; did you mean mlp?"),
         ({"augment.jpeg": [90, 40]}, "augment.jpeg: the lowest quality comes first"),
         ({"model.name": None}, "model.name: got None"),
         ({"callbacks.best.monitor": "val/auroc"}, "callbacks.best.monitor: can't be changed: best.ckpt is the best by monitor"),

@@ -8,11 +8,11 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from artclf.data.canonical import Canonical
 from artclf.data.demo import STYLES, draw_image
 from artclf.data.facts import STATISTICS, FileFacts, jpeg_settings, measure, perceptual_hash, read_facts, survey_files
 from artclf.data.images import UnreadableImage, read_image, reencode
 from artclf.data.manifest import Manifest
-from artclf.data.reader import Canonical
 
 
 def noise(mode: str = "RGB") -> Image.Image:

@@ -8,8 +8,9 @@ import torch
 
 from artclf.cache.array_store import StoreError
 from artclf.data import pixels as module
+from artclf.data.canonical import Canonical
 from artclf.data.pixels import PixelStore, hash_files, inspect_files
-from artclf.data.reader import Canonical, ImageReader
+from artclf.data.reader import ImageReader
 from tests.conftest import draw
 
 READ = ImageReader.read

@@ -8,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from artclf.data.canonical import Canonical
 from artclf.data.images import UnreadableImage, read_image, reencode
-from artclf.data.reader import Canonical, ImageReader, to_square
+from artclf.data.reader import ImageReader, to_square
 from tests.conftest import config_of
 
 

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from artclf.data.canonical import Canonical
 from artclf.data.facts import survey_files
-from artclf.data.reader import Canonical
 from artclf.data.sources.folder import read_folder
 from artclf.evaluation import shortcuts
 from artclf.evaluation.audit import MET, STATISTICS, audit, audit_survey, describe_generators

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import read_image
-from artclf.data.reader import Canonical, ImageReader
+from artclf.data.reader import ImageReader
 from artclf.data.sources.folder import read_folder
 from artclf.inference.assess import compare_canonical
 from artclf.inference.score import score_distorted

@@ -11,7 +11,8 @@ TARGET = torch.tensor([1.0, 0.0, 0.0, 1.0])
 
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_gives_one_logit_an_image_and_drops_out_in_training_only(name: str) -> None:
-    head, features = HEADS[name](features=16, dropout=0.5), torch.randn(4, 16)
+    head = HEADS[name](features=16, dropout=0.5)
+    features = torch.randn(4, 9, 16) if head.of_patches else torch.randn(4, 16)
     logit = head(features)
     assert logit.shape == (4,)
     assert not torch.equal(head(features), logit)
@@ -19,6 +20,13 @@ def test_a_head_gives_one_logit_an_image_and_drops_out_in_training_only(name: st
     assert all(parameter.grad is not None for parameter in head.parameters())
     head.eval()
     assert torch.equal(head(features), head(features))
+
+
+def test_attention_pooling_takes_maps_as_patches_in_any_order() -> None:
+    head, maps = HEADS["attention_pool"](features=16).eval(), torch.randn(4, 16, 3, 3)
+    patches = maps.flatten(2).transpose(1, 2)
+    torch.testing.assert_close(head(maps), head(patches))
+    torch.testing.assert_close(head(patches.flip(1)), head(patches))
 
 
 def test_bce_is_torchs_and_weighs_ai_images() -> None:

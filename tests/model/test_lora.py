@@ -23,7 +23,7 @@ def vit() -> Any:
 
 
 def lora_stage(rank: int = 4) -> StageConfig:
-    return stage(unfreeze=0).model_copy(update={"lora": rank})
+    return stage(unfreeze=0).model_copy(update={"lora_rank": rank})
 
 
 def test_lora_trains_matrices_beside_frozen_weights_and_merges_into_the_same_network() -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from artclf.data.canonical import Canonical
 from artclf.data.facts import Survey, survey_files
-from artclf.data.reader import Canonical
 from artclf.data.sources.folder import read_folder
 from artclf.errors import ArtclfError
 from artclf.evaluation.audit import audit
