@@ -4,6 +4,8 @@ import datetime
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 import uuid
 from importlib.util import find_spec
@@ -15,7 +17,6 @@ import pytest
 from omegaconf import DictConfig
 
 import artclf.training.experiment
-from tests.apart import train_apart
 from tests.conftest import FAST, REPOSITORY
 
 SMALL = [*FAST, "report=true", "head=linear", "trainer.precision=32-true"]
@@ -97,17 +98,20 @@ def test_a_multirun_typed_again_runs_only_what_has_not_finished(
     assert set(pd.read_csv(sweep / "comparison.csv")["run"]) == {0, 1}
 
 
-def grid(pictures: Path, folder: Path, *words: str) -> list[str]:
-    """The words of two runs that differ in the seed, with relative paths; one thread each, as the launchers give them."""
-    given = ["-m", "data=folder", f"data.root={os.path.relpath(pictures, folder)}", *FAST, "head=linear", "seed=0,1"]
-    given += ["trainer.precision=32-true", "stages.head.max_epochs=1", "callbacks=none", "hydra.sweep.dir=sweep"]
-    return [*given, *words]
+def grid(pictures: Path, folder: Path, *words: str) -> str:
+    """Two runs that differ in the seed, by a process of its own, with relative paths; returns what it printed."""
+    given = ["data=folder", f"data.root={os.path.relpath(pictures, folder)}", *SMALL, "stages.head.max_epochs=1"]
+    given += ["callbacks=none", "seed=0,1", "hydra.sweep.dir=sweep"]
+    command = [sys.executable, str(REPOSITORY / "train.py"), "-m", *given, *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def serial(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("serial")
-    train_apart(folder, grid(pictures, folder))
+    grid(pictures, folder, "report=false")
     return folder / "sweep"
 
 
@@ -125,7 +129,7 @@ def assert_at_the_same_time(sweep: Path) -> None:
     for run in ("0", "1"):
         stamps = re.findall(r"^(\d{4}-\S+ [\d:]+),(\d{3}) ", (sweep / run / "train.log").read_text(), flags=re.MULTILINE)
         times = [datetime.datetime.fromisoformat(f"{stamp}.{thousandths}") for stamp, thousandths in stamps]
-        spans.append((min(times), (sweep / run / "metrics.json").stat().st_mtime))
+        spans.append((min(times), (sweep / run / "report.html").stat().st_mtime))
     (first, first_end), (second, second_end) = ((begin.timestamp(), end) for begin, end in spans)
     assert first < second_end
     assert second < first_end
@@ -134,7 +138,7 @@ def assert_at_the_same_time(sweep: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(find_spec("joblib") is None, reason="the extra joblib is not installed")
 def test_joblib_gives_what_a_serial_multirun_gives(serial: Path, pictures: Path, tmp_path: Path) -> None:
-    train_apart(tmp_path, grid(pictures, tmp_path, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"))
+    grid(pictures, tmp_path, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert_same(tmp_path / "sweep", serial)
     assert_at_the_same_time(tmp_path / "sweep")
 
@@ -151,7 +155,7 @@ def test_ray_on_loopback_gives_what_a_serial_multirun_gives(
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # no token: it would be written into the home folder
     monkeypatch.setenv("ARTCLF_TEST_MARK", mark)
-    printed = train_apart(tmp_path, grid(pictures, tmp_path, *words))
+    printed = grid(pictures, tmp_path, *words)
     assert_same(tmp_path / "sweep", serial)
     assert_at_the_same_time(tmp_path / "sweep")
     assert len(set(re.findall(r"\(_run_job pid=(\d+)\)", printed))) == 2
