@@ -168,7 +168,7 @@ class Search:
         )
 
 
-def _open_study(journal: Path, direction: str) -> optuna.Study:
+def _open_study(journal: Path, direction: Literal["minimize", "maximize"]) -> optuna.Study:
     """Open or make the journal. A line that a killed process has not written to its end is dropped."""
     if journal.is_file():
         with journal.open("rb+") as file:
