@@ -1,6 +1,7 @@
 """What tests share: small drawn pictures in the layouts that users have, and the real train.py."""
 
 import gc
+import json
 import os
 import runpy
 import sys
@@ -8,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from PIL import Image
 
 from artclf.config.schema import Config
 from artclf.config.validate import validate
+from tests.apart import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.kaggle import Kaggle
@@ -27,12 +29,18 @@ if TYPE_CHECKING:
 GPUS = os.environ.setdefault("ARTCLF_TEST_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
 GPUS = None if GPUS == "all" else GPUS
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
-REPOSITORY = Path(__file__).parents[1]
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes test at once; with more threads they wait for one another
 CONF = REPOSITORY / "conf"
 TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "report=false", "audit.images=0"]
 TINY += ["calibration.false_positive_rate=0.5", "calibration.false_negative_rate=0.5"]  # what few validation pictures promise
 FAST = [*TINY, "model=timm", "model.name=test_byobnet", "model.weights=none", "stages.head.unfreeze=0", "trainer=cpu"]
 """A frozen random network of 0.1 million weights, where it does not matter what is learned: a run of a second."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no process is left alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +90,10 @@ def composed(*words: str) -> DictConfig:
 
 def config_of(*words: str) -> Config:
     return validate(composed(*words))
+
+
+def metrics_of(run: Path) -> dict[str, Any]:
+    return json.loads((run / "metrics.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

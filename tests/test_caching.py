@@ -1,6 +1,7 @@
 """Whole runs with and without caches, and where nothing can be cached."""
 
 import errno
+import re
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pytest
 
 from artclf.cache import array_store
 from artclf.data import images, pixels
-from tests.conftest import FAST, Outcome, draw
-from tests.test_train import metrics_of
+from artclf.model.classifier import ArtClassifier
+from tests.conftest import FAST, Outcome, draw, metrics_of
 
 pytestmark = pytest.mark.filterwarnings("default")  # of libraries
 SMALL = [*FAST, "data=folder", "stages.head.max_epochs=1", "trainer.precision=32-true"]
@@ -78,6 +79,23 @@ def test_runs_share_what_is_cached_and_it_changes_no_result(
         pd.testing.assert_frame_equal(*tables, atol=tolerance, rtol=0)
     hashes = [metrics_of(tmp_path / name)["data"]["manifest_sha256"] for name in ("first", "second", "changed", "full_disk")]
     assert hashes[0] == hashes[1] != hashes[2] == hashes[3]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_images_that_are_removed_in_mid_run_end_it_in_one_line_and_it_can_continue(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    root = Path(shutil.copytree(pictures, tmp_path / "pictures"))
+    words = [*SMALL, f"data.root={root}", "stages.head.max_epochs=2", "cache.pixels=false", "cache.prefix=false"]
+    with monkeypatch.context() as removed:
+        removed.setattr(ArtClassifier, "on_validation_epoch_end", lambda model: (root / "train").rename(root / "gone"))
+        done = train(*words, f"data.num_workers={workers}", "hydra.run.dir=run")
+    assert done.code == 2
+    assert "Traceback" not in done.printed
+    (line,) = done.lines("error: ")
+    assert re.fullmatch(rf"error: {root}/train/\S+png: no such file or directory", line)
+    (root / "gone").rename(root / "train")
+    assert train("resume=run").code == 0
 
 
 @pytest.mark.slow  # torch's compiler alone takes ten seconds to load

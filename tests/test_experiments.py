@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from tests.conftest import CONF, FAST, composed, config_of
-from tests.test_train import metrics_of
+from tests.conftest import CONF, FAST, composed, config_of, metrics_of
 
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 ROOT = "data.root=FOLDER"

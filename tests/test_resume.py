@@ -1,14 +1,9 @@
 """A run that is killed, again and again, and continues: its weights and figures are those of a run that nobody disturbed."""
 
 import json
-import multiprocessing
 import os
-import runpy
 import shutil
-import signal
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +12,8 @@ import pytest
 import torch
 
 from artclf.training.stages import find_last_checkpoint
-from tests.conftest import FAST, REPOSITORY, Outcome, draw
+from tests.apart import train_apart
+from tests.conftest import FAST, Outcome, draw
 
 # an epoch without improvement ends the head's stage, and no improvement is large enough: it takes three epochs
 WORDS = [
@@ -45,58 +41,10 @@ MOMENTS = {
 }
 
 
-def die_at(target: str, count: int, when: str) -> None:
-    """Let this process be killed at the count-th call of a function: before it, after it, or with half of it done."""
-    module, path = target.split(":")
-    *owners, name = path.split(".")
-    owner: Any = import_module(module)
-    for part in owners:
-        owner = getattr(owner, part)
-    function: Callable[..., Any] = getattr(owner, name)
-    calls = 0
-
-    def watched(*args: Any, **kwargs: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == count and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        done = function(*args, **kwargs)
-        if calls == count:
-            if when == "half":
-                args[1].truncate(args[1].tell() // 2)
-            os.kill(os.getpid(), signal.SIGKILL)
-        return done
-
-    setattr(owner, name, watched)
-
-
-def child(words: list[str], folder: Path, moment: tuple[str, int, str] | None) -> None:
-    """train.py in a process of its own, killed at a moment."""
-    os.chdir(folder)
-    with (folder / "printed.txt").open("a") as printed:
-        os.dup2(printed.fileno(), 1)
-        os.dup2(printed.fileno(), 2)
-    sys.argv = [str(REPOSITORY / "train.py"), *words]
-    if moment:
-        die_at(*moment)
-    runpy.run_path(sys.argv[0], run_name="__main__")
-
-
-def train_apart(words: list[str], folder: Path, moment: tuple[str, int, str] | None = None) -> None:
-    """Such a process, which ends well or is killed. It is forked from one that has loaded everything, which saves seconds."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["artclf.training.experiment", "hydra._internal.hydra", "tests.test_resume"])
-    process = context.Process(target=child, args=(words, folder, moment))
-    process.start()
-    process.join(timeout=300)
-    printed = (folder / "printed.txt").read_text()
-    assert process.exitcode == (-signal.SIGKILL if moment else 0), f"{moment}: {printed}"
-
-
 @pytest.fixture(scope="module")
 def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    train_apart([*WORDS, f"data.root={pictures}", f"hydra.run.dir={folder / 'run'}"], folder)
+    train_apart(folder, [*WORDS, f"data.root={pictures}", f"hydra.run.dir={folder / 'run'}"])
     return folder / "run"
 
 
@@ -140,10 +88,10 @@ def test_a_run_killed_at_eleven_moments_ends_as_if_it_had_not_been(pictures: Pat
     run = tmp_path / "run"
     words = [*WORDS, f"data.root={pictures}", f"hydra.run.dir={run}"]
     for moment in MOMENTS.values():
-        train_apart(words, tmp_path, moment)
+        train_apart(tmp_path, words, moment=moment)
         assert not (run / "metrics.json").exists()
         words = [f"resume={run}"]
-    train_apart(words, tmp_path)
+    train_apart(tmp_path, words)
     assert_same(run, undisturbed)
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["resumed"] == len(MOMENTS)
@@ -156,7 +104,8 @@ def test_a_moved_run_continues_with_the_images_that_it_began_with(
     pictures: Path, undisturbed: Path, tmp_path: Path, train: Callable[..., Outcome]
 ) -> None:
     images = Path(shutil.copytree(pictures, tmp_path / "images"))
-    train_apart([*WORDS, "data.root=images", f"hydra.run.dir={tmp_path / 'there'}"], tmp_path, (STEP, 7, "before"))
+    words = [*WORDS, "data.root=images", f"hydra.run.dir={tmp_path / 'there'}"]
+    train_apart(tmp_path, words, moment=(STEP, 7, "before"))
     here = tmp_path / "it's here, now=1"
     (tmp_path / "there").rename(here)
     (tmp_path / "link, a=2").symlink_to(here)  # Lightning keeps real paths
@@ -169,8 +118,7 @@ def test_a_moved_run_continues_with_the_images_that_it_began_with(
     assert done.code == 2
     assert len(done.lines("error: ")) == len(done.lines("lists the images with which this run began")) == 1
     (images / "train" / "ai" / "new.png").unlink()
-    train_apart([resume], elsewhere)
-    assert "it continues from" in (elsewhere / "printed.txt").read_text()
+    assert "it continues from" in train_apart(elsewhere, [resume])
     metrics = json.loads((here / "metrics.json").read_text())
     assert metrics["resumed"] == 1  # the refused attempt did not begin
     assert_same(here, undisturbed)
@@ -194,11 +142,11 @@ def test_further_checkpoints_do_not_replace_the_best_ones(pictures: Path, tmp_pa
     options = "monitor: val/auroc, mode: max, save_top_k: 2, filename: best"
     own = f"{{_target_: lightning.pytorch.callbacks.ModelCheckpoint, {options}}}"
     words = [*WORDS, f"+callbacks.mine={own}", f"data.root={pictures}", f"hydra.run.dir={tmp_path / 'run'}"]
-    train_apart(words, tmp_path, ("artclf.model.classifier:ArtClassifier.test_step", 1, "before"))
+    train_apart(tmp_path, words, moment=("artclf.model.classifier:ArtClassifier.test_step", 1, "before"))
     its = {"head-best.ckpt", "head-best-v1.ckpt", "last10-best.ckpt", "last10-best-v1.ckpt"}
     names = {file.name for file in (tmp_path / "run" / "checkpoints").iterdir()}
     assert names == {"head.ckpt", "last10.ckpt", "best.ckpt", "last.ckpt", *its}
-    train_apart([f"resume={tmp_path / 'run'}"], tmp_path)
+    train_apart(tmp_path, [f"resume={tmp_path / 'run'}"])
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     stage = metrics["best"]["stage"]
     best, of_stage = (torch.load(tmp_path / f"run/checkpoints/{n}.ckpt", weights_only=True) for n in ("best", stage))

@@ -15,6 +15,7 @@ from tests.conftest import Outcome
 
 MODEL = ["model=efficientnet_lite0", "head=linear", "balance=none", "stages.head.max_epochs=15", "stages.head.optim.lr=1e-2"]
 DEMO = ["data.demo.train_per_folder=20", "data.demo.test_per_folder=40", "stages.head.patience=null"]
+DEMO += ["report=false", "audit.images=150"]
 FACTS = {"size": "size", "quality": "JPEG quality", "format": "format"}
 
 

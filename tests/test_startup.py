@@ -3,49 +3,52 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import REPOSITORY
 
 TRAINING = {"torch", "torchvision", "torchmetrics", "lightning", "timm"}
 TABLES_AND_FIGURES = {"numpy", "pandas", "matplotlib", "PIL", "sklearn", "scipy", "jinja2"}
-CONFIGURATION = {"hydra", "omegaconf", "pydantic"}
+HYDRA = {"hydra", "omegaconf"}
 EXTRAS = {"optuna", "timm", "kagglehub", "wandb", "mlflow", "tensorboard", "ray", "joblib", "submitit"}
+HELPS = [["version"], *([*name.split(), "--help"] for name in ("predict", "evaluate", "audit", "compare", "data show"))]
 
 
-def loaded(*words: str) -> set[str]:
-    """The packages that Python loads, or looks for, until a command has ended."""
-    command = [sys.executable, "-X", "importtime", *words]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+@pytest.mark.parametrize(
+    ("code", "loads", "avoids"),
+    [
+        (
+            "from artclf.cli import app; app(['--help'], standalone_mode=False)",
+            {"typer"},
+            TRAINING | TABLES_AND_FIGURES | HYDRA | {"pydantic"} | EXTRAS,
+        ),
+        (
+            f"from artclf.cli import app\nfor words in {HELPS}: app(words, standalone_mode=False)",
+            {"pydantic"},  # by typer
+            TRAINING | TABLES_AND_FIGURES | HYDRA | EXTRAS,
+        ),
+        (
+            "sys.argv[1:] = ['--help']; runpy.run_path('train.py', run_name='__main__')",
+            {"hydra"},
+            TRAINING | TABLES_AND_FIGURES | {"pydantic"} | EXTRAS,
+        ),
+        (
+            "import artclf.cli.compare, artclf.evaluation.audit\nfrom artclf.report import comparison_page, data_page, run_page",
+            {"matplotlib"},
+            TRAINING | HYDRA,
+        ),
+        (
+            "from artclf.training.launch import _load; _load()",
+            {"torch", "lightning", "hydra", "pydantic"},
+            EXTRAS - {"joblib"},  # which scikit-learn has under it
+        ),
+    ],
+    ids=["help", "a command's help", "help on training", "pages and audits", "a run"],
+)
+def test_what_a_command_loads(code: str, loads: set[str], avoids: set[str]) -> None:
+    begin = "import atexit, runpy, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+    done = subprocess.run([sys.executable, "-c", begin + code], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
-
-
-def test_help_of_artclf_loads_next_to_nothing() -> None:
-    found = loaded("-c", "from artclf.cli import app; app(['--help'], standalone_mode=False)")
-    assert "typer" in found
-    assert not found & (TRAINING | TABLES_AND_FIGURES | CONFIGURATION | EXTRAS)
-
-
-def test_a_command_loads_what_it_needs_when_it_runs() -> None:
-    helps = [["version"], *([*name.split(), "--help"] for name in ("predict", "evaluate", "audit", "compare", "data show"))]
-    found = loaded("-c", f"from artclf.cli import app\nfor words in {helps}: app(words, standalone_mode=False)")
-    assert not found & (TRAINING | TABLES_AND_FIGURES | {"hydra", "omegaconf"} | EXTRAS)  # typer loads pydantic
-
-
-def test_help_on_training_loads_hydra_alone() -> None:
-    found = loaded("train.py", "--help")
-    assert "hydra" in found
-    assert not found & (TRAINING | TABLES_AND_FIGURES | {"pydantic"} | EXTRAS)
-
-
-def test_comparisons_and_audits_need_no_torch() -> None:
-    found = loaded("-c", "import artclf.cli.compare, artclf.report.comparison_page, artclf.report.run_page")
-    assert "matplotlib" in found
-    assert not found & (TRAINING | {"hydra", "omegaconf"})  # pydantic checks what is read
-    assert not loaded("-c", "import artclf.evaluation.audit, artclf.report.data_page") & (TRAINING | {"hydra"})
-
-
-def test_a_run_loads_no_extra_that_it_does_not_use() -> None:
-    found = loaded("-c", "import artclf.training.experiment")
-    assert found >= {"torch", "lightning", "hydra", "pydantic"}
-    assert not found & (EXTRAS - {"joblib"})  # which scikit-learn has under it
+    found = {name.split(".")[0] for name in done.stderr.split()}
+    assert found >= loads
+    assert not found & avoids

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 from unittest.mock import Mock
@@ -24,19 +22,11 @@ from artclf.evaluation.metrics import split_metrics
 from artclf.model.checkpoint import read_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.training.experiment import COPIES
-from tests.conftest import FAST, REPOSITORY, TINY, draw, shared_data
+from tests.apart import train_apart
+from tests.conftest import FAST, TINY, draw, metrics_of, shared_data
 
 SMALL = [*TINY, "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu"]
 pytestmark = pytest.mark.filterwarnings("default")  # of libraries; what artclf prints is checked below
-
-
-def train_apart(folder: Path, words: list[str], *launcher: str, code: int = 0) -> str:
-    """Run the real train.py in a process of its own, and return what it printed."""
-    command = [*(launcher or [sys.executable]), str(REPOSITORY / "train.py"), *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=400, cwd=folder, env=environment, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +38,6 @@ def finished(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     printed = train_apart(folder.parent, [*words, "report=true", "audit.images=100", f"hydra.run.dir={folder}"])
     (folder / "printed.txt").write_text(printed, encoding="utf-8")
     return folder
-
-
-def metrics_of(folder: Path) -> dict:
-    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
 def test_run_folder_holds_every_file(finished: Path) -> None:
@@ -260,7 +246,10 @@ def test_real_paintings_are_classified(train, tmp_path: Path) -> None:
     assert test["balanced_accuracy"] >= 0.85  # 118 images: two standard errors are 0.06
 
 
-def test_a_mistake_does_not_block_its_correction(train, pictures: Path, tmp_path: Path) -> None:
+def test_a_mistake_does_not_block_its_correction(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("artclf.report.comparison_page.write_comparison", lambda *runs: None)  # which takes seconds
     words = [*FAST, "data=folder", "stages.head.max_epochs=1", "callbacks.progress=null"]
     run, sweep = f"hydra.run.dir={tmp_path / 'run'}", ["-m", "seed=0", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
     for place in ([run], sweep):

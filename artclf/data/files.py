@@ -49,13 +49,13 @@ _IN_MEMORY = Budget(2**28)  # bytes of files
 class UnreadableImage(ArtclfError):  # noqa: N818  the name says what it is about
     """A file that gives no image: its `path`, and a short `reason` such as ``empty file``."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(path, reason)  # both, so that it survives pickling on its way out of a worker process
+    def __init__(self, path: Path | str, reason: str = "") -> None:
+        super().__init__(path, reason)  # both: it is pickled on its way out of a worker process; torch's gives a text alone
         self.path = path
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{self.path}: {self.reason}" if self.reason else f"{self.path}"
 
     @classmethod
     def of(cls, path: Path, error: OSError | ValueError) -> Self:

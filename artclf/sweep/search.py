@@ -63,12 +63,7 @@ class Search:
         self.metric, self.mode, self.options = metric, mode, options
         folder.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.WARNING)  # its lines about each trial are logged here
-        self.study = optuna.create_study(
-            study_name=STUDY,
-            storage=storage(folder / JOURNAL_FILE),
-            load_if_exists=True,
-            direction="minimize" if mode == "min" else "maximize",
-        )
+        self.study = _open_study(folder / JOURNAL_FILE, "minimize" if mode == "min" else "maximize")
         self.study.set_user_attr(OPTIONS, vars(options))
         seed = options.seed + len(self.study.trials)  # else a continued search would draw its first trials again
         self.study.sampler = RandomSampler(seed)
@@ -164,6 +159,24 @@ class Search:
             asked=self.options.n_trials,
             seconds=seconds,
         )
+
+
+def _open_study(journal: Path, direction: Literal["minimize", "maximize"]) -> optuna.Study:
+    """Open or make the journal. A line that a killed process has not written to its end is dropped."""
+    if journal.is_file():
+        with journal.open("rb+") as file:
+            content = file.read()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                log.warning("%s: its last line is not whole, and is dropped", journal)
+                file.truncate(whole)
+    try:
+        return optuna.create_study(study_name=STUDY, storage=storage(journal), load_if_exists=True, direction=direction)
+    except OSError:
+        raise
+    except Exception as error:  # whatever Optuna makes of other bytes
+        reason = f"{journal}: is no journal of a search ({type(error).__name__}); without it the search begins anew"
+        raise ArtclfError(f"{reason}; remove it, or type another hydra.sweep.dir") from error
 
 
 def read_outcome(run: Path, metric: str) -> dict[str, Any]:

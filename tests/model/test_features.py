@@ -94,7 +94,6 @@ def fitted(
         (SMALL, 0),
         (SMALL, 10),
         pytest.param(("timm", "efficientnet_lite0"), 10, marks=pytest.mark.slow),
-        pytest.param(("torchvision", "efficientnet_b0"), 25, marks=pytest.mark.slow),
         pytest.param(("torchvision", "resnet50"), 10, marks=pytest.mark.slow),
     ],
 )

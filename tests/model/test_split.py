@@ -60,8 +60,6 @@ def assert_whole(layers: Layers, depth: int, size: int) -> Split:
         ("timm", "efficientnet_lite0", 10, "blocks.5.3.add"),  # the input of the last block
         pytest.param("torchvision", "efficientnet_b0", 10, "features.6.2.add", marks=pytest.mark.slow),
         pytest.param("torchvision", "resnet50", 10, "layer4.1.relu_2", marks=pytest.mark.slow),
-        # the input of the block in which training begins
-        pytest.param("torchvision", "resnet50", 25, "layer3.5.relu_2", marks=pytest.mark.slow),
     ],
 )
 def test_the_parts_are_the_whole(library: str, name: str, depth: int, place: str) -> None:

@@ -205,3 +205,16 @@ def test_importance_names_what_the_figure_depends_on() -> None:
     same = optuna.create_study()
     same.optimize(lambda trial: 1.0 + 0.0 * trial.suggest_float("lr", 0.0, 1.0), n_trials=9)
     assert importance(same) == {}
+
+
+def test_a_journal_cut_short_continues_and_another_file_is_refused(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = tmp_path / "sweep.journal"
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code":')  # a process was killed while it wrote
+    begin(tmp_path)
+    assert journal.read_bytes().startswith(whole + b"{")
+    assert b'{"op_code":{' not in journal.read_bytes()
+    journal.write_bytes(b"\n" + whole)
+    with pytest.raises(ArtclfError, match=r"sweep\.journal: is no journal of a search .*; remove it, or type another"):
+        begin(tmp_path)

@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -25,6 +26,7 @@ from artclf.model.classifier import ArtClassifier
 from tests.conftest import FAST, REPOSITORY, draw
 
 STAGES = ["stages.head.max_epochs=1", "+finetune=last10", "stages.last10.max_epochs=2", "callbacks.progress=null"]
+SEARCH = ["-m", "sweep=optuna", "hydra.sweeper.n_trials=1", "head.dropout=choice(0,0.5)"]
 STORE = ("about.json", "0000.keys.npy", "0000.rows.npy")
 RUN = ["config.yaml", "metrics.json", "metrics.csv", "manifest.csv", "checkpoints"]
 FILES = {  # where → the files that are damaged, and the commands that read them
@@ -39,6 +41,7 @@ FILES = {  # where → the files that are damaged, and the commands that read th
         ],
         ("again", "compare"),
     ),
+    "search": (["sweep.journal", "multirun.yaml", "0/metrics.json"], ("search",)),
     "interrupted": (
         [*RUN, "progress.json", "pruned.json", "error.txt", "checkpoints/last.ckpt", "checkpoints/head.ckpt"],
         ("resume",),
@@ -166,9 +169,10 @@ class Folders:
         self.words = ["data=folder", f"data.root={self.pictures}", *FAST, *STAGES, "audit.images=20"]
         with _quiet(home, home / "cache") as printed:
             codes = [_train("-m", *self.words, "hydra.sweep.dir=multirun")]
+            codes.append(_train(*SEARCH, *self.words, "hydra.sweep.dir=search"))
             with patch.object(ArtClassifier, "on_validation_epoch_end", self._interrupt):
                 codes.append(_train(*self.words, "hydra.run.dir=interrupted"))
-        assert codes == [0, 130], printed.getvalue()
+        assert codes == [0, 0, 130], printed.getvalue()
         shutil.copytree(home / "multirun" / "0", home / "finished")
 
     @staticmethod
@@ -193,6 +197,7 @@ class Folders:
                 raise done.exception
             return done.exit_code
         return {
+            "search": lambda: _train(*SEARCH, *self.words, f"hydra.sweep.dir={place}"),
             "again": lambda: _train("-m", *self.words, f"hydra.sweep.dir={place}"),
             "resume": lambda: _train(f"resume={place}"),
             "train": lambda: _train(*self.words, "hydra.run.dir=trained"),
@@ -225,14 +230,17 @@ class Folders:
 
 
 def run(count: int, seed: int) -> tuple[int, list[str]]:
-    """Try so many kinds of damage, drawn by a seed; return how many were tried, and what failed."""
+    """Try so many kinds of damage, of each command in turn; return how many were tried, and what failed."""
     rng = Random(seed)
     kinds = [
         (where, name, damage, command)
         for where, (names, commands) in FILES.items()
         for name, damage, command in product(names, DAMAGES, commands)
     ]
-    drawn = rng.sample(kinds, min(count, len(kinds)))
+    rng.shuffle(kinds)
+    before: Counter[tuple[str, str]] = Counter()
+    turn = [before.update([(kind[0], kind[3])]) or before[kind[0], kind[3]] for kind in kinds]
+    drawn = [kinds[number] for number in sorted(range(len(kinds)), key=turn.__getitem__)[:count]]
     with TemporaryDirectory() as home:
         folders = Folders(Path(home).resolve())
         failed = [found for kind in drawn if (found := folders.trial(*kind, rng))]
