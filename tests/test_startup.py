@@ -33,7 +33,7 @@ HELPS = [["version"], *([*name.split(), "--help"] for name in ("predict", "evalu
             TRAINING | TABLES_AND_FIGURES | {"pydantic"} | EXTRAS,
         ),
         (
-            "import artclf.cli.compare, artclf.evaluation.audit\nfrom artclf.report import comparison_page, data_page, run_page",
+            "import artclf.evaluation.audit\nfrom artclf.report import comparison_page, data_page, run_page",
             {"matplotlib"},
             TRAINING | HYDRA,
         ),
