@@ -118,7 +118,7 @@ def _names(table: pd.DataFrame, by: By) -> "pd.Series[str]":
     """What each image belongs to: its generator's family, its style, source or year; "" where to nothing that can leave."""
     column = "year" if by == "period" else by
     if column not in table:
-        raise ArtclfError(f"+holdout={by}: the data does not say the {column} of its images; that is told {NEEDED[by]}")
+        raise ArtclfError(f"+holdout={by}: the data does not say the {column} of its images; it is told {NEEDED[by]}")
     if by == "generator":
         return families(table[by]).replace("", UNKNOWN).where(table["label"] == "ai", "")
     if by != "period":

@@ -92,7 +92,7 @@ class _Data(TypedDict, total=False):
     counts: dict[str, Counts]
     duplicates: dict[str, int]
     rejected_by: list[dict[str, str | int]]
-    left_out: dict[str, str | int] | None
+    left_out: dict[str, str | int | bool] | None
 
 
 class _Balance(TypedDict, total=False):

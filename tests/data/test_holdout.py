@@ -72,7 +72,7 @@ def test_a_source_leaves_with_both_classes_and_val_is_cut_anew_where_it_had_no_o
     assert counts(left, "label")["val"] == {"ai": 2, "human": 1}
     one_class = table.assign(source=table["source"].where(table["label"] == "ai", "museum"))
     assert holdout_names(one_class, "source") == (["site"], {"museum": "without it, no human images would be left to train on"})
-    with pytest.raises(ArtclfError, match="the data does not say the source of its images; that is told by the column source"):
+    with pytest.raises(ArtclfError, match="the data does not say the source of its images; it is told by the column source"):
         holdout_names(TWO, "source")
 
 
