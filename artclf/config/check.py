@@ -112,7 +112,7 @@ def _hydra_mistakes(hydra: DictConfig) -> Iterator[str]:
 
 
 def leaves_each_out(job: DictConfig) -> bool:
-    """Whether +holdout trains a run for each generator or style, since holdout.leave names none."""
+    """Whether +holdout trains a run for each generator, style, source or period, since holdout.leave names none."""
     holdout = job.get("holdout")
     return isinstance(holdout, DictConfig) and "by" in holdout and holdout.get("leave") is None
 

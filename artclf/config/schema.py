@@ -253,9 +253,9 @@ class PruningConfig(Section):
 
 
 class HoldoutConfig(Section):
-    """What is left out of training: the name in a column of the manifest; None: a run for each of them."""
+    """What is left out of training: a family of generators, a style, a source, or all from a year on; None: each in turn."""
 
-    by: Literal["generator", "style"]
+    by: Literal["generator", "style", "source", "period"]
     leave: Annotated[str, Field(min_length=1)] | None
 
 

@@ -15,7 +15,7 @@ from artclf.errors import ArtclfError, nearest, shown
 
 MISSING = {  # what to type for a section that is missing a key
     "stages": " (a stage comes whole: from conf/stages, or +finetune={1})",
-    "holdout": " (type +holdout=generator or +holdout=style too)",
+    "holdout": " (type +holdout=generator, style, source or period too)",
 }
 
 

@@ -17,7 +17,7 @@ from artclf.errors import ArtclfError, is_printable, printable
 log = logging.getLogger(__name__)
 
 COLUMNS = ("path", "label", "generator", "style", "split")
-OPTIONAL = ("source", "year")  # where an image came from (a dataset, a site, a scanner), and when it was made
+OPTIONAL = ("source", "year")  # where an image came from (a dataset, a site, a scanner), and the year it was made in
 SHA256 = "sha256"  # a further column in a run's manifest: the hash of each file's bytes, hexadecimal
 LABELS = ("ai", "human")
 HUMAN = "human"  # the "generator" of human images, and of no others
@@ -77,7 +77,7 @@ class Manifest:
 
     def to_csv(self) -> str:
         """The table as CSV text, the columns in their order."""
-        columns = [column for column in (*COLUMNS, *OPTIONAL, SHA256) if column in self.table]
+        columns = [*columns_of(self.table), *([SHA256] if SHA256 in self.table else [])]
         return str(self.table.to_csv(index=False, columns=columns, lineterminator="\n"))
 
     def split(self, name: str) -> pd.DataFrame:
@@ -96,6 +96,16 @@ class Manifest:
         for (split, label, generator), rows in self.table.groupby(["split", "label", "generator"]):
             counts.setdefault(str(split), {}).setdefault(str(label), {})[str(generator)] = len(rows)
         return counts
+
+
+def columns_of(table: pd.DataFrame) -> list[str]:
+    """COLUMNS, and those of OPTIONAL that a table has."""
+    return [*COLUMNS, *(column for column in OPTIONAL if column in table)]
+
+
+def families(generators: "pd.Series[str]") -> "pd.Series[str]":
+    """The family of each generator: stable_diffusion of stable_diffusion/cfg1. A generator without variants is its own."""
+    return generators.str.partition("/")[0].str.strip()
 
 
 def is_ai(table: pd.DataFrame) -> npt.NDArray[np.int64]:

@@ -97,7 +97,10 @@ class ArtData(LightningDataModule):
             seed=config.split_seed,
         )
         if self.holdout:
-            table, self.left_out = hold_out(table, self.holdout.by, self.holdout.leave)
+            by, leave, seed = self.holdout.by, self.holdout.leave, config.split_seed
+            table, self.left_out = hold_out(table, by, leave, val_fraction=config.val_fraction, seed=seed)
+            if self.left_out.val_is_cut:
+                self.fall_back(f"validation is cut from train: without {leave}, the validation split of the data lacks a class")
         self.manifest = Manifest(listed.root, table)
         if self.duplicates.files:
             log.warning("%s", self.duplicates)
@@ -149,7 +152,10 @@ class ArtData(LightningDataModule):
         if self.config.source == "demo":
             log.info("these images are drawn by artclf itself: scores on them say nothing about art")
         if self.left_out:
-            line = "%(by)s %(leave)s: %(untrained)d images of train and val are left out; %(tested)d are the split %(split)s"
+            line = (
+                "%(by)s %(leave)s is left out of training: its %(tested)d images (%(human)d human; %(untrained)d of train and "
+            )
+            line += "val) are the split %(split)s"
             log.info(line, asdict(self.left_out))
         copies = np.count_nonzero(self.plan.copies)
         log.info("balance=%s: an epoch has %s images (%d augmented copies)", self.balance, self.counts_after(), copies)

@@ -68,7 +68,7 @@ def assign_splits(
         )
     for name, fraction in (("test", test_fraction), ("val", val_fraction)):
         if not (table["split"] == name).any():
-            table = _cut(table, name, fraction, seed)
+            table = cut_split(table, name, fraction, seed)
     return table.reset_index(drop=True), duplicates
 
 
@@ -96,8 +96,8 @@ def drop_copies(table: pd.DataFrame) -> tuple[pd.DataFrame, Duplicates]:
     return table[~known | table.index.isin(kept.index)], Duplicates(copies.nunique(), len(copies), *counts)
 
 
-def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
-    """Move a share of train to another split, stratified by label, generator and style.
+def cut_split(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataFrame:
+    """Move a share of train to another split, stratified by label, source (where there is one) and generator, and style.
 
     Of each label at least one image moves, where it has two or more, and never all. ArtclfError where none has two.
     """
@@ -105,10 +105,11 @@ def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataF
     images = table[train]
     order = images["sha256"].map(lambda sha: hashlib.sha256(f"{name} {seed} {sha}".encode()).hexdigest())
     images = images.loc[order.sort_values().index]
+    strata = [["source", "generator"] if "source" in table else ["generator"], ["style"]]
     chosen: list[str] = []
     for _, of_label in images.groupby("label"):
         total = min(max(1, round(len(of_label) * fraction)), len(of_label) - 1)
-        chosen += _stratified(of_label, ["generator", "style"], total)
+        chosen += _stratified(of_label, strata, total)
     if not chosen:
         counts = " and ".join(f"{number} {label}" for label, number in images["label"].value_counts().sort_index().items())
         raise ArtclfError(
@@ -118,12 +119,18 @@ def _cut(table: pd.DataFrame, name: str, fraction: float, seed: int) -> pd.DataF
     return table.assign(split=table["split"].mask(train & table["sha256"].isin(chosen), name))
 
 
-def _stratified(images: pd.DataFrame, strata: list[str], total: int) -> list[str]:
-    """Choose the first `total` images, in proportion to the first stratum's groups, and in each of these to the next one's."""
+def _stratified(images: pd.DataFrame, strata: list[list[str]], total: int) -> list[str]:
+    """Choose the first `total` images, in proportion to the first stratum's groups, and in each of these to the next one's.
+
+    Of each group of two or more images at least one is chosen, where `total` allows it.
+    """
     if not strata:
         return images["sha256"][:total].tolist()
     groups = [group for _, group in images.groupby(strata[0])]
     exact = np.array([len(group) * total / len(images) for group in groups])
     shares = np.floor(exact).astype(int)
     shares[np.argsort(shares - exact, kind="stable")[: total - shares.sum()]] += 1  # Hamilton's method
+    for place, group in enumerate(groups):
+        if not shares[place] and len(group) > 1 and shares.max() > 1:
+            shares[[place, shares.argmax()]] += 1, -1
     return [sha for group, share in zip(groups, shares, strict=True) for sha in _stratified(group, strata[1:], share)]

@@ -118,17 +118,18 @@ def check_guarantees(rule: DecisionRule, rows: pd.DataFrame, split: str) -> list
 
 
 def seen_in_training(rows: pd.DataFrame, trained: pd.DataFrame) -> dict[str, dict[str, list[str]] | None]:
-    """Say which generators of AI images, and which styles, training has seen.
+    """Say which generators of AI images, which styles, and which sources (where the images have that column) training has seen.
 
     Args:
-        rows: of the images in question: label, generator and style.
+        rows: of the images in question: label, generator, style and maybe source.
         trained: likewise of the images that were trained on; empty or without these columns where that is not known.
 
     Returns:
-        generators and styles: seen, unseen, and unknown (where one of both sides does not name its own); None: not known.
+        generators, styles and maybe sources: seen, unseen, and unknown (where one of both sides does not name its own); None:
+        not known.
     """
     found: dict[str, dict[str, list[str]] | None] = {}
-    for column in ("generator", "style"):
+    for column in ("generator", "style", *(["source"] if "source" in rows else [])):
         found[f"{column}s"] = None
         if len(trained) and {"label", column} <= set(trained):
             sides = (part[part["label"] == AI] if column == "generator" else part for part in (rows, trained))
@@ -140,7 +141,9 @@ def seen_in_training(rows: pd.DataFrame, trained: pd.DataFrame) -> dict[str, dic
 
 
 def describe_gaps(train: pd.DataFrame, val: pd.DataFrame) -> list[str]:
-    """Describe in a line which generators, styles and folders at the top training has, and validation has no images of.
+    """Describe in a line which generators, styles and sources training has, and validation has no images of.
+
+    Where the images have no column source, the folders at the top are taken for sources.
 
     Groups that together are less than a twentieth of a class's training images are passed over, and classes of which
     validation has no more images than there are groups: that there are few is said elsewhere.
@@ -149,13 +152,14 @@ def describe_gaps(train: pd.DataFrame, val: pd.DataFrame) -> list[str]:
     for label, named in ((HUMAN, "human"), (AI, "AI")):
         ours, theirs = (table[table["label"] == label] for table in (train, val))
         ours, theirs = (rows.assign(folder=rows["path"].str.extract("^([^/]*)/")[0].fillna("")) for rows in (ours, theirs))
-        for column in ("generator", "style", "folder"):
+        for column in ("generator", "style", "source" if "source" in train else "folder"):
             groups = ours[column].value_counts()
             missing = groups[~groups.index.isin(theirs[column])]
             if column == "folder" and len(groups) == 1:  # that of the split, or of the label
                 continue
             if len(theirs) > len(groups) and missing.sum() >= _WORTH_A_LINE * len(ours):
-                names = ", ".join(map(str, missing.index[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
+                names = ", ".join(name or "none given" for name in missing.index[:_NAMED])
+                names += ", …" if len(missing) > _NAMED else ""
                 parts.append(f"{named} images of {len(missing)} of {len(groups)} {column}s ({names})")
     rest = "the best weights, the thresholds and the guaranteed rates rest on the others"
     return [f"validation lacks {', and '.join(parts)} that training has: {rest}"] if parts else []

@@ -1,4 +1,4 @@
-"""The figures of predictions: of a split, and of each generator, style, and generator within a style.
+"""The figures of predictions: of a split, and of each generator, family of generators, style, source, and generator in a style.
 
 "Positive" means AI: a false positive is a human image called AI.
 """
@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import fisher_exact
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, log_loss
 
+from artclf.data.manifest import families
 from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import AI, HUMAN, THRESHOLD, truth
 from artclf.evaluation.intervals import UNDEFINED, estimate_metrics, wilson
@@ -16,7 +17,7 @@ from artclf.evaluation.significance import FIGURES, holm
 
 GROUP_FIGURES = ("accuracy", "recall", "false_positive_rate", "balanced_accuracy", "auroc")
 COLUMNS = (
-    *("split", "group", "generator", "style", "n_ai", "n_human", "n_against"),
+    *("split", "group", "generator", "style", "source", "n_ai", "n_human", "n_against"),
     *(f"{figure}{bound}" for figure in GROUP_FIGURES for bound in ("", "_low", "_high")),
     "too_small",
 )
@@ -25,10 +26,13 @@ _KINDS: dict[str, tuple[tuple[str, ...], list[str]]] = {  # kind of group → la
     "split": ((AI, HUMAN), ["split"]),
     "human": ((HUMAN,), ["generator"]),
     "generator": ((AI,), ["generator"]),
+    "family": ((AI,), ["family"]),
+    "source": ((AI, HUMAN), ["source"]),
     "style": ((AI, HUMAN), ["style"]),
     "human_by_style": ((HUMAN,), ["generator", "style"]),
     "generator_by_style": ((AI,), ["generator", "style"]),
 }
+_SHARED = ("style", "source")  # what AI and human images may have in common
 
 
 def binary_metrics(is_ai: Booleans, p_ai: Floats) -> dict[str, Any]:
@@ -59,18 +63,25 @@ def split_metrics(predictions: pd.DataFrame) -> dict[str, Any]:
     """Compute the figures of one split's rows of predictions.csv.
 
     Returns:
-        `binary_metrics`; and by_generator and by_style: name → n, label (of a generator), accuracy and its interval.
+        `binary_metrics`; and by_generator, by_style, and where there are any by_family and by_source: name → n, label (of a
+        generator), accuracy and its interval.
     """
     is_ai, p_ai = truth(predictions)
     figures = binary_metrics(is_ai, p_ai)
-    table = predictions.assign(right=(p_ai >= THRESHOLD) == is_ai)
-    for column in ("generator", "style"):
+    table = _with_families(predictions.assign(right=(p_ai >= THRESHOLD) == is_ai))
+    for column in ("generator", "style", *(column for column in ("family", "source") if column in table)):
         groups = figures[f"by_{column}"] = {}
         for name, rows in table.groupby(column):
             accuracy = wilson(int(rows["right"].sum()), len(rows))
             label = {"label": rows["label"].iloc[0]} if column == "generator" else {}
             groups[str(name)] = {"n": len(rows), **label, "accuracy": accuracy.value, "interval": accuracy.bounds}
     return figures
+
+
+def _with_families(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the column family, NaN for images of no family that has variants; nothing where there are no such families."""
+    has_variants = (table["label"] == AI) & table["generator"].str.contains("/")
+    return table.assign(family=families(table["generator"]).where(has_variants)) if has_variants.any() else table
 
 
 def by_split(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -84,25 +95,28 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         What groups.csv holds, the columns `COLUMNS`, test before val before the user's own splits. `group` is a kind: "split"
-        (all images), "human" (the human ones), "generator", "style" (both classes), "human_by_style" or "generator_by_style"; a
-        split of one style has none of the last three. `generator` and `style` are empty where all are meant. accuracy, recall
-        and false_positive_rate are of the group's own images; balanced_accuracy and auroc compare its AI images with
-        `n_against` human ones: those of the split, or of the split in that style. `_low` and `_high` bound the 95% interval;
-        NaN where a figure is not defined.
+        (all images), "human" (the human ones), "generator", "family" (of generators with variants; its name is in `generator`),
+        "source", "style" (these two of both classes), "human_by_style" or "generator_by_style"; a split of one style has none
+        of the last three, of one source no "source". `generator`, `style` and `source` are empty where all are meant. accuracy,
+        recall and false_positive_rate are of the group's own images; balanced_accuracy and auroc compare its AI images with
+        `n_against` human ones: those of the split, or of the split in that style or source. `_low` and `_high` bound the 95%
+        interval; NaN where a figure is not defined.
     """
     is_ai, p_ai = truth(predictions)
-    table = predictions[["split", "label", "generator", "style", "p_ai"]].assign(right=(p_ai >= THRESHOLD) == is_ai)
+    table = _with_families(predictions.assign(right=(p_ai >= THRESHOLD) == is_ai))
     rows = []
     for split, images in by_split(table).items():
         human = images[images["label"] == HUMAN]
         for kind, (labels, common) in _KINDS.items():
-            if "style" in common and images["style"].nunique() == 1:
+            if not {*common} <= {*images} or any(images[name].nunique() == 1 for name in common if name in _SHARED):
                 continue
             for values, group in images[images["label"].isin(labels)].groupby(common):
-                named = {"generator": "", "style": "", **dict(zip(common, values, strict=True)), "split": split, "group": kind}
+                has = dict(zip(common, values, strict=True))
+                named = {"style": "", "source": "", **has, "generator": has.get("family", has.get("generator", ""))}
+                named |= {"split": split, "group": kind}
                 against = human if AI in labels else human.head(0)
-                if "style" in common:
-                    against = against[against["style"] == named["style"]]
+                for name in (name for name in common if name in _SHARED):
+                    against = against[against[name] == named[name]]
                 accuracy = float(images.loc[images["label"].isin(group["label"]), "right"].mean())
                 rows.append({**named, **_figures(group, against), "too_small": is_too_small(len(group), accuracy)})
     figures = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -133,15 +147,16 @@ def is_too_small(n: int, rate: float) -> bool:
 def worst_group(table: pd.DataFrame, label: Literal["ai", "human"], split: str = "test") -> dict[str, Any] | None:
     """Find the group whose error rate has the highest lower bound, among those that are large enough.
 
-    Compared are, of human images, the styles; of AI images, the generators, the styles, and the generators in each style.
+    Compared are, of human images, the sources and the styles; of AI images, the generators, the sources, the styles, and the
+    generators in each style.
 
     Returns:
-        generator and style (None where all are meant), n, mistakes and their rate (an `Estimate`), overall (the rate of all the
-        split's images of the label), compared (how many groups), and p (Fisher's exact test against the label's other images,
-        two-sided, corrected by Holm for all compared groups). None where fewer than two groups of `group_metrics` are large
-        enough; all images of the label are no group.
+        generator, style and source (None where all are meant), n, mistakes and their rate (an `Estimate`), overall (the rate of
+        all the split's images of the label), compared (how many groups), and p (Fisher's exact test against the label's other
+        images, two-sided, corrected by Holm for all compared groups). None where fewer than two groups of `group_metrics` are
+        large enough; all images of the label are no group.
     """
-    kinds = ("generator", "style", "generator_by_style") if label == AI else ("human_by_style",)
+    kinds = ("generator", "source", "style", "generator_by_style") if label == AI else ("source", "human_by_style")
     rows = table[(table["split"] == split) & (table[f"n_{label}"] > 0)]
     n, rate = rows[f"n_{label}"].astype(int), 1 - rows["recall"] if label == AI else rows["false_positive_rate"]
     rows = rows.assign(n=n, mistakes=(n * rate).round().astype(int))
@@ -155,9 +170,7 @@ def worst_group(table: pd.DataFrame, label: Literal["ai", "human"], split: str =
     rates = [wilson(w, n) for w, n in counts]
     worst = max(range(len(counts)), key=lambda i: (rates[i].low, rates[i].value, i))  # last: the closest description
     group = groups.iloc[worst]
-    named = {
-        "generator": None if label == HUMAN or group["group"] == "style" else group["generator"],
-        "style": None if group["group"] == "generator" else group["style"],
-    }
+    kind = str(group["group"])  # says what its images have in common
+    named = {name: group[name] if name in kind else None for name in ("generator", "style", "source")}
     figures = {"rate": rates[worst], "overall": float(wrong / total), "compared": len(counts), "p": p[worst]}
     return {**named, "n": int(group["n"]), "mistakes": int(group["mistakes"]), **figures}

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from artclf.data.files import DEFAULT_MAX_PIXELS
-from artclf.data.manifest import COLUMNS, Manifest
+from artclf.data.manifest import Manifest, columns_of
 from artclf.data.rejected import count_rejected, describe_losses
 from artclf.data.sampling import sample_test_images
 from artclf.data.splits import Duplicates, drop_copies
@@ -109,7 +109,7 @@ def _score(
         raise ArtclfError(f"{selection.name}: none of its images can be used: {duplicates}")
     copies = scored["path"].drop(kept.index)
     manifest = replace(selection.manifest, table=rows[~rows["path"].isin(copies)].reset_index(drop=True))
-    return manifest, kept[[*COLUMNS, "p_ai"]].reset_index(drop=True), every.fillna({"reason": ""}), duplicates
+    return manifest, kept[[*columns_of(kept), "p_ai"]].reset_index(drop=True), every.fillna({"reason": ""}), duplicates
 
 
 def _write_robustness(folder: Path, scores: pd.DataFrame, image_size: int, seed: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from artclf.data.manifest import COLUMNS, SHA256, Manifest
+from artclf.data.manifest import SHA256, Manifest, columns_of
 from artclf.data.pixels import hash_files
 from artclf.errors import ArtclfError, nearest
 from artclf.evaluation.decision import DecisionRule
@@ -128,7 +128,7 @@ def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | 
     if trained.all():
         raise ArtclfError(f"{name}: the model was trained on each of these {len(trained):,} images; give other ones")
     given = manifest.table["split"].replace({"": "test", "val": f"val of {name}"})
-    table = manifest.table[list(COLUMNS)].assign(split=known.where(known != "", given), sha256=hashes)[~trained]
+    table = manifest.table[columns_of(manifest.table)].assign(split=known.where(known != "", given), sha256=hashes)[~trained]
     names, notes = list(table["split"].unique()), []
     if split is not None:
         meant = [one for one in (split, f"{split} of {name}") if one in names][:1]

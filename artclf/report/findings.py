@@ -92,6 +92,7 @@ class _Data(TypedDict, total=False):
     counts: dict[str, Counts]
     duplicates: dict[str, int]
     rejected_by: list[dict[str, str | int]]
+    left_out: dict[str, str | int | bool] | None
 
 
 class _Balance(TypedDict, total=False):
@@ -103,6 +104,7 @@ class _Evaluation(TypedDict, total=False):
     trained_on: Counts | None
     generators: dict[str, list[str]] | None
     styles: dict[str, list[str]] | None
+    sources: dict[str, list[str]] | None
 
 
 class Metrics(TypedDict, total=False):

@@ -1,14 +1,15 @@
-"""Runs that left one generator (or style) out each: holdout.html, its figure, holdout.csv and holdout.json."""
+"""Runs that left one generator (style, source, period) out each: holdout.html, its figure, holdout.csv and holdout.json."""
 
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from artclf.data.holdout import By
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.holdout import FIGURES, HoldoutResult, HoldoutRun, holdout_results
@@ -29,9 +30,9 @@ _PANELS = {
 
 @dataclass(frozen=True)
 class Holdout:
-    """Runs that left one generator (or style) out each, and how well they predict what they left out."""
+    """Runs that left one generator (style, source, period) out each, and how well they predict what they left out."""
 
-    by: Literal["generator", "style"]
+    by: By
     command: str  # that trained all of them
     failed: Mapping[str, str]  # name → reason of those whose run did not finish
     skipped: Mapping[str, str]  # name → reason of those that could not be left out
@@ -45,10 +46,11 @@ class Holdout:
 
     @property
     def table(self) -> pd.DataFrame:
-        """What holdout.csv holds: up to three rows for each that was left out."""
+        """What holdout.csv holds: up to four rows for each that was left out."""
         rows = []
         for result in self.results:
-            cases = [("unseen", result.unseen, 1), ("seen", result.seen, result.seen_by), ("others", result.others, 1)]
+            cases = [("unseen", result.unseen, 1), ("unseen test", result.paired, 1)]
+            cases += [("seen test", result.seen, result.seen_by), ("others", result.others, 1)]
             for images, found, runs in cases:
                 if found is not None:
                     row = {"left_out": result.leave, "images": images, "ai": found.ai, "human": found.human, "runs": runs}
@@ -61,7 +63,7 @@ class Holdout:
 def write_holdout(
     folder: Path,
     runs: Mapping[str, Path],
-    by: Literal["generator", "style"],
+    by: By,
     command: str,
     failed: Mapping[str, str],
     skipped: Mapping[str, str],
@@ -120,13 +122,15 @@ def _read(name: str, run: Path, metrics: Mapping[str, Any]) -> HoldoutRun:
 
 
 def plot_holdout(holdout: Holdout) -> Figure:
-    """Plot each figure of each left-out generator or style, by networks not trained on it and trained on it."""
+    """Plot each figure of each that was left out, by networks not trained on it and trained on it."""
     panels = {
         title: {
-            f"not trained on the {holdout.by}": [result.unseen.estimates[name] for result in holdout.results],
-            "trained on it": [result.seen.estimates[name] if result.seen else UNDEFINED for result in holdout.results],
+            f"not trained on the {holdout.by} (all images)": [result.unseen.estimates[name] for result in holdout.results],
+            "trained on it (its test images)": [
+                result.seen.estimates[name] if result.seen else UNDEFINED for result in holdout.results
+            ],
         }
         for name, title in _PANELS.items()
     }
-    title = f"The same images, by networks trained and not trained on their {holdout.by}"
+    title = f"Images of each {holdout.by}, by networks trained and not trained on it"
     return plot_intervals(title, [result.leave for result in holdout.results], panels)

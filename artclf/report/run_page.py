@@ -24,7 +24,8 @@ _MOST_MISTAKES = 6  # of each kind
 _MOST_SAMPLES = 12  # of each class
 _TABLES = {  # of groups.csv: how many rows are shown at most, and which kinds of groups
     "pairs": (150, ("human_by_style", "generator_by_style")),
-    "generators": (40, ("human", "generator")),
+    "generators": (40, ("human", "generator", "family")),
+    "sources": (40, ("source",)),
     "styles": (40, ("style",)),
 }
 _IMAGE = ("path", "label", "generator", "style", "split")
@@ -158,8 +159,10 @@ def _samples(manifest: pd.DataFrame, label: str) -> pd.DataFrame:
 def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
     """What groups.csv holds of each of these splits: the worst groups, and the rows of the tables, the largest groups first."""
     text = ("split", "group", "generator", "style", "too_small")
-    table = _table(run / "groups.csv", text, tuple(name for name in COLUMNS if name not in text))
-    table = table.assign(n=table["n_ai"] + table["n_human"], too_small=table["too_small"] == "True")
+    table = _table(run / "groups.csv", text, tuple(name for name in COLUMNS if name not in (*text, "source")))
+    table = table.assign(
+        source=table.get("source", ""), n=table["n_ai"] + table["n_human"], too_small=table["too_small"] == "True"
+    )
     parts = []
     for split in splits:
         rows = table[table["split"] == split].sort_values("n", ascending=False, kind="stable")

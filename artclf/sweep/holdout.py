@@ -1,4 +1,4 @@
-"""`+holdout=generator`: a job for each generator (or style) left out of training, and one page about all of them.
+"""`+holdout=generator`: a job for each generator (style, source, period) left out of training, and one page about all of them.
 
 The runs share decoded pixels and frozen features by way of the cache, since their images are the same.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from artclf.config.command import command_of, quoted
 from artclf.config.schema import Config
-from artclf.data.holdout import NO_TEST_IMAGES, holdout_names
+from artclf.data.holdout import holdout_names
 from artclf.data.sources import read_source
 from artclf.report import format as fmt
 from artclf.report.holdout_page import Holdout, write_holdout
@@ -27,7 +27,7 @@ _PRINTED = {"recall": "found", "false_positive_rate": "human\ncalled AI", "balan
 def leave_each_out(
     config: Config, folder: Path, words: Sequence[str], launch: Callable[[list[list[str]], int], Any]
 ) -> Holdout:
-    """Train a run for each generator (or style) left out, in a subfolder each, and write holdout.html.
+    """Train a run for each generator (style, source, period) left out, in a subfolder each, and write holdout.html.
 
     Args:
         config: of all the runs; its holdout.leave is None.
@@ -39,7 +39,7 @@ def leave_each_out(
         What the page shows; its `failed` names the runs that did not finish.
 
     Raises:
-        ArtclfError: where there are fewer than two to leave out in turn, or no run finished.
+        ArtclfError: where there is nothing to leave out, or no run finished.
     """
     assert config.holdout is not None
     by = config.holdout.by
@@ -49,8 +49,6 @@ def leave_each_out(
     outcomes = {name: outcome_of(run) for name, run in runs.items()}
     finished = {name: runs[name] for name, outcome in outcomes.items() if outcome.state == "finished"}
     failed = {name: outcome.reason for name, outcome in outcomes.items() if name not in finished}
-    untested = [name for name, reason in failed.items() if NO_TEST_IMAGES in reason]
-    skipped |= {name: failed.pop(name) for name in untested}
     for name, reason in skipped.items():
         log.warning("%s %s is not left out: %s", by, name, reason)
     holdout = write_holdout(folder, finished, by, command_of(words), failed, skipped)
@@ -64,16 +62,17 @@ def print_holdout(holdout: Holdout, folder: Path) -> None:
     """Print what runs found of what they were not trained on, and where the page is."""
     if holdout.demo:
         screen().print("Demo images are drawn by artclf itself: these scores say nothing about art.")
-    title = f"images of each {holdout.by}, by a network that was not trained on it"
+    title = f"all images of each {holdout.by}, by a network that was not trained on it"
     rows = [
         (
             result.leave,
             fmt.count(result.unseen.ai),
+            fmt.count(result.unseen.human),
             *(fmt.figure(result.unseen.estimates[name].value, name) for name in _PRINTED),
         )
         for result in holdout.results
     ]
-    screen().print(table(title, (holdout.by, "AI", *_PRINTED.values()), rows))
+    screen().print(table(title, (holdout.by, "AI", "human", *_PRINTED.values()), rows))
     screen().print(f"run folders: {folder}\npage:        {folder / 'holdout.html'}")
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 from torch._dynamo.exc import TorchDynamoException
 
 from artclf.data.canonical import Canonical
-from artclf.data.manifest import COLUMNS
+from artclf.data.manifest import columns_of
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.calibration import fit_decision_rule
@@ -110,7 +110,8 @@ def _test(built: Built, folder: Path, records: list[StageRecord], features: Feat
     with interruptible(trainer):
         trainer.test(built.model, datamodule=built.data, verbose=False)
     rows, p_ai = built.model.tested()
-    predictions = built.data.manifest.table.loc[rows.numpy(), list(COLUMNS)].assign(p_ai=as_stored(p_ai.double().numpy()))
+    table = built.data.manifest.table
+    predictions = table.loc[rows.numpy(), columns_of(table)].assign(p_ai=as_stored(p_ai.double().numpy()))
     return predictions, trainer.strategy.root_device
 
 

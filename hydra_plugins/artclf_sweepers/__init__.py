@@ -1,4 +1,4 @@
-"""artclf's sweepers for Hydra: a search with Optuna, and a job for each generator or style left out of training.
+"""artclf's sweepers for Hydra: a search with Optuna, and a job for each generator, style, source or period left out.
 
 Hydra takes plugins from hydra_plugins alone, and imports all of them whenever it starts: so the work is done in artclf.sweep,
 and the methods import it.
@@ -74,7 +74,7 @@ class OptunaSweeper(LaunchingSweeper):
 
 
 class HoldoutSweeper(LaunchingSweeper):
-    """Trains a run for each generator (or style) left out, as conf/holdout says, and writes one page about all of them."""
+    """Trains a run for each generator (style, source, period) left out, as conf/holdout says, and writes one page."""
 
     def run(self, folder: Path, arguments: list[str]) -> bool:
         """Return whether all runs finished."""

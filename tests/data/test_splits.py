@@ -37,6 +37,17 @@ def test_missing_splits_are_cut_in_proportion_by_generator_and_style() -> None:
     assert duplicates == Duplicates(0, 0, 0, 0)
 
 
+def test_val_is_cut_from_every_source_and_generator() -> None:
+    """Of both, 6 of 200 images are of the rare source, and their generators are in it alone."""
+    frame, hashes = table()
+    rare = frame.index >= 194
+    frame = frame.assign(source=np.where(rare, "rare", "common"), split=np.where(frame.index < 20, "test", "train"))
+    frame.loc[rare & (frame["label"] == "ai"), "generator"] = ["new", "new", "single"]
+    val = cut(frame, hashes)[0].query("split == 'val'")
+    assert len(val) == 18
+    assert val.groupby(["source", "generator"]).size()["rare"].to_dict() == {"human": 1, "new": 1}  # single stays in train
+
+
 def test_a_cut_depends_on_bytes_and_seed_alone() -> None:
     frame, hashes = table()
     whole, _ = cut(frame, hashes)

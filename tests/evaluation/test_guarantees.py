@@ -88,6 +88,11 @@ FOUR = [("human", "human", style, 20) for style in ("ink", "oil", "grey", "etchi
             rows(FOUR[0], folder="met"),
             "human images of 1 of 2 folders (moma)",
         ),
+        (
+            rows(*FOUR, FOUR[0]).assign(source=lambda table: (table["style"] == "ink").map({True: "met", False: ""})),
+            rows(FOUR[0]).assign(source="x"),
+            "human images of 3 of 4 styles (oil, grey, etching), and human images of 2 of 2 sources (none given, met)",
+        ),
         (rows(*FOUR), rows(*FOUR), None),
         (rows(FOUR[0], folder="train"), rows(FOUR[0], folder="val"), None),
         (rows(*FOUR), rows(("human", "human", "ink", 3)), None),  # too few to cover four: that is said elsewhere

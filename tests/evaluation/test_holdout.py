@@ -12,12 +12,16 @@ HUMAN = np.linspace(0.01, 0.45, 20)  # no human image is called AI at 0.5
 
 
 def predictions(leave: str, scores: dict[str, np.ndarray]) -> pd.DataFrame:
-    """One run: generator → p_ai of its test images; what was left out is in a split of its own. Rows in no order."""
+    """One run: generator → p_ai of its test images; all that was left out is in a split of its own. Rows in no order."""
     parts = []
     for name, p_ai in {**scores, "human": HUMAN}.items():
         label, split = "human" if name == "human" else "ai", "unseen" if name == leave else "test"
         rows = pd.DataFrame({"path": [f"{name}/{i}.png" for i in range(len(p_ai))], "p_ai": p_ai})
         parts.append(rows.assign(label=label, generator=name, style="plain", split=split))
+        if name == leave:  # images that trained the others; none is found
+            parts.append(
+                rows.assign(path="train/" + rows["path"], label=label, generator=name, style="", split=split, p_ai=0.0)
+            )
     parts.append(parts[0].assign(split="val", path="val/" + parts[0]["path"], p_ai=0.99))  # which is no part of anything
     return pd.concat(parts).sample(frac=1, random_state=0)
 
@@ -35,8 +39,10 @@ def three_runs() -> list[HoldoutRun]:
 
 def test_unseen_seen_and_others_by_hand() -> None:
     alpha, beta, gamma = holdout_results(three_runs(), "generator")
-    assert beta.unseen.estimates["recall"] == wilson(5, 10)
-    assert (gamma.unseen.ai, gamma.unseen.human, gamma.unseen.estimates["recall"].value) == (10, 20, 0)
+    assert beta.unseen.estimates["recall"] == wilson(5, 20)
+    assert beta.paired.estimates["recall"] == wilson(5, 10)
+    assert (gamma.unseen.ai, gamma.unseen.human, gamma.unseen.estimates["recall"].value) == (20, 20, 0)
+    assert (gamma.paired.ai, gamma.seen.ai, gamma.seen.human) == (10, 10, 20)
     assert beta.seen.estimates["recall"].value == 1.0
     half, whole, mean = wilson(5, 10), wilson(10, 10), gamma.seen.estimates["recall"]  # by the runs without alpha, without beta
     assert gamma.seen_by == 2
@@ -52,9 +58,12 @@ def test_unseen_seen_and_others_by_hand() -> None:
     (alone,) = holdout_results(three_runs()[:1], "generator")
     assert (alone.seen, alone.lost) == (None, {})
     assert alone.others is not None
+    (first, _, _) = holdout_results(three_runs(), "period")  # whose images others have not seen all
+    assert (first.unseen, first.seen) == (alpha.unseen, None)
 
 
-def test_a_style_is_compared_with_human_images_of_the_same_style() -> None:
+@pytest.mark.parametrize("by", ["style", "source"])
+def test_a_style_or_source_is_compared_with_its_own_human_images(by: str) -> None:
     def run(leave: str) -> HoldoutRun:
         rows = [
             (f"{style}/{label}{i}.png", label, label, style, "unseen" if style == leave else "test", p_ai)
@@ -63,19 +72,34 @@ def test_a_style_is_compared_with_human_images_of_the_same_style() -> None:
             for i in range(6)
         ]
         columns = ["path", "label", "generator", "style", "split", "p_ai"]
-        return HoldoutRun(leave, pd.DataFrame(rows, columns=columns))
+        tested = pd.DataFrame(rows, columns=columns)
+        trained = tested[tested["split"] == "unseen"].assign(path="train/" + tested["path"])
+        return HoldoutRun(leave, pd.concat([tested, trained]))
 
-    plain, rough = holdout_results([run("plain"), run("rough")], "style")
-    assert (plain.unseen.ai, plain.unseen.human) == (6, 6)
+    plain, rough = holdout_results([run("plain"), run("rough")], by)
+    assert (plain.unseen.ai, plain.unseen.human) == (12, 12)
+    assert (plain.paired.ai, plain.paired.human) == (6, 6)
     assert (plain.unseen.estimates["auroc"].value, rough.unseen.estimates["auroc"].value) == (1, 0)
     assert (plain.unseen.estimates["false_positive_rate"].value, rough.unseen.estimates["false_positive_rate"].value) == (0, 1)
     assert plain.others.estimates["false_positive_rate"].value == 1
 
 
+def test_a_source_without_test_images_or_of_one_class_has_its_rates_alone() -> None:
+    """Nothing to compare with, and no AUROC."""
+    human = [(f"{i}.png", "human", "human", "", "unseen", 0.9 if i < 3 else 0.1) for i in range(10)]
+    rest = [(f"{label}.png", label, label, "", "test", 0.5) for label in ("ai", "human")]
+    columns = ["path", "label", "generator", "style", "split", "p_ai"]
+    here, there = (pd.DataFrame(rows, columns=columns) for rows in ([*human, *rest], [*rest]))
+    result, _ = holdout_results([HoldoutRun("a", here), HoldoutRun("b", there.replace("test", "unseen"))], "source")
+    assert (result.seen, result.lost) == (None, {})
+    assert result.unseen.estimates["false_positive_rate"] == wilson(3, 10)
+    assert [result.unseen.estimates[name].value for name in ("recall", "auroc", "recall_at_1")] == [None] * 3
+
+
 def test_other_images_are_refused() -> None:
-    first, second, _ = three_runs()
+    first, second, third = three_runs()
     gone = HoldoutRun("beta", second.predictions[second.predictions["path"] != "alpha/3.png"])
     with pytest.raises(ArtclfError, match=r"beta: its run was not tested on alpha/3\.png \(1 such images\)"):
-        holdout_results([first, gone], "generator")
+        holdout_results([first, gone, third], "generator")
     with pytest.raises(ArtclfError, match="alpha: its run has no predictions of a split held_out"):
         holdout_results([HoldoutRun("alpha", first.predictions, "held_out")], "generator")

@@ -96,6 +96,7 @@ def test_groups_by_hand() -> None:
     assert [sd["accuracy_low"], sd["accuracy_high"]] == wilson(1, 2).bounds
     bounds = auroc(*truth(SMALL[SMALL["generator"].isin(["sd", "human"])])).bounds
     assert [sd["auroc_low"], sd["auroc_high"]] == bounds
+    assert (table["source"] == "").all()  # SMALL has no such column
     ink = one(table, "test", "style", "", "ink")
     assert (ink["n_ai"], ink["n_human"], ink["recall"], ink["false_positive_rate"]) == (3, 2, pytest.approx(2 / 3), 0)
     oil = one(table, "test", "generator_by_style", "sd", "oil")
@@ -104,6 +105,26 @@ def test_groups_by_hand() -> None:
     assert unseen["group"].tolist() == ["split", "generator"]
     assert unseen["recall"].tolist() == [0.5, 0.5]
     assert unseen[["auroc", "balanced_accuracy", "false_positive_rate"]].isna().all(axis=None)
+
+
+def test_sources_and_families_are_groups_where_there_are_any() -> None:
+    table = SMALL.replace({"generator": {"sd": "sd/1", "ld": "sd/2"}}).assign(
+        source=SMALL["style"].map({"oil": "a", "ink": ""})
+    )
+    groups = group_metrics(table)
+    family = one(groups, "test", "family", "sd", "")
+    assert (family["n_ai"], family["n_against"], family["recall"]) == (5, 5, pytest.approx(3 / 5))
+    assert (groups["group"] == "family").sum() == 1  # not of unseen, whose generator has no variants
+    unnamed, named = (row for _, row in groups[groups["group"] == "source"].iterrows())
+    assert (named["source"], named["n_ai"], named["n_against"], named["auroc"]) == ("a", 2, 3, pytest.approx(5 / 6))
+    assert (unnamed["source"], unnamed["n_ai"], unnamed["n_human"]) == ("", 3, 2)
+    metrics = split_metrics(table[table["split"] == "test"])
+    assert {name: (group["n"], group["accuracy"]) for name, group in metrics["by_source"].items()} == {
+        "": (5, 0.8),
+        "a": (5, 0.6),
+    }
+    assert metrics["by_family"]["sd"]["n"] == 5
+    assert not {"by_source", "by_family"} & split_metrics(SMALL).keys()
 
 
 def test_a_group_is_too_small_whatever_its_figures() -> None:
@@ -138,7 +159,7 @@ def test_the_worst_groups_are_named() -> None:
     table = group_metrics(many({"human/c": 12, "sd/b": 20}))
     accused, missed = worst_group(table, "human"), worst_group(table, "ai")
     assert accused.pop("p") < 0.001
-    expected = {"generator": None, "style": "c", "n": 50, "mistakes": 12, "rate": wilson(12, 50), "compared": 4}
+    expected = {"generator": None, "style": "c", "source": None, "n": 50, "mistakes": 12, "rate": wilson(12, 50), "compared": 4}
     assert accused == {**expected, "overall": pytest.approx(15 / 200)}
     expected = {"generator": "sd", "style": "b", "n": 50, "mistakes": 20, "compared": 2 + 4 + 8}
     assert expected.items() <= missed.items()
@@ -150,6 +171,14 @@ def test_the_worst_of_many_is_corrected_for_their_number() -> None:
     alone = chances[chances <= chances[5] * (1 + 1e-9)].sum()
     assert 0.02 < alone < 0.03
     assert worst_group(group_metrics(many({"human/a": 5})), "human")["p"] == pytest.approx(4 * alone)
+
+
+def test_a_source_may_be_the_worst_group() -> None:
+    table = many({"human/a": 8, "human/b": 8}).assign(
+        source=lambda rows: rows["style"].isin(["a", "b"]).map({True: "x", False: "y"})
+    )
+    accused = worst_group(group_metrics(table), "human")
+    assert (accused["source"], accused["style"], accused["mistakes"], accused["compared"]) == ("x", None, 16, 6)
 
 
 def test_one_surely_bad_comes_before_one_that_may_be() -> None:

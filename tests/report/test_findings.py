@@ -102,6 +102,8 @@ def test_a_stage_that_was_thrown_away_is_named_with_both_scores(tmp_path: Path, 
 )
 def test_an_evaluation_says_which_generators_training_has_seen(seen: dict | None, said: str) -> None:
     styles = {"seen": [], "unseen": ["ink", "oil"], "unknown": []}
+    sources = {"seen": ["a"], "unseen": ["museum"], "unknown": []}
+    assert findings({"evaluation": {"sources": sources}})[-1] == "Training has seen no image of the source museum."
     found = findings({"evaluation": {"generators": seen, "styles": styles}})
     assert any(said in line for line in found)
     assert found[-1] == "Training has seen no image of the styles ink, oil."

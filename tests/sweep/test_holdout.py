@@ -52,7 +52,7 @@ def test_a_run_for_each_generator_and_one_page_and_a_run_that_failed_is_tried_ag
     check_page(folder)
     assert again.lines(f"page:        {folder / 'holdout.html'}")
     (row,) = again.lines("│ alpha ")
-    assert row.split()[3] == "4"  # AI images
+    assert row.split()[3:6:2] == ["16", "4"]  # AI and human images
 
     over = train(f"resume={folder}")
     assert over.code == 2
@@ -65,19 +65,29 @@ def check_run(run: Path, leave: str, other: str, pictures: Path) -> None:
     assert set(manifest[manifest["split"].isin(["train", "val"])]["generator"]) == {other, "human"}
     its = manifest[manifest["generator"] == leave]
     assert set(its["split"]) == {"held_out"}  # since the data has a split called unseen already
-    assert predictions["split"].value_counts().to_dict() == {"test": 8, "held_out": 4, "unseen": 4, "val": 2}
+    assert predictions["split"].value_counts().to_dict() == {"test": 8, "held_out": 16, "unseen": 4, "val": 2}
     metrics = json.loads((run / "metrics.json").read_text())
-    left_out = {"by": "generator", "leave": leave, "split": "held_out", "untrained": 12, "tested": 4}
+    left_out = {
+        "by": "generator",
+        "leave": leave,
+        "split": "held_out",
+        "untrained": 12,
+        "tested": 16,
+        "human": 0,
+        "val_is_cut": False,
+    }
     assert metrics["data"]["left_out"] == left_out
     words = ["+holdout=generator", f"data.root={pictures}", *SMALL, "report=true", f"holdout.leave={leave}"]
     assert metrics["command"] == command_of(words)
     assert yaml.safe_load((run / "config.yaml").read_text())["holdout"] == {"by": "generator", "leave": leave}
-    assert "held_out" in (run / "report.html").read_text()
+    assert (
+        f"The split held_out is all 16 images (0 of them human) of the generator {leave}" in (run / "report.html").read_text()
+    )
 
 
 def check_page(folder: Path) -> None:
     table = table_of(folder, "holdout")
-    assert len(table) == 6
+    assert len(table) == 8
     for _, row in table[table["images"] == "unseen"].iterrows():
         predictions = table_of(folder / row["left_out"], "predictions")
         of_it = predictions[predictions["split"] == "held_out"]
@@ -96,7 +106,7 @@ def test_one_style_alone_leaves_with_both_classes(train, pictures: Path, tmp_pat
     assert done.code == 0, done.printed
     manifest = table_of(run, "manifest")
     assert set(manifest[manifest["split"].isin(["train", "val", "test"])]["style"]) == {"rough"}
-    assert manifest[manifest["split"] == "held_out"]["label"].value_counts().to_dict() == {"ai": 4, "human": 2}
+    assert manifest[manifest["split"] == "held_out"]["label"].value_counts().to_dict() == {"ai": 16, "human": 8}
     assert not (run / "holdout.html").exists()
 
 
@@ -113,7 +123,7 @@ def test_one_generator_alone_can_not_be_left_out(train, tmp_path: Path) -> None:
         draw(tmp_path / "pictures" / "train" / label / inside / "0.png", label, 0)
     done = train("+holdout=generator", f"data.root={tmp_path / 'pictures'}", *SMALL, f"hydra.run.dir={tmp_path / 'run'}")
     assert done.code == 2
-    assert done.lines("the training split has one generator only (alpha), and without it no AI images would be left")
+    assert done.lines("has no generator that can be left out (alpha: without it, no ai images would be left to train on)")
 
 
 def test_names_of_folders_are_plain_and_no_two_are_one() -> None:

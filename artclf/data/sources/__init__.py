@@ -51,5 +51,5 @@ def read_any(path: str | Path) -> Manifest:
     problem = "holds none of the layouts that artclf knows" if top.exists() else f"does not exist (looked in {Path.cwd()})"
     raise ArtclfError(
         f"{path}: {problem}; allowed: a folder with [train/](ai|human)/…, one with {FOLDER}/train/STYLE/… and AI_SD_STYLE/…, "
-        "or a CSV file with the columns path,label and, if wanted, generator,style,split"
+        "or a CSV file with the columns path,label and, if wanted, generator,style,split,source,year"
     )

@@ -185,8 +185,8 @@ def test_paths_are_relative_to_the_file_and_empty_cells_are_filled(tmp_path: Pat
     manifest = read_csv(file)
     assert manifest.root == tmp_path
     assert manifest.table.to_numpy().tolist() == [
-        ["images/a.png", "human", "human", "Ukiyo-e", "test"],
-        ["images/b.png", "ai", "unknown", "unknown", ""],
+        ["images/a.png", "human", "human", "Ukiyo-e", "test", ""],
+        ["images/b.png", "ai", "unknown", "unknown", "", "somewhere"],
     ]
     assert read_any(file).table.equals(manifest.table)
     below = tmp_path / "images"  # the root may be another folder
