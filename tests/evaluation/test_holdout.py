@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.holdout import FIGURES, HoldoutRun, holdout_results
-from artclf.evaluation.intervals import wilson
+from artclf.evaluation.decision import default_rule, with_verdicts
+from artclf.evaluation.gap import FIGURES, figures_of
+from artclf.evaluation.holdout import HoldoutRun, holdout_results
+from artclf.evaluation.intervals import UNDEFINED
 
+RULE = default_rule("nothing")  # the verdict is AI from 0.5 on
 HUMAN = np.linspace(0.01, 0.45, 20)  # no human image is called AI at 0.5
 
 
@@ -19,7 +22,7 @@ def predictions(leave: str, scores: dict[str, np.ndarray]) -> pd.DataFrame:
         rows = pd.DataFrame({"path": [f"{name}/{i}.png" for i in range(len(p_ai))], "p_ai": p_ai})
         parts.append(rows.assign(label=label, generator=name, style="plain", split=split))
     parts.append(parts[0].assign(split="val", path="val/" + parts[0]["path"], p_ai=0.99))  # which is no part of anything
-    return pd.concat(parts).sample(frac=1, random_state=0)
+    return with_verdicts(pd.concat(parts).sample(frac=1, random_state=0), RULE)
 
 
 def three_runs() -> list[HoldoutRun]:
@@ -35,23 +38,21 @@ def three_runs() -> list[HoldoutRun]:
 
 def test_unseen_seen_and_others_by_hand() -> None:
     alpha, beta, gamma = holdout_results(three_runs(), "generator")
-    assert beta.unseen.estimates["recall"] == wilson(5, 10)
-    assert (gamma.unseen.ai, gamma.unseen.human, gamma.unseen.estimates["recall"].value) == (10, 20, 0)
-    assert beta.seen.estimates["recall"].value == 1.0
-    half, whole, mean = wilson(5, 10), wilson(10, 10), gamma.seen.estimates["recall"]  # by the runs without alpha, without beta
-    assert gamma.seen_by == 2
-    assert tuple(gamma.unseen.estimates) == FIGURES
-    assert gamma.unseen.estimates["recall_at_5"].value == 0  # one of twenty human images may lie above, the next has 0.43
-    assert mean.value == pytest.approx((0.5 + 1.0) / 2)
-    assert (mean.low, mean.high) == (pytest.approx((half.low + whole.low) / 2), pytest.approx((half.high + whole.high) / 2))
-    assert alpha.others.estimates["recall"] == wilson(15, 20)  # beta and gamma in the run without alpha
-    assert gamma.lost["recall"].value == pytest.approx(-0.75)
-    assert beta.lost["balanced_accuracy"].value == pytest.approx(-0.25)
-    assert gamma.lost["auroc"].value < 0
-    assert gamma.lost["recall"].high < 0 < alpha.lost["recall"].high + 1e-12
-    (alone,) = holdout_results(three_runs()[:1], "generator")
-    assert (alone.seen, alone.lost) == (None, {})
-    assert alone.others is not None
+    unseen, seen, others = gamma
+    assert [row.images for row in gamma] == ["unseen", "seen", "others"]
+    assert (unseen.name, unseen.figures.ai, unseen.figures.human) == ("gamma", 10, 20)
+    assert tuple(unseen.figures.estimates) == tuple(FIGURES)
+    assert [row.figures.estimates["recall"].value for row in (*beta, *gamma)] == [0.5, 1, 1, 0, 0.75, 1]
+    assert unseen.figures.estimates["recall_at_5"].value == 0  # one of twenty human images may lie above, the next has 0.43
+    bounds = [figures_of(run.predictions.query("generator == 'gamma'")).estimates["recall"] for run in three_runs()[:2]]
+    assert seen.figures.estimates["recall"].low == pytest.approx(np.mean([one.low for one in bounds]))
+    assert (seen.runs, others.runs) == (2, 1)
+    scores = [row.figures.estimates["auroc"].value for row in gamma]
+    assert unseen.gap.value == pytest.approx(scores[0] - scores[1])
+    assert unseen.gap.high < 0 == alpha[0].gap.value
+    assert seen.figures.estimates["ece"].value > seen.figures.ece_by_chance > 0
+    ((alone, _),) = holdout_results(three_runs()[:1], "generator")
+    assert alone.gap == UNDEFINED
 
 
 def test_a_style_is_compared_with_human_images_of_the_same_style() -> None:
@@ -63,13 +64,12 @@ def test_a_style_is_compared_with_human_images_of_the_same_style() -> None:
             for i in range(6)
         ]
         columns = ["path", "label", "generator", "style", "split", "p_ai"]
-        return HoldoutRun(leave, pd.DataFrame(rows, columns=columns))
+        return HoldoutRun(leave, with_verdicts(pd.DataFrame(rows, columns=columns), RULE))
 
-    plain, rough = holdout_results([run("plain"), run("rough")], "style")
-    assert (plain.unseen.ai, plain.unseen.human) == (6, 6)
-    assert (plain.unseen.estimates["auroc"].value, rough.unseen.estimates["auroc"].value) == (1, 0)
-    assert (plain.unseen.estimates["false_positive_rate"].value, rough.unseen.estimates["false_positive_rate"].value) == (0, 1)
-    assert plain.others.estimates["false_positive_rate"].value == 1
+    (plain, _, others), (rough, *_) = holdout_results([run("plain"), run("rough")], "style")
+    assert (plain.figures.ai, plain.figures.human) == (6, 6)
+    for name, values in {"auroc": (1, 0, 0), "false_positive_rate": (0, 1, 1)}.items():
+        assert tuple(row.figures.estimates[name].value for row in (plain, rough, others)) == values
 
 
 def test_other_images_are_refused() -> None:
