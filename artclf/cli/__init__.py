@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from artclf.inference.evaluate import Evaluated
     from artclf.inference.finished_run import FinishedRun, Selection
 
-UNSEEN = "unseen"  # the page of seen and unseen images, and its table
-
 app = typer.Typer(
     name="artclf",
     cls=Commands,
@@ -146,7 +144,7 @@ def evaluate(
     with output_folder(to, "evaluate") as folder:
         if any(file.name != ".lock" for file in folder.iterdir()):
             raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
-        page = folder / UNSEEN if sets else None
+        page = folder / "unseen" if sets else None
         folders = {folder / one.name if len(selections) > 1 else folder: one for one in selections}
         found, rows, sentences = test(folders, finished, options, page)
     unread = sum(_print_evaluation(run, selection, one) for selection, one in zip(selections, found, strict=True))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
@@ -53,19 +53,14 @@ class Evaluated:
 
     folder: Path
     metrics: dict[str, Any]  # the content of metrics.json
-    predictions: pd.DataFrame  # those of predictions.csv
+    predictions: pd.DataFrame  # of predictions.csv those of images that are not in the model's own run
+    in_run: int  # how many are
     unreadable: pd.DataFrame  # path and reason of the images that can't be read
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """The images of a selection."""
-
-    selection: Selection
-    manifest: Manifest  # without copies
-    predictions: pd.DataFrame  # of those that can be read, each once, with p_ai
-    every: pd.DataFrame  # all that were listed, each with a `reason`, "" where it can be read
-    duplicates: Duplicates
+_Scored: TypeAlias = tuple[Manifest, pd.DataFrame, pd.DataFrame, Duplicates]
+"""The manifest without copies; the images that can be read, each once, with p_ai; all that were listed, each with a `reason`,
+"" where it can be read; and the copies."""
 
 
 def evaluate(
@@ -90,8 +85,9 @@ def evaluate(
     rule = rule or default_rule("its checkpoint")
     scored = _score(list(folders.values()), model, precision, options.max_pixels)
     found = []
-    for folder, one in zip(folders, scored, strict=True):
-        found.append(_evaluate(folder, one, run, model, rule, precision, options, began))
+    for (folder, selection), one in zip(folders.items(), scored, strict=True):
+        found.append(_evaluate(folder, selection, one, run, model, rule, precision, options))
+        write_results(folder, found[-1].metrics, began)
         began = time.perf_counter()
     if page is None:
         return found, [], []
@@ -101,17 +97,16 @@ def evaluate(
 
 def _evaluate(
     folder: Path,
+    selection: Selection,
     scored: _Scored,
     run: FinishedRun,
     model: ArtClassifier,
     rule: DecisionRule,
     precision: str,
     options: EvaluateOptions,
-    began: float,
 ) -> Evaluated:
-    """Write the folder of one data set."""
-    selection, manifest, predictions = scored.selection, scored.manifest, scored.predictions
-    every, duplicates = scored.every, scored.duplicates
+    """Write the folder of one data set, but for metrics.json and the page."""
+    manifest, predictions, every, duplicates = scored
     unreadable = every.loc[every["reason"] != "", ["path", "reason"]]
     notes = [*describe_losses(every), *([str(duplicates)] if duplicates.files else [])]
     distorted = None
@@ -141,8 +136,8 @@ def _evaluate(
         "fallbacks": [*selection.notes, *notes],
     }
     metrics = assess(folder, model, manifest, predictions, rule, facts, AssessOptions(max_pixels=options.max_pixels))
-    write_results(folder, metrics, began)
-    return Evaluated(folder, metrics, with_verdicts(predictions, rule), unreadable)
+    in_run = predictions["path"].isin(selection.in_run)
+    return Evaluated(folder, metrics, with_verdicts(predictions[~in_run], rule), int(in_run.sum()), unreadable)
 
 
 def _score(selections: list[Selection], model: ArtClassifier, precision: str, max_pixels: int) -> list[_Scored]:
@@ -174,7 +169,7 @@ def _keep_once(selection: Selection, rows: pd.DataFrame) -> _Scored:
     table = selection.manifest.table
     manifest = replace(selection.manifest, table=table[~table["path"].isin(copies)].reset_index(drop=True))
     every = pd.concat([rows.drop(columns="p_ai"), selection.manifest.rejected], ignore_index=True).fillna({"reason": ""})
-    return _Scored(selection, manifest, kept[[*COLUMNS, "p_ai"]].reset_index(drop=True), every, duplicates)
+    return manifest, kept[[*COLUMNS, "p_ai"]].reset_index(drop=True), every, duplicates
 
 
 def _write_unseen(
@@ -185,7 +180,7 @@ def _write_unseen(
     seen = [] if own is None else [Row("the run's own test images", "seen", figures_of(with_verdicts(own, rule)))]
     rows = []
     for name, one in found.items():
-        figures = figures_of(one.predictions[one.predictions["split"] != "val"])
+        figures = figures_of(one.predictions)
         gap = difference(figures.estimates["auroc"], seen[0].figures.estimates["auroc"]) if seen else UNDEFINED
         rows.append(Row(name, "unseen", figures, gap))
     rows.sort(key=lowest_first)
@@ -195,7 +190,8 @@ def _write_unseen(
     if no_seen:
         fallbacks[f"no row of the run's own test images: {no_seen}"] = []
     for name, one in found.items():
-        for line in one.metrics["fallbacks"]:
+        own_too = [f"{one.in_run:,} images that validated or tested the run are not in its row"] if one.in_run else []
+        for line in [*own_too, *one.metrics["fallbacks"]]:
             fallbacks.setdefault(line, []).append(name)
     write_gap(
         page,

@@ -36,13 +36,8 @@ def write_holdout(
 ) -> Holdout:
     """Write holdout.html, holdout.csv, holdout.json and holdout.png into a folder; links to the runs start there.
 
-    Args:
-        folder: of all the runs.
-        runs: what was left out → folder, of those that have finished.
-        by: what each left one of out.
-        command: that trained all of them.
-        failed: name → reason of those whose run did not finish.
-        skipped: name → reason of those that could not be left out.
+    `runs` (what was left out → folder) have finished, those `failed` (name → reason) have not, those `skipped` (likewise) could
+    not be left out; `command` trained all of them.
 
     Raises:
         ArtclfError: where there is no run, or one of them cannot be read, or they were tested on different images.

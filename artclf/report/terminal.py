@@ -41,18 +41,12 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
     return made
 
 
-def rows_table(title: str, first: str, rows: Iterable[Row]) -> Table:
+def rows_table(title: str, first: str, rows: Sequence[Row]) -> Table:
     """Make a table of seen or unseen images, a row each; `first` is what the rows are named by."""
     columns = (first, "AI", "human", *(heading.replace(" ", "\n", 1) for heading in COMPARED.values()))
-    cells = [
-        (
-            row.name,
-            fmt.count(row.figures.ai),
-            fmt.count(row.figures.human),
-            *(fmt.figure(row.figures.estimates[name].value, name) for name in COMPARED),
-        )
-        for row in rows
-    ]
+    counts = [(fmt.count(row.figures.ai), fmt.count(row.figures.human)) for row in rows]
+    figures = [[fmt.figure(row.figures.estimates[name].value, name) for name in COMPARED] for row in rows]
+    cells = [(row.name, *count, *figure) for row, count, figure in zip(rows, counts, figures, strict=True)]
     return table(title, columns, cells)
 
 
