@@ -32,7 +32,6 @@ CHECKPOINTS = "checkpoints"  # the folder of best.ckpt, last.ckpt and each stage
 ERROR_FILE = "error.txt"  # in the folder of a run that failed
 PRUNED_FILE = "pruned.json"  # in the folder of a run that a search has stopped
 PROGRESS_FILE = "progress.json"  # in the folder of a run that has not finished
-HOLDOUT_FILE = "holdout.json"  # in the folder of runs that left one generator or style out each
 JOURNAL_FILE = "sweep.journal"  # in the folder of a search: what Optuna knows of its trials
 MULTIRUN_FILE = "multirun.yaml"  # in the folder of a multirun: Hydra's record of what was typed
 MOST_BYTES = 2**30  # of a file that is read as a whole; a table of a million images has a tenth

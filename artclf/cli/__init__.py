@@ -2,7 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,10 @@ from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, printable
 from artclf.run_folder import REPORT_FILE
 from artclf.runtime import quick_imports
+
+if TYPE_CHECKING:
+    from artclf.inference.evaluate import Evaluated
+    from artclf.inference.finished_run import FinishedRun, Selection
 
 app = typer.Typer(
     name="artclf",
@@ -101,10 +105,11 @@ def calibrate(
 @app.command()
 def evaluate(
     run: Run,
-    data: Annotated[
-        str | None,
+    sets: Annotated[
+        list[str] | None,
         typer.Argument(
-            help="A folder with ai/ and human/, a CSV file, ai_artbench, demo; without it, the run's own test images."
+            metavar="[SET]...",
+            help="Folders with ai/ and human/, CSV files, ai_artbench, demo; without any, the run's own test images.",
         ),
     ] = None,
     to: To = None,
@@ -120,7 +125,7 @@ def evaluate(
     precision: Precision = "auto",
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> int:
-    """Test a finished model on images, and write a report.
+    """Test a finished model on data sets, and write a report of each, and a page of seen and unseen images side by side.
 
     Images that the model was trained on are left out. One that can't be read is named; the exit code is then 1.
     """
@@ -129,32 +134,59 @@ def evaluate(
     with quick_imports():
         from artclf.inference.evaluate import SAMPLE, EvaluateOptions  # noqa: PLC0415 (loads torch)
         from artclf.inference.evaluate import evaluate as test  # noqa: PLC0415
-        from artclf.inference.finished_run import find_run, own_images, select_images  # noqa: PLC0415
-        from artclf.model.checkpoint import read_decision_rule  # noqa: PLC0415
-        from artclf.report.robustness import describe_robustness, read_robustness  # noqa: PLC0415
-        from artclf.report.terminal import print_results, screen  # noqa: PLC0415
+        from artclf.inference.finished_run import find_run, own_images  # noqa: PLC0415
+        from artclf.report.terminal import rows_table, screen  # noqa: PLC0415
     finished = find_run(run)
-    if data is None:
-        selection = own_images(finished, split)
-    else:
-        selection = select_images(finished, read_images(data), name_of(data), split)
-        rule = read_decision_rule(finished.checkpoint)
-        if rule is not None and Path(rule.fitted_on) == Path(data).expanduser().absolute():
-            selection.notes.append(f"calibration and thresholds were fitted to the images of {data}, so their figures flatter")
-    root = selection.manifest.root
-    for note in selection.notes:
+    selections = _select(finished, sets, split) if sets else [own_images(finished, split)]
+    for note in [note for selection in selections for note in selection.notes]:
         typer.echo(f"note: {note}", err=True)
     options = EvaluateOptions((sample or SAMPLE) if robustness else 0, reencoded, seed, precision, command_line(), max_pixels)
     with output_folder(to, "evaluate") as folder:
         if any(file.name != ".lock" for file in folder.iterdir()):
             raise ArtclfError(f"--to {folder}: is not empty; give a new folder")
-        metrics, unreadable = test(folder, finished, selection, options)
+        page = folder / "unseen" if sets else None
+        folders = {folder / one.name if len(selections) > 1 else folder: one for one in selections}
+        found, rows, sentences = test(folders, finished, options, page)
+    unread = sum(_print_evaluation(run, selection, one) for selection, one in zip(selections, found, strict=True))
+    if page is not None:
+        terminal = screen()
+        terminal.print(rows_table("Seen and unseen images, verdicts by the run's thresholds", "images", rows))
+        for line in [*sentences, f"page: {page}.html"]:
+            terminal.print(line)
+    return unread
+
+
+def _select(finished: "FinishedRun", sets: list[str], split: str | None) -> list["Selection"]:
+    """Select the images of data sets that a model was not trained on; of two with one name, the folder above names them too."""
+    from artclf.inference.finished_run import select_images  # noqa: PLC0415 (loads torch)
+    from artclf.model.checkpoint import read_decision_rule  # noqa: PLC0415
+
+    names = [name_of(one) for one in sets]
+    paths = [Path(one).expanduser().absolute() for one in sets]
+    names = [name if names.count(name) == 1 else f"{path.parent.name}_{name}" for name, path in zip(names, paths, strict=True)]
+    if len(set(names)) < len(names):
+        raise ArtclfError(f"{' '.join(sets)}: two of these would share a name; give each once, or rename a folder")
+    rule, selections = read_decision_rule(finished.checkpoint), []
+    for data, name, path in zip(sets, names, paths, strict=True):
+        selections.append(select_images(finished, read_images(data), name, split))
+        if rule is not None and Path(rule.fitted_on) == path:
+            line = f"calibration and thresholds were fitted to the images of {data}, so their figures flatter"
+            selections[-1].notes.append(line)
+    return selections
+
+
+def _print_evaluation(run: Path, selection: "Selection", found: "Evaluated") -> int:
+    """Print what an evaluation found, and where its page is; return how many images can't be read."""
+    from artclf.report.robustness import describe_robustness, read_robustness  # noqa: PLC0415 (loads matplotlib)
+    from artclf.report.terminal import print_results, screen  # noqa: PLC0415
+
     terminal = screen()
-    print_results(terminal, f"{run} on {selection.name}", metrics)
-    found = read_robustness(folder)
-    for line in [*(describe_robustness(found) if found is not None else ()), f"page: {folder / REPORT_FILE}"]:
+    print_results(terminal, f"{run} on {selection.name}", found.metrics)
+    robustness = read_robustness(found.folder)
+    lines = describe_robustness(robustness) if robustness is not None else ()
+    for line in [*lines, f"page: {found.folder / REPORT_FILE}"]:
         terminal.print(line)
-    return name_unreadable(unreadable, root, folder / "rejected.csv")
+    return name_unreadable(found.unreadable, selection.manifest.root, found.folder / "rejected.csv")
 
 
 @app.command()

@@ -4,23 +4,17 @@ All images that one run left out are scored by its network ("unseen"). Those tha
 are compared: by its network ("paired"), and by theirs ("seen").
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
 
 from artclf.data.holdout import By
 from artclf.errors import ArtclfError
-from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import truth
-from artclf.evaluation.intervals import UNDEFINED, Estimate, estimate_metrics, recall_at
-from artclf.evaluation.significance import paired_differences
-
-FIGURES = ("recall", "false_positive_rate", "balanced_accuracy", "auroc", "recall_at_1", "recall_at_5")
-"""At the threshold: the share of AI images found, that of human images called AI, and balanced accuracy. Over all thresholds:
-AUROC, and the share of AI images found where at most 1% or 5% of these human images are called AI."""
-_LOST = ("recall", "balanced_accuracy", "auroc")
+from artclf.evaluation.gap import FIGURES, Figures, Row, figures_of
+from artclf.evaluation.intervals import Estimate, auroc_difference
 
 
 @dataclass(frozen=True)
@@ -28,38 +22,21 @@ class HoldoutRun:
     """A run that has left something out of training."""
 
     leave: str  # what was left out
-    predictions: pd.DataFrame  # its predictions.csv: the columns path, label, generator, style, split and p_ai
+    predictions: pd.DataFrame  # its predictions.csv, with all columns
     split: str = "unseen"  # of the images of what was left out
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Each of `FIGURES` (of several runs the means), and how many AI and human images they are of."""
-
-    ai: int
-    human: int
-    estimates: dict[str, Estimate]
-
-
-@dataclass(frozen=True)
-class HoldoutResult:
-    """How well the images of one generator (style, source, period) are classified."""
-
-    leave: str
-    unseen: Figures  # all its images, by the run that was not trained on it
-    others: Figures | None  # by the same run, on the test images of all that it was trained on; None without AI images
-    paired: Figures | None = None  # its test images, by the run that was not trained on it; None where `seen` is
-    seen: Figures | None = None  # its test images, by the runs that were trained on it; None where there are none
-    seen_by: int = 0  # how many runs that are
-    lost: dict[str, Estimate] = field(default_factory=dict)  # paired minus seen; empty where a class is absent
-
-
-def holdout_results(runs: Sequence[HoldoutRun], by: By) -> list[HoldoutResult]:
+def holdout_results(runs: Sequence[HoldoutRun], by: By) -> list[list[Row]]:
     """Compute how well each left-out generator (style, source, period) is classified, in the order of the runs.
 
     All runs are of the same data. The AI images of a generator or a period are compared with all human test images (and the
     human ones of the period), those of a style or source with its own human ones. No other run was trained on all years of a
     period, so it has no `paired` and `seen`.
+
+    Returns:
+        Of each: `unseen`, all its images by the run that was not trained on it; `paired`, its test images by the same run,
+        with the paired difference in AUROC, and `seen`, these by the runs that were trained on it, if there are any;
+        `others`, the test images of all that the first run was trained on, if there are AI images among them.
 
     Raises:
         ArtclfError: where a run has no predictions of what it left out, or the runs were tested on different images.
@@ -67,46 +44,45 @@ def holdout_results(runs: Sequence[HoldoutRun], by: By) -> list[HoldoutResult]:
     return [_result(run, [other for other in runs if other is not run and by != "period"], by) for run in runs]
 
 
-def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: By) -> HoldoutResult:
+def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: By) -> list[Row]:
     table = run.predictions
     is_test, is_left_out = table["split"] == "test", table["split"] == run.split
     if not is_left_out.any():
         raise ArtclfError(f"{run.leave}: its run has no predictions of a split {run.split}; train it again")
     rows = table[is_left_out | (is_test & (table["label"] == "human") & (by in ("generator", "period")))]
-    unseen = _figures(*truth(rows))
-    trained_on = _figures(*truth(table[is_test])) if (table["label"][is_test] == "ai").any() else None
+    unseen = Row(run.leave, "unseen", figures_of(rows))
+    trained_on = [Row(run.leave, "others", figures_of(table[is_test]))] if (table["label"][is_test] == "ai").any() else []
     tested = {path for other in others for path in other.predictions.loc[other.predictions["split"] == "test", "path"]}
-    rows = rows[rows["path"].isin(tested)]
-    if not (rows["split"] == run.split).any():
-        return HoldoutResult(run.leave, unseen, trained_on)
-    is_ai, p_ai = truth(rows)
-    paired, scores = _figures(is_ai, p_ai), np.stack([_scores_of(other, rows["path"]) for other in others])
-    each = [_figures(is_ai, score).estimates for score in scores]
-    seen = Figures(paired.ai, paired.human, {name: _mean([estimates[name] for estimates in each]) for name in FIGURES})
-    differences = paired_differences(is_ai, np.stack([p_ai, *scores]))
-    lost = {name: differences[name] for name in _LOST if paired.ai and paired.human}
-    return HoldoutResult(run.leave, unseen, trained_on, paired, seen, len(others), lost)
+    paired = rows[rows["path"].isin(tested)]
+    if not (paired["split"] == run.split).any():
+        return [unseen, *trained_on]
+    of_others = [_same_images(other, paired["path"]) for other in others]
+    is_ai, p_ai = truth(paired)
+    gap = auroc_difference(is_ai, np.stack([p_ai, *(same["p_ai"].to_numpy() for same in of_others)]))
+    by_both = [Row(run.leave, "paired", figures_of(paired), gap)]
+    by_both += [Row(run.leave, "seen", _mean([figures_of(same) for same in of_others]), runs=len(others))]
+    return [unseen, *by_both, *trained_on]
 
 
-def _figures(is_ai: Booleans, p_ai: Floats) -> Figures:
-    found = estimate_metrics(is_ai, p_ai)
-    found |= {"recall_at_1": recall_at(is_ai, p_ai, 0.01), "recall_at_5": recall_at(is_ai, p_ai, 0.05)}
-    return Figures(int(is_ai.sum()), int((~is_ai).sum()), {name: found[name] for name in FIGURES})
-
-
-def _scores_of(other: HoldoutRun, paths: pd.Series) -> Floats:
-    """Another run's scores of these test images, in their order."""
-    table = other.predictions[other.predictions["split"] == "test"].set_index("path")["p_ai"]
+def _same_images(other: HoldoutRun, paths: pd.Series) -> pd.DataFrame:
+    """Another run's predictions of these images, in their order."""
+    table = other.predictions[other.predictions["split"] == "test"].set_index("path")
     missing = paths[~paths.isin(table.index)]
     if len(missing):
         raise ArtclfError(
             f"{other.leave}: its run was not tested on {missing.iloc[0]} ({len(missing)} such images), and another run "
             "was; the images have changed in between: train all of them again"
         )
-    return np.asarray(table.loc[paths.to_list()], dtype=float)
+    return table.loc[paths.to_list()]
 
 
-def _mean(estimates: Sequence[Estimate]) -> Estimate:
-    """The mean of several networks' figures; its bounds' mean is wide enough, as a mean's deviation is at most the mean one."""
-    bounds = np.array([(estimate.value, estimate.low, estimate.high) for estimate in estimates], dtype=float)
-    return UNDEFINED if np.isnan(bounds).any() else Estimate(*bounds.mean(axis=0).tolist())
+def _mean(figures: Sequence[Figures]) -> Figures:
+    """The means of several networks' figures; their bounds' are wide enough: a mean's deviation is at most the mean one."""
+
+    def mean(values: Iterable[float | None]) -> float | None:
+        found = np.mean(np.array(list(values), dtype=float))
+        return None if np.isnan(found) else float(found)
+
+    bounds = {name: zip(*(astuple(one.estimates[name]) for one in figures), strict=True) for name in FIGURES}
+    estimates = {name: Estimate(*map(mean, each)) for name, each in bounds.items()}
+    return Figures(figures[0].ai, figures[0].human, estimates, mean(one.ece_by_chance for one in figures))

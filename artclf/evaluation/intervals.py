@@ -56,6 +56,12 @@ def mean_of(first: Estimate, second: Estimate) -> Estimate:
     return _bounded((one + two) / 2, math.hypot(one_below, two_below) / 2, math.hypot(one_above, two_above) / 2)
 
 
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """Return by how much the first figure exceeds the second, of different images, by square-and-add as in `mean_of`."""
+    (one, one_below, one_above), (two, two_below, two_above) = first.reach(), second.reach()
+    return _bounded(one - two, math.hypot(one_below, two_above), math.hypot(one_above, two_below))
+
+
 def paired_difference(first: Booleans | Floats, second: Booleans | Floats, confidence: float = CONFIDENCE) -> Estimate:
     """Return by how much the mean of `first` exceeds that of `second` on the same images, of values 0..1, [N] each.
 

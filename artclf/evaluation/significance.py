@@ -68,7 +68,7 @@ def paired_differences(is_ai: Booleans, p_ai: Floats, confidence: float = CONFID
         confidence: of the intervals.
 
     Returns:
-        `FIGURES` and recall; `UNDEFINED` where a class that they need is absent.
+        `FIGURES`; `UNDEFINED` where a class that they need is absent.
     """
     wrong = (p_ai >= THRESHOLD) != is_ai
     first, others = wrong[0].astype(float), wrong[1:].mean(axis=0)
@@ -79,7 +79,6 @@ def paired_differences(is_ai: Booleans, p_ai: Floats, confidence: float = CONFID
         "auroc": auroc_difference(is_ai, p_ai, confidence),
         "false_positive_rate": paired_difference(first[~is_ai], others[~is_ai], confidence),
         "false_negative_rate": paired_difference(first[is_ai], others[is_ai], confidence),
-        "recall": recall,
     }
 
 

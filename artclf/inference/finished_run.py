@@ -63,6 +63,7 @@ class Selection:
     manifest: Manifest  # each image has a split, one of which is `test`, and the hash of its bytes, "" where it can't be read
     own: bool  # whether they are those of the model's own run
     left_out: int | None  # how many were left out because the model was trained on them; None where that is unknown
+    in_run: frozenset[str]  # paths of those that validated or tested the model in its own run
     notes: list[str]  # what the reader of the results should know
 
 
@@ -146,7 +147,8 @@ def select_images(run: FinishedRun, manifest: Manifest, name: str, split: str | 
     if not run.training_known:
         notes.append(f"what {run.given} was trained on is not known: if on images of {name}, these figures are too good")
     left_out = int(trained.sum()) if run.training_known else None
-    return Selection(name, replace(manifest, table=table.reset_index(drop=True)), own, left_out, notes)
+    in_run = frozenset(manifest.table["path"][known != ""])
+    return Selection(name, replace(manifest, table=table.reset_index(drop=True)), own, left_out, in_run, notes)
 
 
 def splits_of(run: FinishedRun, manifest: Manifest) -> tuple["pd.Series[str]", "pd.Series[str]"]:

@@ -61,6 +61,12 @@ def points(difference: Any, *, signed: bool = True) -> str:
 
 
 @_or_dash
+def difference(value: Any) -> str:
+    """A difference of scores: -0.2314 → "−0.231"."""
+    return f"{value:+.3f}".replace("-", "−")
+
+
+@_or_dash
 def p_value(p: Any) -> str:
     """0.0214 → "0.021"; smaller ones are "< 0.001"."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

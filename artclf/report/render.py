@@ -23,7 +23,10 @@ from artclf.run_folder import REPORT_FILE, write_text
 
 THUMBNAIL = 200  # pixels of the longer side
 EmbeddedImage: TypeAlias = dict[str, str | int]  # as part of a page: uri ("data:image/png;base64,…"), width and height
-_FILTERS = ("count", "share", "score", "figure", "interval", "points", "p_value", "size", "duration", "unfrozen", "plural")
+_FILTERS = (
+    *("count", "share", "score", "figure", "interval", "points", "difference"),
+    *("p_value", "size", "duration", "unfrozen", "plural"),
+)
 
 
 def write_page(path: Path, template: str, **context: Any) -> Path:

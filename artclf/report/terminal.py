@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from artclf.evaluation.decision import THRESHOLD
+from artclf.evaluation.gap import FIGURES as COMPARED
+from artclf.evaluation.gap import Row
 from artclf.report import format as fmt
 from artclf.report.findings import broken_guarantees, findings, guessing, measured
 
@@ -37,6 +39,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
     for row in rows:
         made.add_row(*row)
     return made
+
+
+def rows_table(title: str, first: str, rows: Sequence[Row]) -> Table:
+    """Make a table of seen or unseen images, a row each; `first` is what the rows are named by."""
+    columns = (first, "AI", "human", *(heading.replace(" ", "\n", 1) for heading in COMPARED.values()))
+    counts = [(fmt.count(row.figures.ai), fmt.count(row.figures.human)) for row in rows]
+    figures = [[fmt.figure(row.figures.estimates[name].value, name) for name in COMPARED] for row in rows]
+    cells = [(row.name, *count, *figure) for row, count, figure in zip(rows, counts, figures, strict=True)]
+    return table(title, columns, cells)
 
 
 def print_results(console: Console, title: str, metrics: Mapping[str, Any]) -> None:

@@ -13,15 +13,13 @@ from artclf.config.command import command_of, quoted
 from artclf.config.schema import Config
 from artclf.data.holdout import holdout_names
 from artclf.data.sources import read_source
-from artclf.report import format as fmt
 from artclf.report.holdout_page import Holdout, write_holdout
-from artclf.report.terminal import screen, table
+from artclf.report.terminal import rows_table, screen
 from artclf.run_folder import outcome_of
 
 log = logging.getLogger(__name__)
 
 _LONGEST = 80  # letters of a folder's name
-_PRINTED = {"recall": "found", "false_positive_rate": "human\ncalled AI", "balanced_accuracy": "balanced", "auroc": "AUROC"}
 
 
 def leave_each_out(
@@ -63,17 +61,9 @@ def print_holdout(holdout: Holdout, folder: Path) -> None:
     if holdout.demo:
         screen().print("Demo images are drawn by artclf itself: these scores say nothing about art.")
     title = f"all images of each {holdout.by}, by a network that was not trained on it"
-    rows = [
-        (
-            result.leave,
-            fmt.count(result.unseen.ai),
-            fmt.count(result.unseen.human),
-            *(fmt.figure(result.unseen.estimates[name].value, name) for name in _PRINTED),
-        )
-        for result in holdout.results
-    ]
-    screen().print(table(title, (holdout.by, "AI", "human", *_PRINTED.values()), rows))
-    screen().print(f"run folders: {folder}\npage:        {folder / 'holdout.html'}")
+    screen().print(rows_table(title, holdout.by, [row for row in holdout.rows if row.images == "unseen"]))
+    for line in [*holdout.sentences, f"run folders: {folder}", f"page:        {folder / 'holdout.html'}"]:
+        screen().print(line)
 
 
 def folder_names(names: Iterable[str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from artclf.data.distortions import list_versions
 from artclf.data.reader import ImageReader
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.metrics import split_metrics
+from artclf.inference.score import score_images
 from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.run_folder import run_lock
 from tests.cli.conftest import SIZE, artclf, refusal
@@ -86,6 +88,53 @@ def test_other_images_one_of_them_broken(run: Path, pictures: Path, tmp_path: Pa
     assert (metrics["data"]["source"], metrics["data"]["rejected"]) == ("other art", 1)
 
 
+def test_seen_and_unseen_sets_side_by_side(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished = shutil.copytree(run, tmp_path / "finished")
+    own = pd.read_csv(finished / "manifest.csv").query("split != 'train'")
+    own.assign(p_ai=np.where(own["label"] == "ai", 0.9, 0.1)).to_csv(finished / "predictions.csv", index=False)
+    for number, name in enumerate(["a/museum", "b/museum"] * 9):
+        for label in ("ai", "human"):
+            draw(tmp_path / name / label / f"{number}.png", label, 700 + number)
+    files = sorted(Path("a/museum/ai").iterdir())
+    Path("listed.csv").write_text("path,label\n" + "".join(f"{file},ai\n" for file in files))  # no human image
+    scored: list[str] = []
+
+    def score_and_count(model: Any, root: Path, rows: pd.DataFrame, *rest: Any) -> Any:
+        scored.extend(rows["path"])
+        return score_images(model, root, rows, *rest)
+
+    monkeypatch.setattr("artclf.inference.evaluate.score_images", score_and_count)
+    monkeypatch.setattr("artclf.inference.assess.write_report", lambda folder: (folder / "report.html").touch())
+    done = artclf("evaluate", finished, "a/museum", "b/museum", "listed.csv", "--to", "to")
+    assert done.exit_code == 0, done.output
+    assert len(scored) == 36  # though nine of them are in two sets
+    pages = {f"unseen.{suffix}" for suffix in ("csv", "html", "json", "png")}
+    assert {file.name for file in Path("to").iterdir()} == {"a_museum", "b_museum", "listed", *pages}
+    table = pd.read_csv("to/unseen.csv").set_index("name")
+    seen, museum, listed = (table.loc[name] for name in ("the run's own test images", "a_museum", "listed"))
+    assert table["images"].tolist() == ["seen", *["unseen"] * 3]
+    assert (seen["ai"], seen["human"], seen["auroc"], seen["recall_at_1"]) == (8, 4, 1, 1)
+    figures = split_metrics(pd.read_csv("to/a_museum/predictions.csv"))
+    assert (museum["auroc"], museum["false_positive_rate"]) == (figures["auroc"], figures["false_positive_rate"])
+    assert museum["auroc_gap"] == pytest.approx(figures["auroc"] - 1)
+    assert museum["auroc_gap_low"] <= museum["auroc_gap"] < museum["auroc_gap_high"]
+    assert np.isnan(listed["auroc"])
+    assert listed["human"] == 0
+    (gap,) = (line for line in done.stdout.splitlines() if line.startswith("AUROC "))
+    page = Path("to/unseen.html").read_text()
+    assert gap.replace("'", "&#39;") in page
+    assert 'href="a_museum/report.html"' in page
+    assert page.count("its checkpoint has no thresholds") == 1  # of all sets alike
+
+
+@pytest.mark.usefixtures("no_report")
+def test_without_the_runs_own_predictions_the_page_says_so(alone: Path, pictures: Path) -> None:
+    done = artclf("evaluate", alone, pictures, "--to", "to")
+    assert done.exit_code == 0, done.output
+    assert f"there is nothing to compare it with: {alone} lies in no run folder" in done.stdout
+    assert Path("to/predictions.csv").exists()  # of one set alone there is no folder within
+
+
 @pytest.fixture
 def accusing(run: Path, tmp_path: Path) -> Path:
     """A run folder whose model calls every image ai, and guarantees that it does so of few human ones; its last stage lost."""
@@ -145,6 +194,7 @@ def test_the_checkpoint_of_a_stage_is_not_taken_for_the_best_one(accusing: Path,
         (["broken", "--robustness"], "none of its 2 images can be read (first: "),
         (["half_broken", "--robustness"], "not one test image of half_broken can be scored"),
         (["--to", "full"], "--to full: is not empty; give a new folder"),
+        (["full", "full"], "two of these would share a name; give each once"),
         (["--to", "taken"], "taken: another process is using this run folder"),
     ],
 )

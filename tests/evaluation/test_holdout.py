@@ -5,9 +5,13 @@ import pandas as pd
 import pytest
 
 from artclf.errors import ArtclfError
-from artclf.evaluation.holdout import FIGURES, HoldoutRun, holdout_results
-from artclf.evaluation.intervals import wilson
+from artclf.evaluation.decision import default_rule, with_verdicts
+from artclf.evaluation.gap import FIGURES, figures_of
+from artclf.evaluation.holdout import HoldoutRun, holdout_results
+from artclf.evaluation.intervals import UNDEFINED
 
+RULE = default_rule("nothing")  # the verdict is AI from 0.5 on
+COLUMNS = ["path", "label", "generator", "style", "split", "p_ai"]
 HUMAN = np.linspace(0.01, 0.45, 20)  # no human image is called AI at 0.5
 
 
@@ -23,7 +27,7 @@ def predictions(leave: str, scores: dict[str, np.ndarray]) -> pd.DataFrame:
                 rows.assign(path="train/" + rows["path"], label=label, generator=name, style="", split=split, p_ai=0.0)
             )
     parts.append(parts[0].assign(split="val", path="val/" + parts[0]["path"], p_ai=0.99))  # which is no part of anything
-    return pd.concat(parts).sample(frac=1, random_state=0)
+    return with_verdicts(pd.concat(parts).sample(frac=1, random_state=0), RULE)
 
 
 def three_runs() -> list[HoldoutRun]:
@@ -39,27 +43,25 @@ def three_runs() -> list[HoldoutRun]:
 
 def test_unseen_seen_and_others_by_hand() -> None:
     alpha, beta, gamma = holdout_results(three_runs(), "generator")
-    assert beta.unseen.estimates["recall"] == wilson(5, 20)
-    assert beta.paired.estimates["recall"] == wilson(5, 10)
-    assert (gamma.unseen.ai, gamma.unseen.human, gamma.unseen.estimates["recall"].value) == (20, 20, 0)
-    assert (gamma.paired.ai, gamma.seen.ai, gamma.seen.human) == (10, 10, 20)
-    assert beta.seen.estimates["recall"].value == 1.0
-    half, whole, mean = wilson(5, 10), wilson(10, 10), gamma.seen.estimates["recall"]  # by the runs without alpha, without beta
-    assert gamma.seen_by == 2
-    assert tuple(gamma.unseen.estimates) == FIGURES
-    assert gamma.unseen.estimates["recall_at_5"].value == 0  # one of twenty human images may lie above, the next has 0.43
-    assert mean.value == pytest.approx((0.5 + 1.0) / 2)
-    assert (mean.low, mean.high) == (pytest.approx((half.low + whole.low) / 2), pytest.approx((half.high + whole.high) / 2))
-    assert alpha.others.estimates["recall"] == wilson(15, 20)  # beta and gamma in the run without alpha
-    assert gamma.lost["recall"].value == pytest.approx(-0.75)
-    assert beta.lost["balanced_accuracy"].value == pytest.approx(-0.25)
-    assert gamma.lost["auroc"].value < 0
-    assert gamma.lost["recall"].high < 0 < alpha.lost["recall"].high + 1e-12
-    (alone,) = holdout_results(three_runs()[:1], "generator")
-    assert (alone.seen, alone.lost) == (None, {})
-    assert alone.others is not None
-    (first, _, _) = holdout_results(three_runs(), "period")  # whose images others have not seen all
-    assert (first.unseen, first.seen) == (alpha.unseen, None)
+    assert [row.images for row in gamma] == ["unseen", "paired", "seen", "others"]
+    unseen, paired, seen, others = gamma
+    assert (unseen.name, unseen.figures.ai, unseen.figures.human) == ("gamma", 20, 20)  # ten of them trained the others
+    assert (paired.figures.ai, seen.figures.ai, seen.figures.human) == (10, 10, 20)
+    assert tuple(unseen.figures.estimates) == tuple(FIGURES)
+    recalls = [[row.figures.estimates["recall"].value for row in rows] for rows in (beta, gamma)]
+    assert recalls == [[0.25, 0.5, 1, 1], [0, 0, 0.75, 1]]
+    assert unseen.figures.estimates["recall_at_5"].value == 0  # one of twenty human images may lie above, the next has 0.43
+    bounds = [figures_of(run.predictions.query("generator == 'gamma'")).estimates["recall"] for run in three_runs()[:2]]
+    assert seen.figures.estimates["recall"].low == pytest.approx(np.mean([one.low for one in bounds]))
+    assert (seen.runs, others.runs) == (2, 1)
+    scores = [row.figures.estimates["auroc"].value for row in gamma]
+    assert paired.gap.value == pytest.approx(scores[1] - scores[2])
+    assert paired.gap.high < 0 == alpha[1].gap.value
+    assert unseen.gap == UNDEFINED
+    assert seen.figures.estimates["ece"].value > seen.figures.ece_by_chance > 0
+    for alone in (holdout_results(three_runs()[:1], "generator")[0], holdout_results(three_runs(), "period")[0]):
+        assert [row.images for row in alone] == ["unseen", "others"]  # no other run has seen all years of a period
+        assert alone[0] == alpha[0]
 
 
 @pytest.mark.parametrize("by", ["style", "source"])
@@ -71,29 +73,26 @@ def test_a_style_or_source_is_compared_with_its_own_human_images(by: str) -> Non
             for label, p_ai in (("ai", 0.8), ("human", human))
             for i in range(6)
         ]
-        columns = ["path", "label", "generator", "style", "split", "p_ai"]
-        tested = pd.DataFrame(rows, columns=columns)
+        tested = pd.DataFrame(rows, columns=COLUMNS)
         trained = tested[tested["split"] == "unseen"].assign(path="train/" + tested["path"])
-        return HoldoutRun(leave, pd.concat([tested, trained]))
+        return HoldoutRun(leave, with_verdicts(pd.concat([tested, trained]), RULE))
 
-    plain, rough = holdout_results([run("plain"), run("rough")], by)
-    assert (plain.unseen.ai, plain.unseen.human) == (12, 12)
-    assert (plain.paired.ai, plain.paired.human) == (6, 6)
-    assert (plain.unseen.estimates["auroc"].value, rough.unseen.estimates["auroc"].value) == (1, 0)
-    assert (plain.unseen.estimates["false_positive_rate"].value, rough.unseen.estimates["false_positive_rate"].value) == (0, 1)
-    assert plain.others.estimates["false_positive_rate"].value == 1
+    (plain, paired, _, others), (rough, *_) = holdout_results([run("plain"), run("rough")], by)
+    assert (plain.figures.ai, plain.figures.human) == (12, 12)
+    assert (paired.figures.ai, paired.figures.human) == (6, 6)
+    for name, values in {"auroc": (1, 0, 0), "false_positive_rate": (0, 1, 1)}.items():
+        assert tuple(row.figures.estimates[name].value for row in (plain, rough, others)) == values
 
 
 def test_a_source_without_test_images_or_of_one_class_has_its_rates_alone() -> None:
     """Nothing to compare with, and no AUROC."""
     human = [(f"{i}.png", "human", "human", "", "unseen", 0.9 if i < 3 else 0.1) for i in range(10)]
     rest = [(f"{label}.png", label, label, "", "test", 0.5) for label in ("ai", "human")]
-    columns = ["path", "label", "generator", "style", "split", "p_ai"]
-    here, there = (pd.DataFrame(rows, columns=columns) for rows in ([*human, *rest], [*rest]))
-    result, _ = holdout_results([HoldoutRun("a", here), HoldoutRun("b", there.replace("test", "unseen"))], "source")
-    assert (result.seen, result.lost) == (None, {})
-    assert result.unseen.estimates["false_positive_rate"] == wilson(3, 10)
-    assert [result.unseen.estimates[name].value for name in ("recall", "auroc", "recall_at_1")] == [None] * 3
+    here, there = (with_verdicts(pd.DataFrame(rows, columns=COLUMNS), RULE) for rows in ([*human, *rest], [*rest]))
+    (unseen, others), _ = holdout_results([HoldoutRun("a", here), HoldoutRun("b", there.replace("test", "unseen"))], "source")
+    assert (unseen.images, others.images, unseen.gap) == ("unseen", "others", UNDEFINED)
+    assert unseen.figures.estimates["false_positive_rate"].value == 0.3
+    assert [unseen.figures.estimates[name].value for name in ("recall", "auroc", "recall_at_1")] == [None] * 3
 
 
 def test_other_images_are_refused() -> None:

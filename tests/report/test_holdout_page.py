@@ -28,7 +28,9 @@ def write_run(folder: Path, leave: str, found: dict[str, float], source: str = "
         for name, share in {**found, "human": 0.05}.items()
     ]
     folder.mkdir(parents=True)
-    pd.concat(parts).to_csv(folder / "predictions.csv", index=False)
+    table = pd.concat(parts)
+    table = table.assign(calibrated=table["p_ai"], verdict=np.where(table["p_ai"] >= 0.5, "ai", "human"))
+    table.to_csv(folder / "predictions.csv", index=False)
     metrics = {
         "data": {"source": source, "left_out": {"by": "generator", "leave": leave, "split": "unseen"}},
         "command": f"{COMMAND} holdout.leave={leave}",
@@ -50,17 +52,17 @@ def runs(tmp_path: Path) -> dict[str, Path]:
 def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Path) -> None:
     write_holdout(tmp_path, runs, "generator", COMMAND, {"gamma": "it <failed>"}, {"unknown": "nobody knows"})
     content = json.loads((tmp_path / "holdout.json").read_text(encoding="utf-8"))
-    lowest, cost, limits, few = content["sentences"]
-    assert lowest == (
-        "The lowest recall of 2 generators left out is that of <b>eta: a network that was not trained on it finds 25.0% of its "
-        "20 AI images (95% interval 11.2% to 46.9%) and calls 5.0% of 20 human images AI (95% interval 0.9% to 23.6%)."
+    gap, lowest, verdicts, limits = content["sentences"]
+    assert gap.startswith(
+        "AUROC falls from 0.999 by a network that was trained on <b>eta to 0.680 by one that was not, on the same test "
+        "images: difference −0.319, 95% interval −0."
     )
-    assert "networks that were trained on it find 100.0% (mean of 1): leaving it out changes recall by −75.0 points (−" in cost
+    assert lowest == ("<b>eta has the lowest AUROC of 2 generators left out; with so few images, chance may have put it first.")
+    assert "5.0% of 20 human images are called AI (95% interval 0.1% to 24.9%) and 25.0% of 20 AI images of <b>eta" in verdicts
     assert limits.startswith("This does not show how well a further generator would be found")
-    assert few == "With 20 AI images, chance may have put <b>eta first."
-    assert [one["leave"] for one in content["left_out"]] == ["<b>eta", "alpha"]  # the lowest recall first
-    assert content["left_out"][0]["unseen"]["estimates"]["recall"]["value"] == 0.25
-    assert content["left_out"][0]["lost"]["recall"]["value"] == pytest.approx(-0.75)
+    unseen = content["rows"][0]
+    assert (unseen["name"], unseen["images"], unseen["figures"]["estimates"]["recall"]["value"]) == ("<b>eta", "unseen", 0.25)
+    assert content["rows"][1]["gap"]["value"] == pytest.approx(-0.31875)  # of its test images, which are all here
     assert content["failed"] == {"gamma": "it <failed>"}
     table = pd.read_csv(tmp_path / "holdout.csv")
     assert table[table["images"] == "unseen"]["recall"].tolist() == [0.25, 0.95]
@@ -73,10 +75,10 @@ def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Pat
     assert "it &lt;failed&gt;" in page
     assert "nobody knows" in page
     assert page.count("it starts from random weights") == 1  # of both runs
-    assert f"{COMMAND}</pre>" in page
+    assert f"<pre>{COMMAND}\n" in page
     assert "holdout.leave=alpha" in page
     assert "1% of 20 is less than one image" in page
-    assert page.count('25.0%<br><span class="quiet">11.2–46.9%</span>') == 2  # all its images are test images here
+    assert page.count('25.0%<br><span class="quiet">8.7–49.1%</span>') == 2
     assert "Demo data" not in page
     with Image.open(tmp_path / "holdout.png") as image:
         assert min(image.size) > 200
@@ -86,8 +88,7 @@ def test_one_run_alone_does_not_show_the_cost(tmp_path: Path) -> None:
     run = write_run(tmp_path / "alpha", "alpha", {"alpha": 0.95}, source="demo")
     write_holdout(tmp_path, {"alpha": run}, "generator", COMMAND, {}, {})
     page = (tmp_path / "holdout.html").read_text(encoding="utf-8")
-    assert "What leaving it out costs is not known: no other run that was trained on alpha has finished" in page
-    assert "What leaving out costs" not in page
+    assert "what leaving it out costs is not known: no other run that was trained on alpha has finished" in page
     assert "Demo data" in page
 
 

@@ -89,9 +89,9 @@ def check_page(folder: Path) -> None:
     table = table_of(folder, "holdout")
     assert len(table) == 8
     for _, row in table[table["images"] == "unseen"].iterrows():
-        predictions = table_of(folder / row["left_out"], "predictions")
+        predictions = table_of(folder / row["name"], "predictions")
         of_it = predictions[predictions["split"] == "held_out"]
-        assert row["recall"] == (of_it["p_ai"] >= 0.5).mean()
+        assert row["recall"] == (of_it["verdict"] == "ai").mean()
     page = (folder / "holdout.html").read_text()
     for leave in ("alpha", "beta"):
         assert f'href="{leave}/report.html"' in page
