@@ -13,6 +13,7 @@ Distribution-free prediction sets for two-layer hierarchical models, JASA 2023).
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -109,7 +110,7 @@ def fit_decision_rule(
         fitted_on: which images these are.
         by: what `held_out` is grouped by.
         held_out: scores of images by heads that had not seen their group: its columns are group, label and p_ai. A class with
-            two or more groups of 20 images has its threshold set by them, and by [N] only the calibration.
+            two or more groups of 20 images has the stricter threshold of theirs and that by [N].
     """
     rates = (false_positive_rate, false_negative_rate)
     scores_of = {HUMAN: p_ai[~is_ai], AI: p_ai[is_ai]}
@@ -120,9 +121,11 @@ def fit_decision_rule(
 
     def threshold(label: str, rate: float, without: str | None = None) -> ConformalThreshold:
         others = [scores for name, scores in groups.get(label, {}).items() if name != without]
-        if others:
-            return grouped_threshold(others, rate, above=label == HUMAN)
-        return conformal_threshold(scores_of[label], rate, above=label == HUMAN)
+        known = conformal_threshold(scores_of[label], rate, above=label == HUMAN)
+        if not others:
+            return known
+        new, stricter = grouped_threshold(others, rate, above=label == HUMAN), max if label == HUMAN else min
+        return new if without else replace(new, threshold=stricter(new.threshold or 0.0, known.threshold or 0.0))
 
     def both(without: str | None = None) -> tuple[float, float]:
         human_below, ai_from = (float(threshold(*side, without).threshold or 0) for side in ((AI, rates[1]), (HUMAN, rates[0])))

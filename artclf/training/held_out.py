@@ -81,7 +81,7 @@ def choose_groups(built: Built) -> Groups | None:
 
 
 def _names(table: pd.DataFrame, column: str) -> "pd.Series[str]":
-    """The group of each image of train and val; "" where none is named, or without it a class has hardly any images."""
+    """The group of each image of train and val; "" where it has, or leaves to train on, too few to count."""
     table = table[table["split"].isin(("train", "val"))]
     is_ai = table["label"] == "ai"
     names = table[column] if column in table else pd.Series("", index=table.index)
@@ -89,6 +89,7 @@ def _names(table: pd.DataFrame, column: str) -> "pd.Series[str]":
         names = names.str.partition("/")[0].str.strip().where(is_ai, "")  # of a family/variant, the family
     rest = {name: is_ai[(names != name) & (table["split"] == "train")] for name in names.unique()}
     small = {name for name, others in rest.items() if min(others.sum(), (~others).sum()) < ENOUGH}
+    small |= {name for name, of_class in is_ai.groupby(names) if max(of_class.sum(), (~of_class).sum()) < ENOUGH}
     return names.mask(names.isin(UNNAMED | small), "")
 
 
