@@ -53,7 +53,7 @@ def choose_groups(built: Built) -> Groups | None:
     column = "generator" if by == "generator" else "source"
     groups = Groups(column, _names(data.manifest.table, column))
     label, needed = ("AI" if by == "generator" else HUMAN), AUTO_GROUPS if by == "auto" else FEWEST_GROUPS
-    counts = groups.names[data.manifest.table["label"] == label.lower()].value_counts()
+    counts = groups.names[data.manifest.table["label"].loc[groups.names.index] == label.lower()].value_counts()
     found = int((counts[counts.index != ""] >= ENOUGH).sum())
     if found < needed:
         if by == "auto":
@@ -62,13 +62,10 @@ def choose_groups(built: Built) -> Groups | None:
             f"calibration.by={by}: got {found} {by}s with {ENOUGH} {label} images or more in train and val; needed: {needed}; "
             f"name each image's in the column {by} of data.csv, or type calibration.by=none"
         )
-    deeper = [
-        f"stage {name} trains {depth} layers of the body, which sees every {column}"
-        for name, depth in built.depths.items()
-        if depth
-    ]
-    why = deeper[0] if deeper else None
-    if not built.config.cache.prefix:
+    why = None
+    if deeper := {name: depth for name, depth in built.depths.items() if depth}:
+        why = "stage {} trains {} layers of the body, which sees every {}".format(*next(iter(deeper.items())), column)
+    elif not built.config.cache.prefix:
         why = "cache.prefix=false keeps no outputs of the frozen body"
     elif data.augment.each_epoch:
         why = f"augment={data.augment.name} changes every training image in each epoch, so that no outputs of them are kept"
