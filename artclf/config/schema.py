@@ -224,8 +224,9 @@ class AuditConfig(Section):
 
 
 class CalibrationConfig(Section):
-    """How scores become probabilities and verdicts. The rates are target rates, on validation images."""
+    """How scores become probabilities and verdicts. The rates are target rates, of validation images or of a new source's."""
 
+    by: Literal["auto", "source", "generator", "none"] = "auto"
     method: Literal["auto", "temperature", "platt", "isotonic", "none"] = "auto"
     false_positive_rate: Share = 0.01
     false_negative_rate: Share = 0.05

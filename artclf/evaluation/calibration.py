@@ -5,10 +5,16 @@ prediction (Papadopoulos et al. 2002; Vovk, Gammerman and Shafer 2005): a furthe
 k-th highest score of n like it with probability k / (n + 1) at most, averaged over all draws of the n. With the n at hand, the
 rate follows Beta(k, n + 1 − k) (Vovk, Conditional validity of inductive conformal predictors, 2012), which gives the interval.
 Nothing is guaranteed of images unlike those.
+
+Where images were scored by heads that had not seen their source (or generator), the thresholds are for a new source: conformal
+within each source, and again across the sources' thresholds (double conformal prediction: Dunn, Wasserman and Ramdas,
+Distribution-free prediction sets for two-layer hierarchical models, JASA 2023). See `grouped_threshold`.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,11 +25,25 @@ from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from artclf.evaluation import Booleans, Floats, Indices
-from artclf.evaluation.decision import DIGITS, Calibrator, ConformalThreshold, DecisionRule, as_stored, default_rule, logits
+from artclf.evaluation.decision import (
+    AI,
+    DIGITS,
+    HUMAN,
+    VERDICTS,
+    Calibrator,
+    ConformalThreshold,
+    DecisionRule,
+    HeldOut,
+    as_stored,
+    default_rule,
+    logits,
+)
 from artclf.evaluation.intervals import CONFIDENCE, Estimate, wilson
 
 VALIDATION = "validation"  # the images that a run's own rule is fitted to
 RATES = (0.001, 0.01, 0.05)  # false-positive rates of the operating points in every report
+ENOUGH = 20  # images of a class: a source or generator of fewer sets no threshold
+FEWEST_GROUPS = 2  # of them: one is checked by the other
 BINS = 10
 IN_A_BIN = 10  # images at least, else there are fewer bins
 ENOUGH_FOR_ISOTONIC = 200  # images of each class: it overfits fewer
@@ -51,6 +71,20 @@ def conformal_threshold(scores: Floats, rate: float, *, above: bool = True) -> C
     return ConformalThreshold(threshold, rate, k / (n + 1), float(low), float(high))
 
 
+def grouped_threshold(groups: Sequence[Floats], rate: float, *, above: bool = True) -> ConformalThreshold:
+    """Set the threshold above (or below) which images of a new group lie at the target rate, by the scores of K groups.
+
+    Each group has a threshold of its own at that rate, and theirs is the strictest, or, of 1 / rate groups and more, the j-th
+    strictest, j = rate · (K + 1). Where a new group is like a random one of these, its own threshold would be stricter still
+    with probability j / (K + 1), and nothing is known of it then; else at most `rate` of its images are expected beyond. So
+    the guaranteed rate is s + (1 − s) · rate, s = j / (K + 1): with few groups, weak.
+    """
+    own = [conformal_threshold(scores, rate, above=above).threshold for scores in groups]
+    outer = conformal_threshold(np.array(own), rate, above=above)
+    expected, high = (share + (1 - share) * rate for share in (outer.guaranteed_rate or 0.0, outer.high or 0.0))  # none is None
+    return ConformalThreshold(outer.threshold, rate, expected, 0.0, high)
+
+
 def fit_decision_rule(
     is_ai: Booleans,
     p_ai: Floats,
@@ -59,6 +93,8 @@ def fit_decision_rule(
     false_positive_rate: float = 0.01,
     false_negative_rate: float = 0.05,
     fitted_on: str = VALIDATION,
+    by: Literal["source", "generator", "none"] = "none",
+    held_out: pd.DataFrame | None = None,
 ) -> DecisionRule:
     """Calibrate scores, and set the thresholds of the verdicts, by images that trained nothing.
 
@@ -72,27 +108,68 @@ def fit_decision_rule(
         false_positive_rate: target rate of human images called ai, 0..1.
         false_negative_rate: target rate of AI images called human, 0..1.
         fitted_on: which images these are.
+        by: what `held_out` is grouped by.
+        held_out: scores of images by heads that had not seen their group: its columns are group, label and p_ai. A class with
+            two or more groups of 20 images has the stricter threshold of theirs and that by [N].
     """
-    human, ai = p_ai[~is_ai], p_ai[is_ai]
-    above, below = conformal_threshold(human, false_positive_rate), conformal_threshold(ai, false_negative_rate, above=False)
-    if above.threshold is None or below.threshold is None:
-        return default_rule(fitted_on, len(human), len(ai), (false_positive_rate, false_negative_rate))
+    rates = (false_positive_rate, false_negative_rate)
+    scores_of = {HUMAN: p_ai[~is_ai], AI: p_ai[is_ai]}
+    n_human, n_ai = map(len, scores_of.values())
+    if not n_human or not n_ai:
+        return default_rule(fitted_on, n_human, n_ai, rates)
+    groups = _groups(held_out) if held_out is not None else {}
+
+    def threshold(label: str, rate: float, without: str | None = None) -> ConformalThreshold:
+        others = [scores for name, scores in groups.get(label, {}).items() if name != without]
+        known = conformal_threshold(scores_of[label], rate, above=label == HUMAN)
+        if not others:
+            return known
+        new, stricter = grouped_threshold(others, rate, above=label == HUMAN), max if label == HUMAN else min
+        return new if without else replace(new, threshold=stricter(new.threshold or 0.0, known.threshold or 0.0))
+
+    def both(without: str | None = None) -> tuple[float, float]:
+        human_below, ai_from = (float(threshold(*side, without).threshold or 0) for side in ((AI, rates[1]), (HUMAN, rates[0])))
+        middle = (human_below + ai_from) / 2
+        return (human_below, ai_from) if human_below <= ai_from else (middle, middle)
+
     scores = cross_validate(is_ai, p_ai, method)
-    ai_from, human_below = above.threshold, below.threshold
-    if ai_from < human_below:
-        ai_from = human_below = (ai_from + human_below) / 2
+    human_below, ai_from = both()
     return DecisionRule(
         calibrator=fit(best_method(scores) if method == "auto" else method, is_ai, p_ai),
         human_below=human_below,
         ai_from=ai_from,
-        false_positives=above,
-        false_negatives=below,
-        points=tuple(conformal_threshold(human, rate) for rate in RATES),
+        false_positives=threshold(HUMAN, rates[0]),
+        false_negatives=threshold(AI, rates[1]),
+        points=tuple(threshold(HUMAN, rate) for rate in RATES),
         fitted_on=fitted_on,
-        n_human=len(human),
-        n_ai=len(ai),
+        n_human=n_human,
+        n_ai=n_ai,
         cross_validated=scores,
+        by=by if groups else "none",
+        held_out=tuple(
+            _held_out(name, label, own, rates[label == AI], both(name))
+            for label in groups
+            for name, own in groups[label].items()
+        ),
     )
+
+
+def _groups(held_out: pd.DataFrame) -> dict[str, dict[str, Floats]]:
+    """The scores of the groups that set a threshold: label → group → p_ai."""
+    found: dict[str, dict[str, Floats]] = {}
+    for label, rows in held_out.groupby("label"):
+        groups = {str(name): part.to_numpy(dtype=float) for name, part in rows.groupby("group")["p_ai"] if len(part) >= ENOUGH}
+        if len(groups) >= FEWEST_GROUPS:
+            found[str(label)] = groups
+    return found
+
+
+def _held_out(name: str, label: str, scores: Floats, rate: float, thresholds: tuple[float, float]) -> HeldOut:
+    """Decide a group's scores by thresholds (human below, ai from) that the other groups set."""
+    own = conformal_threshold(scores, rate, above=label == HUMAN).threshold
+    human, ai = as_stored(scores) < thresholds[0], as_stored(scores) >= thresholds[1]
+    counts = (int(human.sum()), int((~human & ~ai).sum()), int(ai.sum()))
+    return HeldOut(name, label, float(own or 0), dict(zip(VERDICTS, counts, strict=True)))
 
 
 def fit(method: str, is_ai: Booleans, p_ai: Floats) -> Calibrator:

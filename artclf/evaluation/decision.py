@@ -78,6 +78,21 @@ class ConformalThreshold:
 
 
 @dataclass(frozen=True)
+class HeldOut:
+    """What happened to images that neither the head nor the thresholds had seen: those of one class from one group."""
+
+    group: str  # the source or generator that was left out
+    label: str  # of the images: human or ai
+    threshold: Rate  # what these images alone would set: for ai by human images, for human by AI images
+    verdicts: dict[str, int]  # verdict → images, by the thresholds that the other groups set
+
+    @property
+    def n(self) -> int:
+        """How many images."""
+        return sum(self.verdicts.values())
+
+
+@dataclass(frozen=True)
 class DecisionRule:
     """Calibration and thresholds: what turns a network's scores into verdicts."""
 
@@ -91,6 +106,12 @@ class DecisionRule:
     n_human: int
     n_ai: int
     cross_validated: dict[str, dict[str, float]]  # calibration method → its ece, brier and log_loss on held-out images
+    by: Literal["source", "generator", "none"] = "none"  # what was left out in turn to set the thresholds
+    held_out: tuple[HeldOut, ...] = ()  # a threshold of whose class there is none was set on the images `fitted_on`
+
+    def groups(self, label: str) -> list[HeldOut]:
+        """The sources or generators whose images of this class set a threshold; none where other images did."""
+        return [group for group in self.held_out if group.label == label]
 
     def verdicts(self, p_ai: Floats) -> list[str]:
         """Decide scores, [N] → N times "ai", "human" or "unsure"; "" for NaN. They are rounded as in predictions.csv first."""
@@ -107,20 +128,24 @@ class DecisionRule:
                 f"{self.fitted_on} has no {absent}: scores are not calibrated, no rate of errors is guaranteed, and the "
                 f"verdict is ai from {THRESHOLD} on; {more}"
             ]
-        sides = ((self.n_human, "human", self.false_positives), (self.n_ai, "AI", self.false_negatives))
-        lines = [
-            f"{self.fitted_on} has {n} {kind} images, which can guarantee an error rate of {100 * found.guaranteed_rate:.2g}%, "
-            f"not {100 * found.target_rate:.2g}%; {more}"
-            for n, kind, found in sides
-            if found.guaranteed_rate is not None and not found.is_met
-        ]
+        lines = []
+        for n, label, found in ((self.n_human, HUMAN, self.false_positives), (self.n_ai, AI, self.false_negatives)):
+            if found.guaranteed_rate is None or found.is_met:
+                continue
+            kind, groups = "AI" if label == AI else label, self.groups(label)
+            rates = f"can guarantee an error rate of {100 * found.guaranteed_rate:.2g}%, not {100 * found.target_rate:.2g}%"
+            if groups:
+                lines.append(f"{kind} images come from {len(groups)} {self.by}s, which {rates}, for an image of a new one")
+            else:
+                lines.append(f"{self.fitted_on} has {n} {kind} images, which {rates}; {more}")
         if self.ai_from > 1 - CERTAIN:
             lines.append(f"{self.fitted_on} has a human image of the highest possible score, so none is called ai; {more}")
         return lines
 
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values, as checkpoints and metrics.json hold it."""
-        return asdict(self)
+        content = asdict(self)
+        return {key: value for key, value in content.items() if self.held_out or key not in ("by", "held_out")}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "DecisionRule":

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.calibration import VALIDATION, errors, needed
 from artclf.evaluation.decision import AI, HUMAN, VERDICTS, DecisionRule, truth
-from artclf.evaluation.intervals import CONFIDENCE, wilson
+from artclf.evaluation.intervals import CONFIDENCE, mean_of, wilson
 from artclf.evaluation.metrics import by_split
 
 UNNAMED = frozenset({"", "unknown", AI})  # generators that a source does not name
@@ -26,15 +26,18 @@ def decision_metrics(predictions: pd.DataFrame, rule: DecisionRule) -> dict[str,
         rule: that gave these two.
 
     Returns:
-        decision_rule: the rule, how many verdicts each split has, and their rates (`verdict_rates`); guarantees, as
+        decision_rule: the rule, what happened to held-out groups if any set it (`held_out_rates`), how many verdicts each
+        split has, and their rates (`verdict_rates`); guarantees, as
         `check_guarantees` returns them, of each split but the one that the rule was fitted to; calibration: errors of each
         split before and after (which flatters that split); operating_points: the rule's, with the rates on each split but val.
     """
     splits = by_split(predictions)
     tested = {name: rows for name, rows in splits.items() if name != "val"}
+    held_out = {"held_out_rates": held_out_rates(rule)} if rule.held_out else {}
     return {
         "decision_rule": {
             **rule.to_json(),
+            **held_out,
             "verdicts": {name: count_verdicts(rows) for name, rows in splits.items()},
             "rates": {name: verdict_rates(rows) for name, rows in splits.items()},
         },
@@ -90,6 +93,24 @@ def verdict_rates(rows: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
 def _rate(count: int, n: int) -> dict[str, float]:
     bounds = binomtest(count, n).proportion_ci(CONFIDENCE, method="exact")
     return {"rate": count / n, "low": float(bounds.low), "high": float(bounds.high)}
+
+
+def held_out_rates(rule: DecisionRule) -> dict[str, dict[str, Any]]:
+    """Compute the rate of each verdict for images of sources (or generators) that were left out, by the others' thresholds.
+
+    Returns:
+        label → verdict → rate, low and high, the mean over groups, each counting alike (Wilson, square-and-add: an interval for
+        these groups, not for new ones); worst: the group with the most wrong verdicts, its n, mistakes, rate, low and high.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for label, wrong in ((HUMAN, AI), (AI, HUMAN)):
+        if groups := rule.groups(label):
+            means = {name: mean_of(*(wilson(group.verdicts[name], group.n) for group in groups)) for name in VERDICTS}
+            found[label] = {name: {"rate": mean.value, "low": mean.low, "high": mean.high} for name, mean in means.items()}
+            worst = max(groups, key=lambda group: group.verdicts[wrong] / group.n)
+            mistakes = worst.verdicts[wrong]
+            found[label]["worst"] = {"group": worst.group, "n": worst.n, "mistakes": mistakes, **_rate(mistakes, worst.n)}
+    return found
 
 
 def check_guarantees(rule: DecisionRule, rows: pd.DataFrame, split: str) -> list[dict[str, Any]]:

@@ -50,10 +50,11 @@ def wilson(successes: float, trials: int, confidence: float = CONFIDENCE) -> Est
     return Estimate(rate, 0.0 if rate == 0 else low, 1.0 if rate == 1 else high)
 
 
-def mean_of(first: Estimate, second: Estimate) -> Estimate:
-    """Return the mean of two figures of different images, by square-and-add (Zou and Donner, Stat. in Medicine 27, 2008)."""
-    (one, one_below, one_above), (two, two_below, two_above) = first.reach(), second.reach()
-    return _bounded((one + two) / 2, math.hypot(one_below, two_below) / 2, math.hypot(one_above, two_above) / 2)
+def mean_of(*estimates: Estimate) -> Estimate:
+    """Return the mean of figures of different images, by square-and-add (Zou and Donner, Stat. in Medicine 27, 2008)."""
+    values, below, above = zip(*(estimate.reach() for estimate in estimates), strict=True)
+    n = len(estimates)
+    return _bounded(sum(values) / n, math.hypot(*below) / n, math.hypot(*above) / n)
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:

@@ -1,12 +1,13 @@
 """ArtClassifier, the LightningModule: a body, a head, and one shared step."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule
+from torch import nn
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.utilities import dim_zero_cat
@@ -152,21 +153,11 @@ class ArtClassifier(LightningModule):
     def configure_optimizers(self) -> Any:
         """The stage's optimiser, over what trains; no weight decay on tensors of fewer than two dimensions."""
         assert self.stage is not None
-        optim, schedule = self.stage.optim, self.stage.schedule
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": optim.weight_decay},
-            {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if optim.name == "sgd" else {}
-        optimizer = OPTIMIZERS[optim.name](groups, lr=optim.lr, fused=self.fused, **options)
-        if schedule == "constant":
+        steps = 0 if self.stage.schedule == "constant" else int(self.trainer.estimated_stepping_batches)
+        optimizer, scheduler = build_optimizer(self.stage, trained, steps, fused=self.fused)
+        if scheduler is None:
             return optimizer
-        steps = int(self.trainer.estimated_stepping_batches)
-        if schedule == "cosine":
-            scheduler: Any = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-        else:
-            scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, optim.lr, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def what_trains(self) -> str:
@@ -256,6 +247,22 @@ class ArtClassifier(LightningModule):
             rows, p_ai = (torch.cat(parts) for parts in zip(*gathered, strict=True))
         order = torch.argsort(rows)
         return rows[order], p_ai[order]
+
+
+def build_optimizer(stage: StageConfig, trained: Sequence[nn.Parameter], steps: int, *, fused: bool) -> tuple[Any, Any]:
+    """A stage's optimiser over these parameters, and its schedule over so many steps (None where the rate is constant)."""
+    optim = stage.optim
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": optim.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if optim.name == "sgd" else {}
+    optimizer = OPTIMIZERS[optim.name](groups, lr=optim.lr, fused=fused, **options)
+    if stage.schedule == "constant":
+        return optimizer, None
+    if stage.schedule == "cosine":
+        return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, optim.lr, total_steps=steps)
 
 
 def _options(part: Mapping[str, Any]) -> dict[str, Any]:

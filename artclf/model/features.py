@@ -123,7 +123,7 @@ class FeatureCache:
         if not self._applies_to(depth):
             return
         self.model.to(trainer.strategy.root_device)
-        splits = [*([] if self.data.augment.each_epoch else ["train"]), *self.data.manifest.evaluated]
+        splits = self._splits()
         source = None
         if depth == 0 and (deeper := max(filter(self._applies_to, later), default=0)):
             with suppress(ValueError, StoreError):  # the stage that it is for will report it
@@ -134,14 +134,14 @@ class FeatureCache:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
 
     def offer(self, depth: int, trainer: Trainer) -> None:
-        """Let a test read the outputs for the evaluated splits if all of them are cached; else pixels.
+        """Let a test read the outputs for the splits if all of them are cached; else pixels.
 
         Args:
             depth: number of layers in which the model may differ from the one that the outputs were computed with.
             trainer: the one that tests.
         """
         self.release()
-        splits = self.data.manifest.evaluated
+        splits = self._splits()
         with suppress(ValueError, StoreError):  # nothing was cached, which the stage has reported
             if self._applies_to(depth) and not self._missing(features := self._open(depth, trainer), splits):
                 self._stand_in(features, splits)
@@ -150,6 +150,9 @@ class FeatureCache:
         """Let the data give pixels again."""
         self.data.feature_data.clear()
         self.model.tail = None
+
+    def _splits(self) -> list[str]:
+        return [*([] if self.data.augment.each_epoch else ["train"]), *self.data.manifest.evaluated]
 
     def _applies_to(self, depth: int) -> bool:
         return self.config.prefix and depth < len(self.model.layers)

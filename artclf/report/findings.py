@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from artclf.evaluation.decision import Calibrator, ConformalThreshold
+from artclf.evaluation.decision import AI, HUMAN, Calibrator, ConformalThreshold
 from artclf.evaluation.intervals import Estimate
 from artclf.report.format import interval, plural, share
 from artclf.report.render import lines
@@ -56,12 +56,29 @@ class _Guarantee(TypedDict):
     broken: bool
 
 
+class _Threshold(TypedDict):
+    target_rate: float
+    guaranteed_rate: Number
+    low: Number
+    high: Number
+
+
+class _HeldOut(TypedDict):
+    group: str
+    label: str
+    threshold: float
+    verdicts: dict[str, int]
+
+
 class _Rule(TypedDict, total=False):
     calibrator: Calibrator
     human_below: float
     ai_from: float
-    false_positives: ConformalThreshold
-    false_negatives: ConformalThreshold
+    false_positives: _Threshold
+    false_negatives: _Threshold
+    by: str
+    held_out: list[_HeldOut]
+    held_out_rates: dict[str, dict[str, dict[str, str | float]]]
     fitted_on: str
     n_human: int
     n_ai: int
@@ -161,6 +178,45 @@ def measured(metrics: Json) -> dict[str, str]:
             context = {"sizes": class_sizes(metrics["splits"][name]), "few": has_few(metrics["splits"][name])}
             (found[name],) = lines("measured.txt", name=name, counts=rule["verdicts"][name], rates=rates, **context)
     return found
+
+
+THRESHOLDS = ("verdict", "target", "guaranteed", "for images", "measured on", "wrong", "worst", "right", "unsure")
+
+
+def thresholds(metrics: Json) -> list[tuple[str, ...]]:
+    """What each threshold guarantees beside what happened, in held-out sources or generators and in each split but val.
+
+    Returns:
+        Rows of THRESHOLDS. Wrong are human images called AI (AI images called human), right and unsure shares are of AI (human)
+        images; all with 95% intervals.
+    """
+    rule = metrics.get("decision_rule") or {}
+    by, held_out = rule.get("by", "none"), rule.get("held_out_rates") or {}
+    rows = []
+    for key, label, right, verdict in (
+        ("false_positives", HUMAN, AI, "ai from {ai_from:.4f}"),
+        ("false_negatives", AI, HUMAN, "human below {human_below:.4f}"),
+    ):
+        if not rule or (found := rule[key])["guaranteed_rate"] is None:
+            continue
+        of, worst, places = f"like those of {rule['fitted_on']}", "", {}
+        if label in held_out:
+            number = sum(group["label"] == label for group in rule["held_out"])
+            of, places = f"of a new {by}", {f"{number} held-out {by}s": held_out}
+            worst = f"{held_out[label]['worst']['group']} {_estimate(held_out[label]['worst'])}"
+        start = (verdict.format(**rule), share(found["target_rate"]), share(found["guaranteed_rate"]), of)
+        places |= {name: rates for name, rates in rule["rates"].items() if name != "val"}
+        for place, rates in places.items():
+            shares = ((label, right), (right, right), (right, "unsure"))
+            wrong, *others = ((rates.get(of) or {}).get(given) for of, given in shares)
+            figures = (_estimate(wrong), worst, *map(_estimate, others))
+            rows.append((*start, place, *figures))
+            start, worst = ("",) * 4, ""
+    return rows
+
+
+def _estimate(found: Json | None) -> str:
+    return f"{share(found['rate'])} ({interval((found['low'], found['high']))})" if found else "–"
 
 
 def class_sizes(split: Json) -> dict[str, int]:

@@ -13,7 +13,7 @@ from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.metrics import COLUMNS, worst_group
 from artclf.evaluation.robustness import Robustness
 from artclf.report.data_page import audit_section, count_images
-from artclf.report.findings import Metrics, broken_guarantees, findings, guessing, has_few, measured
+from artclf.report.findings import THRESHOLDS, Metrics, broken_guarantees, findings, guessing, has_few, measured, thresholds
 from artclf.report.render import embed, save_figures, thumbnail, write_page
 from artclf.report.robustness import plot_rates, read_robustness, robustness_section
 from artclf.report.run_plots import plot_reliability, plot_roc_pr, plot_scores, plot_training, read_history
@@ -63,6 +63,8 @@ def write_report(run: Path) -> Path:
         splits=splits,
         guessing=guessing(metrics),
         broken=broken_guarantees(metrics),
+        thresholds=thresholds(metrics),
+        threshold_columns=THRESHOLDS,
         measured=measured(metrics),
         few="confusion" in splits.get("test", {}) and has_few(splits["test"]),
         findings=findings(metrics),

@@ -11,7 +11,7 @@ from artclf.evaluation.decision import THRESHOLD
 from artclf.evaluation.gap import FIGURES as COMPARED
 from artclf.evaluation.gap import Row
 from artclf.report import format as fmt
-from artclf.report.findings import broken_guarantees, findings, guessing, measured
+from artclf.report.findings import THRESHOLDS, broken_guarantees, findings, guessing, measured, thresholds
 
 FIGURES = {
     "accuracy": "accuracy",
@@ -58,5 +58,7 @@ def print_results(console: Console, title: str, metrics: Mapping[str, Any]) -> N
     ]
     console.print("\n".join(measured(metrics).values()))
     console.print(table(f"{title} (at the threshold {THRESHOLD})", ("split", "images", *FIGURES.values()), rows))
+    if rows := thresholds(metrics):
+        console.print(table("thresholds of the verdicts", THRESHOLDS, rows, text=(0, 3, 4, 6)))
     for line in [*broken_guarantees(metrics), *guessing(metrics), *findings(metrics)]:
         console.print(line)

@@ -30,6 +30,7 @@ from artclf.report.findings import guessing
 from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE, write_table
 from artclf.runtime import is_main_process
 from artclf.training.build import Built, build
+from artclf.training.held_out import choose_groups, held_out_scores
 from artclf.training.loggers import log_results, open_loggers
 from artclf.training.resume import StageRecord, open_run_folder
 from artclf.training.stages import best_record, fit_stages
@@ -68,12 +69,16 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     # 2. build
     built = build(config, progress, folder)
     config, model, data = built.config, built.model, built.data
+    groups = choose_groups(built)
     features = FeatureCache(model, data, config.cache)
     with open_loggers(config, folder, progress.loggers) as loggers, _compiler_errors():
         # 3. train the stages
         records = fit_stages(built, folder, features, loggers, started)
         # 4. test the best weights
         predictions, device = _test(built, folder, records, features)
+        model.to(device).eval()
+        best = best_record(records, config.monitor.mode)
+        held_out = held_out_scores(built, groups, best) if groups and is_main_process() else {}
         facts = {
             **_run_facts(built, records),
             **environment(device),
@@ -84,12 +89,13 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         if not is_main_process():
             return facts
         # 5. fit the decision rule
-        rule = fit_decision_rule(*truth(predictions[predictions["split"] == "val"]), **config.calibration.model_dump())
+        is_ai, p_ai = truth(predictions[predictions["split"] == "val"])
+        rule = fit_decision_rule(is_ai, p_ai, **config.calibration.model_dump(exclude={"by"}), **held_out)
         # 6. assess
         options = AssessOptions(config.audit.images, Canonical.from_config(config.data), max_pixels=config.data.max_pixels)
-        metrics = assess(folder, model.to(device).eval(), data.manifest, predictions, rule, facts, options)
-        if (best := folder / CHECKPOINTS / "best.ckpt").is_file():
-            write_decision_rule(best, rule)
+        metrics = assess(folder, model, data.manifest, predictions, rule, facts, options)
+        if (checkpoint := folder / CHECKPOINTS / "best.ckpt").is_file():
+            write_decision_rule(checkpoint, rule)
         _write_layers(folder / "layers.csv", model, records)
         if config.report:
             draw_copies(folder / "figures" / "copies.png", data)

@@ -17,11 +17,12 @@ from artclf.evaluation.calibration import (
     ece_by_chance,
     fit,
     fit_decision_rule,
+    grouped_threshold,
     needed,
     reliability,
 )
 from artclf.evaluation.decision import Calibrator, DecisionRule, as_stored, default_rule, logits, sigmoid, truth, with_verdicts
-from artclf.evaluation.guarantees import decision_metrics
+from artclf.evaluation.guarantees import decision_metrics, held_out_rates
 from artclf.evaluation.intervals import wilson
 
 # ---- calibration
@@ -138,6 +139,29 @@ def test_the_threshold_lies_just_beyond_an_ordered_score() -> None:
     assert conformal_threshold(np.full(40, 0.5), 0.2).threshold > 0.5  # none of equal scores is above
 
 
+@pytest.mark.parametrize("spread", [0.0, 2.0])
+def test_the_rate_is_guaranteed_for_a_new_source(spread: float) -> None:
+    """Of 600 random sets of four sources of 60 to 300 images, shifted at random, and the true rate of a fifth."""
+    rng, rate = np.random.default_rng(0), 0.05
+    rates, found = [], None
+    for _ in range(600):
+        shifts, sizes = rng.normal(0, spread, 5), rng.integers(60, 300, 4)
+        found = grouped_threshold([norm.cdf(rng.normal(m, 1, n)) for m, n in zip(shifts, sizes, strict=False)], rate)
+        rates.append(norm.sf(norm.ppf(found.threshold), loc=shifts[4]))
+    assert found.guaranteed_rate == pytest.approx(0.2 + 0.8 * rate)
+    assert np.mean(rates) < found.guaranteed_rate
+    exceeding = np.mean(np.array(rates) > rate)  # of few images, the own threshold of a source may be a little too low
+    assert exceeding == pytest.approx(0.2, abs=0.05) if spread else np.mean(rates) < rate
+
+
+def test_it_is_the_strictest_of_the_sources_thresholds() -> None:
+    groups = [np.linspace(0.1, 0.1 * top, 40) for top in (5, 7, 3)]
+    own = [conformal_threshold(scores, 0.05).threshold for scores in groups]
+    assert grouped_threshold(groups, 0.05).threshold == pytest.approx(max(own), abs=1.1e-7)
+    low = [conformal_threshold(scores, 0.05, above=False).threshold for scores in groups]
+    assert grouped_threshold(groups, 0.05, above=False).threshold == pytest.approx(min(low), abs=1.1e-7)
+
+
 # ---- the rule
 
 
@@ -184,6 +208,26 @@ def test_what_can_not_be_guaranteed_is_reported() -> None:
     never = fit_decision_rule(is_ai, np.where(is_ai, 0.9, [0.1] * 239 + [1.0]), false_positive_rate=0.001)
     assert "ai" not in never.verdicts(np.ones(3))
     assert any("none is called ai" in line for line in never.shortfalls())
+
+
+def test_held_out_sources_set_the_thresholds_and_are_checked_by_each_other() -> None:
+    is_ai, p_ai = drawn(200, 100)
+    scores = {"low": np.linspace(0.1, 0.5, 99), "high": np.linspace(0.1, 0.9, 99), "few": np.full(19, 0.99)}
+    rows = [(name, "human", p) for name, own in scores.items() for p in own]
+    held_out = pd.DataFrame(rows, columns=["group", "label", "p_ai"])
+    rule = fit_decision_rule(is_ai, p_ai, false_positive_rate=0.05, by="source", held_out=held_out)
+    assert rule.ai_from == pytest.approx(np.sort(scores["high"])[-5], abs=1e-6)
+    assert rule.false_negatives == fit_decision_rule(is_ai, p_ai).false_negatives  # no AI image was held out
+    found = {group.group: group.verdicts["ai"] for group in rule.groups("human")}
+    assert found == {"high": int((scores["high"] > np.sort(scores["low"])[-5]).sum()), "low": 0}
+    worst = held_out_rates(rule)["human"]["worst"]
+    assert (worst["group"], worst["mistakes"], worst["n"]) == ("high", found["high"], 99)
+    assert DecisionRule.from_json(json.loads(json.dumps(rule.to_json()))) == rule
+    assert "human images come from 2 sources, which can guarantee an error rate of 37%, not 5%" in rule.shortfalls()[0]
+    alone = fit_decision_rule(is_ai, p_ai, by="source", held_out=held_out[held_out["group"] == "low"])
+    assert alone == fit_decision_rule(is_ai, p_ai)
+    lax = fit_decision_rule(is_ai, p_ai, by="source", held_out=held_out.assign(p_ai=held_out["p_ai"] / 10))
+    assert lax.ai_from == fit_decision_rule(is_ai, p_ai).ai_from  # validation's is stricter, and stays
 
 
 @pytest.mark.parametrize("change", [{"points": None}, {"false_positives": {}}, {"calibrator": {"method": "?"}}, {"n_ai": "x"}])

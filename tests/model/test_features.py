@@ -100,7 +100,7 @@ def fitted(
 def test_training_on_cached_features_equals_training_on_images(pictures: Path, name: tuple[str, str], depth: int) -> None:
     """Batch normalisation (frozen and trained) and dropout included. In 64 bits, in which nothing but rounding may differ."""
     cached, metrics, data = fitted(pictures, depth, name=name, precision="64-true")
-    assert set(data.feature_data) == {"test", "val", "unseen"}  # those offered to the test
+    assert set(data.feature_data) == {"train", "test", "val", "unseen"}  # those offered to the test, and to held-out scores
     whole, expected, _ = fitted(pictures, depth, "cache.prefix=false", name=name, precision="64-true")
     assert metrics == pytest.approx(expected, abs=1e-6)
     torch.testing.assert_close(cached.tested()[1], whole.tested()[1], atol=1e-6, rtol=0)
