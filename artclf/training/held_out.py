@@ -17,7 +17,7 @@ from torch import nn
 from torch.utils.data import BatchSampler
 
 from artclf.data.dataset import EpochSampler
-from artclf.data.manifest import HUMAN
+from artclf.data.manifest import HUMAN, families
 from artclf.errors import ArtclfError
 from artclf.evaluation import Booleans
 from artclf.evaluation.calibration import ENOUGH, FEWEST_GROUPS
@@ -83,7 +83,7 @@ def _names(table: pd.DataFrame, column: str) -> "pd.Series[str]":
     is_ai = table["label"] == "ai"
     names = table[column] if column in table else pd.Series("", index=table.index)
     if column == "generator":
-        names = names.str.partition("/")[0].str.strip().where(is_ai, "")  # of a family/variant, the family
+        names = families(names).where(is_ai, "")
     rest = {name: is_ai[(names != name) & (table["split"] == "train")] for name in names.unique()}
     small = {name for name, others in rest.items() if min(others.sum(), (~others).sum()) < ENOUGH}
     small |= {name for name, of_class in is_ai.groupby(names) if max(of_class.sum(), (~of_class).sum()) < ENOUGH}
