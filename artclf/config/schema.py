@@ -325,6 +325,6 @@ class Config(Section):
             raise ValueError(f"{copies}, or {others}")
         if augment.lowers_quality and not (augment.each_epoch or augment.copies):
             raise ValueError(
-                "balance=augment would lower the quality of copies of one class alone, which would tell the classes apart (jpeg, "
-                f"webp, blur, rescale): type augment.each_epoch=true, augment.copies=4 or {others}"
+                "balance=augment would lower the quality of one class alone (jpeg, webp, blur, rescale), by which the classes "
+                f"could be told apart: type augment.each_epoch=true, augment.copies=4 or {others}"
             )
