@@ -22,6 +22,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Drawn = Annotated[int, Field(ge=1, le=10_000)]
 CANONICAL_QUALITY = 75  # of most JPEGs on the web, and of AI-ArtBench's AI images
 Quality = Annotated[int, Field(ge=1, le=100)]
+Qualities = Annotated[list[Quality], Field(min_length=2, max_length=2)]  # the lowest and the highest
 SIDES = (32, 2048)  # pixels a side that an image may have in a network
 ImageSize = Annotated[int, Field(ge=SIDES[0], le=SIDES[1])]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -122,7 +123,7 @@ class BalanceConfig(Section):
 
 
 class AugmentConfig(Section):
-    """How images are augmented. Zero (null for jpeg) leaves an augmentation out."""
+    """How images are augmented. Zero (null for jpeg and webp) leaves an augmentation out."""
 
     name: str
     crop: Fraction
@@ -131,14 +132,28 @@ class AugmentConfig(Section):
     flip: Probability
     color: Fraction
     blur: Probability
-    jpeg: Annotated[list[Quality], Field(min_length=2, max_length=2)] | None
+    jpeg: Qualities | None
     each_epoch: bool
+    rescale: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    webp: Qualities | None = None
+    copies: Annotated[int, Field(ge=0, le=100)] = 0
 
     @model_validator(mode="after")
     def _lowest_first(self) -> Self:
-        if self.jpeg is not None and self.jpeg[0] > self.jpeg[1]:
-            raise ValueError("augment.jpeg: the lowest quality comes first: [40, 95]")
+        for name, quality in (("jpeg", self.jpeg), ("webp", self.webp)):
+            if quality is not None and quality[0] > quality[1]:
+                raise ValueError(f"augment.{name}: the lowest quality comes first: [40, 95]")
         return self
+
+    @property
+    def lowers_quality(self) -> bool:
+        """Whether an augmented image may be more compressed or less sharp than its file."""
+        return bool(self.jpeg or self.webp or self.blur or self.rescale)
+
+    @property
+    def changes_images(self) -> bool:
+        """Whether it changes images at all."""
+        return self.lowers_quality or any((self.crop, self.rotation, self.zoom, self.flip, self.color))
 
 
 class ModelConfig(Section):
@@ -300,9 +315,17 @@ class Config(Section):
     def _parts_fit(self) -> Self:
         if taken := {"best", "last"} & self.stages.keys():
             raise ValueError(f"stages.{taken.pop()}: best.ckpt and last.ckpt have a meaning of their own; rename the stage")
-        own = self.augment
-        augmented = own.jpeg or any((own.crop, own.rotation, own.zoom, own.flip, own.color, own.blur))
-        if self.balance.name == "augment" and not augmented:
-            copies = "balance=augment makes augmented copies, and augment=none changes nothing: choose augment=basic or strong"
-            raise ValueError(f"{copies}, or balance=sampler, pos_weight, undersample or none")
+        if self.balance.name == "augment":
+            self._copies_fit()
         return self
+
+    def _copies_fit(self) -> None:
+        augment, others = self.augment, "balance=sampler, pos_weight, undersample or none"
+        if not augment.changes_images:
+            copies = "balance=augment makes augmented copies, and augment=none changes nothing: choose augment=basic or strong"
+            raise ValueError(f"{copies}, or {others}")
+        if augment.lowers_quality and not (augment.each_epoch or augment.copies):
+            raise ValueError(
+                "balance=augment would lower the quality of one class alone (jpeg, webp, blur, rescale), by which the classes "
+                f"could be told apart: type augment.each_epoch=true, augment.copies=4 or {others}"
+            )

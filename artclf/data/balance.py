@@ -16,6 +16,13 @@ class Plan:
     pos_weight: float | None = None  # factor of the loss of AI images
 
 
+def multiply(plan: Plan, number: int) -> Plan:
+    """Put `number` augmented copies in place of each item, so that all items of both classes are augmented alike."""
+    copies = (plan.copies * number + np.arange(1, number + 1)[:, None]).ravel()
+    weights = None if plan.weights is None else np.tile(plan.weights, number)
+    return replace(plan, rows=np.tile(plan.rows, number), copies=copies, weights=weights)
+
+
 def plan_balance(targets: npt.NDArray[np.int64], name: str, seed: int) -> Plan:
     """Decide which items an epoch has.
 

@@ -17,7 +17,7 @@ from torchvision.transforms import v2
 from artclf.cache.array_store import Numbers
 from artclf.config.schema import AugmentConfig
 from artclf.data.balance import Plan
-from artclf.data.images import reencode
+from artclf.data.distortions import BY_NAME
 from artclf.data.manifest import SHA256, is_ai
 from artclf.data.pixels import PixelStore
 from artclf.data.reader import ImageReader
@@ -62,7 +62,8 @@ class ArtDataset(Dataset[Batch]):
         self.copies = np.zeros_like(self.rows) if plan is None else plan.copies
         self.augmentation = build_augmentation(augment, reader.size) if augment else None
         self.each_epoch = augment is not None and augment.each_epoch
-        self.recipe = augment.model_dump_json() if augment else ""
+        # without newer options at their defaults, so that what is cached under older keys is found
+        self.recipe = augment.model_dump_json(exclude_defaults=True, exclude={"copies"}) if augment else ""
         self.seed = seed
 
     def __len__(self) -> int:
@@ -186,21 +187,25 @@ def build_augmentation(config: AugmentConfig, size: int) -> v2.Transform | None:
         steps.append(v2.ColorJitter(config.color, config.color, config.color, config.color / 10))
     if config.blur:
         steps.append(v2.RandomApply([v2.GaussianBlur(5, sigma=(0.1, 2.0))], p=config.blur))
-    if config.jpeg:
-        steps.append(v2.RandomApply([RandomJPEG(*config.jpeg)], p=0.5))
+    if config.rescale:
+        lowest = round(100 * (1 - config.rescale))
+        steps.append(v2.RandomApply([RandomDistortion("down_and_up", lowest, 100, unit=100)], p=0.5))
+    for name, quality in (("jpeg", config.jpeg), ("webp", config.webp)):
+        if quality:
+            steps.append(v2.RandomApply([RandomDistortion(name, *quality)], p=0.5))
     return v2.Compose(steps) if steps else None
 
 
-class RandomJPEG(nn.Module):
-    """Re-encode a uint8 [3, H, W] image as JPEG of a random quality from `lowest` to `highest`."""
+class RandomDistortion(nn.Module):
+    """Distort a uint8 [3, H, W] image as `--robustness` does, at a random level: a whole number in [lowest, highest] / unit."""
 
-    def __init__(self, lowest: int, highest: int) -> None:
+    def __init__(self, name: str, lowest: int, highest: int, unit: int = 1) -> None:
         super().__init__()
-        self.lowest, self.highest = lowest, highest
+        self.apply_level, self.lowest, self.highest, self.unit = BY_NAME[name].apply, lowest, highest, unit
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        quality = int(torch.randint(self.lowest, self.highest + 1, ()))
-        image = reencode(Image.fromarray(pixels.permute(1, 2, 0).numpy()), "JPEG", quality=quality)
+        level = int(torch.randint(self.lowest, self.highest + 1, ())) / self.unit
+        image = self.apply_level(Image.fromarray(pixels.permute(1, 2, 0).numpy()), level, np.random.default_rng(0))
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 

@@ -1,7 +1,8 @@
 """What happens to images on their way to a viewer: stored smaller, scaled, cropped, photographed off a screen.
 
-Each distortion takes the decoded image at its own size, before it is scaled to the network's input, and returns an image as
-it would have been decoded afterwards. The same image, path and seed give the same pixels.
+`--robustness` scores images at fixed levels of these; `augment` draws random levels of some. Each distortion takes a decoded
+image, in `--robustness` at its own size, before it is scaled to the network's input, and returns an image as it would have been
+decoded afterwards. The same image, path and seed give the same pixels.
 """
 
 import hashlib
@@ -109,6 +110,7 @@ DISTORTIONS = (
     Distortion("crop", "crop", (0.9, 0.75, 0.5), "share of each side", "the centre, which is then shown larger", _crop),
     Distortion("screenshot", "screenshot", (100, SCREENSHOT_QUALITY), "stored as", _SHOWN, _screenshot, _STORED),
 )
+BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
 
 
 def list_versions(*, reencoded: bool = False) -> list[Version]:
@@ -135,5 +137,4 @@ def make_versions(image: Image.Image, *, path: str, seed: int = 0, reencoded: bo
         if version.level is None:
             yield start
         else:
-            distortion = next(one for one in DISTORTIONS if one.name == version.distortion)
-            yield distortion.apply(start, version.level, np.random.default_rng(int.from_bytes(digest, "big")))
+            yield BY_NAME[version.distortion].apply(start, version.level, np.random.default_rng(int.from_bytes(digest, "big")))

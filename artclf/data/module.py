@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from artclf.cache.array_store import StoreError
 from artclf.config.schema import Config
-from artclf.data.balance import Plan, plan_balance
+from artclf.data.balance import Plan, multiply, plan_balance
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
@@ -105,6 +105,8 @@ class ArtData(LightningDataModule):
         if self.duplicates.files:
             log.warning("%s", self.duplicates)
         self.plan = plan_balance(is_ai(self.manifest.split("train")), self.balance, self.seed)
+        if self.augment.copies:
+            self.plan = multiply(self.plan, self.augment.copies)
 
     def _inspect(self, listed: Manifest) -> pd.DataFrame:
         """Hash and check every file, and cache its pixels if that is asked for."""

@@ -122,6 +122,8 @@ def test_more_checkpoints_are_further_callbacks() -> None:
     ("words", "reported"),
     [
         (["augment=none"], "balance=augment makes augmented copies"),
+        (["augment.jpeg=[40,95]"], "type augment.each_epoch=true, augment.copies=4 or balance=sampler"),
+        (["augment=delivery", "augment.copies=0"], "balance=augment would lower the quality of one class alone"),
         (["data=csv"], "data=csv needs data.csv=FILE"),
         (["data=folder"], "data=folder needs data.root=FOLDER"),
         (["data=ai_artbench"], "type artclf data fetch ai_artbench"),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from artclf.data.balance import plan_balance
+from artclf.data.balance import multiply, plan_balance
 
 TARGETS = np.array([1] * 70 + [0] * 30)  # 1 = AI
 
@@ -33,3 +33,15 @@ def test_sampler_and_pos_weight_weigh_the_classes_and_none_changes_nothing() -> 
     assert pos_weight.pos_weight == pytest.approx(3 / 7)  # human to AI
     assert none.rows.tolist() == list(range(100))
     assert (none.weights, none.pos_weight) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["augment", "sampler", "pos_weight", "undersample", "none"])
+def test_copies_stand_in_place_of_the_images_of_both_classes(name: str) -> None:
+    plan = plan_balance(TARGETS, name, 0)
+    copied = multiply(plan, 4)
+    assert len(copied.rows) == 4 * len(plan.rows)
+    assert (copied.copies > 0).all()  # an unaltered image of one class alone would tell its class
+    assert len(set(zip(copied.rows, copied.copies, strict=True))) == len(copied.rows)  # each drawn for itself
+    assert np.bincount(copied.rows).tolist() == (4 * np.bincount(plan.rows)).tolist()
+    assert copied.pos_weight == plan.pos_weight
+    assert (copied.weights is None) == (plan.weights is None)

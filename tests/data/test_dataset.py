@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from artclf.data.balance import Plan
 from artclf.data.dataset import ArtDataset, EpochSampler, augment_image, build_augmentation
+from artclf.data.distortions import BY_NAME
 from artclf.data.reader import ImageReader
 from tests.conftest import config_of, draw
 
@@ -43,7 +45,7 @@ def test_each_epoch_augments_every_image_anew(tmp_path: Path) -> None:
     assert torch.equal(first[later][0], again[later][0])
 
 
-@pytest.mark.parametrize("name", ["basic", "strong"])
+@pytest.mark.parametrize("name", ["basic", "strong", "delivery"])
 def test_augmentation_is_a_function_of_its_key(name: str) -> None:
     augmentation = build_augmentation(config_of(f"augment={name}").augment, 48)
     assert augmentation is not None
@@ -65,7 +67,21 @@ def test_a_rotation_leaves_no_black_corners() -> None:
     assert min(int(augment_image(white, augmentation, key).min()) for key in range(10)) == 255
 
 
-@pytest.mark.parametrize("option", ["", "crop=0.5", "rotation=20", "zoom=0.3", "flip=1", "color=0.5", "blur=1", "jpeg=[5,10]"])
+OPTIONS = [
+    "",
+    "crop=0.5",
+    "rotation=20",
+    "zoom=0.3",
+    "flip=1",
+    "color=0.5",
+    "blur=1",
+    "rescale=0.8",
+    "jpeg=[5,10]",
+    "webp=[5,10]",
+]
+
+
+@pytest.mark.parametrize("option", OPTIONS)
 def test_every_option_changes_the_image(option: str) -> None:
     words = [f"augment.{option}"] if option else []
     augmentation = build_augmentation(config_of("augment=none", "balance=none", *words).augment, 64)
@@ -74,6 +90,27 @@ def test_every_option_changes_the_image(option: str) -> None:
         not torch.equal(augment_image(pixels, augmentation, k), pixels) for k in range(5)
     )
     assert changed == bool(option)
+
+
+def test_images_are_stored_and_scaled_as_robustness_does() -> None:
+    pixels = torch.randint(256, (3, 48, 48), dtype=torch.uint8)
+    image = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    for option, name, level in [("webp=[50,50]", "webp", 50.0), ("jpeg=[30,30]", "jpeg", 30.0)]:
+        augmentation = build_augmentation(config_of("augment=none", "balance=none", f"augment.{option}").augment, 48)
+        assert augmentation is not None
+        made = [augment_image(pixels, augmentation, key) for key in range(10)]  # half of them are left as they are
+        expected = np.array(BY_NAME[name].apply(image, level, np.random.default_rng(0)))
+        others = [one for one in made if not torch.equal(one, pixels)]
+        assert 0 < len(others) < 10
+        assert all((one.permute(1, 2, 0).numpy() == expected).all() for one in others)
+
+
+def test_keys_of_cached_copies_do_not_change_with_newer_options(tmp_path: Path) -> None:
+    keys = [
+        dataset(tmp_path, "augment=strong", *words).key(3) for words in ((), ("augment.copies=3",), ("augment.webp=[5,10]",))
+    ]
+    assert keys[0] == keys[1] != keys[2]  # the number of copies does not change the third one
+    assert "webp" not in dataset(tmp_path, "augment=strong").recipe
 
 
 def test_training_order_is_a_function_of_seed_and_epoch() -> None:
