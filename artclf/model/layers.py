@@ -10,7 +10,9 @@ import logging
 import math
 import sys
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torchvision
@@ -43,6 +45,10 @@ class Layers:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Layers":
+        """A copy of the body; the graph, which names its modules and holds none, is shared."""
+        return Layers(deepcopy(self.body, memo), self.layers, self.nodes)
 
     def trained(self, depth: int) -> tuple[Layer, ...]:
         """The last `depth` layers."""

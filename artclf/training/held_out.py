@@ -64,7 +64,7 @@ def choose_groups(built: Built) -> Groups | None:
         )
     why = None
     if deeper := {name: depth for name, depth in built.depths.items() if depth}:
-        why = "stage {} trains {} layers of the body, which sees every {}".format(*next(iter(deeper.items())), column)
+        why = f"stage {next(iter(deeper))} trains layers of the body, which sees every {column}"
     elif not built.config.cache.prefix:
         why = "cache.prefix=false keeps no outputs of the frozen body"
     elif data.augment.each_epoch:

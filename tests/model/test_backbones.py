@@ -1,5 +1,6 @@
 import argparse
 import random
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,16 @@ def test_without_a_network_auto_is_random_and_pretrained_is_an_error(monkeypatch
     assert (backbone.weights, backbone.fallback) == ("random", "no network")
     with pytest.raises(ArtclfError, match=r"are not available: no network.*model.weights=FILE.*none.*efficientnet_lite0"):
         build_backbone(*RESNET50, "pretrained")
+
+
+def test_the_hub_is_asked_once_for_weights_of_timm(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(url: str, timeout: float) -> None:
+        raise OSError(f"no way to {url} in {timeout:.0f} s")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", refuse)
+    backbone = build_backbone("timm", "test_vit", "auto")
+    assert backbone.weights == "random"
+    assert re.fullmatch(r"no way to https?://\S+/timm/test_vit\S+/model.safetensors in 20 s", backbone.fallback or "")
 
 
 def test_lite0_weights_come_from_their_package_or_are_a_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
