@@ -122,6 +122,11 @@ def test_hostile_files_are_bounded_and_escaped(tmp_path: Path) -> None:
     deep = "<Credit>" * 100_000 + "</Credit>" * 100_000
     assert said(text_of(tmp_path / "a.png", "XML:com.adobe.xmp", deep, zipped=True)) == (NOTHING, [])
     assert said(text_of(tmp_path / "a.png", "parameters", "\0" * 2**24, zipped=True)) == (NOTHING, [])
+    info = PngInfo()
+    for _ in range(50):
+        info.add_itxt("XML:com.adobe.xmp", deep, zip=True)
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png", pnginfo=info)
+    assert read_provenance(tmp_path / "a.png").note.endswith("its texts have more than 4,194,304 bytes")
     text_of(tmp_path / "a.png", "Software", "NovelAI \x1b[2J\u202e\n<script>" + "x" * 10_000)
     (statement,) = read_provenance(tmp_path / "a.png").statements
     assert statement.value.startswith("NovelAI \N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER} <script>")
@@ -205,6 +210,8 @@ def test_a_c2pa_manifest_and_its_signature(tmp_path: Path) -> None:
         assert (found.state, found.statements[0].field) == (HUMAN, "C2PA digitalSourceType")
         assert f"signed by “camera”, who {state}" in found.statements[0].signed
     assert "is on the trust list" in artclf("provenance", file, "--trust-list", tmp_path / "trust.pem").stdout
+    (tmp_path / "trust.pem").write_bytes(trusted.replace(b"M", b"?"))
+    assert "the trust list can't be used" in refusal("provenance", file, "--trust-list", tmp_path / "trust.pem")
     altered = bytearray(signed.getvalue())
     altered[-40] ^= 1
     file.write_bytes(altered)

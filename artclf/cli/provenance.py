@@ -37,7 +37,7 @@ def provenance(
     if to is not None:
         require_writable(to)
     trusted = trust_list.read_text(encoding="utf-8", errors="replace") if trust_list else ""
-    if trust_list is not None and "-----BEGIN CERTIFICATE-----" not in trusted:
+    if trust_list is not None and ("-----BEGIN CERTIFICATE-----" not in trusted or not looks_at_c2pa(trusted)):
         raise ArtclfError(f"--trust-list {trust_list}: holds no certificate; give a PEM file")
     rows, unread = [], 0
     if not json:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.data.sources.folder import image_files
+from artclf.errors import printable
 from artclf.evaluation.decision import DecisionRule, default_rule
 from artclf.inference.finished_run import find_run, load_model
 from artclf.inference.score import reader, score
@@ -65,6 +66,9 @@ def predict_files(
 def _declared(path: Path, max_pixels: int) -> str:
     """What a file declares about its origin, which stands beside its score and never changes it."""
     try:
-        return read_provenance(path, max_pixels=max_pixels).state
+        found = read_provenance(path, max_pixels=max_pixels)
     except UnreadableImage:  # it was there a moment ago
         return NOTHING
+    if found.note:
+        log.warning("%s: %s", printable(str(path)), found.note)
+    return found.state

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from artclf.errors import ArtclfError, reason_of
 from artclf.provenance.statement import Statement, judge, short
 
 WITHOUT_C2PA = 'C2PA was not looked at: type pip install "artclf[provenance]"'
@@ -20,9 +21,12 @@ _SIGNED = {
 }
 
 
-def looks_at_c2pa() -> bool:
-    """Whether c2pa-python is installed."""
-    return _c2pa("") is not None
+def looks_at_c2pa(trust_list: str = "") -> bool:
+    """Whether c2pa-python is installed. ArtclfError where it can't read this trust list."""
+    try:
+        return _c2pa(trust_list) is not None
+    except Exception as error:
+        raise ArtclfError(f"the trust list can't be used: {reason_of(error)}; give certificates as PEM") from error
 
 
 @cache

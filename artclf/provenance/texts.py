@@ -20,6 +20,7 @@ from artclf.data.metadata import png_chunks
 
 MOST_BYTES = 2**20  # of one text or XMP packet that are read
 _MOST_CHUNKS = 100  # of a PNG that hold text
+_MOST_TEXT = 2**22  # bytes of all of them, decompressed
 
 _XMP_LISTS = {"Alt", "Bag", "Seq", "li"}
 _XMP_KEYS = {"DigitalSourceType", "CreatorTool", "Credit", "Make", "AISystemUsed", "AIGC", "UserComment"}
@@ -31,6 +32,7 @@ Texts = Iterator[tuple[str, str, str]]  # where it stands ("PNG", "EXIF", "XMP",
 
 
 def _png_texts(content: bytes) -> Texts:
+    left = _MOST_TEXT
     wanted = (chunk for chunk in png_chunks(content) if chunk[0] in {b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
     for name, at, end in islice(wanted, _MOST_CHUNKS):
         body = content[at + 8 : min(end - 4, at + 8 + MOST_BYTES)]
@@ -43,6 +45,9 @@ def _png_texts(content: bytes) -> Texts:
         value = value[2:].split(b"\0", 2)[-1] if name == b"iTXt" else value[1:] if compressed else value
         with suppress(zlib.error):
             value = zlib.decompressobj().decompress(value, MOST_BYTES) if compressed else value
+            left -= len(value)
+            if left < 0:
+                raise ValueError(f"its texts have more than {_MOST_TEXT:,} bytes")
             if key == b"XML:com.adobe.xmp":
                 yield from _xmp_texts(value)
             else:
