@@ -9,7 +9,7 @@ ROOMS = [
     ["cache"],
     ["config"],
     ["data"],
-    ["evaluation"],
+    ["evaluation", "provenance"],
     ["model", "report"],
     ["inference", "sweep"],
     ["training"],

@@ -11,6 +11,7 @@ from artclf.cli.cache import app as cache_commands
 from artclf.cli.console import Commands, MaxPixels, To, command_line, name_of, name_unreadable, output_folder, read_images
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
+from artclf.cli.provenance import provenance
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, printable
 from artclf.run_folder import REPORT_FILE
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
 app.command()(audit)
+app.command()(provenance)
 
 Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
 Precision = Annotated[
@@ -54,9 +56,11 @@ def predict(
 ) -> int:
     """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
 
+    What the file declares about its origin stands beside it and never changes it (see artclf provenance).
+
     An image that can't be read is named, and the others go on; the exit code is then 1.
     """
-    typer.echo("p_ai    calibrated  verdict  image")
+    typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
     with quick_imports():
         from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
     unread = 0
@@ -66,7 +70,9 @@ def predict(
                 unread += 1
                 typer.echo(f"error: {printable(str(found.path))}: {found.reason}", err=True)
             else:
-                typer.echo(f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}  {printable(str(found.path))}")
+                figures = f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}"
+                declared = found.provenance.removeprefix("declares ")
+                typer.echo(f"{figures}  {declared:<24}  {printable(str(found.path))}")
     return unread
 
 

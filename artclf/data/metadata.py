@@ -28,13 +28,26 @@ def without_metadata(kind: str, content: bytes) -> bytes:
     return b"".join(_jpeg(content)) if kind == "JPEG" else content
 
 
+def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, start and end of each chunk of a PNG, up to IEND; the last one may end behind the content.
+
+    Raises:
+        ValueError: it has more than MOST_CHUNKS.
+    """
+    at, chunks, name = 8, 0, b""
+    while len(content) >= at + 8 and name != b"IEND":
+        chunks += 1
+        if chunks > MOST_CHUNKS:
+            raise ValueError(f"it has more than {MOST_CHUNKS:,} chunks")
+        length, name = struct.unpack_from(">I4s", content, at)
+        yield name, at, at + 12 + length
+        at += 12 + length
+
+
 def _png(content: bytes) -> Iterator[bytes]:
     """Critical chunks (their names begin with a capital letter), transparency, and EXIF where it is sound."""
     yield content[:8]
-    at, chunks, name = 8, 0, b""
-    while len(content) >= at + 8 and name != b"IEND":
-        length, name = struct.unpack_from(">I4s", content, at)
-        end = at + 12 + length
+    for name, at, end in png_chunks(content):
         # a name with one wrong letter may be that of colours or transparency
         needed = name[0] < ord("a") or any(
             sum(a != b for a, b in zip(name, known, strict=True)) < 2 for known in (b"PLTE", b"tRNS")
@@ -44,9 +57,6 @@ def _png(content: bytes) -> Iterator[bytes]:
             raise ValueError(f"wrong checksum of a chunk {name.decode('ascii', 'replace')}")
         if needed or (name == b"eXIf" and sound):
             yield content[at:end]
-        at, chunks = end, chunks + 1
-        if chunks > MOST_CHUNKS:
-            raise ValueError(f"it has more than {MOST_CHUNKS:,} chunks")
 
 
 def _jpeg(content: bytes) -> Iterator[bytes]:

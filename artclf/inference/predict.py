@@ -6,12 +6,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from artclf.data.files import DEFAULT_MAX_PIXELS
+from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.data.sources.folder import image_files
+from artclf.errors import printable
 from artclf.evaluation.decision import DecisionRule, default_rule
 from artclf.inference.finished_run import find_run, load_model
 from artclf.inference.score import reader, score
 from artclf.model.classifier import ArtClassifier
+from artclf.provenance.read import read_provenance
+from artclf.provenance.statement import NOTHING
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ class Prediction:
     calibrated: float  # the probability of AI that the score stands for; NaN likewise
     verdict: str  # "ai", "human" or "unsure"; "" where the image can't be read
     reason: str = ""  # why it can't be read
+    provenance: str = ""  # what the file declares, a `state` of artclf.provenance.statement; "" where the image can't be read
 
 
 def predict_images(
@@ -54,5 +58,17 @@ def predict_files(
     with closing(score(model, files, precision, reader(model, model.canonical, max_pixels).read)) as batches:
         for paths, scores, reasons in batches:
             p_ai = scores[:, 0]
-            columns = (paths, p_ai.tolist(), rule.calibrator.apply(p_ai).tolist(), rule.verdicts(p_ai), reasons)
+            declared = (_declared(path, max_pixels) if not reason else "" for path, reason in zip(paths, reasons, strict=True))
+            columns = (paths, p_ai.tolist(), rule.calibrator.apply(p_ai).tolist(), rule.verdicts(p_ai), reasons, declared)
             yield from (Prediction(*row) for row in zip(*columns, strict=True))
+
+
+def _declared(path: Path, max_pixels: int) -> str:
+    """What a file declares about its origin, which stands beside its score and never changes it."""
+    try:
+        found = read_provenance(path, max_pixels=max_pixels)
+    except UnreadableImage:  # it was there a moment ago
+        return NOTHING
+    if found.note:
+        log.warning("%s: %s", printable(str(path)), found.note)
+    return found.state

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from artclf.data.reader import ImageReader
 from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
@@ -55,9 +57,9 @@ def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
     assert done.exit_code == 0, done.output
     assert caplog.text.count("tests has 10 human images, which can guarantee an error rate of 20%, not 10%") == 1
     lines = done.stdout.splitlines()
-    assert lines[0] == "p_ai    calibrated  verdict  image"
-    rows = [line.split(maxsplit=3) for line in lines[1:]]
-    assert [row[3] for row in rows] == [str(file) for file in files]
+    assert lines[0].split() == ["p_ai", "calibrated", "verdict", "file", "declares", "image"]
+    rows = [line.split(maxsplit=4) for line in lines[1:]]
+    assert [row[3:] for row in rows] == [["nothing", str(file)] for file in files]
     p_ai = np.array([float(row[0]) for row in rows])
     assert [float(row[1]) for row in rows] == pytest.approx(Calibrator("platt", 1.0, 2.0).apply(p_ai), abs=2e-4)
     verdicts = [row[2] for row in rows]
@@ -77,8 +79,19 @@ def test_unreadable_images_are_named_where_they_stand(run: Path, files: list[Pat
     assert [prediction.p_ai for prediction in predictions[1:3]] == pytest.approx(again, abs=1e-5)
     done = artclf("predict", run, tmp_path / "gone.png")
     assert done.exit_code == 1
-    assert done.stdout.splitlines() == ["p_ai    calibrated  verdict  image"]
+    assert len(done.stdout.splitlines()) == 1
     assert "gone.png: no such file or directory" in done.stderr
+
+
+def test_what_the_file_declares_stands_beside_the_score(run: Path, files: list[Path], tmp_path: Path) -> None:
+    marked = PngInfo()
+    marked.add_text("Software", "NovelAI")
+    with Image.open(files[0]) as image:
+        image.save(tmp_path / "marked.png", pnginfo=marked)
+    plain, other = predict_images(run, [files[0], tmp_path / "marked.png"], "32-true")
+    assert [plain.provenance, other.provenance] == ["declares nothing", "declares AI"]
+    assert (plain.p_ai, plain.verdict) == (pytest.approx(other.p_ai, abs=1e-5), other.verdict)
+    assert artclf("predict", run, tmp_path).stdout.splitlines()[-1].split()[3:] == ["AI", str(tmp_path / "marked.png")]
 
 
 def test_a_limit_of_pixels_is_the_same_in_all_commands(run: Path, pictures: Path, tmp_path: Path) -> None:

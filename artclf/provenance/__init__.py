@@ -1,0 +1,1 @@
+"""What image files themselves say about their origin."""
