@@ -30,7 +30,7 @@ from artclf.training.resume import StageRecord
 log = logging.getLogger(__name__)
 
 AUTO_GROUPS = 3  # sources from which on `auto` sets thresholds by source
-FOLDS = 10  # heads at most: of more groups, several are left out at a time
+FOLDS = 10  # heads: of more groups, several are left out at a time, where enough images of each class are left then
 
 
 def choose_groups(built: Built) -> "pd.Series[str] | None":
@@ -104,10 +104,10 @@ def held_out_scores(built: Built, groups: "pd.Series[str]", record: StageRecord)
             f"thresholds hold for images like validation's, not for a new {groups.name}: no cached outputs of the body"
         )
         return {}
-    train, names = parts["train"], sorted(set(groups) - {""})
+    train, rows, table = parts["train"], [], built.data.manifest.table
     assert isinstance(train, FeatureData)
-    rows = []
-    for fold in np.array_split(np.array(names, dtype=object), min(len(names), FOLDS)):
+    of_train = table.loc[np.unique(train.numbers.numpy()), "label"] == "ai"
+    for fold in _folds(groups, of_train):
         left_out = groups.isin(fold)
         head = _refit(built, train, ~left_out[train.numbers.numpy()].to_numpy(), record)
         for items in (train, parts["val"]):
@@ -120,11 +120,19 @@ def held_out_scores(built: Built, groups: "pd.Series[str]", record: StageRecord)
                     p_ai = torch.sigmoid(head(model.tail(inputs.to(model.device)).float())).double().cpu()
                 rows.append(pd.DataFrame({"p_ai": as_stored(p_ai.numpy())}, index=row.numpy()))
     scored = pd.concat(rows)
-    scored["group"], scored["label"] = groups[scored.index], built.data.manifest.table.loc[scored.index, "label"]
-    log.info(
-        "held-out scores of %d images of %d %ss in %.1f s", len(scored), len(names), groups.name, time.perf_counter() - started
-    )
+    scored["group"], scored["label"] = groups[scored.index], table.loc[scored.index, "label"]
+    seconds, number = time.perf_counter() - started, scored["group"].nunique()
+    log.info("held-out scores of %d images of %d %ss in %.1f s", len(scored), number, groups.name, seconds)
     return {"by": groups.name, "held_out": scored}
+
+
+def _folds(groups: "pd.Series[str]", is_ai: "pd.Series[bool]") -> list[list[str]]:
+    """The groups that are left out together; `is_ai` is of the training images, by their numbers, as `groups` are of all."""
+    names = sorted(set(groups) - {""})
+    folds = [names[first::FOLDS] for first in range(min(len(names), FOLDS))]
+    left = [is_ai[~groups[is_ai.index].isin(fold)] for fold in folds]
+    enough = all(min(rest.sum(), (~rest).sum()) >= ENOUGH for rest in left)
+    return folds if enough else [[name] for name in names]
 
 
 def _refit(built: Built, train: FeatureData, kept: Booleans, record: StageRecord) -> nn.Module:
