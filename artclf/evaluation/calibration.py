@@ -76,12 +76,13 @@ def grouped_threshold(groups: Sequence[Floats], rate: float, *, above: bool = Tr
 
     Each group has a threshold of its own at that rate, and theirs is the strictest, or, of 1 / rate groups and more, the j-th
     strictest, j = rate · (K + 1). Where a new group is like a random one of these, its own threshold would be stricter still
-    with probability j / (K + 1), and nothing is known of it then; else at most `rate` of its images are expected beyond. So
-    the guaranteed rate is s + (1 − s) · rate, s = j / (K + 1): with few groups, weak.
+    with probability j / (K + 1), and nothing is known of it then. Its own threshold has an error rate of its own: at most
+    `rate`, or 1 / (n + 1) of a group of few images n. The guaranteed rate is the sum of both: with few groups, weak.
     """
-    own = [conformal_threshold(scores, rate, above=above).threshold for scores in groups]
-    outer = conformal_threshold(np.array(own), rate, above=above)
-    expected, high = (share + (1 - share) * rate for share in (outer.guaranteed_rate or 0.0, outer.high or 0.0))  # none is None
+    own = [conformal_threshold(scores, rate, above=above) for scores in groups]
+    outer = conformal_threshold(np.array([one.threshold for one in own]), rate, above=above)
+    within = max(one.guaranteed_rate or 0.0 for one in own)  # none is None
+    expected, high = (min(beyond + within, 1.0) for beyond in (outer.guaranteed_rate or 0.0, outer.high or 0.0))
     return ConformalThreshold(outer.threshold, rate, expected, 0.0, high)
 
 

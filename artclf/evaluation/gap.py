@@ -24,28 +24,24 @@ FIGURES = {  # figure → its heading
 error; and, of the verdicts, the share of human images called AI, of AI images called AI, and of all images that are unsure."""
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Each of `FIGURES` (of several runs the means), and how many AI and human images they are of."""
-
-    ai: int
-    human: int
-    estimates: dict[str, Estimate]
-    ece_by_chance: float | None  # of perfect scores of as many images
+Images = Literal["seen", "unseen", "paired", "others"]  # as in `holdout_results`; of data sets, seen or unseen
 
 
 @dataclass(frozen=True)
 class Row:
-    """Images of one name, by a network for which they are seen or unseen."""
+    """The figures of images by a network for which they are seen or unseen."""
 
     name: str  # of the data set, or of what was left out of training
-    images: Literal["seen", "unseen", "paired", "others"]  # as in `holdout_results`; of data sets, seen or unseen
-    figures: Figures
+    images: Images
+    ai: int  # how many
+    human: int
+    estimates: dict[str, Estimate]  # each of `FIGURES`; of several runs the means
+    ece_by_chance: float | None  # of perfect scores of as many images
     gap: Estimate = UNDEFINED  # AUROC of these unseen images minus that of the seen ones
     runs: int = 1  # whose means these are
 
 
-def figures_of(predictions: pd.DataFrame) -> Figures:
+def row_of(name: str, images: Images, predictions: pd.DataFrame) -> Row:
     """Compute `FIGURES` from rows of predictions.csv, with the columns label, p_ai, calibrated and verdict.
 
     Intervals: DeLong's for AUROC, `recall_at` for the recalls over all thresholds, Clopper and Pearson's for rates of verdicts
@@ -65,12 +61,12 @@ def figures_of(predictions: pd.DataFrame) -> Figures:
         "ece": Estimate(calibration.get("ece"), None, None),
         **rates,
     }
-    return Figures(int(is_ai.sum()), int((~is_ai).sum()), found, calibration.get("ece_by_chance"))
+    return Row(name, images, int(is_ai.sum()), int((~is_ai).sum()), found, calibration.get("ece_by_chance"))
 
 
 def lowest_first(row: Row) -> float:
     """What rows are sorted by: their AUROC, and last those that have none."""
-    value = row.figures.estimates["auroc"].value
+    value = row.estimates["auroc"].value
     return math.inf if value is None else value
 
 
@@ -78,9 +74,8 @@ def as_table(rows: list[Row]) -> pd.DataFrame:
     """Each figure of each row, with `_low` and `_high`."""
     table = []
     for row in rows:
-        line: dict[str, Any] = {"name": row.name, "images": row.images, "runs": row.runs}
-        line |= {"ai": row.figures.ai, "human": row.figures.human}
-        for name, estimate in {**row.figures.estimates, "auroc_gap": row.gap}.items():
+        line: dict[str, Any] = {name: getattr(row, name) for name in ("name", "images", "runs", "ai", "human")}
+        for name, estimate in {**row.estimates, "auroc_gap": row.gap}.items():
             line |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        table.append({**line, "ece_by_chance": row.figures.ece_by_chance})
+        table.append({**line, "ece_by_chance": row.ece_by_chance})
     return pd.DataFrame(table).drop(columns=["ece_low", "ece_high"])

@@ -5,7 +5,7 @@ are compared: by its network ("paired"), and by theirs ("seen").
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from artclf.data.holdout import By
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import truth
-from artclf.evaluation.gap import FIGURES, Figures, Row, figures_of
+from artclf.evaluation.gap import FIGURES, Row, row_of
 from artclf.evaluation.intervals import Estimate, auroc_difference
 
 
@@ -50,8 +50,8 @@ def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: By) -> list[Row]:
     if not is_left_out.any():
         raise ArtclfError(f"{run.leave}: its run has no predictions of a split {run.split}; train it again")
     rows = table[is_left_out | (is_test & (table["label"] == "human") & (by in ("generator", "period")))]
-    unseen = Row(run.leave, "unseen", figures_of(rows))
-    trained_on = [Row(run.leave, "others", figures_of(table[is_test]))] if (table["label"][is_test] == "ai").any() else []
+    unseen = row_of(run.leave, "unseen", rows)
+    trained_on = [row_of(run.leave, "others", table[is_test])] if (table["label"][is_test] == "ai").any() else []
     tested = {path for other in others for path in other.predictions.loc[other.predictions["split"] == "test", "path"]}
     paired = rows[rows["path"].isin(tested)]
     if not (paired["split"] == run.split).any():
@@ -59,9 +59,8 @@ def _result(run: HoldoutRun, others: Sequence[HoldoutRun], by: By) -> list[Row]:
     of_others = [_same_images(other, paired["path"]) for other in others]
     is_ai, p_ai = truth(paired)
     gap = auroc_difference(is_ai, np.stack([p_ai, *(same["p_ai"].to_numpy() for same in of_others)]))
-    by_both = [Row(run.leave, "paired", figures_of(paired), gap)]
-    by_both += [Row(run.leave, "seen", _mean([figures_of(same) for same in of_others]), runs=len(others))]
-    return [unseen, *by_both, *trained_on]
+    seen = _mean([row_of(run.leave, "seen", same) for same in of_others])
+    return [unseen, replace(row_of(run.leave, "paired", paired), gap=gap), seen, *trained_on]
 
 
 def _same_images(other: HoldoutRun, paths: pd.Series) -> pd.DataFrame:
@@ -76,13 +75,13 @@ def _same_images(other: HoldoutRun, paths: pd.Series) -> pd.DataFrame:
     return table.loc[paths.to_list()]
 
 
-def _mean(figures: Sequence[Figures]) -> Figures:
+def _mean(rows: Sequence[Row]) -> Row:
     """The means of several networks' figures; their bounds' are wide enough: a mean's deviation is at most the mean one."""
 
     def mean(values: Iterable[float | None]) -> float | None:
         found = np.mean(np.array(list(values), dtype=float))
         return None if np.isnan(found) else float(found)
 
-    bounds = {name: zip(*(astuple(one.estimates[name]) for one in figures), strict=True) for name in FIGURES}
+    bounds = {name: zip(*(astuple(row.estimates[name]) for row in rows), strict=True) for name in FIGURES}
     estimates = {name: Estimate(*map(mean, each)) for name, each in bounds.items()}
-    return Figures(figures[0].ai, figures[0].human, estimates, mean(one.ece_by_chance for one in figures))
+    return replace(rows[0], estimates=estimates, ece_by_chance=mean(row.ece_by_chance for row in rows), runs=len(rows))

@@ -17,7 +17,7 @@ from artclf.data.sampling import sample_test_images
 from artclf.data.splits import Duplicates, drop_copies
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import THRESHOLD, DecisionRule, default_rule, with_verdicts
-from artclf.evaluation.gap import Row, figures_of, lowest_first
+from artclf.evaluation.gap import Row, lowest_first, row_of
 from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.intervals import UNDEFINED, difference
 from artclf.evaluation.robustness import measure_robustness
@@ -177,12 +177,12 @@ def _write_unseen(
 ) -> tuple[list[Row], list[str]]:
     """Write unseen.html: the run's own test images, by its predictions.csv, beside the data sets (name → what was found)."""
     own, no_seen = _own_predictions(run)
-    seen = [] if own is None else [Row("the run's own test images", "seen", figures_of(with_verdicts(own, rule)))]
+    seen = [] if own is None else [row_of("the run's own test images", "seen", with_verdicts(own, rule))]
     rows = []
     for name, one in found.items():
-        figures = figures_of(one.predictions)
-        gap = difference(figures.estimates["auroc"], seen[0].figures.estimates["auroc"]) if seen else UNDEFINED
-        rows.append(Row(name, "unseen", figures, gap))
+        row = row_of(name, "unseen", one.predictions)
+        gap = difference(row.estimates["auroc"], seen[0].estimates["auroc"]) if seen else UNDEFINED
+        rows.append(replace(row, gap=gap))
     rows.sort(key=lowest_first)
     sentences = lines("gap.txt", results=[[row, *seen] for row in rows], no_seen=no_seen)
     sentences += runs_with_broken_guarantees({name: one.metrics for name, one in found.items()})

@@ -187,10 +187,15 @@ def thresholds(metrics: Json) -> list[tuple[str, ...]]:
     """What each threshold guarantees beside what happened, in held-out sources or generators and in each split but val.
 
     Returns:
-        Rows of THRESHOLDS. Wrong are human images called AI (AI images called human), right and unsure shares are of AI (human)
-        images; all with 95% intervals.
+        Rows of THRESHOLDS. Wrong are human images called AI (AI images called human), and whether that exceeds or breaks the
+        guarantee; right and unsure shares are of AI (human) images; all with 95% intervals.
     """
     rule = metrics.get("decision_rule") or {}
+    excess = {
+        (row["split"], row["error"].split()[0]): ", broken" if row["low"] > row["possible"] else ", exceeded"
+        for row in metrics.get("guarantees") or ()
+        if row["broken"]
+    }
     by, held_out = rule.get("by", "none"), rule.get("held_out_rates") or {}
     rows = []
     for key, label, right, verdict in (
@@ -209,7 +214,7 @@ def thresholds(metrics: Json) -> list[tuple[str, ...]]:
         for place, rates in places.items():
             shares = ((label, right), (right, right), (right, "unsure"))
             wrong, *others = ((rates.get(of) or {}).get(given) for of, given in shares)
-            figures = (_estimate(wrong), worst, *map(_estimate, others))
+            figures = (_estimate(wrong) + excess.get((place, label), ""), worst, *map(_estimate, others))
             rows.append((*start, place, *figures))
             start, worst = ("",) * 4, ""
     return rows

@@ -25,7 +25,7 @@ def write_gap(file: Path, rows: list[Row], sentences: Sequence[str], **context: 
     write_table(file.with_suffix(".csv"), as_table(rows))
     write_json(file.with_suffix(".json"), {**context, "sentences": sentences, "rows": [asdict(row) for row in rows]})
     figures = save_figures(file.parent, {file.name: plot_gap(rows, context["by"])})
-    few = min((row.figures.human for row in rows if row.figures.human), default=100)
+    few = min((row.human for row in rows if row.human), default=100)
     more = {"sentences": sentences, "rows": rows, "headings": FIGURES, "fewest": few, "stem": file.name, **context}
     write_page(file.with_suffix(".html"), "gap.html", figure=figures[file.name], folder=file.resolve().parent.name, **more)
 
@@ -34,9 +34,7 @@ def plot_gap(rows: Sequence[Row], by: str) -> Figure:
     """Plot the figures that have intervals: of each that was left out, unseen beside seen; of data sets, each."""
     names = list(dict.fromkeys(row.name for row in rows))
     labels = {"unseen": f"not trained on the {by} (all images)", "seen": "trained on it (its test images)"} if by else {"": ""}
-    found: dict[tuple[str, str], dict[str, Estimate]] = {
-        (row.name, row.images if by else ""): row.figures.estimates for row in rows
-    }
+    found: dict[tuple[str, str], dict[str, Estimate]] = {(row.name, row.images if by else ""): row.estimates for row in rows}
     panels = {
         FIGURES[figure]: {
             label: [found[name, images][figure] if (name, images) in found else UNDEFINED for name in names]

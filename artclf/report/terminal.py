@@ -44,8 +44,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, 
 def rows_table(title: str, first: str, rows: Sequence[Row]) -> Table:
     """Make a table of seen or unseen images, a row each; `first` is what the rows are named by."""
     columns = (first, "AI", "human", *(heading.replace(" ", "\n", 1) for heading in COMPARED.values()))
-    counts = [(fmt.count(row.figures.ai), fmt.count(row.figures.human)) for row in rows]
-    figures = [[fmt.figure(row.figures.estimates[name].value, name) for name in COMPARED] for row in rows]
+    counts = [(fmt.count(row.ai), fmt.count(row.human)) for row in rows]
+    figures = [[fmt.figure(row.estimates[name].value, name) for name in COMPARED] for row in rows]
     cells = [(row.name, *count, *figure) for row, count, figure in zip(rows, counts, figures, strict=True)]
     return table(title, columns, cells)
 

@@ -78,7 +78,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         predictions, device = _test(built, folder, records, features)
         model.to(device).eval()
         best = best_record(records, config.monitor.mode)
-        held_out = held_out_scores(built, groups, best) if groups and is_main_process() else {}
+        held_out = held_out_scores(built, groups, best) if groups is not None and is_main_process() else {}
         facts = {
             **_run_facts(built, records),
             **environment(device),

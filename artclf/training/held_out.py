@@ -7,7 +7,6 @@ number of epochs and the share of AI images of the stage that gave the run's own
 import logging
 import time
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,36 +30,35 @@ from artclf.training.resume import StageRecord
 log = logging.getLogger(__name__)
 
 AUTO_GROUPS = 3  # sources from which on `auto` sets thresholds by source
-FOLDS = 10  # heads at most: of more groups, several are left out at a time
+FOLDS = 10  # heads: of more groups, several are left out at a time, where enough images of each class are left then
 
 
-@dataclass(frozen=True)
-class Groups:
-    """What is left out in turn."""
-
-    by: str  # source or generator
-    names: "pd.Series[str]"  # the group of each image of train and val, by its number in the manifest; "": never left out
-
-
-def choose_groups(built: Built) -> Groups | None:
+def choose_groups(built: Built) -> "pd.Series[str] | None":
     """Decide what thresholds are set by; None: by the validation images.
 
-    Where calibration.by=auto would set them by source and can't, a fallback is noted; where it is asked for, ArtclfError.
+    Returns:
+        The source (or generator, as the Series is called) of each image that trains or validates, by its number in the
+        manifest; "" where it is never left out.
+
+    Raises:
+        ArtclfError: where calibration.by asks for what can't be; where `auto` would set them by source, a fallback is noted.
     """
     by, data = built.config.calibration.by, built.data
     if by == "none":
         return None
     column = "generator" if by == "generator" else "source"
-    groups = Groups(column, _names(data.manifest.table, column))
+    train = data.manifest.split("train").iloc[np.unique(data.plan.rows)]
+    groups = _names(pd.concat([train, data.manifest.split("val")]), column)
     label, needed = ("AI" if by == "generator" else HUMAN), AUTO_GROUPS if by == "auto" else FEWEST_GROUPS
-    counts = groups.names[data.manifest.table["label"].loc[groups.names.index] == label.lower()].value_counts()
+    counts = groups[data.manifest.table["label"].loc[groups.index] == label.lower()].value_counts()
     found = int((counts[counts.index != ""] >= ENOUGH).sum())
     if found < needed:
         if by == "auto":
             return None
         raise ArtclfError(
-            f"calibration.by={by}: got {found} {by}s with {ENOUGH} {label} images or more in train and val; needed: {needed}; "
-            f"name each image's in the column {by} of data.csv, or type calibration.by=none"
+            f"calibration.by={by}: got {found} {by}s with {ENOUGH} {label} images or more in train and val, without which "
+            f"{ENOUGH} images of each class are left to train on; needed: {needed}; name each image's in the column {by} of "
+            "data.csv, or type calibration.by=none"
         )
     why = None
     if deeper := {name: depth for name, depth in built.depths.items() if depth}:
@@ -78,8 +76,7 @@ def choose_groups(built: Built) -> Groups | None:
 
 
 def _names(table: pd.DataFrame, column: str) -> "pd.Series[str]":
-    """The group of each image of train and val; "" where it has, or leaves to train on, too few to count."""
-    table = table[table["split"].isin(("train", "val"))]
+    """The group of each of these images of train and val; "" where it has, or leaves to train on, too few to count."""
     is_ai = table["label"] == "ai"
     names = table[column] if column in table else pd.Series("", index=table.index)
     if column == "generator":
@@ -87,15 +84,15 @@ def _names(table: pd.DataFrame, column: str) -> "pd.Series[str]":
     rest = {name: is_ai[(names != name) & (table["split"] == "train")] for name in names.unique()}
     small = {name for name, others in rest.items() if min(others.sum(), (~others).sum()) < ENOUGH}
     small |= {name for name, of_class in is_ai.groupby(names) if max(of_class.sum(), (~of_class).sum()) < ENOUGH}
-    return names.mask(names.isin(UNNAMED | small), "")
+    return names.mask(names.isin(UNNAMED | small), "").rename(column)
 
 
-def held_out_scores(built: Built, groups: Groups, record: StageRecord) -> dict[str, Any]:
+def held_out_scores(built: Built, groups: "pd.Series[str]", record: StageRecord) -> dict[str, Any]:
     """Score the images of each group by a head that was trained without it; the model is on its device.
 
     Args:
         built: with the outputs of the frozen body in `data.feature_data`; where they are not, a fallback is noted.
-        groups: left out in turn.
+        groups: of each image, as of `choose_groups`; left out in turn.
         record: of the stage whose head is the run's.
 
     Returns:
@@ -104,14 +101,14 @@ def held_out_scores(built: Built, groups: Groups, record: StageRecord) -> dict[s
     started, model, parts = time.perf_counter(), built.model, built.data.feature_data
     if model.tail is None or not {"train", "val"} <= parts.keys():
         built.data.fall_back(
-            f"thresholds hold for images like validation's, not for a new {groups.by}: no cached outputs of the body"
+            f"thresholds hold for images like validation's, not for a new {groups.name}: no cached outputs of the body"
         )
         return {}
-    train, names = parts["train"], sorted(set(groups.names) - {""})
+    train, rows, table = parts["train"], [], built.data.manifest.table
     assert isinstance(train, FeatureData)
-    rows = []
-    for fold in np.array_split(np.array(names, dtype=object), min(len(names), FOLDS)):
-        left_out = groups.names.isin(fold)
+    of_train = table.loc[np.unique(train.numbers.numpy()), "label"] == "ai"
+    for fold in _folds(groups, of_train):
+        left_out = groups.isin(fold)
         head = _refit(built, train, ~left_out[train.numbers.numpy()].to_numpy(), record)
         for items in (train, parts["val"]):
             assert isinstance(items, FeatureData)
@@ -123,11 +120,19 @@ def held_out_scores(built: Built, groups: Groups, record: StageRecord) -> dict[s
                     p_ai = torch.sigmoid(head(model.tail(inputs.to(model.device)).float())).double().cpu()
                 rows.append(pd.DataFrame({"p_ai": as_stored(p_ai.numpy())}, index=row.numpy()))
     scored = pd.concat(rows)
-    scored["group"], scored["label"] = groups.names[scored.index], built.data.manifest.table.loc[scored.index, "label"]
-    log.info(
-        "held-out scores of %d images of %d %ss in %.1f s", len(scored), len(names), groups.by, time.perf_counter() - started
-    )
-    return {"by": groups.by, "held_out": scored}
+    scored["group"], scored["label"] = groups[scored.index], table.loc[scored.index, "label"]
+    seconds, number = time.perf_counter() - started, scored["group"].nunique()
+    log.info("held-out scores of %d images of %d %ss in %.1f s", len(scored), number, groups.name, seconds)
+    return {"by": groups.name, "held_out": scored}
+
+
+def _folds(groups: "pd.Series[str]", is_ai: "pd.Series[bool]") -> list[list[str]]:
+    """The groups that are left out together; `is_ai` is of the training images, by their numbers, as `groups` are of all."""
+    names = sorted(set(groups) - {""})
+    folds = [names[first::FOLDS] for first in range(min(len(names), FOLDS))]
+    left = [is_ai[~groups[is_ai.index].isin(fold)] for fold in folds]
+    enough = all(min(rest.sum(), (~rest).sum()) >= ENOUGH for rest in left)
+    return folds if enough else [[name] for name in names]
 
 
 def _refit(built: Built, train: FeatureData, kept: Booleans, record: StageRecord) -> nn.Module:

@@ -6,7 +6,7 @@ import pytest
 
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import default_rule, with_verdicts
-from artclf.evaluation.gap import FIGURES, figures_of
+from artclf.evaluation.gap import FIGURES, row_of
 from artclf.evaluation.holdout import HoldoutRun, holdout_results
 from artclf.evaluation.intervals import UNDEFINED
 
@@ -45,20 +45,20 @@ def test_unseen_seen_and_others_by_hand() -> None:
     alpha, beta, gamma = holdout_results(three_runs(), "generator")
     assert [row.images for row in gamma] == ["unseen", "paired", "seen", "others"]
     unseen, paired, seen, others = gamma
-    assert (unseen.name, unseen.figures.ai, unseen.figures.human) == ("gamma", 20, 20)  # ten of them trained the others
-    assert (paired.figures.ai, seen.figures.ai, seen.figures.human) == (10, 10, 20)
-    assert tuple(unseen.figures.estimates) == tuple(FIGURES)
-    recalls = [[row.figures.estimates["recall"].value for row in rows] for rows in (beta, gamma)]
+    assert (unseen.name, unseen.ai, unseen.human) == ("gamma", 20, 20)  # ten of them trained the others
+    assert (paired.ai, seen.ai, seen.human) == (10, 10, 20)
+    assert tuple(unseen.estimates) == tuple(FIGURES)
+    recalls = [[row.estimates["recall"].value for row in rows] for rows in (beta, gamma)]
     assert recalls == [[0.25, 0.5, 1, 1], [0, 0, 0.75, 1]]
-    assert unseen.figures.estimates["recall_at_5"].value == 0  # one of twenty human images may lie above, the next has 0.43
-    bounds = [figures_of(run.predictions.query("generator == 'gamma'")).estimates["recall"] for run in three_runs()[:2]]
-    assert seen.figures.estimates["recall"].low == pytest.approx(np.mean([one.low for one in bounds]))
+    assert unseen.estimates["recall_at_5"].value == 0  # one of twenty human images may lie above, the next has 0.43
+    bounds = [row_of("", "seen", run.predictions.query("generator == 'gamma'")).estimates["recall"] for run in three_runs()[:2]]
+    assert seen.estimates["recall"].low == pytest.approx(np.mean([one.low for one in bounds]))
     assert (seen.runs, others.runs) == (2, 1)
-    scores = [row.figures.estimates["auroc"].value for row in gamma]
+    scores = [row.estimates["auroc"].value for row in gamma]
     assert paired.gap.value == pytest.approx(scores[1] - scores[2])
     assert paired.gap.high < 0 == alpha[1].gap.value
     assert unseen.gap == UNDEFINED
-    assert seen.figures.estimates["ece"].value > seen.figures.ece_by_chance > 0
+    assert seen.estimates["ece"].value > seen.ece_by_chance > 0
     for alone in (holdout_results(three_runs()[:1], "generator")[0], holdout_results(three_runs(), "period")[0]):
         assert [row.images for row in alone] == ["unseen", "others"]  # no other run has seen all years of a period
         assert alone[0] == alpha[0]
@@ -78,10 +78,10 @@ def test_a_style_or_source_is_compared_with_its_own_human_images(by: str) -> Non
         return HoldoutRun(leave, with_verdicts(pd.concat([tested, trained]), RULE))
 
     (plain, paired, _, others), (rough, *_) = holdout_results([run("plain"), run("rough")], by)
-    assert (plain.figures.ai, plain.figures.human) == (12, 12)
-    assert (paired.figures.ai, paired.figures.human) == (6, 6)
+    assert (plain.ai, plain.human) == (12, 12)
+    assert (paired.ai, paired.human) == (6, 6)
     for name, values in {"auroc": (1, 0, 0), "false_positive_rate": (0, 1, 1)}.items():
-        assert tuple(row.figures.estimates[name].value for row in (plain, rough, others)) == values
+        assert tuple(row.estimates[name].value for row in (plain, rough, others)) == values
 
 
 def test_a_source_without_test_images_or_of_one_class_has_its_rates_alone() -> None:
@@ -91,8 +91,8 @@ def test_a_source_without_test_images_or_of_one_class_has_its_rates_alone() -> N
     here, there = (with_verdicts(pd.DataFrame(rows, columns=COLUMNS), RULE) for rows in ([*human, *rest], [*rest]))
     (unseen, others), _ = holdout_results([HoldoutRun("a", here), HoldoutRun("b", there.replace("test", "unseen"))], "source")
     assert (unseen.images, others.images, unseen.gap) == ("unseen", "others", UNDEFINED)
-    assert unseen.figures.estimates["false_positive_rate"].value == 0.3
-    assert [unseen.figures.estimates[name].value for name in ("recall", "auroc", "recall_at_1")] == [None] * 3
+    assert unseen.estimates["false_positive_rate"].value == 0.3
+    assert [unseen.estimates[name].value for name in ("recall", "auroc", "recall_at_1")] == [None] * 3
 
 
 def test_other_images_are_refused() -> None:

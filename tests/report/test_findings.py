@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from artclf.report.findings import broken_guarantees, findings, guessing, measured, runs_with_broken_guarantees
+from artclf.report.findings import broken_guarantees, findings, guessing, measured, runs_with_broken_guarantees, thresholds
 from artclf.report.run_page import write_report
 from tests.report.conftest import predictions, write_run
 from tests.report.test_run_page import Page
@@ -59,7 +59,9 @@ def test_a_broken_guarantee_opens_the_page(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("artclf.report.run_page._draw", lambda *_: {})
     kept = {**ROW, "broken": False, "error": "ai called human"}
     run = write_run(tmp_path, guarantees=[ROW, kept])
-    (line,) = broken_guarantees(json.loads((run / "metrics.json").read_text()))
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert [row[5].partition(", ")[2] for row in thresholds(metrics) if row[4] == "test"] == ["broken", ""]
+    (line,) = broken_guarantees(metrics)
     assert line.startswith(
         "Guarantee broken on test: 30 of 120 human images (25.0%, 95% interval 18.0–34.0%) got the verdict ai, and at most "
         "2.2% are guaranteed for images like those of validation."

@@ -58,10 +58,10 @@ def test_the_page_and_the_same_for_machines(runs: dict[str, Path], tmp_path: Pat
         "images: difference −0.319, 95% interval −0."
     )
     assert lowest == ("<b>eta has the lowest AUROC of 2 generators left out; with so few images, chance may have put it first.")
-    assert "5.0% of 20 human images are called AI (95% interval 0.1% to 24.9%) and 25.0% of 20 AI images of <b>eta" in verdicts
+    assert "5.0% of 20 human test images are called AI (95% interval 0.1–24.9%) and 25.0% of 20 AI images of <b>eta" in verdicts
     assert limits.startswith("This does not show how well a further generator would be found")
     unseen = content["rows"][0]
-    assert (unseen["name"], unseen["images"], unseen["figures"]["estimates"]["recall"]["value"]) == ("<b>eta", "unseen", 0.25)
+    assert (unseen["name"], unseen["images"], unseen["estimates"]["recall"]["value"]) == ("<b>eta", "unseen", 0.25)
     assert content["rows"][1]["gap"]["value"] == pytest.approx(-0.31875)  # of its test images, which are all here
     assert content["failed"] == {"gamma": "it <failed>"}
     table = pd.read_csv(tmp_path / "holdout.csv")
@@ -90,6 +90,14 @@ def test_one_run_alone_does_not_show_the_cost(tmp_path: Path) -> None:
     page = (tmp_path / "holdout.html").read_text(encoding="utf-8")
     assert "what leaving it out costs is not known: no other run that was trained on alpha has finished" in page
     assert "Demo data" in page
+
+
+def test_of_equal_ones_none_is_called_the_lowest(tmp_path: Path) -> None:
+    found = {"alpha": 1.0, "beta": 1.0}
+    runs = {name: write_run(tmp_path / name, name, found) for name in found}
+    sentences = write_holdout(tmp_path, runs, "generator", COMMAND, {}, {}).sentences
+    assert sentences[0].startswith("AUROC changes from")
+    assert not any("lowest" in sentence for sentence in sentences)
 
 
 def test_what_is_no_such_run_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import DecisionRule, truth
 from artclf.model.checkpoint import read_decision_rule
-from artclf.training.held_out import _names
+from artclf.training.held_out import _folds, _names
 from tests.conftest import FAST, Outcome, draw
 
 pytestmark = pytest.mark.filterwarnings("default")  # libraries warn each other
@@ -51,7 +51,8 @@ def test_by_source_is_the_default_where_there_are_three(train: Callable[..., Out
     names = {"museum": 22, "scans": 20, "site": 24}
     assert sources == [(label, name, number) for label in ("ai", "human") for name, number in names.items()]
     assert rule.ai_from >= rule.human_below
-    assert rule.false_positives.guaranteed_rate == 0.75  # the second strictest of three: 2 / 4 + 2 / 4 · 50%
+    # the second strictest of three, and the own thresholds of three: the twelfth highest of 24 scores, or less
+    assert rule.false_positives.guaranteed_rate == pytest.approx(2 / 4 + 12 / 25)
     assert metrics["decision_rule"]["held_out_rates"]["human"]["worst"]["group"] in names
     assert read_decision_rule(tmp_path / "run" / "checkpoints" / "best.ckpt") == rule
     assert done.lines("for an image of a new one")
@@ -74,6 +75,14 @@ def test_families_of_generators_are_left_out_as_one(table: Path) -> None:
     assert set(names[images["label"] == "ai"]) == {"old", "new"}
     assert set(_names(images, "source")) == {"museum", "scans", "site", ""}
     assert set(_names(images.drop(columns="source"), "source")) == {""}
+
+
+@pytest.mark.parametrize(("ai", "heads"), [((0, 10), 20), ((0, 1), 10)])
+def test_more_sources_than_heads_are_left_out_together_unless_that_takes_all_of_a_class(ai: tuple[int], heads: int) -> None:
+    groups = pd.Series([f"{number:02}" for number in range(20)] * 20)
+    folds = _folds(groups, groups.isin([f"{number:02}" for number in ai]))
+    assert len(folds) == heads
+    assert sorted(name for fold in folds for name in fold) == sorted(groups.unique())
 
 
 @pytest.mark.parametrize(
