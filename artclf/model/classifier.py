@@ -19,7 +19,7 @@ from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS
 from artclf.model.layers import Layers, list_layers
-from artclf.model.lora import add_lora, merged
+from artclf.model.lora import PREFIX, add_lora, merged
 from artclf.model.losses import LOSSES
 
 FORMAT = 3  # of checkpoints, among their hyper-parameters
@@ -144,6 +144,12 @@ class ArtClassifier(LightningModule):
         body = merged(self.adapters[0], {key[5:]: value for key, value in state.items() if key.startswith("body.")})
         others = {key: value for key, value in state.items() if not key.startswith("body.")}
         return {**{f"body.{key}": value for key, value in body.items()}, **others}
+
+    def load_weights(self, state: dict[str, torch.Tensor]) -> None:
+        """Load a checkpoint's tensors; in a stage with LoRA, those of the plain network end it, as after its last epoch."""
+        if not any(PREFIX in name for name in state):
+            self.end()
+        self.load_state_dict(state)
 
     def end(self) -> None:
         """End a stage: merge LoRA's matrices, if it had any, into the body."""

@@ -137,11 +137,11 @@ def _finish_stage(trainer: Trainer, built: Built, name: str, epochs_before: int)
     table = next(c for c in trainer.callbacks if isinstance(c, EpochTable))  # type: ignore[attr-defined]
     keepers = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
     best = next((callback for callback in keepers if callback.filename == name and callback.best_model_path), None)
+    trainable = model.trainable_parameters()
     best_epoch = len(table.rows)
     if best is not None:
         best_epoch = _load_weights(model, Path(best.best_model_path))
     _complete_checkpoints(keepers, model)
-    trainable = model.trainable_parameters()
     model.end()
     return StageRecord(
         name=name,
@@ -161,7 +161,7 @@ def _load_weights(model: ArtClassifier, file: Path) -> int:
     """Load a stage's weights and return their epoch, counted from 1 in the stage."""
     checkpoint = read_checkpoint(file)
     model.on_load_checkpoint(checkpoint)
-    model.load_state_dict(checkpoint["state_dict"])
+    model.load_weights(checkpoint["state_dict"])
     return int(checkpoint["epoch"]) + 1
 
 
