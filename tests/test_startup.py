@@ -18,6 +18,11 @@ HELPS = [["version"], *([*name.split(), "--help"] for name in ("predict", "evalu
     ("code", "loads", "avoids"),
     [
         (
+            "import artclf; assert artclf.__version__",
+            {"artclf"},
+            TRAINING | TABLES_AND_FIGURES | HYDRA | EXTRAS | {"typer", "pydantic"},
+        ),
+        (
             "from artclf.cli import app; app(['--help'], standalone_mode=False)",
             {"typer"},
             TRAINING | TABLES_AND_FIGURES | HYDRA | {"pydantic"} | EXTRAS,
@@ -43,7 +48,7 @@ HELPS = [["version"], *([*name.split(), "--help"] for name in ("predict", "evalu
             EXTRAS - {"joblib"},  # which scikit-learn has under it
         ),
     ],
-    ids=["help", "a command's help", "help on training", "pages and audits", "a run"],
+    ids=["import", "help", "a command's help", "help on training", "pages and audits", "a run"],
 )
 def test_what_a_command_loads(code: str, loads: set[str], avoids: set[str]) -> None:
     begin = "import atexit, runpy, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"

@@ -1,5 +1,6 @@
 """`artclf …`: commands on finished runs and on images. Heavy libraries are loaded where a command needs them."""
 
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="artclf",
     cls=Commands,
-    help="Tell AI-generated art from human-made art. Training: python train.py --help.",
+    help="Tell AI-generated art from human-made art.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -47,6 +48,15 @@ def version() -> None:
     typer.echo(artclf.__version__)
 
 
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def train(context: typer.Context) -> None:
+    """Train a model, as `python train.py` does: artclf train --help."""
+    sys.argv[1:] = context.args
+    from artclf.training.launch import main  # noqa: PLC0415 (loads Hydra)
+
+    main()
+
+
 @app.command()
 def predict(
     run: Run,
@@ -62,9 +72,9 @@ def predict(
     """
     typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
     with quick_imports():
-        from artclf.inference.predict import predict_images  # noqa: PLC0415 (loads torch)
+        from artclf.inference.predict import load  # noqa: PLC0415 (loads torch)
     unread = 0
-    with closing(predict_images(run, images, precision, max_pixels=max_pixels)) as predictions:
+    with closing(load(run, precision, max_pixels=max_pixels).predictions(images)) as predictions:
         for found in predictions:
             if found.reason:
                 unread += 1

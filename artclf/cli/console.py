@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import artclf
+from artclf.config import CONF
 from artclf.data.files import MOST_PIXELS
 from artclf.errors import ArtclfError, boundary
 from artclf.run_folder import run_lock
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MOST_LINES = 20  # unreadable files named in the terminal
 DEMO, AI_ARTBENCH = "demo", "ai_artbench"
-DEMO_SETTINGS = Path(artclf.__file__).parents[1] / "conf" / "data" / "demo.yaml"
+DEMO_SETTINGS = CONF / "data" / "demo.yaml"
 
 MaxPixels = Annotated[
     int, typer.Option(min=1, max=MOST_PIXELS, help="An image with more is refused; a large JPEG is decoded smaller instead.")
@@ -69,8 +69,6 @@ def read_images(what: str) -> "Manifest":
     from artclf.data.sources.ai_artbench import read_ai_artbench  # noqa: PLC0415
 
     if what == DEMO:
-        if not DEMO_SETTINGS.is_file():
-            raise ArtclfError(f"{DEMO}: there is no {DEMO_SETTINGS}; install artclf from a checkout (pip install -e .)")
         return read_demo(DemoConfig.model_validate(yaml.safe_load(DEMO_SETTINGS.read_text(encoding="utf-8"))["demo"]))
     return read_ai_artbench(fetched_ai_artbench()) if what == AI_ARTBENCH else read_any(what)
 

@@ -56,7 +56,7 @@ def fetch(
         typer.echo(f"To download it anew, remove {folder} and type artclf data fetch {dataset}")
         return 1
     found = kaggle_ai_artbench() is not None  # in notebooks kagglehub mounts the data set elsewhere
-    typer.echo(f"python train.py data={dataset} finds it" if found else f"python train.py data={dataset} data.root={folder}")
+    typer.echo(f"artclf train data={dataset} finds it" if found else f"artclf train data={dataset} data.root={folder}")
     return 0
 
 

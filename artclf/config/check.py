@@ -18,7 +18,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from artclf.config.command import parsed
+from artclf.config.command import command_of, parsed
 from artclf.config.schema import path_mistake
 from artclf.config.space import search_space, setting, space_mistakes
 from artclf.config.validate import interpolation_mistakes, leaves
@@ -134,7 +134,7 @@ def _sweep_mistakes(chosen: Mapping[str, str], swept: Sequence[Override], words:
     search = chosen.get("sweep") == "optuna"
     if (search or swept) and not multirun:
         what = "sweep=optuna" if search else ", ".join(str(override.input_line) for override in swept)
-        yield f"{what} needs a multirun: python train.py -m {' '.join(words)}"
+        yield f"{what} needs a multirun: {command_of(['-m'])} {' '.join(words)}"
     for override in swept:
         if override.is_interval_sweep() and not search:
             yield f"{override.input_line}: an interval needs a search: add sweep=optuna, or type values (0.1,0.2)"
@@ -165,7 +165,7 @@ def _check_jobs(values: list[tuple[Override, list[str]]], check: Callable[[DictC
         chosen = [(override, own[min(number, len(own) - 1)]) for override, own in values]
         for admit, errors in ((False, refused), (True, found)):
             try:
-                job, mistakes = _compose([_word(override, value, admit=admit) for override, value in chosen])
+                job, mistakes = compose_job([_word(override, value, admit=admit) for override, value in chosen])
             except (HydraException, OmegaConfBaseException) as error:
                 errors[_reason(error)] = None
             else:
@@ -174,7 +174,7 @@ def _check_jobs(values: list[tuple[Override, list[str]]], check: Callable[[DictC
     return list(found or refused)
 
 
-def _compose(words: list[str]) -> tuple[DictConfig, list[str]]:
+def compose_job(words: list[str]) -> tuple[DictConfig, list[str]]:
     """What Hydra composes, without its own part, which ${hydra:…} refers to, and a line for each mistake in that."""
     composed = compose("train", overrides=words, return_hydra_config=True)
     with open_dict(composed):
@@ -183,6 +183,7 @@ def _compose(words: list[str]) -> tuple[DictConfig, list[str]]:
         mistakes = list(_hydra_mistakes(composed.hydra))
         with read_write(composed.hydra):
             composed.hydra.runtime.output_dir = "" if mistakes else composed.hydra.run.dir
+        HydraConfig.instance().set_config(composed)
         job = OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"])
         return job, mistakes
 

@@ -1,8 +1,9 @@
-"""Command lines of train.py: what is read of one, and how one is written so that it can be pasted."""
+"""Command lines of train.py and `artclf train`: what is read of one, and how one is written so that it can be pasted."""
 
 import os
 import re
 import shlex
+import sys
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +42,7 @@ def parse_flags(words: list[str]) -> tuple[Namespace, list[str], list[str]]:
     if flags.config_name or flags.config_path or flags.config_dir or flags.experimental_rerun:
         raise ArtclfError(f"{typed}: there is one configuration, conf/train.yaml and its groups; allowed: {FLAGS}")
     if (flags.resolve or flags.package) and not flags.cfg:
-        raise ArtclfError(f"{typed}: --resolve and --package go with --cfg: python train.py --cfg job {typed}")
+        raise ArtclfError(f"{typed}: --resolve and --package go with --cfg: {command_of(['--cfg', 'job'])} {typed}")
     if sum(map(bool, (flags.run, flags.multirun, flags.cfg, flags.info, flags.shell_completion))) > 1:
         raise ArtclfError(f"{typed}: one at a time; allowed: {FLAGS}")
     overrides = [readable(re.sub(r"^resume=", "resume.folder=", word), multirun=flags.multirun) for word in flags.overrides]
@@ -85,7 +86,7 @@ def resumed_folder(words: list[str], *, multirun: bool) -> Path | None:
         return None
     folder = Path(str(overrides["resume.folder"].value()))
     if multirun:
-        raise ArtclfError("resume: one run at a time continues; leave -m out: python train.py resume=FOLDER")
+        raise ArtclfError(f"resume: one run at a time continues; leave -m out: {command_of(['resume=FOLDER'])}")
     ours = {key: override for key, override in overrides.items() if not override.is_hydra_override()}
     others = [str(override.input_line) for key, override in ours.items() if key not in ("resume.folder", "resume.trust")]
     if others:
@@ -103,8 +104,9 @@ def quoted(value: str) -> str:
 
 
 def command_of(words: Iterable[str]) -> str:
-    """The command line of these overrides, for a shell."""
-    return shlex.join(["python", "train.py", *words])
+    """The command line of these overrides, for a shell: of train.py where that is running, else of `artclf train`."""
+    program = ["python", "train.py"] if Path(sys.argv[0]).name == "train.py" else ["artclf", "train"]
+    return shlex.join([*program, *words])
 
 
 def resume_command(run: Path) -> str:

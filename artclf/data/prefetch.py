@@ -6,32 +6,34 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 
-from artclf.data.images import UnreadableImage
+from artclf.data.images import ImageInMemory, UnreadableImage
 
+File = TypeVar("File", Path, Path | ImageInMemory)
 _AHEAD = 2  # batches being read while the caller works: the next one, and another against slow images
 
 
 @dataclass(frozen=True)
-class PixelBatch:
+class PixelBatch(Generic[File]):
     """A batch of images as the network is shown them."""
 
-    files: list[Path]  # [B]
+    files: list[File]  # [B]
     pixels: torch.Tensor  # uint8 [B, *shape]; zero if a file can't be read
     reasons: list[str]  # [B] why not; "" if it can
 
 
 def read_batches(
-    files: Iterable[Path],
-    read: Callable[[Path], torch.Tensor],
+    files: Iterable[File],
+    read: Callable[[File], torch.Tensor],
     shape: tuple[int, ...],
     *,
     batch: int,
     threads: int,
     pinned: bool = False,
-) -> Generator[PixelBatch]:
+) -> Generator[PixelBatch[File]]:
     """Read images in batches, in the order given. Closing the generator cancels what has not begun.
 
     Threads are as fast as processes, since Pillow and torchvision release Python's lock, and start at once. At most three
@@ -46,7 +48,7 @@ def read_batches(
         pinned: allocate pinned memory, from which a CUDA device copies faster.
     """
     remaining = iter(files)
-    pending: deque[tuple[list[Path], torch.Tensor, list[Future[str]]]] = deque()
+    pending: deque[tuple[list[File], torch.Tensor, list[Future[str]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
         while True:
@@ -62,7 +64,7 @@ def read_batches(
         pool.shutdown(cancel_futures=True)
 
 
-def _read_into(place: torch.Tensor, read: Callable[[Path], torch.Tensor], file: Path) -> str:
+def _read_into(place: torch.Tensor, read: Callable[[File], torch.Tensor], file: File) -> str:
     """Write an image's pixels to their place; returns the reason if it can't be read."""
     try:
         pixels = read(file)

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.data.canonical import Canonical
-from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
+from artclf.data.images import DEFAULT_MAX_PIXELS, ImageInMemory, decoded_image
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class ImageReader:
     max_pixels: int = DEFAULT_MAX_PIXELS  # a larger image is refused
     canonical: Canonical | None = None  # the form that images are brought into first
 
-    def read(self, path: Path | str, content: bytes | None = None) -> torch.Tensor:
-        """Read a file (or its bytes) as uint8 [3, S, S], contiguous. Thread-safe; starts no threads of its own.
+    def read(self, path: Path | str | ImageInMemory, content: bytes | None = None) -> torch.Tensor:
+        """Read a file (or its bytes), or an image in memory: uint8 [3, S, S], contiguous. Thread-safe; starts no threads.
 
         A JPEG whose shorter side is at least 4 S is decoded smaller, which changes pixels by a level or two; not with a
         canonical form, which is to treat large and small images alike.
@@ -31,6 +31,8 @@ class ImageReader:
         Raises:
             UnreadableImage: as `decoded_image`.
         """
+        if isinstance(path, ImageInMemory):
+            return self.square(path.as_rgb(self.max_pixels))
         shorter_side = self.size if self.canonical is None else None
         with decoded_image(
             path,

@@ -12,7 +12,7 @@ from artclf.data.canonical import Canonical
 from artclf.data.distortions import list_versions, make_versions
 from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 from artclf.data.manifest import COLUMNS
-from artclf.data.prefetch import read_batches
+from artclf.data.prefetch import File, read_batches
 from artclf.data.reader import ImageReader
 from artclf.evaluation import Floats
 from artclf.evaluation.decision import as_stored
@@ -33,9 +33,9 @@ def reader(model: ArtClassifier, canonical: Canonical | None, max_pixels: int = 
 
 
 def score(
-    model: ArtClassifier, files: Iterable[Path], precision: str, read: Read, versions: int = 1
-) -> Generator[tuple[list[Path], Floats, list[str]]]:
-    """Score image files in batches, in the order given, while the next ones are read.
+    model: ArtClassifier, files: Iterable[File], precision: str, read: Callable[[File], torch.Tensor], versions: int = 1
+) -> Generator[tuple[list[File], Floats, list[str]]]:
+    """Score image files, or images in memory, in batches, in the order given, while the next ones are read.
 
     Args:
         model: in eval mode, on its device.

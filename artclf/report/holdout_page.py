@@ -1,11 +1,11 @@
 """Runs that left one generator (style, source, period) out each: holdout.html and what stands beside it."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from artclf.config.command import command_of
 from artclf.data.holdout import By
 from artclf.errors import ArtclfError
 from artclf.evaluation.gap import Row, lowest_first
@@ -65,7 +65,7 @@ def write_holdout(
         fallbacks=list(dict.fromkeys(line for metrics in every.values() for line in metrics.get("fallbacks") or [])),
         links={name: report_link(run, folder) for name, run in runs.items()},
         commands=[command, *(metrics["command"] for metrics in every.values())],
-        resume=f"python train.py {shlex.quote(f'resume={folder}')}",
+        resume=command_of([f"resume={folder}"]),
     )
     return Holdout(by, failed, rows, sentences, demo)
 

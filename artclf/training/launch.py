@@ -1,17 +1,20 @@
-"""From the command line to an experiment: what train.py hands over to, and how a run's end becomes an exit code."""
+"""From the command line of train.py or `artclf train` to an experiment, and from how a run ends to an exit code."""
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from artclf.config import CONF
 from artclf.config.command import command_of, concerns_search, parse_flags, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, TERMINATED, ArtclfError, boundary, ending, raise_on_sigterm
 from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, holds_run, is_finished, read_metrics, run_lock, write_text
@@ -21,8 +24,15 @@ from artclf.sweep.callbacks import Pruned
 log = logging.getLogger(__name__)
 
 
-def check_command_line(words: list[str], conf: Path) -> list[str]:
-    """Return the words for Hydra of those that follow `train.py`; `conf` is the folder with train.yaml.
+def main() -> None:
+    """Train, test and report, as the words in sys.argv say that follow the name of the program."""
+    with boundary("hydra.run.dir=FOLDER"):
+        sys.argv[1:] = check_command_line(sys.argv[1:])
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="train")(launch)()
+
+
+def check_command_line(words: list[str]) -> list[str]:
+    """Return the words for Hydra of those that follow `train.py`.
 
     They are the same, but flags come first, values are in quotes where Hydra needs them, and `resume=FOLDER` is
     `resume.folder=FOLDER` with that as the run folder. SystemExit with code 2, after a line for every mistake, before
@@ -32,10 +42,11 @@ def check_command_line(words: list[str], conf: Path) -> list[str]:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra raises what it can't do, and `boundary` says it in a line
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # hydra/launcher=ray would report every sweep
     with boundary("hydra.run.dir=FOLDER"):
-        return _checked(words, conf)
+        return checked_words(words)
 
 
-def _checked(words: list[str], conf: Path) -> list[str]:
+def checked_words(words: list[str]) -> list[str]:
+    """As `check_command_line`, with an ArtclfError of a line for every mistake, and nothing of the process changed."""
     flags, typed, overrides = parse_flags(words)
     words = [*typed, *overrides]
     if flags.help or flags.hydra_help or flags.shell_completion:
@@ -52,7 +63,7 @@ def _checked(words: list[str], conf: Path) -> list[str]:
         jobs.append(job)
         return _package_mistakes(job, flags.package) if looks else mistakes(job)
 
-    lines = override_mistakes(overrides, conf, check, multirun=flags.multirun)
+    lines = override_mistakes(overrides, CONF, check, multirun=flags.multirun)
     each = any(map(leaves_each_out, jobs))
     if lines := [*lines, *_process_mistakes(overrides, each=each)]:
         raise ArtclfError("\n".join(lines))
@@ -102,16 +113,17 @@ def launch(composed: DictConfig) -> float | None:
     """
     end_with_parent()
     raise_on_sigterm()  # a launcher's worker has not come by way of train.py
+    if Path(sys.argv[0]).stem == "artclf" and sys.argv[1:2] != ["train"]:
+        sys.argv.insert(1, "train")  # with this command line Lightning starts the other processes of a run on several devices
     _load()
-    hydra = HydraConfig.get()
-    folder = Path(hydra.runtime.output_dir)
-    multirun = hydra.mode == RunMode.MULTIRUN
-    if Path(hydra.runtime.cwd).is_dir():
-        os.chdir(hydra.runtime.cwd)  # a cluster's workers start elsewhere, and relative paths mean where they were typed
-    _reduce_logging()
+    job = HydraConfig.get()
+    folder = Path(job.runtime.output_dir)
+    multirun = job.mode == RunMode.MULTIRUN
+    if Path(job.runtime.cwd).is_dir():
+        os.chdir(job.runtime.cwd)  # a cluster's workers start elsewhere, and relative paths mean where they were typed
     started = time.perf_counter()
     try:
-        metrics = _run(composed, folder, multirun=multirun)
+        metrics = run_job(composed, folder, multirun=multirun)
     except Pruned as stop:
         log.info("%s", stop)
         if is_main_process():
@@ -120,8 +132,6 @@ def launch(composed: DictConfig) -> float | None:
     except BaseException as error:  # noqa: BLE001 (a bug is raised again)
         _end(error, folder, multirun=multirun)
         return None
-    if is_main_process():
-        (folder / ERROR_FILE).unlink(missing_ok=True)  # of an earlier attempt
     value: float | None = metrics["best"].get(composed.monitor.metric)
     return value
 
@@ -151,12 +161,13 @@ def _end(error: BaseException, folder: Path, *, multirun: bool) -> None:
         log.error("%s can't be written: %s", folder / ERROR_FILE, unwritten)
 
 
-def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any]:
-    """The metrics of a run. A job of a multirun that has finished is not run again; one that has not, continues."""
+def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any]:
+    """Run what Hydra composed, and return its metrics. A job of a multirun that has finished is not run again."""
     from artclf.config.validate import validate  # noqa: PLC0415 (--help needs none of these)
     from artclf.training.experiment import run  # noqa: PLC0415
     from artclf.training.resume import read_config  # noqa: PLC0415
 
+    _reduce_logging()
     command = command_of(word for word in HydraConfig.get().overrides.task if not concerns_search(word))
     with run_lock(folder) as fallbacks:
         if multirun and (folder / CONFIG_FILE).is_file():
@@ -166,11 +177,13 @@ def _run(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any
                 raise ArtclfError(f"{folder}: holds a run with other settings; {instead}")
             if is_finished(folder):
                 log.info("the run in %s has finished", folder)
+                (folder / ERROR_FILE).unlink(missing_ok=True)
                 return read_metrics(folder)
             if same:
                 composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
         metrics = run(composed, folder, command, fallbacks)
     if is_main_process():
+        (folder / ERROR_FILE).unlink(missing_ok=True)  # of an earlier attempt
         _print_results(metrics, folder)
     return metrics
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import torch
+from omegaconf import DictConfig
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
@@ -44,7 +45,7 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
     available = torch.cuda.get_device_properties(0).total_memory if gpu else memory()
     size, batch = int(config.data.image_size), config.data.batch_size
     if gpu:
-        batch = max(1, batch // _processes(config.trainer))
+        batch = max(1, batch // processes(config.trainer))
     all_outputs, largest = output_sizes(backbone.body, size)
     image = (all_outputs if all_train else 2 * largest) * (4 if precision == "32-true" else 2)
     if (needed := fixed + batch * image) > available:
@@ -59,8 +60,8 @@ def require_memory(config: Config, backbone: Backbone, precision: str) -> None:
 
 def require_batch(config: Config, backbone: Backbone) -> None:
     """Check that batch normalisation gets more than one value per channel where it trains; else raise an ArtclfError."""
-    processes = _processes(config.trainer)
-    if config.data.batch_size // processes > 1:
+    count = processes(config.trainer)
+    if config.data.batch_size // count > 1:
         return
     frozen = (0,) if backbone.weights == "random" else (0, "auto")
     where, other = f"head={config.head.name}", "head=linear"
@@ -75,7 +76,7 @@ def require_batch(config: Config, backbone: Backbone) -> None:
             raise
         raise ArtclfError(
             f"data.batch_size={config.data.batch_size}: each step and device would see one image, and batch normalisation in "
-            f"{where} needs more than one value; type data.batch_size={2 * processes} or more, or {other}"
+            f"{where} needs more than one value; type data.batch_size={2 * count} or more, or {other}"
         ) from error
 
 
@@ -84,7 +85,7 @@ def _head(config: Config, backbone: Backbone) -> Head:
         return HEADS[config.head.name](features=backbone.features, **config.head.options)
 
 
-def _processes(trainer: TrainerConfig) -> int:
+def processes(trainer: TrainerConfig | DictConfig) -> int:
     """How many processes share a batch: one for each device."""
     gpus = torch.cuda.device_count() if trainer.accelerator != "cpu" else 0
     return (max(1, gpus) if trainer.devices == "auto" else int(trainer.devices)) * trainer.num_nodes

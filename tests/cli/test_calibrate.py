@@ -11,7 +11,7 @@ from typer.testing import Result
 
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import DecisionRule
-from artclf.inference.predict import predict_images
+from artclf.inference.predict import load
 from artclf.model.checkpoint import read_decision_rule, write_decision_rule
 from tests.cli.conftest import artclf, refusal
 from tests.conftest import draw
@@ -50,7 +50,7 @@ def rule_of(run: Path) -> DecisionRule | None:
 def test_images_of_ones_own_set_the_verdicts(own_run: Path, labelled: Path) -> None:
     done = calibrate(own_run, labelled, "--false-positive-rate", "0.1")
     assert done.exit_code == 0, done.output
-    predictions = list(predict_images(own_run, [labelled], "32-true"))
+    predictions = list(load(own_run, "32-true").predictions([labelled]))
     is_ai = np.array(["ai" in prediction.path.parts for prediction in predictions])
     p_ai = np.array([prediction.p_ai for prediction in predictions])
     rule = fit_decision_rule(is_ai, p_ai, false_positive_rate=0.1, fitted_on=str(labelled))

@@ -20,7 +20,7 @@ def test_fetch_downloads_verifies_and_says_how_to_use_it(kaggle: Kaggle) -> None
     assert done.exit_code == 0, done.output
     assert "60 of 60 folders are as in version 5: 60 of 60 images" in done.stdout
     assert "images that can't be read: 0" in done.stdout
-    assert "python train.py data=ai_artbench finds it" in done.stdout
+    assert "artclf train data=ai_artbench finds it" in done.stdout
     asked = len(kaggle.questions)
     again = artclf("data", "fetch", "ai_artbench", "--quick")
     assert again.exit_code == 0

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from artclf.data.reader import ImageReader
 from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
 from artclf.inference import finished_run
-from artclf.inference.predict import predict_files, predict_images
+from artclf.inference.predict import load, predict_files
 from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
@@ -46,7 +46,7 @@ def test_p_ai_is_the_models_own(run: Path, files: list[Path], precision: str) ->
 def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
     alone: Path, files: list[Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    scores = sorted(prediction.p_ai for prediction in predict_images(alone, files, "32-true"))
+    scores = sorted(prediction.p_ai for prediction in load(alone, "32-true").predictions(files))
     assert "has no thresholds: scores are not calibrated, no rate of errors is guaranteed" in caplog.text
     own = ConformalThreshold(scores[15], 0.1, 0.2, 0.0, 0.3)
     rule = DecisionRule(
@@ -69,7 +69,7 @@ def test_the_decision_rule_saved_with_the_model_gives_the_verdicts(
 def test_unreadable_images_are_named_where_they_stand(run: Path, files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
     mixed = [tmp_path / "gone.png", *files[:2], tmp_path / "text.jpg", files[2]]
-    predictions = list(predict_images(run, [*mixed, files[0].parent], "32-true"))
+    predictions = list(load(run, "32-true").predictions([*mixed, files[0].parent]))
     assert [prediction.path for prediction in predictions] == [*mixed, *files]
     text = "not an image artclf can read (JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF)"
     assert [prediction.reason for prediction in predictions[:5]] == ["no such file or directory", "", "", text, ""]

@@ -50,7 +50,7 @@ def test_page_table_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[st
     page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
     assert "2 of 4 trials finished, 1 pruned, 1 failed." in page
     assert "The best is trial 1: validation loss 0.3." in page  # though trial 0 has the better test figures
-    assert "python train.py data=folder &#39;a b&#39; lr=0.001 head=linear" in page
+    assert "artclf train data=folder &#39;a b&#39; lr=0.001 head=linear" in page
     assert "chose nothing" in page
     assert "diverged &lt;b&gt;" in page
     assert 'href="1/report.html"' in page
@@ -60,7 +60,7 @@ def test_page_table_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[st
         with Image.open(tmp_path / f"sweep_{name}.png") as image:
             assert min(image.size) > 100
     printed = capsys.readouterr().out
-    assert "python train.py data=folder 'a b' lr=0.001 head=linear" in printed
+    assert "artclf train data=folder 'a b' lr=0.001 head=linear" in printed
     assert "balanced" not in printed  # no test figure beside the choice
 
 

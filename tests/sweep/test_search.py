@@ -100,7 +100,7 @@ def test_the_best_is_found_and_failed_and_pruned_trials_are_recorded(tmp_path: P
     assert table["reason"][1] == "training diverged"
     assert table["test_balanced_accuracy"][0] == 0.5
     best = min((seen[number] for number in (0, 2, 4, 5)), key=lambda overrides: overrides["lr"])
-    command = f"python train.py model=x lr={best['lr']} head={best['head']}"
+    command = f"artclf train model=x lr={best['lr']} head={best['head']}"
     printed = capfd.readouterr().out
     assert command in printed
     assert "4 of 6 trials finished, 1 pruned, 1 failed." in printed

@@ -13,7 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from artclf.training.launch import check_command_line
-from tests.conftest import CONF, composed
+from tests.conftest import composed
 
 Line = tuple[list[str], bool | None]  # the words, and whether they have to be refused; None: either
 
@@ -176,7 +176,7 @@ def _fault(words: list[str], *, refused: bool | None) -> str | None:
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-            check_command_line(words, CONF)
+            check_command_line(words)
     except SystemExit as end:
         lines = said.getvalue().splitlines()
         if end.code != 2:
