@@ -23,7 +23,7 @@ from artclf.model.checkpoint import read_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.training.experiment import COPIES
 from tests.apart import train_apart
-from tests.conftest import FAST, TINY, draw, metrics_of, shared_data
+from tests.conftest import CONF, FAST, TINY, draw, metrics_of, shared_data
 
 SMALL = [*TINY, "model=efficientnet_lite0", "stages.head.max_epochs=2", "trainer=cpu"]
 pytestmark = pytest.mark.filterwarnings("default")  # of libraries; what artclf prints is checked below
@@ -117,8 +117,8 @@ def test_predict_repeats_the_test_from_a_copied_checkpoint(finished: Path, pictu
     done = CliRunner().invoke(app, ["predict", str(checkpoint), *paths, str(tmp_path / "broken.jpg")])
     assert done.exit_code == 1  # one file could not be read, and the others were
     assert "broken.jpg: " in done.stderr
-    rows = [line.split(maxsplit=3) for line in done.stdout.splitlines()[1:]]
-    assert [row[3] for row in rows] == paths
+    rows = [line.split(maxsplit=4) for line in done.stdout.splitlines()[1:]]
+    assert [row[3:] for row in rows] == [["nothing", path] for path in paths]
     for column, name in enumerate(("p_ai", "calibrated")):  # batches of another size may round otherwise
         assert [float(row[column]) for row in rows] == pytest.approx(predictions[name].tolist(), abs=2e-3)
     assert [row[2] for row in rows] == predictions["verdict"].tolist()
@@ -229,8 +229,11 @@ def test_ctrl_c_stops_cleanly(train, pictures: Path, tmp_path: Path, monkeypatch
     assert again.lines(f"python train.py resume={tmp_path / 'run'} continues it")
 
 
-def test_help_names_the_main_options(train) -> None:
+def test_help_names_every_choice_of_every_group(train) -> None:
     done = train("--help")
+    listed = done.printed.split()
+    for file in CONF.glob("*/[!_]*.yaml"):
+        assert {file.stem, f"{file.stem}*"} & {*listed}, file
     assert done.code == 0
     for word in ("+finetune=last10", "data=csv", "model=resnet50,efficientnet_b0", "stages.head.optim.lr", "artclf predict"):
         assert word in done.printed

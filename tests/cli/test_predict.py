@@ -88,7 +88,7 @@ def test_what_the_file_declares_stands_beside_the_score(run: Path, files: list[P
     marked.add_text("Software", "NovelAI")
     with Image.open(files[0]) as image:
         image.save(tmp_path / "marked.png", pnginfo=marked)
-    plain, other = predict_images(run, [files[0], tmp_path / "marked.png"], "32-true")
+    plain, other = load(run, "32-true").predictions([files[0], tmp_path / "marked.png"])
     assert [plain.provenance, other.provenance] == ["declares nothing", "declares AI"]
     assert (plain.p_ai, plain.verdict) == (pytest.approx(other.p_ai, abs=1e-5), other.verdict)
     assert artclf("predict", run, tmp_path).stdout.splitlines()[-1].split()[3:] == ["AI", str(tmp_path / "marked.png")]

@@ -97,7 +97,7 @@ def test_the_figures_of_the_run_stand_in_the_text(full_page):
     for expected in (
         "resnet50 was trained on 105,015 AI images and 50,000 human images of ai_artbench, starting from pretrained weights, "
         "in 2 stages: head (head alone), then last10 (last 10 layers).",
-        f"On 118 test images that it was not trained on, {test['accuracy']:.1%} of its verdicts are right",
+        f"On 118 test images that it was not trained on, {test['accuracy']:.1%} are classified right",
         f"{accused} of 40 human images are called AI ({accused / 40:.1%}: false accusations)",
         f"{missed} of 78 AI images are missed ({missed / 78:.1%})",
         "Verdicts on unseen: of 40 AI images",

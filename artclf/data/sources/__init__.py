@@ -11,7 +11,7 @@ from artclf.data.sources.csv import read_csv
 from artclf.data.sources.folder import has_labels, read_folder
 from artclf.errors import ArtclfError
 
-__all__ = ["has_labels", "read_any", "read_demo", "read_source"]
+__all__ = ["has_labels", "read_any", "read_demo", "read_source", "require_source"]
 
 
 def read_source(config: DataConfig) -> Manifest:
@@ -23,9 +23,18 @@ def read_source(config: DataConfig) -> Manifest:
         case "ai_artbench":
             return read_ai_artbench(config.root or kaggle_ai_artbench() or "")
         case "folder":
-            return read_folder(config.root or "")
+            if is_ai_artbench(root := Path(config.root or "").expanduser()) and not has_labels(root):
+                raise ArtclfError(f"data.root={root}: is in AI-ArtBench's layout; type data=ai_artbench")
+            return read_folder(root)
         case "csv":
             return read_csv(config.csv or "", config.root)
+
+
+def require_source(config: DataConfig) -> None:
+    """Raise the ArtclfError of a source whose file or folder is not there, before weights are fetched."""
+    place = config.csv if config.source == "csv" else config.root
+    if config.source != "demo" and place and not Path(place).expanduser().exists():
+        read_source(config)
 
 
 def read_demo(demo: DemoConfig, root: str | None = None) -> Manifest:
