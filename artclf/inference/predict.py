@@ -59,8 +59,9 @@ class Model:
 
         Returns:
             A row for each image: path ("[0]", "[1]", … for images in memory: their place in `images`), p_ai (the score, from
-            0, human, to 1, AI), calibrated (the probability of AI that it stands for), verdict ("ai", "human" or "unsure") and
-            reason (why the image can't be read; "" where it can: otherwise the numbers are NaN and the verdict is "").
+            0, human, to 1, AI), calibrated (the probability of AI that it stands for), verdict ("ai", "human" or "unsure"),
+            reason (why the image can't be read; "" where it can: otherwise the numbers are NaN and the verdict is "") and
+            provenance (what the file declares about its origin; "" for images in memory).
 
         Raises:
             ArtclfError: a folder can't be opened, whose images would be missed.
