@@ -34,7 +34,6 @@ def main() -> None:
     repeat = chosen.repeat or (1 if chosen.quick else 3)
     bench = Bench(workdir, chosen.data.resolve() if chosen.data else real, repeat, chosen.quick, chosen.plain_epochs)
     shutil.rmtree(workdir / "temporary", ignore_errors=True)  # left by a killed invocation
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that temporary folders are removed and children ended
     failed = False
     for name in chosen.only or ROWS:
         measured = measure(name, bench)
@@ -87,4 +86,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that temporary folders are removed and children ended
     main()

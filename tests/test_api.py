@@ -18,7 +18,7 @@ import artclf
 from tests.cli.conftest import run  # noqa: F401  the fixture
 from tests.conftest import FAST, REPOSITORY, TINY, metrics_of
 
-COLUMNS = ["path", "p_ai", "calibrated", "verdict", "reason"]
+COLUMNS = ["path", "p_ai", "calibrated", "verdict", "reason", "provenance"]
 
 
 def test_images_in_memory_get_the_score_of_their_file(run: Path, pictures: Path, tmp_path: Path) -> None:  # noqa: F811
