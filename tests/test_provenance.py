@@ -161,8 +161,10 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["provenance"] for row in rows] == [AI, NOTHING, NOTHING, ""]
     assert [bool(row["reason"]) for row in rows] == [False, False, False, True]
-    printed = artclf("provenance", tmp_path / "in" / "ai.png", "--json").stdout
-    assert json.loads(printed)["statements"][0]["field"] == "PNG parameters"
+    done = artclf("provenance", "x" * 500, tmp_path / "in" / "ai.png", "--json")  # a name that no file can have
+    assert done.exit_code == 1
+    assert "file name too long" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["statements"][0]["field"] == "PNG parameters"
     assert "C2PA was not looked at" in refusal("provenance", tmp_path, "--trust-list", tmp_path / "out.csv")
 
 

@@ -2,6 +2,7 @@
 
 import json as to_json
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,7 @@ def provenance(
     rows, unread = [], 0
     if not json:
         typer.echo(f"{'declares':<24}  image")
-    for file in (file for path in paths for file in (image_files(path) if path.is_dir() else [path])):
+    for file in chain.from_iterable(map(image_files, paths)):
         found, reason = None, ""
         try:
             found = read_provenance(file, max_pixels=max_pixels, trust_list=trusted)

@@ -13,7 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
-from artclf.data.images import ImageInMemory
+from artclf.data.reader import ImageInMemory
 from artclf.data.sources.folder import image_files
 from artclf.errors import printable
 from artclf.evaluation.decision import DecisionRule, default_rule
@@ -99,12 +99,10 @@ def load(run: str | os.PathLike[str], precision: str = "auto", *, max_pixels: in
 def _files(images: Iterable[Given]) -> Iterator[Path | ImageInMemory]:
     """The files that are meant, and images in memory, each called by its place in what was given."""
     for place, image in enumerate(images):
-        if not isinstance(image, str | os.PathLike):
-            yield ImageInMemory(Path(f"[{place}]"), image)
-        elif os.path.isdir(image):  # noqa: PTH112 (Path.is_dir raises for a name that is too long)
+        if isinstance(image, str | os.PathLike):
             yield from image_files(Path(image))
         else:
-            yield Path(image)
+            yield ImageInMemory(Path(f"[{place}]"), image)
 
 
 def predict_files(

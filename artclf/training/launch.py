@@ -97,7 +97,7 @@ def _process_mistakes(overrides: list[str], *, each: bool) -> Iterator[str]:
 
 
 def _with_holdout_sweeper(words: list[str], *, multirun: bool) -> list[str]:
-    """Make a run for each generator or style a multirun, in the folder of the single run that was typed."""
+    """Make a run for each that is left out a multirun, in the folder of the single run that was typed."""
     words = [*words, "hydra/sweeper=artclf_holdout"]
     if multirun:
         return words

@@ -34,10 +34,13 @@ def existing_root(root: str | Path) -> Path:
     return folder
 
 
-def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder that may be images, sorted by name, as `image_folders` finds them."""
-    for inside, names in image_folders(folder):
-        yield from (folder.joinpath(*inside, name) for name in names)
+def image_files(path: Path) -> Iterator[Path]:
+    """Yield a file itself, or those below a folder that may be images, sorted by name, as `image_folders` finds them."""
+    if not os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises for a name that is too long)
+        yield path
+        return
+    for inside, names in image_folders(path):
+        yield from (path.joinpath(*inside, name) for name in names)
 
 
 def image_folders(folder: Path) -> Iterator[tuple[tuple[str, ...], list[str]]]:
