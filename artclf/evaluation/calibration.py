@@ -13,7 +13,7 @@ Distribution-free prediction sets for two-layer hierarchical models, JASA 2023).
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -113,46 +113,57 @@ def fit_decision_rule(
         held_out: scores of images by heads that had not seen their group: its columns are group, label and p_ai. A class with
             two or more groups of 20 images has the stricter threshold of theirs and that by [N].
     """
-    rates = (false_positive_rate, false_negative_rate)
-    scores_of = {HUMAN: p_ai[~is_ai], AI: p_ai[is_ai]}
-    n_human, n_ai = map(len, scores_of.values())
+    rates = {HUMAN: false_positive_rate, AI: false_negative_rate}
+    n_human, n_ai = int((~is_ai).sum()), int(is_ai.sum())
     if not n_human or not n_ai:
-        return default_rule(fitted_on, n_human, n_ai, rates)
-    groups = _groups(held_out) if held_out is not None else {}
-
-    def threshold(label: str, rate: float, without: str | None = None) -> ConformalThreshold:
-        others = [scores for name, scores in groups.get(label, {}).items() if name != without]
-        known = conformal_threshold(scores_of[label], rate, above=label == HUMAN)
-        if not others:
-            return known
-        new, stricter = grouped_threshold(others, rate, above=label == HUMAN), max if label == HUMAN else min
-        return new if without else replace(new, threshold=stricter(new.threshold or 0.0, known.threshold or 0.0))
-
-    def both(without: str | None = None) -> tuple[float, float]:
-        human_below, ai_from = (float(threshold(*side, without).threshold or 0) for side in ((AI, rates[1]), (HUMAN, rates[0])))
-        middle = (human_below + ai_from) / 2
-        return (human_below, ai_from) if human_below <= ai_from else (middle, middle)
-
+        return default_rule(fitted_on, n_human, n_ai, (false_positive_rate, false_negative_rate))
+    known = _Scores({HUMAN: p_ai[~is_ai], AI: p_ai[is_ai]}, _groups(held_out) if held_out is not None else {})
     scores = cross_validate(is_ai, p_ai, method)
-    human_below, ai_from = both()
+    human_below, ai_from = known.thresholds(rates)
     return DecisionRule(
         calibrator=fit(best_method(scores) if method == "auto" else method, is_ai, p_ai),
         human_below=human_below,
         ai_from=ai_from,
-        false_positives=threshold(HUMAN, rates[0]),
-        false_negatives=threshold(AI, rates[1]),
-        points=tuple(threshold(HUMAN, rate) for rate in RATES),
+        false_positives=known.threshold(HUMAN, false_positive_rate),
+        false_negatives=known.threshold(AI, false_negative_rate),
+        points=tuple(known.threshold(HUMAN, rate) for rate in RATES),
         fitted_on=fitted_on,
         n_human=n_human,
         n_ai=n_ai,
         cross_validated=scores,
-        by=by if groups else "none",
+        by=by if known.groups else "none",
         held_out=tuple(
-            _held_out(name, label, own, rates[label == AI], both(name))
-            for label in groups
-            for name, own in groups[label].items()
+            _held_out(name, label, own, rates[label], known.thresholds(rates, without=name))
+            for label, groups in known.groups.items()
+            for name, own in groups.items()
         ),
     )
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """What thresholds are set by."""
+
+    of: dict[str, Floats]  # label → p_ai of images that trained nothing
+    groups: dict[str, dict[str, Floats]]  # label → group → p_ai by a head that had not seen it; empty where they set nothing
+
+    def threshold(self, label: str, rate: float, without: str | None = None) -> ConformalThreshold:
+        """A label's threshold: the stricter of both; `without` a group, that of the other groups alone, if there are any."""
+        strict, above = (max, True) if label == HUMAN else (min, False)
+        others = [scores for name, scores in self.groups.get(label, {}).items() if name != without]
+        of_images = conformal_threshold(self.of[label], rate, above=above)
+        if not others:
+            return of_images
+        of_groups = grouped_threshold(others, rate, above=above)
+        if without:
+            return of_groups
+        return replace(of_groups, threshold=strict(of_groups.threshold or 0.0, of_images.threshold or 0.0))
+
+    def thresholds(self, rates: Mapping[str, float], without: str | None = None) -> tuple[float, float]:
+        """Human below, and ai from; where they cross, one between them."""
+        human_below, ai_from = (float(self.threshold(label, rates[label], without).threshold or 0) for label in (AI, HUMAN))
+        middle = (human_below + ai_from) / 2
+        return (human_below, ai_from) if human_below <= ai_from else (middle, middle)
 
 
 def _groups(held_out: pd.DataFrame) -> dict[str, dict[str, Floats]]:
