@@ -221,8 +221,7 @@ def load_onnx(model: torch.Tensor, image_size: int | None, weights: str, *, pool
     try:
         body = OnnxBody(model, pooled=pooled)
         size = image_size or body.size or 224
-        body.one_by_one |= body.depends_on_other_images(size)
-        features = count_features(body(torch.zeros(2, 3, size, size)), source, pooled=pooled)
+        features = count_features(body.try_out(size), source, pooled=pooled)
     except ArtclfError as error:
         raise ArtclfError(f"{source}: {error}") from error
     except Exception as error:  # of onnxruntime, for a size that the model does not take
