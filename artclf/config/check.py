@@ -19,9 +19,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from artclf.config.command import command_of, parsed
-from artclf.config.schema import path_mistake
 from artclf.config.space import search_space, setting, space_mistakes
 from artclf.config.validate import interpolation_mistakes, leaves
+from artclf.config.values import path_mistake
 from artclf.errors import ArtclfError, nearest, shown
 
 NEEDED = {  # (group, choice) → the module that it needs, and the extra that brings it

@@ -10,7 +10,8 @@ from typing import Self
 
 from PIL import Image
 
-from artclf.config.schema import CANONICAL_QUALITY, DataConfig
+from artclf.config.schema import DataConfig
+from artclf.config.values import CANONICAL_QUALITY
 from artclf.data.images import reencode
 
 

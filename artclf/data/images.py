@@ -9,13 +9,10 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from threading import Lock
 from typing import IO
 
-import numpy as np
 from PIL import Image, ImageFile, features
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -38,7 +35,7 @@ from artclf.data.files import (
 )
 from artclf.data.metadata import without_metadata
 
-__all__ = ["DEFAULT_MAX_PIXELS", "ImageInMemory", "UnreadableImage", "decoded_image", "open_image", "read_image", "reencode"]
+__all__ = ["DEFAULT_MAX_PIXELS", "UnreadableImage", "decoded_image", "open_image", "read_image", "reencode"]
 
 
 # `Image.open` is not used: it warns about large images before their size can be checked, and it opens a phone's JPEG as an
@@ -57,7 +54,6 @@ _HEADER = 2**18  # bytes of a file that mostly hold its header
 _LARGE_IMAGE = 2**24  # pixels
 _FAX = {2, 3, 4, 32771}  # compressions of TIFF, of ITU-T T.4 and T.6
 
-_LOADING = Lock()
 _IN_FLIGHT = Budget(DEFAULT_MAX_PIXELS)  # decoding takes 4 to 15 bytes a pixel
 
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
@@ -72,33 +68,6 @@ Image.MAX_IMAGE_PIXELS = None
 # Damaged metadata does not make an image unreadable, and Pillow's warnings name no file. Set once, at import:
 # `warnings.catch_warnings` around each call is not thread-safe.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.(Png|Tiff)ImagePlugin")
-
-
-@dataclass(frozen=True, eq=False)
-class ImageInMemory:
-    """An image that is no file. It is read as a file is: upright, its transparency on white."""
-
-    path: Path  # what it is called
-    image: object  # a PIL image, or an array uint8 [H, W], [H, W, 3] or (with transparency) [H, W, 4]; anything else is refused
-
-    def as_rgb(self, max_pixels: int) -> Image.Image:
-        """Its pixels as RGB. UnreadableImage as for a file."""
-        image, kind = self.image, type(self.image).__name__
-        with refusing(self.path, kind):
-            if isinstance(image, np.ndarray):
-                kind = f"{kind} of {image.dtype} {list(image.shape)}"
-                right = image.dtype == np.uint8 and image.ndim in {2, 3} and image.shape[2:] in {(), (3,), (4,)}
-                image = Image.fromarray(image) if right and image.size else None
-            if not isinstance(image, Image.Image):
-                what = "allowed: the path of a file, a PIL image, an array uint8 [H, W], [H, W, 3] or [H, W, 4]"
-                raise UnreadableImage(self.path, f"{kind}: is no image; {what}")
-            if not 0 < image.width * image.height <= max_pixels:
-                size = f"{image.width}x{image.height} pixels"
-                raise UnreadableImage(self.path, f"{size} is not allowed: at least one, and up to {max_pixels:,}")
-            with _LOADING:  # an image may be given twice, and two threads must not load it at once
-                image.load()
-            rgb, transpose = _as_rgb(image), _transpose(image)
-            return rgb if transpose is None else rgb.transpose(transpose)
 
 
 def read_image(path: Path | str, *, max_pixels: int = DEFAULT_MAX_PIXELS, content: bytes | None = None) -> Image.Image:
@@ -148,7 +117,7 @@ def decoded_image(
                 if isinstance(opened, TiffImageFile):
                     _check_tiff(opened)
                 opened.load()
-                image, transpose = _as_rgb(opened), _transpose(opened)
+                image, transpose = as_rgb(opened), transpose_of(opened)
                 del opened  # frees its pixels, if they had to be converted
                 if size is not None:
                     image = image.resize(size, Image.Resampling[interpolation.upper()], box=box)
@@ -272,7 +241,7 @@ def _check_tiff(image: TiffImageFile) -> None:
         raise OSError("image file is truncated")
 
 
-def _transpose(image: Image.Image) -> Image.Transpose | None:
+def transpose_of(image: Image.Image) -> Image.Transpose | None:
     """How to turn a loaded image upright. `ImageOps.exif_transpose` also rewrites EXIF, which fails on unusual tags."""
     try:
         return _TRANSPOSE.get(image.getexif().get(Tag.Orientation))  # Pillow has turned a TIFF already, and removed the tag
@@ -280,7 +249,8 @@ def _transpose(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """A loaded image of any mode as RGB, transparency laid on white. ValueError for grey of other depths than 8 and 16 bits."""
     if image.mode.startswith(("I", "F")):
         image = _as_grey(image)
     if image.mode in {"La", "RGBa"}:  # colours multiplied by alpha; Pillow converts these only to their plain kind

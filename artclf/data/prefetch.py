@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 import torch
 
-from artclf.data.images import ImageInMemory, UnreadableImage
+from artclf.data.images import UnreadableImage
+from artclf.data.reader import ImageInMemory
 
 File = TypeVar("File", Path, Path | ImageInMemory)
 _AHEAD = 2  # batches being read while the caller works: the next one, and another against slow images

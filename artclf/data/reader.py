@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
@@ -10,7 +11,37 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from artclf.data.canonical import Canonical
-from artclf.data.images import DEFAULT_MAX_PIXELS, ImageInMemory, decoded_image
+from artclf.data.files import refusing
+from artclf.data.images import DEFAULT_MAX_PIXELS, UnreadableImage, as_rgb, decoded_image, transpose_of
+
+_LOADING = Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class ImageInMemory:
+    """An image that is no file. It is read as a file is: upright, its transparency on white."""
+
+    path: Path  # what it is called
+    image: object  # a PIL image, or an array uint8 [H, W], [H, W, 3] or (with transparency) [H, W, 4]; anything else is refused
+
+    def as_rgb(self, max_pixels: int) -> Image.Image:
+        """Its pixels as RGB. UnreadableImage as for a file."""
+        image, kind = self.image, type(self.image).__name__
+        with refusing(self.path, kind):
+            if isinstance(image, np.ndarray):
+                kind = f"{kind} of {image.dtype} {list(image.shape)}"
+                right = image.dtype == np.uint8 and image.ndim in {2, 3} and image.shape[2:] in {(), (3,), (4,)}
+                image = Image.fromarray(image) if right and image.size else None
+            if not isinstance(image, Image.Image):
+                what = "allowed: the path of a file, a PIL image, an array uint8 [H, W], [H, W, 3] or [H, W, 4]"
+                raise UnreadableImage(self.path, f"{kind}: is no image; {what}")
+            if not 0 < image.width * image.height <= max_pixels:
+                size = f"{image.width}x{image.height} pixels"
+                raise UnreadableImage(self.path, f"{size} is not allowed: at least one, and up to {max_pixels:,}")
+            with _LOADING:  # an image may be given twice, and two threads must not load it at once
+                image.load()
+            rgb, transpose = as_rgb(image), transpose_of(image)
+            return rgb if transpose is None else rgb.transpose(transpose)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from artclf.config.schema import Fraction
+from artclf.config.values import Fraction
 
 Hidden = Annotated[int, Field(ge=1, le=65_536)]
 Queries = Annotated[int, Field(ge=1, le=64)]

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from artclf.config.schema import ImageSize, Quality, Section, ThreeDeviations, ThreeMeans
+from artclf.config.schema import Section
 from artclf.config.validate import part_mistakes
+from artclf.config.values import ImageSize, Quality, ThreeDeviations, ThreeMeans
 from artclf.errors import ArtclfError
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
-from artclf.config.schema import Fraction
+from artclf.config.values import Fraction
 
 Gamma = Annotated[float, Field(ge=0.0, le=100.0)]
 
