@@ -16,6 +16,7 @@ ROWS: dict[str, Measure] = {
     "all_layers": speed.all_layers,
     "sweep": speed.sweep,
     "predict": predict.predict,
+    "predict_memory": predict.predict_memory,
     "pixel_store": data.pixel_store,
     "manifest_memory": data.manifest_memory,
     "gpu": speed.gpu,

@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.pictures import draw
+from benchmarks.pictures import distinct_path, draw
 from benchmarks.results import Figure, interleaved, number, ratios
 
 
@@ -26,20 +26,58 @@ def predict(bench: Bench) -> tuple[list[Figure], list[str]]:
     return [Figure("predict, share of the network's own speed", share, "", "≥ 0.85")], [f"{listed}."]
 
 
+def predict_memory(bench: Bench) -> tuple[list[Figure], list[str]]:
+    """How much more memory `artclf predict` takes for ten times as many images.
+
+    A small image size, as only the number matters. A round takes a minute on 2 cores.
+    """
+    counts = (100, 1000) if bench.quick else (1000, 10_000)
+    memory: dict[int, list[float]] = {count: [] for count in counts}
+    with bench.temporary() as folder:
+        root = bench.distinct(folder, counts[-1], 64)
+        for _ in range(bench.repeat):
+            for count in counts:
+                _, done = bench.call("rows.predict.predict_many", sample=True, images=root, count=count)
+                memory[count].append(done.memory / 1e6)
+    what = f"predict, memory with {counts[1]:,} images, times that with {counts[0]:,}"
+    return [Figure.ratio(what, memory[counts[1]], memory[counts[0]], " MB", "≤ 1.1")], []
+
+
+def predict_many(images: Path, count: int) -> None:
+    """Predict so many images, one after the other, with memory handled as the command does."""
+    from artclf.runtime import keep_freed_memory  # noqa: PLC0415 (which benchmarks' own process does without)
+
+    keep_freed_memory()
+    predictions = _model(32, "cpu", "32-true").predictions(Path(images, distinct_path(serial)) for serial in range(count))
+    if sum(not found.reason for found in predictions) != count:
+        raise RuntimeError("not every image was predicted")
+
+
+def _model(size: int, device: str, precision: str) -> Any:
+    """ResNet-50 with random weights, as `artclf.load` gives it."""
+    from artclf.data.images import DEFAULT_MAX_PIXELS  # noqa: PLC0415 (which benchmarks' own process does without)
+    from artclf.evaluation.decision import default_rule  # noqa: PLC0415
+    from artclf.inference.finished_run import FinishedRun  # noqa: PLC0415
+    from artclf.inference.predict import Model  # noqa: PLC0415
+    from artclf.inference.torch_scorer import TorchScorer  # noqa: PLC0415
+    from artclf.model.backbones import IMAGENET  # noqa: PLC0415
+    from artclf.model.classifier import ArtClassifier  # noqa: PLC0415
+
+    shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
+    network = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown).eval().to(device)
+    run = FinishedRun(Path(), Path(), None, {})
+    return Model(run, TorchScorer(network, precision), default_rule("nothing"), DEFAULT_MAX_PIXELS)
+
+
 def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
     """Both sides in turn: the share in each round, and images a second of `Model.predictions` and of the loop."""
     import numpy as np  # noqa: PLC0415 (so too)
     import torch  # noqa: PLC0415 (which benchmarks' own process does without)
     from torchvision.models import resnet50  # noqa: PLC0415
 
-    from artclf.data.images import DEFAULT_MAX_PIXELS  # noqa: PLC0415
     from artclf.data.reader import ImageReader  # noqa: PLC0415
-    from artclf.evaluation.decision import default_rule  # noqa: PLC0415
-    from artclf.inference.finished_run import FinishedRun  # noqa: PLC0415
-    from artclf.inference.predict import Model  # noqa: PLC0415
-    from artclf.inference.torch_scorer import BATCH, TorchScorer  # noqa: PLC0415
+    from artclf.inference.torch_scorer import BATCH  # noqa: PLC0415
     from artclf.model.backbones import IMAGENET  # noqa: PLC0415
-    from artclf.model.classifier import ArtClassifier  # noqa: PLC0415
     from artclf.model.precision import PRECISIONS, autocast, resolve_precision  # noqa: PLC0415
     from artclf.runtime import keep_freed_memory  # noqa: PLC0415
 
@@ -51,11 +89,7 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
         files = [Path(folder) / f"{serial:06}.jpg" for serial in range(count)]
         for serial, file in enumerate(files):
             draw(file, [serial], 512, 64)
-        shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
-        built = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown)
-        run = FinishedRun(Path(folder), Path(folder), None, {})
-        scorer = TorchScorer(built.eval().to(device), precision)
-        model = Model(run, scorer, default_rule("nothing"), DEFAULT_MAX_PIXELS)
+        model = _model(size, device, precision)
         bare = resnet50(weights=None, num_classes=1).eval().to(device, memory_format=torch.channels_last)
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
         pixels = torch.from_numpy(np.stack([ImageReader(size).read(file) for file in files]))
