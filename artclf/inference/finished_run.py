@@ -16,6 +16,7 @@ from artclf.errors import ArtclfError, nearest
 from artclf.evaluation.decision import DecisionRule
 from artclf.model.checkpoint import find_checkpoint, load_classifier, read_decision_rule
 from artclf.model.classifier import ArtClassifier
+from artclf.model.exported import SAFETENSORS, load_safetensors, read_header
 from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, METRICS_FILE, read_metrics, read_table
 from artclf.runtime import keep_freed_memory
@@ -27,10 +28,10 @@ log = logging.getLogger(__name__)
 class FinishedRun:
     """A trained model, and what is known of its training."""
 
-    given: Path  # the run folder or checkpoint, as it was typed
-    checkpoint: Path
+    given: Path  # the run folder or the file of a model, as it was typed
+    checkpoint: Path  # or what was exported from it
     folder: Path | None  # the run folder; None where the checkpoint lies in none
-    metrics: dict[str, Any]  # metrics.json; empty without a run folder
+    metrics: dict[str, Any]  # metrics.json; without a run folder empty, or the precision that an exported file was tested in
 
     @property
     def root(self) -> Path | None:
@@ -68,8 +69,10 @@ class Selection:
 
 
 def find_run(given: Path) -> FinishedRun:
-    """Find the model of a run folder or a checkpoint. ArtclfError where there is none, or metrics.json is damaged."""
+    """Find the model of a run folder, a checkpoint or an exported file. ArtclfError where there is none, or it is damaged."""
     checkpoint = find_checkpoint(given)
+    if checkpoint.suffix == SAFETENSORS:
+        return FinishedRun(given, checkpoint, None, {"precision": read_header(checkpoint)["about"].get("precision")})
     folder = checkpoint.absolute().parent.parent
     known = all((folder / name).is_file() for name in (METRICS_FILE, MANIFEST_FILE))
     return FinishedRun(given, checkpoint, folder if known else None, read_metrics(folder) if known else {})
@@ -79,8 +82,11 @@ def load_model(run: FinishedRun, precision: str) -> tuple[ArtClassifier, Decisio
     """Load a model onto the GPU, if there is one, with its decision rule, if it has one, and the precision to compute in."""
     keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model, rule = load_classifier(run.checkpoint).to(device), read_decision_rule(run.checkpoint)
-    return model, rule, choose_precision(precision, run.metrics.get("precision"), device)
+    if run.checkpoint.suffix == SAFETENSORS:
+        model, rule = load_safetensors(run.checkpoint)
+    else:
+        model, rule = load_classifier(run.checkpoint), read_decision_rule(run.checkpoint)
+    return model.to(device), rule, choose_precision(precision, run.metrics.get("precision"), device)
 
 
 def choose_precision(asked: str, tested: str | None, device: str) -> str:
