@@ -13,6 +13,7 @@ from artclf.cli.console import Commands, MaxPixels, To, command_line, name_of, n
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
 from artclf.cli.provenance import provenance
+from artclf.cli.share import card, push
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, printable
 from artclf.run_folder import REPORT_FILE
@@ -34,8 +35,10 @@ app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
 app.command()(audit)
 app.command()(provenance)
+app.command()(card)
+app.command()(push)
 
-Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
+Run = Annotated[Path, typer.Argument(help="A run folder, a file of a model, or hub:OWNER/NAME.")]
 Precision = Annotated[
     Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
     typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),

@@ -17,6 +17,7 @@ from artclf.evaluation.decision import DecisionRule
 from artclf.model.checkpoint import find_checkpoint, load_classifier, read_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.exported import SAFETENSORS, load_safetensors, read_header
+from artclf.model.hub import download, is_on_hub
 from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, METRICS_FILE, read_metrics, read_table
 from artclf.runtime import keep_freed_memory
@@ -69,8 +70,8 @@ class Selection:
 
 
 def find_run(given: Path) -> FinishedRun:
-    """Find the model of a run folder, a checkpoint or an exported file. ArtclfError where there is none, or it is damaged."""
-    checkpoint = find_checkpoint(given)
+    """Find the model of a run folder, of a file, or of hub:OWNER/NAME. ArtclfError where there is none, or it is damaged."""
+    checkpoint = download(given) if is_on_hub(given) else find_checkpoint(given)
     if checkpoint.suffix == SAFETENSORS:
         return FinishedRun(given, checkpoint, None, {"precision": read_header(checkpoint)["about"].get("precision")})
     folder = checkpoint.absolute().parent.parent

@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from artclf.errors import ArtclfError, reason_of
+from artclf.errors import ArtclfError, reason_of, without_folders
 from artclf.evaluation.decision import DecisionRule
 from artclf.model.checkpoint import DIGEST, RULE, build_classifier, digest, foreign, require_readable, require_sound, rule_of
 from artclf.model.classifier import ArtClassifier
@@ -30,7 +30,7 @@ class Header(TypedDict):
 
 
 def save_safetensors(classifier: ArtClassifier, rule: DecisionRule | None, about: Mapping[str, str | None], file: Path) -> str:
-    """Write a classifier to a file, as a whole or not at all, and return its header.
+    """Write a classifier to a file, as a whole or not at all, and return its header, which names no folder.
 
     Raises:
         ArtclfError: safetensors is not installed, or the file can't be written.
@@ -39,13 +39,15 @@ def save_safetensors(classifier: ArtClassifier, rule: DecisionRule | None, about
     # in order of their names, as the file forgets any other; each on its own: it has no strides and no shared memory
     named = sorted(classifier.state_dict().items())
     state = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in named}
-    header = as_json(
-        {
-            "hyper_parameters": dict(classifier.hparams),
-            RULE: rule and rule.to_json(),
-            DIGEST: digest({"state_dict": state}),
-            "about": dict(about),
-        }
+    header = without_folders(
+        as_json(
+            {
+                "hyper_parameters": dict(classifier.hparams),
+                RULE: rule and rule.to_json(),
+                DIGEST: digest({"state_dict": state}),
+                "about": dict(about),
+            }
+        )
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as new:
