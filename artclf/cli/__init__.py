@@ -1,7 +1,6 @@
 """`artclf …`: commands on finished runs and on images. Heavy libraries are loaded where a command needs them."""
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,13 +8,25 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
-from artclf.cli.console import Commands, MaxPixels, To, command_line, name_of, name_unreadable, output_folder, read_images
+from artclf.cli.console import (
+    Commands,
+    MaxPixels,
+    Precision,
+    Run,
+    To,
+    command_line,
+    name_of,
+    name_unreadable,
+    output_folder,
+    read_images,
+)
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
+from artclf.cli.predict import predict
 from artclf.cli.provenance import provenance
 from artclf.cli.share import card, push
 from artclf.data.files import DEFAULT_MAX_PIXELS
-from artclf.errors import ArtclfError, printable
+from artclf.errors import ArtclfError
 from artclf.run_folder import REPORT_FILE
 from artclf.runtime import quick_imports
 
@@ -33,16 +44,11 @@ app = typer.Typer(
 )
 app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
+app.command()(predict)
 app.command()(audit)
 app.command()(provenance)
 app.command()(card)
 app.command()(push)
-
-Run = Annotated[Path, typer.Argument(help="A run folder, a file of a model, or hub:OWNER/NAME.")]
-Precision = Annotated[
-    Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
-    typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
-]
 
 
 @app.command()
@@ -58,35 +64,6 @@ def train(context: typer.Context) -> None:
     from artclf.training.launch import main  # noqa: PLC0415 (loads Hydra)
 
     main()
-
-
-@app.command()
-def predict(
-    run: Run,
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    precision: Precision = "auto",
-    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
-) -> int:
-    """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
-
-    What the file declares about its origin stands beside it and never changes it (see artclf provenance).
-
-    An image that can't be read is named, and the others go on; the exit code is then 1.
-    """
-    typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
-    with quick_imports():
-        from artclf.inference.predict import load  # noqa: PLC0415 (loads torch)
-    unread = 0
-    with closing(load(run, precision, max_pixels=max_pixels).predictions(images)) as predictions:
-        for found in predictions:
-            if found.reason:
-                unread += 1
-                typer.echo(f"error: {printable(str(found.path))}: {found.reason}", err=True)
-            else:
-                figures = f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}"
-                declared = found.provenance.removeprefix("declares ")
-                typer.echo(f"{figures}  {declared:<24}  {printable(str(found.path))}")
-    return unread
 
 
 @app.command()
@@ -178,14 +155,14 @@ def evaluate(
 def _select(finished: "FinishedRun", sets: list[str], split: str | None) -> list["Selection"]:
     """Select the images of data sets that a model was not trained on; of two with one name, the folder above names them too."""
     from artclf.inference.finished_run import select_images  # noqa: PLC0415 (loads torch)
-    from artclf.model.checkpoint import read_decision_rule  # noqa: PLC0415
+    from artclf.inference.torch_scorer import read_rule  # noqa: PLC0415
 
     names = [name_of(one) for one in sets]
     paths = [Path(one).expanduser().absolute() for one in sets]
     names = [name if names.count(name) == 1 else f"{path.parent.name}_{name}" for name, path in zip(names, paths, strict=True)]
     if len(set(names)) < len(names):
         raise ArtclfError(f"{' '.join(sets)}: two of these would share a name; give each once, or rename a folder")
-    rule, selections = read_decision_rule(finished.checkpoint), []
+    rule, selections = read_rule(finished), []
     for data, name, path in zip(sets, names, paths, strict=True):
         selections.append(select_images(finished, read_images(data), name, split))
         if rule is not None and Path(rule.fitted_on) == path:

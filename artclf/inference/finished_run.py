@@ -1,6 +1,5 @@
 """A trained model: its checkpoint, the run that it comes from, and the images that it may be tested on."""
 
-import logging
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,31 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from artclf.data.manifest import SHA256, Manifest, columns_of
 from artclf.data.pixels import hash_files
 from artclf.errors import ArtclfError, nearest
-from artclf.evaluation.decision import DecisionRule
-from artclf.model.checkpoint import find_checkpoint, load_classifier, read_decision_rule
-from artclf.model.classifier import ArtClassifier
-from artclf.model.exported import SAFETENSORS, load_safetensors, read_header
 from artclf.model.hub import download, is_on_hub
-from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, METRICS_FILE, read_metrics, read_table
-from artclf.runtime import keep_freed_memory
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FinishedRun:
     """A trained model, and what is known of its training."""
 
-    given: Path  # the run folder or the file of a model, as it was typed
-    checkpoint: Path  # or what was exported from it
+    given: Path  # the run folder, file or hub:OWNER/NAME, as it was typed
+    checkpoint: Path  # or what was exported from one
     folder: Path | None  # the run folder; None where the checkpoint lies in none
-    metrics: dict[str, Any]  # metrics.json; without a run folder empty, or the precision that an exported file was tested in
+    metrics: dict[str, Any]  # metrics.json; empty without a run folder
 
     @property
     def root(self) -> Path | None:
@@ -70,40 +60,28 @@ class Selection:
 
 
 def find_run(given: Path) -> FinishedRun:
-    """Find the model of a run folder, of a file, or of hub:OWNER/NAME. ArtclfError where there is none, or it is damaged."""
+    """Find the model of a run folder, of a file or of hub:OWNER/NAME, which is downloaded.
+
+    ArtclfError where there is none, or metrics.json is damaged.
+    """
     checkpoint = download(given) if is_on_hub(given) else find_checkpoint(given)
-    if checkpoint.suffix == SAFETENSORS:
-        return FinishedRun(given, checkpoint, None, {"precision": read_header(checkpoint)["about"].get("precision")})
     folder = checkpoint.absolute().parent.parent
     known = all((folder / name).is_file() for name in (METRICS_FILE, MANIFEST_FILE))
     return FinishedRun(given, checkpoint, folder if known else None, read_metrics(folder) if known else {})
 
 
-def load_model(run: FinishedRun, precision: str) -> tuple[ArtClassifier, DecisionRule | None, str]:
-    """Load a model onto the GPU, if there is one, with its decision rule, if it has one, and the precision to compute in."""
-    keep_freed_memory()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if run.checkpoint.suffix == SAFETENSORS:
-        model, rule = load_safetensors(run.checkpoint)
-    else:
-        model, rule = load_classifier(run.checkpoint), read_decision_rule(run.checkpoint)
-    return model.to(device), rule, choose_precision(precision, run.metrics.get("precision"), device)
-
-
-def choose_precision(asked: str, tested: str | None, device: str) -> str:
-    """Return the precision to compute in on a device, "cpu" or "cuda".
-
-    "auto" is the one that the run was tested in, so that p_ai is what its report shows, slow as 32 bits may be. If that is
-    unknown (None), or the device does not compute in it, it is the fastest one there.
-    """
-    if asked != "auto":
-        return asked
-    fastest = resolve_precision("auto", "gpu" if device == "cuda" else "cpu")
-    if tested in {None, "32-true", fastest} or (tested, device) == ("16-mixed", "cuda"):
-        return tested or fastest
-    line = "the run was tested in %s, which this device does not compute in: in %s, p_ai can differ by some thousandths"
-    log.warning(f"{line}; --precision %s insists, and is slow", tested, fastest, tested)
-    return fastest
+def find_checkpoint(run: Path) -> Path:
+    """The best checkpoint of a run folder, or the file itself where one is named. ArtclfError if there is none."""
+    if run.is_file():
+        return run
+    file = run / "checkpoints" / "best.ckpt"
+    if file.is_file():
+        return file
+    if not run.exists():
+        raise ArtclfError(f"{run}: there is no such run folder or checkpoint")
+    if runs := sorted(run.glob("*/checkpoints/best.ckpt")):
+        raise ArtclfError(f"{run}: holds {len(runs)} runs; name one of them: {runs[0].parents[1]}")
+    raise ArtclfError(f"{run}: holds no checkpoints/best.ckpt (a run with callbacks=none keeps no weights)")
 
 
 def own_images(run: FinishedRun, split: str | None = None) -> Selection:

@@ -13,8 +13,8 @@ from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.guarantees import decision_metrics
 from artclf.inference.finished_run import FinishedRun, find_run
 from artclf.model.checkpoint import load_classifier, read_checkpoint, read_decision_rule
-from artclf.model.exported import INSTALL_HUB, save_safetensors
-from artclf.model.hub import MODEL_FILE, upload
+from artclf.model.exported import save_safetensors
+from artclf.model.hub import INSTALL_HUB, MODEL_FILE, upload
 from artclf.report.card import Card, write_card, write_croissant
 from artclf.run_folder import MANIFEST_FILE, read_table, write_text
 

@@ -13,11 +13,11 @@ from artclf.errors import ArtclfError, reason_of, without_folders
 from artclf.evaluation.decision import DecisionRule
 from artclf.model.checkpoint import DIGEST, RULE, build_classifier, digest, foreign, require_readable, require_sound, rule_of
 from artclf.model.classifier import ArtClassifier
+from artclf.model.hub import INSTALL_HUB
 from artclf.run_folder import as_json, replacing
 
 SAFETENSORS = ".safetensors"
 HEADER = "artclf"  # key of the file's metadata, under which the header stands as JSON
-INSTALL_HUB = 'pip install "artclf[hub]"'
 
 
 class Header(TypedDict):

@@ -8,8 +8,8 @@ from types import ModuleType
 
 import artclf
 from artclf.errors import ArtclfError, reason_of
-from artclf.model.exported import INSTALL_HUB
 
+INSTALL_HUB = 'pip install "artclf[hub]"'
 HUB = "hub:"
 MODEL_FILE = "model.safetensors"
 _WHY = {  # a class of huggingface_hub's errors → the reason; of several classes the first

@@ -50,7 +50,9 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
 # huggingface_hub's own, of its HTTP library
 @pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning")
-def test_a_pushed_model_comes_back_bit_for_bit(trained: Path, hub: Hub, pictures: Path, tmp_path: Path) -> None:
+def test_a_pushed_model_comes_back_bit_for_bit(
+    trained: Path, hub: Hub, pictures: Path, tmp_path: Path, no_report: list[Path]
+) -> None:
     done = artclf("push", trained, "me/model", "--private", "--license", "mit")
     assert done.exit_code == 0, done.output
     assert done.stdout == f"pushed: {hub.url}/me/model/commit/{'c' * 40}\n"
@@ -62,7 +64,8 @@ def test_a_pushed_model_comes_back_bit_for_bit(trained: Path, hub: Hub, pictures
     there, here = (package.load(of).predict(pictures / "test") for of in ("hub:me/model", trained))
     assert there.equals(here)
     assert {one.rpartition("/")[2] for one in hub.asked} == {"model.safetensors"}
-    assert artclf("predict", "hub:me/model@main", pictures / "unseen").exit_code == 0
+    assert artclf("evaluate", "hub:me/model@main", pictures, "--to", tmp_path / "unseen").exit_code == 0
+    assert "is exported, and stays as it is" in refusal("calibrate", "hub:me/model", "--images", pictures)
     header = json.loads(hub.files["config.json"])
     assert (header["about"]["artclf"], header["hyper_parameters"]["name"]) == (package.__version__, "test_byobnet")
     hub.private = False
