@@ -1,7 +1,4 @@
-"""A stand-in for the Hugging Face Hub on loopback, as far as huggingface_hub asks for it without Xet.
-
-Small files are committed as base64, large ones are first sent to the address that the Git LFS batch answer names.
-"""
+"""A stand-in for the Hugging Face Hub on loopback, as far as huggingface_hub asks for it: it takes all files as small ones."""
 
 import base64
 import hashlib
@@ -20,7 +17,6 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.files: dict[str, bytes] = {}  # of the one model
-        self.large: dict[str, bytes] = {}  # by SHA-256
         self.private = False
         self.refusal: tuple[int, str] | None = None  # status and error code of every answer
         self.asked: list[str] = []
@@ -54,10 +50,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 (as http.server calls it)
 
-    def do_PUT(self) -> None:
-        self.server.large[self.path.rpartition("/")[2]] = self.rfile.read(int(self.headers["Content-Length"]))
-        self.answer()
-
     def do_POST(self) -> None:
         self.server.asked.append(f"POST {self.path}")
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -65,8 +57,6 @@ class _Handler(BaseHTTPRequestHandler):
             for item in map(json.loads, body.splitlines()):
                 if item["key"] == "file":
                     self.server.files[item["value"]["path"]] = base64.b64decode(item["value"]["content"])
-                elif item["key"] == "lfsFile":
-                    self.server.files[item["value"]["path"]] = self.server.large[item["value"]["oid"]]
             return self.answer({"commitUrl": f"{self.server.url}/me/model/commit/{'c' * 40}", "commitOid": "c" * 40})
         asked = json.loads(body)
         if self.path == "/api/repos/create":
@@ -75,13 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.private = asked.get("visibility") == "private" or asked.get("private") is True  # new and old
             return self.answer({"url": f"{self.server.url}/me/model"})
         if self.path.endswith("/preupload/main"):
-            modes = {"model.safetensors": "lfs"}
-            files = [{"path": one["path"], "uploadMode": modes.get(one["path"], "regular")} for one in asked["files"]]
-            return self.answer({"files": [{**one, "shouldIgnore": False} for one in files]})
-        if self.path.endswith("/objects/batch"):
-            upload = {one["oid"]: {"upload": {"href": f"{self.server.url}/large/{one['oid']}"}} for one in asked["objects"]}
-            objects = [{**one, "actions": upload[one["oid"]]} for one in asked["objects"]]
-            return self.answer({"transfer": "basic", "objects": objects})
+            files = [{"path": one["path"], "uploadMode": "regular", "shouldIgnore": False} for one in asked["files"]]
+            return self.answer({"files": files})
         return self.answer({"errors": [], "warnings": []})  # /api/validate-yaml
 
 

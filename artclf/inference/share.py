@@ -1,6 +1,7 @@
 """A finished run for others: its model card, Croissant metadata, and its model on the Hugging Face Hub."""
 
 import hashlib
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -37,9 +38,8 @@ def write_cards(
     name: str = "",
     license: str | None = None,  # noqa: A002 (the Hub's word)
     evaluations: Sequence[Path] = (),
-    manifest: bool = True,
 ) -> FinishedRun:
-    """Write README.md and croissant.json of a finished run into a folder, and a copy of its manifest.csv, if that is wanted.
+    """Write README.md and croissant.json of a finished run into a folder, and a copy of its manifest.csv.
 
     Args:
         run: the run folder.
@@ -47,7 +47,6 @@ def write_cards(
         name: of the model, OWNER/NAME on the Hub, if it has one.
         license: as the Hub calls it; None: the card names none.
         evaluations: folders that `artclf evaluate` has written about this model.
-        manifest: whether manifest.csv is copied, which names every image file.
 
     Raises:
         ArtclfError: there is no finished run, one of its files is damaged, an evaluation is of another model, or a library is
@@ -66,8 +65,7 @@ def write_cards(
         write_croissant(card, folder)
     except ModuleNotFoundError as error:
         raise ArtclfError(f"{run}: a card needs {error.name}, which is not installed; type {INSTALL_HUB}") from error
-    if manifest:
-        write_text(folder / MANIFEST_FILE, (finished.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    shutil.copyfile(finished.folder / MANIFEST_FILE, folder / MANIFEST_FILE)
     return finished
 
 
@@ -99,7 +97,9 @@ def push(run: Path, name: str, *, private: bool = False, manifest: bool = False,
     """
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        finished = write_cards(run, folder, name=name, manifest=manifest, **options)
+        finished = write_cards(run, folder, name=name, **options)
+        if not manifest:
+            (folder / MANIFEST_FILE).unlink()
         rule = read_decision_rule(finished.checkpoint)
         header = save_safetensors(load_classifier(finished.checkpoint), rule, about(finished), folder / MODEL_FILE)
         write_text(folder / "config.json", header)

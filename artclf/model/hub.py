@@ -15,6 +15,8 @@ MODEL_FILE = "model.safetensors"
 _WHY = {  # a class of huggingface_hub's errors → the reason; of several classes the first
     "OfflineModeIsEnabled": "the Hub is not asked: HF_HUB_OFFLINE is set",
     "LocalEntryNotFoundError": "the Hub can't be reached, and no earlier download is kept; is there a network?",
+    "TransportError": "the Hub can't be reached; is there a network?",  # of the HTTP library, as the next, of older ones
+    "ConnectionError": "the Hub can't be reached; is there a network?",
     "LocalTokenNotFoundError": "you are not logged in; type hf auth login",
     "RevisionNotFoundError": "the Hub has no such revision of it",
     "RepositoryNotFoundError": "the Hub has no such model, or it is private and you are not logged in (hf auth login)",
@@ -63,11 +65,12 @@ def _asking(name: str) -> Iterator[ModuleType]:
     """huggingface_hub, whose errors become one line. ArtclfError also where `name` is no OWNER/NAME."""
     try:
         import huggingface_hub  # noqa: PLC0415 (an extra)
+        from huggingface_hub import constants  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ArtclfError(f"{name}: needs huggingface_hub, which is not installed; type {INSTALL_HUB}") from error
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) is None:
         raise ArtclfError(f"{name}: is no name of a model on the Hub; give OWNER/NAME")
-    huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True  # else it also fetches a list of programs to tell the Hub of
+    constants.HF_HUB_DISABLE_TELEMETRY = True  # else it also fetches a list of programs to tell the Hub of
     try:
         yield huggingface_hub
     except ArtclfError:

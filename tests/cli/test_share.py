@@ -41,15 +41,12 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         monkeypatch.setenv("HF_TOKEN", "hf_test")
         yield hub
         huggingface_hub.close_session()
 
 
-# huggingface_hub's own, of its HTTP library
-@pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning")
 def test_a_pushed_model_comes_back_bit_for_bit(
     trained: Path, hub: Hub, pictures: Path, tmp_path: Path, no_report: list[Path]
 ) -> None:
@@ -88,7 +85,6 @@ def test_what_the_hub_refuses_is_one_line(name: str, refused: tuple[int, str] | 
     assert why in refusal("predict", f"hub:{name}", "a.png")
 
 
-@pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw bytes:DeprecationWarning")
 def test_a_refused_push_and_no_network_are_one_line(trained: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     for status, why in ((401, "type hf auth login"), (403, "take one that may write")):
         hub.refusal = (status, "")
