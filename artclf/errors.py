@@ -24,6 +24,8 @@ _terminated = threading.Event()  # set by SIGTERM
 # What splits lines or can't be written as UTF-8: control characters, and (as surrogates) bytes of names that are not UTF-8.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
+_FOLDERS = re.compile(r"(?<![\w.:/\\])(?:/(?:[^/\s]+/)+|[A-Za-z]:(?:\\+[^\\\s]+)*\\+)")
+
 
 class ArtclfError(Exception):
     """Something a user can fix: bad input, an impossible setting, a missing file.
@@ -63,6 +65,11 @@ def printable(name: str) -> str:
         return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else found[0].encode("unicode_escape").decode()
 
     return _UNPRINTABLE.sub(escaped, name)
+
+
+def without_folders(text: str) -> str:
+    """A text for others to read: of absolute paths the last name alone is left."""
+    return _FOLDERS.sub("", text)
 
 
 class Terminated(KeyboardInterrupt):

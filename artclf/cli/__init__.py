@@ -24,6 +24,7 @@ from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
 from artclf.cli.predict import predict
 from artclf.cli.provenance import provenance
+from artclf.cli.share import card, push
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError
 from artclf.run_folder import REPORT_FILE
@@ -46,6 +47,8 @@ app.add_typer(cache_commands, name="cache")
 app.command()(predict)
 app.command()(audit)
 app.command()(provenance)
+app.command()(card)
+app.command()(push)
 
 
 @app.command()
@@ -152,14 +155,14 @@ def evaluate(
 def _select(finished: "FinishedRun", sets: list[str], split: str | None) -> list["Selection"]:
     """Select the images of data sets that a model was not trained on; of two with one name, the folder above names them too."""
     from artclf.inference.finished_run import select_images  # noqa: PLC0415 (loads torch)
-    from artclf.model.checkpoint import read_decision_rule  # noqa: PLC0415
+    from artclf.inference.torch_scorer import read_rule  # noqa: PLC0415
 
     names = [name_of(one) for one in sets]
     paths = [Path(one).expanduser().absolute() for one in sets]
     names = [name if names.count(name) == 1 else f"{path.parent.name}_{name}" for name, path in zip(names, paths, strict=True)]
     if len(set(names)) < len(names):
         raise ArtclfError(f"{' '.join(sets)}: two of these would share a name; give each once, or rename a folder")
-    rule, selections = read_decision_rule(finished.checkpoint), []
+    rule, selections = read_rule(finished), []
     for data, name, path in zip(sets, names, paths, strict=True):
         selections.append(select_images(finished, read_images(data), name, split))
         if rule is not None and Path(rule.fitted_on) == path:

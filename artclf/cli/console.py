@@ -26,7 +26,7 @@ MOST_LINES = 20  # unreadable files named in the terminal
 DEMO, AI_ARTBENCH = "demo", "ai_artbench"
 DEMO_SETTINGS = CONF / "data" / "demo.yaml"
 
-Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
+Run = Annotated[Path, typer.Argument(help="A run folder, the file of a model, or hub:OWNER/NAME.")]
 Precision = Annotated[
     Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
     typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),

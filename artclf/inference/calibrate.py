@@ -18,7 +18,7 @@ from artclf.evaluation.guarantees import check_guarantees, count_verdicts
 from artclf.evaluation.intervals import auroc, threshold_interval
 from artclf.inference.finished_run import find_run, splits_of
 from artclf.inference.score import score_images
-from artclf.inference.torch_scorer import load_scorer
+from artclf.inference.torch_scorer import is_exported, load_scorer
 from artclf.model.checkpoint import write_decision_rule
 from artclf.run_folder import METRICS_FILE, write_json
 
@@ -51,6 +51,8 @@ def calibrate(run: Path, images: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, 
         ArtclfError: where there is no checkpoint, a file of its run is damaged, or a class has fewer than five readable images.
     """
     finished = find_run(run)
+    if is_exported(finished):
+        raise ArtclfError(f"{run}: is exported, and stays as it is; calibrate the run folder, and export or push it again")
     manifest = read_any(images)
     known, hashes = splits_of(finished, manifest)
     trained = known == "train"

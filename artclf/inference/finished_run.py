@@ -11,6 +11,7 @@ import pandas as pd
 from artclf.data.manifest import SHA256, Manifest, columns_of
 from artclf.data.pixels import hash_files
 from artclf.errors import ArtclfError, nearest
+from artclf.model.hub import download, is_on_hub
 from artclf.run_folder import MANIFEST_FILE, METRICS_FILE, read_metrics, read_table
 
 
@@ -18,8 +19,8 @@ from artclf.run_folder import MANIFEST_FILE, METRICS_FILE, read_metrics, read_ta
 class FinishedRun:
     """A trained model, and what is known of its training."""
 
-    given: Path  # the run folder or checkpoint, as it was typed
-    checkpoint: Path
+    given: Path  # the run folder, file or hub:OWNER/NAME, as it was typed
+    checkpoint: Path  # or what was exported from one
     folder: Path | None  # the run folder; None where the checkpoint lies in none
     metrics: dict[str, Any]  # metrics.json; empty without a run folder
 
@@ -59,8 +60,11 @@ class Selection:
 
 
 def find_run(given: Path) -> FinishedRun:
-    """Find the model of a run folder or a checkpoint. ArtclfError where there is none, or metrics.json is damaged."""
-    checkpoint = find_checkpoint(given)
+    """Find the model of a run folder, of a file or of hub:OWNER/NAME, which is downloaded.
+
+    ArtclfError where there is none, or metrics.json is damaged.
+    """
+    checkpoint = download(given) if is_on_hub(given) else find_checkpoint(given)
     folder = checkpoint.absolute().parent.parent
     known = all((folder / name).is_file() for name in (METRICS_FILE, MANIFEST_FILE))
     return FinishedRun(given, checkpoint, folder if known else None, read_metrics(folder) if known else {})

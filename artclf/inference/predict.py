@@ -140,7 +140,8 @@ def load(run: str | os.PathLike[str], precision: str = "auto", *, max_pixels: in
     """Load a trained model with its decision rule, onto the GPU if there is one.
 
     Args:
-        run: a run folder, whose best weights are taken, or a checkpoint.
+        run: a run folder, whose best weights are taken; a checkpoint; a .safetensors file; or hub:OWNER/NAME on the Hugging
+            Face Hub, or hub:OWNER/NAME@REVISION.
         precision: "32-true", "bf16-mixed" or "16-mixed"; "auto" is what the run was tested in, where this device has it.
         max_pixels: an image with more is refused.
 

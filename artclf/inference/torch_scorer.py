@@ -10,8 +10,9 @@ from artclf.evaluation import Floats
 from artclf.evaluation.decision import DecisionRule
 from artclf.inference.finished_run import FinishedRun
 from artclf.inference.score import Scorer
-from artclf.model.checkpoint import load_classifier, read_decision_rule
+from artclf.model.checkpoint import load_classifier, read_decision_rule, rule_of
 from artclf.model.classifier import ArtClassifier
+from artclf.model.exported import SAFETENSORS, load_safetensors, read_header
 from artclf.model.precision import autocast, resolve_precision
 from artclf.runtime import keep_freed_memory
 
@@ -51,8 +52,24 @@ def load_scorer(run: FinishedRun, precision: str = "auto") -> tuple[TorchScorer,
     """Load a model onto the GPU, if there is one, and its decision rule, if any; `precision` as in `choose_precision`."""
     keep_freed_memory()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network, rule = load_classifier(run.checkpoint).to(device), read_decision_rule(run.checkpoint)
-    return TorchScorer(network, choose_precision(precision, run.metrics.get("precision"), device)), rule
+    if is_exported(run):
+        network, rule = load_safetensors(run.checkpoint)
+        tested = read_header(run.checkpoint)["about"].get("precision")
+    else:
+        network, rule = load_classifier(run.checkpoint), read_decision_rule(run.checkpoint)
+        tested = run.metrics.get("precision")
+    return TorchScorer(network.to(device), choose_precision(precision, tested, device)), rule
+
+
+def is_exported(run: FinishedRun) -> bool:
+    """Whether a model is a .safetensors file, which stays as it is."""
+    return run.checkpoint.suffix == SAFETENSORS
+
+
+def read_rule(run: FinishedRun) -> DecisionRule | None:
+    """The decision rule of a model, if it has one. ArtclfError where its file is damaged."""
+    file = run.checkpoint
+    return rule_of({**read_header(file)}, file) if is_exported(run) else read_decision_rule(file)
 
 
 def choose_precision(asked: str, tested: str | None, device: str) -> str:

@@ -32,32 +32,38 @@ def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
     """
     try:
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-        found = content["hyper_parameters"].get("format")
+        content["hyper_parameters"].get("format")
     except Exception as error:  # whatever a broken or a foreign file raises
-        raise _foreign(file, error) from error
-    if found != FORMAT:
-        raise ArtclfError(
-            f"{file}: the checkpoint is of another version of artclf (format {found}; this version reads {FORMAT}); train the "
-            "network again"
-        )
-    require_valid(HyperParameters, content["hyper_parameters"], str(file))
+        raise foreign(file, error) from error
+    require_readable(content["hyper_parameters"], file)
     if not mapped:
-        _require_sound(content, file)
+        require_sound(content, file)
     return content
 
 
-def _require_sound(content: Mapping[str, Any], file: Path) -> None:
+def require_readable(hyper_parameters: Mapping[str, Any], file: Path) -> None:
+    """Raise an ArtclfError where a file is of another version of artclf, or its hyper-parameters are impossible."""
+    if (found := hyper_parameters.get("format")) != FORMAT:
+        raise ArtclfError(
+            f"{file}: the model is of another version of artclf (format {found}; this version reads {FORMAT}); train the "
+            "network again"
+        )
+    require_valid(HyperParameters, hyper_parameters, str(file))
+
+
+def require_sound(content: Mapping[str, Any], file: Path) -> None:
+    """Raise an ArtclfError where the weights of a file are not finite, or not those that were saved."""
     try:
-        bad, changed = not_finite(content["state_dict"]), content.get(DIGEST) not in (None, _digest(content))
+        bad, changed = not_finite(content["state_dict"]), content.get(DIGEST) not in (None, digest(content))
     except Exception as error:  # weights that are no tensors, or none at all
-        raise _foreign(file, error) from error
+        raise foreign(file, error) from error
     if bad:
         raise ArtclfError(f"{file}: its weights can't be right: {bad} holds NaN or infinity; take another checkpoint")
     if changed:
         raise ArtclfError(f"{file}: is damaged: its weights are not those that were saved; take an undamaged copy of the file")
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def digest(content: Mapping[str, Any]) -> str:
     """The SHA-256 of a checkpoint's weights and of its optimisers' tensors, with their names."""
     sha = hashlib.sha256()
 
@@ -79,6 +85,11 @@ def load_classifier(file: Path) -> ArtClassifier:
     content = read_checkpoint(file)
     if FROZEN in content:
         raise ArtclfError(f"{file}: holds only what a stage trains, for resume= to continue from; use best.ckpt")
+    return build_classifier(content, file)
+
+
+def build_classifier(content: Mapping[str, Any], file: Path) -> ArtClassifier:
+    """Build a classifier from what was read from a file. ArtclfError where its weights do not fit its hyper-parameters."""
     try:
         values = {key: value for key, value in content["hyper_parameters"].items() if key != "format"}
         if values["library"] == "onnx":  # the encoder itself is in the checkpoint
@@ -92,7 +103,7 @@ def load_classifier(file: Path) -> ArtClassifier:
     except ArtclfError as error:  # a backbone that needs timm, say
         raise ArtclfError(f"{file}: {error}") from error
     except Exception as error:
-        raise _foreign(file, error) from error
+        raise foreign(file, error) from error
     return model.eval()
 
 
@@ -109,11 +120,15 @@ def _require_shapes(values: Mapping[str, Any], state: Mapping[str, torch.Tensor]
 
 def read_decision_rule(file: Path) -> DecisionRule | None:
     """The decision rule that was saved with a model, if any. ArtclfError as `read_checkpoint`."""
-    content = read_checkpoint(file, mapped=True).get(RULE)
+    return rule_of(read_checkpoint(file, mapped=True), file)
+
+
+def rule_of(content: Mapping[str, Any], file: Path) -> DecisionRule | None:
+    """The decision rule in what was read from a file, if any. ArtclfError where it is none."""
     try:
-        return None if content is None else DecisionRule.from_json(content)
+        return None if content.get(RULE) is None else DecisionRule.from_json(content[RULE])
     except Exception as error:
-        raise _foreign(file, error) from error
+        raise foreign(file, error) from error
 
 
 def write_decision_rule(file: Path, rule: DecisionRule) -> None:
@@ -132,9 +147,10 @@ def write_decision_rule(file: Path, rule: DecisionRule) -> None:
         raise ArtclfError(f"{file}: the decision rule can't be saved with the model ({error})") from error
 
 
-def _foreign(file: Path, error: Exception) -> ArtclfError:
+def foreign(file: Path, error: Exception) -> ArtclfError:
+    """The error for a file that holds no model, or not wholly."""
     reason = first_mismatch(error) if isinstance(error, ValidationError) else reason_of(error)
-    return ArtclfError(f"{file}: is no checkpoint of artclf's, or of another version: {reason}")
+    return ArtclfError(f"{file}: is no model of artclf's, or of another version: {reason}")
 
 
 class CheckpointFiles(TorchCheckpointIO):
@@ -149,7 +165,7 @@ class CheckpointFiles(TorchCheckpointIO):
         file = Path(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         if "state_dict" in checkpoint:
-            checkpoint = {**checkpoint, DIGEST: _digest(checkpoint)}
+            checkpoint = {**checkpoint, DIGEST: digest(checkpoint)}
         with replacing(file) as new, new.open("wb") as out:
             try:
                 torch.save(checkpoint, out)

@@ -180,6 +180,11 @@ def measured(metrics: Json) -> dict[str, str]:
     return found
 
 
+def limits(metrics: Json, audit: Json | None) -> list[str]:
+    """Say what a network can't be relied on for; `audit` is what `audit_section` returns."""
+    return lines("limits.txt", metrics=metrics, free=(audit or {}).get("free"))
+
+
 THRESHOLDS = ("verdict", "target", "guaranteed", "for images", "measured on", "wrong", "worst", "right", "unsure")
 
 

@@ -1,11 +1,16 @@
 """Numbers and settings as text. The templates use these functions as filters; what was not recorded is a dash."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 from jinja2 import Undefined
+
+from artclf.errors import printable
+
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~$&]|(?<=:)/|(?<=www)\.")  # what would be markup, and what makes a text a link
 
 
 def missing(value: Any) -> bool:
@@ -100,3 +105,8 @@ def unfrozen(stage: Mapping[str, Any]) -> str:
 def plural(number: int, one: str, many: str | None = None) -> str:
     """(1, "image") → "1 image"; (3, "image") → "3 images"."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def markdown(text: object) -> str:
+    """A text that Markdown shows as it stands, on one line: each sign that would be markup has a backslash before it."""
+    return _MARKDOWN.sub(r"\\\g<0>", printable(str(text)))

@@ -25,7 +25,7 @@ THUMBNAIL = 200  # pixels of the longer side
 EmbeddedImage: TypeAlias = dict[str, str | int]  # as part of a page: uri ("data:image/png;base64,…"), width and height
 _FILTERS = (
     *("count", "share", "score", "figure", "interval", "points", "difference"),
-    *("p_value", "size", "duration", "unfrozen", "plural"),
+    *("p_value", "size", "duration", "unfrozen", "plural", "markdown"),
 )
 
 
@@ -41,9 +41,14 @@ def report_link(run: Path, page: Path) -> str:
     return quote(os.path.relpath(report, page)) if report.is_file() else ""
 
 
+def text(template: str, **context: Any) -> str:
+    """Fill in a text template; nothing is escaped."""
+    return _environment().get_template(template).render(context)
+
+
 def lines(template: str, **context: Any) -> list[str]:
     """Fill in a text template, for pages and the terminal alike: a sentence a line, nothing escaped."""
-    return [line for line in _environment().get_template(template).render(context).split("\n") if line.strip()]
+    return [line for line in text(template, **context).split("\n") if line.strip()]
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -13,8 +13,18 @@ from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.metrics import COLUMNS, worst_group
 from artclf.evaluation.robustness import Robustness
 from artclf.report.data_page import audit_section, count_images
-from artclf.report.findings import THRESHOLDS, Metrics, broken_guarantees, findings, guessing, has_few, measured, thresholds
-from artclf.report.render import embed, save_figures, thumbnail, write_page
+from artclf.report.findings import (
+    THRESHOLDS,
+    Metrics,
+    broken_guarantees,
+    findings,
+    guessing,
+    has_few,
+    limits,
+    measured,
+    thresholds,
+)
+from artclf.report.render import embed, lines, save_figures, thumbnail, write_page
 from artclf.report.robustness import plot_rates, read_robustness, robustness_section
 from artclf.report.run_plots import plot_reliability, plot_roc_pr, plot_scores, plot_training, read_history
 from artclf.run_folder import CONFIG_FILE, read_metrics, read_table, read_yaml
@@ -22,6 +32,7 @@ from artclf.run_folder import CONFIG_FILE, read_metrics, read_table, read_yaml
 _MOST_BLOCKS = 20  # of a network
 _MOST_MISTAKES = 6  # of each kind
 _MOST_SAMPLES = 12  # of each class
+_CLASSES: tuple[Literal["human", "ai"], ...] = ("human", "ai")
 _TABLES = {  # of groups.csv: how many rows are shown at most, and which kinds of groups
     "pairs": (150, ("human_by_style", "generator_by_style")),
     "generators": (40, ("human", "generator", "family")),
@@ -49,7 +60,7 @@ def write_report(run: Path) -> Path:
     figures = save_figures(run / "figures", _draw(run, metrics, tested, robustness))
     if (copies := run / "figures" / "copies.png").is_file():  # which training has drawn
         figures["copies"] = embed(copies)
-    mistakes = _mistakes(tested)
+    mistakes, audit = _mistakes(tested), audit_section(run, splits.get("test"))
     shown = {
         "mistakes": mistakes.groupby("label").head(_MOST_MISTAKES),
         "human": _samples(manifest, "human"),
@@ -69,13 +80,15 @@ def write_report(run: Path) -> Path:
         few="confusion" in splits.get("test", {}) and has_few(splits["test"]),
         findings=findings(metrics),
         seen=metrics.get("evaluation") or seen_in_training(predictions, manifest[manifest["split"] == "train"]),
-        audit=audit_section(run, splits.get("test")),
+        audit=audit,
+        lead=lines("lead.txt", metrics=metrics),
+        limits=limits(metrics, audit),
         robustness=robustness_section(run, robustness),
         figures=figures,
         counts=count_images(manifest) if len(manifest) else None,
         blocks=_blocks(run),
         rejected=_table(run / "rejected.csv", ("path", "reason")),
-        groups=_groups(run, [name for name in splits if name != "val"]),
+        groups=describe_groups(run, [name for name in splits if name != "val"]),
         tested=len(tested),
         mistakes_number=mistakes["label"].value_counts().to_dict(),
         images=_with_thumbnails(run, metrics, shown),
@@ -158,8 +171,11 @@ def _samples(manifest: pd.DataFrame, label: str) -> pd.DataFrame:
     return rows.assign(turn=turn).sort_values(["turn", "generator", "style"], kind="stable").head(_MOST_SAMPLES)
 
 
-def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
-    """What groups.csv holds of each of these splits: the worst groups, and the rows of the tables, the largest groups first."""
+def describe_groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
+    """What groups.csv holds of each of these splits: a sentence on the worst group of each class, and the rows of the tables.
+
+    The largest groups come first.
+    """
     text = ("split", "group", "generator", "style", "too_small")
     table = _table(run / "groups.csv", text, tuple(name for name in COLUMNS if name not in (*text, "source")))
     table = table.assign(
@@ -171,7 +187,10 @@ def _groups(run: Path, splits: Sequence[str]) -> list[dict[str, Any]]:
         tables = {
             name: rows[rows["group"].isin(kinds)].head(most).to_dict("records") for name, (most, kinds) in _TABLES.items()
         }
-        worst = {label: worst_group(table, label, split) for label in ("human", "ai") if rows[f"n_{label}"].any()}
+        classes: list[Literal["ai", "human"]] = [label for label in _CLASSES if rows[f"n_{label}"].any()]
+        worst = [
+            line for label in classes for line in lines("worst_group.txt", label=label, worst=worst_group(table, label, split))
+        ]
         if tables["generators"]:
             parts.append({"split": split, "worst": worst, **tables})
     return parts

@@ -175,7 +175,7 @@ def test_images_are_predicted_in_what_the_run_was_tested_in(
 def test_what_can_not_be_used_is_refused(run: Path, tmp_path: Path) -> None:
     (tmp_path / "text.ckpt").write_text("no checkpoint")
     assert "nope: there is no such run folder or checkpoint" in refusal("predict", tmp_path / "nope", "a.png")
-    assert "text.ckpt: is no checkpoint of artclf's" in refusal("predict", tmp_path / "text.ckpt", "a.png")
+    assert "text.ckpt: is no model of artclf's" in refusal("predict", tmp_path / "text.ckpt", "a.png")
     assert "bf16-mixed" in artclf("predict", "--precision", "fp8", run, "a.png").stderr
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     content["state_dict"]["body.conv1.0.weight"].fill_(float("nan"))

@@ -62,8 +62,8 @@ def test_a_full_disk_leaves_the_old_file(checkpoint: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"no checkpoint", "is no checkpoint of artclf's"),
-        ({"state_dict": {}}, "is no checkpoint of artclf's"),
+        (b"no checkpoint", "is no model of artclf's"),
+        ({"state_dict": {}}, "is no model of artclf's"),
         ({"hyper_parameters": {"format": 2}}, r"another version of artclf \(format 2; this version reads 3\)"),
     ],
 )
