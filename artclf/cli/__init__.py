@@ -9,6 +9,7 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
+from artclf.cli.case import case
 from artclf.cli.console import Commands, MaxPixels, To, command_line, name_of, name_unreadable, output_folder, read_images
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
@@ -34,6 +35,7 @@ app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
 app.command()(audit)
 app.command()(provenance)
+app.command()(case)
 
 Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
 Precision = Annotated[
