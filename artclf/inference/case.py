@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from artclf.data.distortions import DELIVERIES
 from artclf.data.images import UnreadableImage, open_image
 from artclf.data.manifest import COLUMNS, SHA256, Manifest, columns_of
 from artclf.data.pixels import hash_files
@@ -20,13 +22,14 @@ from artclf.run_folder import read_table
 NEAREST = 3  # training images of each class that are shown
 
 
-def write_case(model: Model, image: Path, to: Path) -> Path:
+def write_case(model: Model, image: Path, to: Path, *, views: int = len(DELIVERIES)) -> Path:
     """Judge one image and write its case file, an HTML page that needs no network and prints on two sheets.
 
     Args:
         model: a trained model.
         image: the file.
         to: the page to write, in place of an older one.
+        views: in how many deliveries it is scored too, as in `Model.predict`.
 
     Returns:
         The page.
@@ -37,9 +40,11 @@ def write_case(model: Model, image: Path, to: Path) -> Path:
     """
     if image.is_dir():
         raise ArtclfError(f"{image}: is a folder, and a case file is about one image; give its file")
-    (found,) = model.predictions([image])
-    if found.reason:
+    (found,) = model.predictions([image], views=views)
+    if not found.verdict:
         raise UnreadableImage(image, found.reason)
+    scores = {"as given": found.p_ai, **found.views}
+    verdicts = model.rule.verdicts(np.array([*scores.values()]))
     with open_image(image, max_pixels=model.max_pixels) as opened:
         stored: dict[str, Any] = {"format": opened.format, "width": opened.width, "height": opened.height}
     stored["sha256"], checkpoint = hash_files([image, model.run.checkpoint])
@@ -49,9 +54,8 @@ def write_case(model: Model, image: Path, to: Path) -> Path:
     case = Case(
         image=image,
         stored=stored,
-        p_ai=found.p_ai,
-        calibrated=found.calibrated,
-        verdict=found.verdict,
+        found=found,
+        deliveries=list(zip(scores, scores.values(), verdicts, strict=True)) if views else [],
         split=splits_of(model.run, own)[0].iloc[0],
         rule=model.rule,
         run=folder.name if folder else "",

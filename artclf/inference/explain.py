@@ -3,24 +3,22 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 from torchvision.transforms.v2.functional import gaussian_blur
 
+from artclf.data.reader import Pixels
 from artclf.errors import ArtclfError
 from artclf.evaluation import Floats
-from artclf.evaluation.decision import AI, HUMAN
+from artclf.evaluation.decision import AI, CERTAIN, HUMAN
 from artclf.inference.predict import Model
-from artclf.inference.score import reader
 
 GRID = 14  # cells a side of a map
 WINDOW = 3  # cells a side of what is hidden at a time
 STEPS = 10  # of deletion and insertion
 RANDOM = 9  # maps: a random one is better than all of them once in ten times
-BATCH = 16
 GREY = 128.0
 
 
@@ -41,7 +39,7 @@ class Fidelity:
 class Explanation:
     """A map of what moves the score of an image, its fidelity, and that of random maps."""
 
-    pixels: np.ndarray[Any, np.dtype[np.uint8]]  # what the network is shown, [S, S, 3]
+    pixels: Pixels  # what the network is shown, [S, S, 3]
     cells: Floats  # [GRID, GRID]: how much the logit falls where a cell is hidden; above 0 it speaks for AI, below for human
     towards: str  # the class that the score speaks for, "ai" or "human"
     fidelity: Fidelity
@@ -55,7 +53,8 @@ class Explanation:
     @property
     def by_chance(self) -> Fidelity:
         """The mean of the random maps."""
-        return Fidelity(*(float(np.mean(values)) for values in zip(*((r.deletion, r.insertion) for r in self.random), strict=True)))
+        deletion, insertion = np.mean([(one.deletion, one.insertion) for one in self.random], axis=0)
+        return Fidelity(float(deletion), float(insertion))
 
 
 def explain(model: Model, image: Path) -> Explanation:
@@ -66,7 +65,7 @@ def explain(model: Model, image: Path) -> Explanation:
     its spectrum with random phases (Theiler et al., Physica D 58, 1992).
 
     Args:
-        model: a trained model. It needs no gradient.
+        model: a trained or exported model. Gradients are not needed.
         image: the file.
 
     Raises:
@@ -77,25 +76,26 @@ def explain(model: Model, image: Path) -> Explanation:
         from captum.attr import Occlusion  # noqa: PLC0415 (an extra)
     except ModuleNotFoundError as error:
         raise ArtclfError('a case file needs captum, which is not installed; type pip install "artclf[explain]"') from error
-    network, rng = model.network, np.random.default_rng(0)
-    pixels = torch.as_tensor(reader(network, network.canonical, model.max_pixels).read(image))
+    scorer, rng = model.scorer, np.random.default_rng(0)
+    pixels = scorer.reader(model.max_pixels).read(image)
 
     def logit(images: torch.Tensor) -> torch.Tensor:
-        batches = images.round().to(torch.uint8).split(BATCH)
-        return torch.cat([network.p_ai(batch.to(network.device)).cpu() for batch in batches]).double().logit(1e-7)
+        squares = images.round().to(torch.uint8).numpy()
+        batches = np.split(squares, range(scorer.batch, len(squares), scorer.batch))
+        return torch.from_numpy(np.concatenate([scorer.p_ai(batch) for batch in batches])).logit(CERTAIN)
 
-    shown = pixels[None].float()
+    shown = torch.from_numpy(pixels)[None].float()
     side = max(1, shown.shape[-1] // GRID)
     windows = {"sliding_window_shapes": (3, WINDOW * side, WINDOW * side), "strides": (3, side, side)}
     mean = shown.mean((2, 3), keepdim=True).expand_as(shown)
-    falls = Occlusion(logit).attribute(shown, baselines=mean, perturbations_per_eval=BATCH, **windows)
+    falls = Occlusion(logit).attribute(shown, baselines=mean, perturbations_per_eval=scorer.batch, **windows)
     cells = F.adaptive_avg_pool2d(falls[:, :1], GRID)[0, 0].double().numpy()
     sign = 1 if float(logit(shown)) >= 0 else -1
     spectrum, shape = np.abs(np.fft.fft2(cells)), cells.shape
     phases = (np.angle(np.fft.fft2(rng.standard_normal(shape))) for _ in range(RANDOM))
     maps = [sign * cells, *(np.fft.ifft2(spectrum * np.exp(1j * phase)).real for phase in phases)]
     own, *random = (_fidelity(shown, one, lambda images: torch.sigmoid(sign * logit(images))) for one in maps)
-    return Explanation(pixels.permute(1, 2, 0).numpy(), cells, AI if sign > 0 else HUMAN, own, tuple(random))
+    return Explanation(pixels.transpose(1, 2, 0), cells, AI if sign > 0 else HUMAN, own, tuple(random))
 
 
 def _fidelity(shown: torch.Tensor, importance: Floats, probability: Callable[[torch.Tensor], torch.Tensor]) -> Fidelity:
@@ -105,6 +105,6 @@ def _fidelity(shown: torch.Tensor, importance: Floats, probability: Callable[[to
     blurred = gaussian_blur(shown, [kernel, kernel], [size / 18, size / 18])
     ranks = np.argsort(np.argsort(-importance, axis=None, kind="stable"), kind="stable").reshape(1, 1, *importance.shape)
     limits = torch.linspace(0, importance.size, STEPS + 1).view(-1, 1, 1, 1)
-    first = F.interpolate((torch.from_numpy(ranks) < limits).float(), size=(size, size))  # [STEPS + 1, 1, S, S]: 1 in the first cells
+    first = F.interpolate((torch.from_numpy(ranks) < limits).float(), size=(size, size))  # [STEPS + 1, 1, S, S]
     curves = [probability(under * first + over * (1 - first)) for over, under in ((shown, GREY), (blurred, shown))]
     return Fidelity(*(float(torch.trapezoid(curve, dx=1 / STEPS)) for curve in curves))

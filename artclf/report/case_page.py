@@ -27,9 +27,8 @@ class Case:
 
     image: Path
     stored: dict[str, Any]  # format, width, height and sha256 of the file
-    p_ai: float
-    calibrated: float
-    verdict: str
+    found: Any  # artclf.inference.predict.Prediction
+    deliveries: list[tuple[str, float, str]]  # name, p_ai, verdict; the image as given comes first
     split: str  # in which split of the model's own run the image was; "" in none, or not known
     rule: DecisionRule
     run: str  # the run's name
@@ -62,8 +61,8 @@ def write_case_page(to: Path, case: Case, max_pixels: int) -> Path:
         nearest=[row | {"thumbnail": thumbnail(row["file"], max_pixels)} for row in rows],
         broken=broken_guarantees(case.metrics) if own_rule else [],
         measured=measured(case.metrics).get("test") if own_rule else None,
-        higher=_share(rest[rest["label"] == HUMAN], rest["p_ai"] >= case.p_ai),
-        lower=_share(rest[rest["label"] == AI], rest["p_ai"] <= case.p_ai),
+        higher=_share(rest[rest["label"] == HUMAN], rest["p_ai"] >= case.found.p_ai),
+        lower=_share(rest[rest["label"] == AI], rest["p_ai"] <= case.found.p_ai),
         generators=_names(trained["generator"]),
         counts={label: int((trained["label"] == label).sum()) for label in (HUMAN, AI)},
         untested=_untested(case.manifest, case.stored["format"]),
@@ -76,7 +75,8 @@ def heat_map(pixels: np.ndarray[Any, np.dtype[np.uint8]], cells: Floats) -> Embe
     colours = np.array([ImageColor.getrgb(COLOURS[label]) for label in (HUMAN, AI)], dtype=np.uint8)[(cells > 0).astype(int)]
     strength = np.abs(cells) / max(float(np.abs(cells).max()), 1e-12)
     overlay = Image.fromarray(np.dstack([colours, (220 * strength).astype(np.uint8)]), "RGBA").resize(grey.size)
-    return as_jpeg(Image.alpha_composite(Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.4).convert("RGBA"), overlay).convert("RGB"))
+    pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.4).convert("RGBA")
+    return as_jpeg(Image.alpha_composite(pale, overlay).convert("RGB"))
 
 
 def _share(rows: pd.DataFrame, beyond: "pd.Series[bool]") -> tuple[int, int]:
