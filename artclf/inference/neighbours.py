@@ -80,6 +80,8 @@ def _cached_features(scorer: TorchScorer, rows: pd.DataFrame, width: int, max_pi
     network = scorer.network
     causes = {
         "weights": network.layers.frozen_digest(0),
+        "preprocessing": network.hparams["preprocessing"],
+        "head": network.hparams["head"]["name"],  # whether it takes features of patches
         "reader": repr(scorer.reader(max_pixels)),
         "precision": scorer.precision,
         "device": network.device.type,

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from PIL import Image
 
 import artclf
 from artclf.data.reader import Pixels
+from artclf.errors import ArtclfError
 from artclf.evaluation import Floats
 from artclf.evaluation.decision import sigmoid
 from artclf.inference.case import write_case
@@ -55,6 +57,12 @@ def test_a_map_shows_what_moves_the_score_and_is_better_than_random(spot: Path) 
 
 def test_a_map_of_nothing_is_no_better_than_random(spot: Path) -> None:
     assert not explained(spot, 0.3).is_faithful
+
+
+def test_without_captum_the_line_says_what_to_type(spot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(ArtclfError, match=r'type pip install "artclf\[explain\]"'):
+        explained(spot)
 
 
 def test_the_nearest_are_compared_once_and_without_the_image_itself(run: Path, pictures: Path) -> None:  # noqa: F811
