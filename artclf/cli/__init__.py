@@ -13,6 +13,7 @@ from artclf.cli.console import Commands, MaxPixels, To, command_line, name_of, n
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
 from artclf.cli.provenance import provenance
+from artclf.cli.serve import serve
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, printable
 from artclf.run_folder import REPORT_FILE
@@ -34,6 +35,7 @@ app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
 app.command()(audit)
 app.command()(provenance)
+app.command()(serve)
 
 Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
 Precision = Annotated[

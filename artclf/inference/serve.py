@@ -1,0 +1,226 @@
+"""`artclf serve`: a page on which images are dropped and judged. It keeps nothing, and nobody else is asked for anything."""
+
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from socket import socket
+from threading import Lock
+from typing import Any
+
+import pandas as pd
+
+from artclf.data.files import UnreadableImage
+from artclf.errors import ArtclfError
+from artclf.inference.guard import LOCAL, SANDBOX, Guard
+from artclf.inference.predict import Model, Prediction
+from artclf.inference.uploads import Limits, Upload, take_in
+from artclf.provenance.read import CAUTION
+from artclf.report.render import EmbeddedImage, fill_in, thumbnail
+
+log = logging.getLogger(__name__)
+
+INSTALL_SERVE = 'pip install -e ".[serve]"'
+MOST_DROPS = 50  # of sessions that are still open; older ones are forgotten
+OPTIONS = {  # of gradio: no other pages than this one, and no history in the visitor's browser
+    **{"footer_links": [], "run_history": False, "show_error": False, "enable_monitoring": False},
+    **{"ssr_mode": False, "pwa": False, "mcp_server": False},
+}
+DROP = "Drop images here, or a zip of them"
+UPLOADS, UPLOAD_SECONDS = "uploads", 600  # where gradio puts what nobody had judged, and for how long
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image of the table."""
+
+    upload: Upload
+    found: Prediction
+    shown: EmbeddedImage | None  # None where it can't be read
+
+
+@dataclass
+class Drop:
+    """What a session dropped last."""
+
+    folder: Path
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24))  # in the addresses of its table and case files
+    rows: list[Row] = field(default_factory=list)
+
+
+class Drops:
+    """The drops of all sessions. One goes, with its files, with the session's next one, and when the session ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._of: dict[str, Drop] = {}
+        self._lock = Lock()
+
+    def begin(self, session: str) -> Drop:
+        """A new drop of a session, with an empty folder."""
+        self.forget(session)
+        drop = Drop(self.folder / secrets.token_hex(16))
+        drop.folder.mkdir()
+        with self._lock:
+            self._of[session] = drop
+            oldest = list(self._of)[:-MOST_DROPS]
+        for other in oldest:
+            self.forget(other)
+        return drop
+
+    def forget(self, session: str) -> None:
+        """Delete what a session has dropped."""
+        with self._lock:
+            drop = self._of.pop(session, None)
+        if drop is not None:
+            shutil.rmtree(drop.folder, ignore_errors=True)
+
+    def find(self, token: str) -> Drop | None:
+        """The drop of a token, unless its session has ended."""
+        return next((drop for drop in list(self._of.values()) if secrets.compare_digest(drop.token, token)), None)
+
+
+def judge(model: Model, uploads: list[Upload], limits: Limits, tell: Callable[[tuple[int, int]], Any]) -> list[Row]:
+    """Predict uploaded images; `tell` is called with (how many are done, how many there are).
+
+    Returns:
+        The highest p_ai first; what can't be read comes last.
+    """
+    predictions = model.predictions(one.file for one in uploads if not one.reason)
+    rows = []
+    for number, upload in enumerate(uploads, start=1):
+        nothing = Prediction(upload.file, float("nan"), float("nan"), "", upload.reason)
+        found = nothing if upload.reason else next(predictions)
+        shown = None
+        if found.verdict:
+            try:
+                shown = thumbnail.__wrapped__(upload.file, limits.pixels)  # without its cache, which would outlive the session
+            except UnreadableImage as error:
+                log.warning("%s: %s", upload.name, error.reason)
+        rows.append(Row(upload, found, shown))
+        tell((number, len(uploads)))
+    return sorted(rows, key=lambda row: row.found.p_ai if row.found.verdict else -1.0, reverse=True)
+
+
+def build_page(model: Model, limits: Limits, folder: Path, host: str = LOCAL[0]) -> Any:
+    """The page as a FastAPI application, which writes into `folder` alone.
+
+    Raises:
+        ArtclfError: gradio is not installed.
+    """
+    uploads = folder.resolve() / UPLOADS
+    os.environ |= {"GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    try:
+        import gradio as gr  # noqa: PLC0415 (an extra; takes seconds)
+        from fastapi import FastAPI  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ArtclfError(f"artclf serve needs gradio, which is not installed; type {INSTALL_SERVE}") from error
+
+    drops = Drops(folder)
+
+    def dropped(files: list[Path], request: gr.Request, progress: Any = gr.Progress()) -> tuple[None, str]:  # noqa: B008
+        drop = drops.begin(str(request.session_hash))
+        try:
+            drop.rows = judge(model, take_in(files, drop.folder, limits), limits, progress)
+        except ArtclfError as error:
+            return None, fill_in("served.html", problem=str(error))
+        finally:
+            for file in files:  # those that were refused are still there
+                file.unlink(missing_ok=True)
+            _sweep(uploads)
+        return None, fill_in("served.html", rows=drop.rows, token=drop.token, caution=CAUTION)
+
+    def left(request: gr.Request) -> None:
+        drops.forget(str(request.session_hash))
+        _sweep(uploads)
+
+    name = f"{model.run.folder or model.run.checkpoint}"
+    with gr.Blocks(title="artclf", analytics_enabled=False, delete_cache=(60, UPLOAD_SECONDS)) as page:
+        gr.HTML(fill_in("served_top.html", name=Path(name).name, limits=limits, rule=model.rule))
+        files = _drop_area(uploads)
+        table = gr.HTML(elem_id="table")
+        files.upload(dropped, files, [files, table], api_visibility="private", show_progress_on=table)
+        page.unload(left)
+    app = FastAPI(openapi_url=None)
+    _add_routes(app, drops, model)
+    app.add_middleware(Guard, most_bytes=limits.bytes, local=host in LOCAL)
+    theme = gr.themes.Base(font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace"))  # the visitor's own
+    words = gr.I18n(en={"upload_text.drop_file": DROP})
+    options = {"theme": theme, "css": fill_in("served.css"), "i18n": words, "max_file_size": limits.bytes}
+    return gr.mount_gradio_app(app, page, path="/", **options, **OPTIONS)
+
+
+def _drop_area(uploads: Path) -> Any:
+    """Where files are dropped: gradio's, with two other methods. A subclass would make gradio write a .pyi file beside this."""
+    import gradio as gr  # noqa: PLC0415 (an extra)
+
+    area = gr.File(label=DROP, show_label=False, file_count="multiple", height=170, elem_classes="dropped")
+    move = area.async_move_resource_to_block_cache
+
+    async def move_file(file: Any) -> str | None:  # gradio's would fetch one that a request names by its address
+        if "://" in str(file):
+            raise gr.Error("only uploaded files are taken")
+        return str(await move(file))
+
+    def preprocess(payload: Any) -> list[Path]:  # gradio's leaves an empty file for each
+        paths = [Path(file.path).resolve() for file in payload or ()]
+        if not all(path.is_relative_to(uploads) for path in paths):  # gradio has looked too
+            raise gr.Error("only uploaded files are taken")
+        return paths
+
+    vars(area).update(async_move_resource_to_block_cache=move_file, preprocess=preprocess)
+    return area
+
+
+def _sweep(uploads: Path) -> None:
+    """Delete what gradio has left of interrupted uploads, and empty folders."""
+    for path in uploads.iterdir():
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+        elif path.is_file() and time.time() - path.stat().st_mtime > UPLOAD_SECONDS:
+            path.unlink(missing_ok=True)
+
+
+def _add_routes(app: Any, drops: Drops, model: Model) -> None:
+    """The addresses of a drop's table and of its case files; who doesn't know its token gets nothing."""
+    from fastapi import HTTPException, Response  # noqa: PLC0415 (an extra)
+
+    one_at_a_time = Lock()
+
+    def known(token: str) -> Drop:
+        drop = drops.find(token)
+        if drop is None:
+            raise HTTPException(404, "this session has ended, and its images are deleted; drop them again")
+        return drop
+
+    def table(token: str) -> Response:
+        rows = [vars(row.found) | {"path": row.upload.name} for row in known(token).rows]
+        headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
+        return Response(pd.DataFrame(rows).to_csv(index=False, float_format="%.7g"), headers=headers, media_type="text/csv")
+
+    def case(token: str, number: int) -> Response:
+        drop = known(token)
+        if not (0 <= number < len(drop.rows) and drop.rows[number].found.verdict):
+            raise HTTPException(404, "there is no such image")
+        try:
+            with one_at_a_time:
+                page = write_case(model, drop.rows[number].upload.file, drop.folder / f"case_{number}.html")
+                text = page.read_text(encoding="utf-8")
+        except ArtclfError as error:
+            raise HTTPException(400, str(error)) from error
+        return Response(text, headers={"Content-Security-Policy": SANDBOX}, media_type="text/html")
+
+    app.add_api_route("/table/{token}.csv", table)
+    app.add_api_route("/case/{token}/{number}", case)
+
+
+def listen(page: Any, listening: socket) -> None:
+    """Answer requests on a socket until SIGINT or SIGTERM, which are raised again at the end."""
+    from uvicorn import Config, Server  # noqa: PLC0415 (an extra)
+
+    config = Config(page, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
+    Server(config).run(sockets=[listening])
