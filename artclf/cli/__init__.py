@@ -1,7 +1,6 @@
 """`artclf …`: commands on finished runs and on images. Heavy libraries are loaded where a command needs them."""
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -9,13 +8,25 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
-from artclf.cli.console import Commands, MaxPixels, To, command_line, name_of, name_unreadable, output_folder, read_images
+from artclf.cli.console import (
+    Commands,
+    MaxPixels,
+    Precision,
+    Run,
+    To,
+    command_line,
+    name_of,
+    name_unreadable,
+    output_folder,
+    read_images,
+)
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
+from artclf.cli.predict import predict
 from artclf.cli.provenance import provenance
 from artclf.cli.serve import serve
 from artclf.data.files import DEFAULT_MAX_PIXELS
-from artclf.errors import ArtclfError, printable
+from artclf.errors import ArtclfError
 from artclf.run_folder import REPORT_FILE
 from artclf.runtime import quick_imports
 
@@ -33,15 +44,10 @@ app = typer.Typer(
 )
 app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
+app.command()(predict)
 app.command()(audit)
 app.command()(provenance)
 app.command()(serve)
-
-Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
-Precision = Annotated[
-    Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
-    typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
-]
 
 
 @app.command()
@@ -57,35 +63,6 @@ def train(context: typer.Context) -> None:
     from artclf.training.launch import main  # noqa: PLC0415 (loads Hydra)
 
     main()
-
-
-@app.command()
-def predict(
-    run: Run,
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
-    precision: Precision = "auto",
-    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
-) -> int:
-    """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
-
-    What the file declares about its origin stands beside it and never changes it (see artclf provenance).
-
-    An image that can't be read is named, and the others go on; the exit code is then 1.
-    """
-    typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
-    with quick_imports():
-        from artclf.inference.predict import load  # noqa: PLC0415 (loads torch)
-    unread = 0
-    with closing(load(run, precision, max_pixels=max_pixels).predictions(images)) as predictions:
-        for found in predictions:
-            if found.reason:
-                unread += 1
-                typer.echo(f"error: {printable(str(found.path))}: {found.reason}", err=True)
-            else:
-                figures = f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}"
-                declared = found.provenance.removeprefix("declares ")
-                typer.echo(f"{figures}  {declared:<24}  {printable(str(found.path))}")
-    return unread
 
 
 @app.command()

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -26,6 +26,11 @@ MOST_LINES = 20  # unreadable files named in the terminal
 DEMO, AI_ARTBENCH = "demo", "ai_artbench"
 DEMO_SETTINGS = CONF / "data" / "demo.yaml"
 
+Run = Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")]
+Precision = Annotated[
+    Literal["auto", "32-true", "bf16-mixed", "16-mixed"],
+    typer.Option(help="What to compute in. auto: what the run was tested in or, where that is slow here, what is fast."),
+]
 MaxPixels = Annotated[
     int, typer.Option(min=1, max=MOST_PIXELS, help="An image with more is refused; a large JPEG is decoded smaller instead.")
 ]

@@ -100,8 +100,8 @@ class ArtDataset(Dataset[Batch]):
 
     def _read(self, rows: Numbers) -> torch.Tensor:
         if self.store is not None:
-            return self.store.read(self.stored[rows])
-        return torch.stack([self.reader.read(self.files[row]) for row in rows])
+            return torch.from_numpy(self.store.read(self.stored[rows]))
+        return torch.from_numpy(np.stack([self.reader.read(self.files[row]) for row in rows]))
 
     def _augment(self, pixels: torch.Tensor, row: int, copy: int, epoch: int) -> torch.Tensor:
         assert self.augmentation is not None

@@ -111,6 +111,15 @@ DISTORTIONS = (
     Distortion("screenshot", "screenshot", (100, SCREENSHOT_QUALITY), "stored as", _SHOWN, _screenshot, _STORED),
 )
 BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
+# what a site or messenger makes of an upload, the mildest and most frequent first: name, distortion, level
+DELIVERIES = (
+    ("JPEG of quality 75", "jpeg", 75),
+    ("scaled to 3/4", "down", 0.75),
+    ("cropped by 5%", "crop", 0.95),
+    ("WebP of quality 75", "webp", 75),
+    ("JPEG of quality 50", "jpeg", 50),
+    ("screenshot", "screenshot", SCREENSHOT_QUALITY),
+)
 
 
 def list_versions(*, reencoded: bool = False) -> list[Version]:
@@ -122,6 +131,12 @@ def list_versions(*, reencoded: bool = False) -> list[Version]:
     levels = [(NOTHING, None), *((distortion.name, level) for distortion in DISTORTIONS for level in distortion.levels)]
     alike = levels if reencoded else levels[:1]
     return [Version(NOTHING, *level) for level in levels] + [Version(REENCODED, *level) for level in alike]
+
+
+def deliver(image: Image.Image, number: int) -> dict[str, Image.Image]:
+    """The first deliveries of an RGB image, by their names; a large one is `bounded` first."""
+    image, rng = bounded(image), np.random.default_rng(0)
+    return {name: BY_NAME[distortion].apply(image, level, rng) for name, distortion, level in DELIVERIES[:number]}
 
 
 def make_versions(image: Image.Image, *, path: str, seed: int = 0, reencoded: bool = False) -> Iterator[Image.Image]:

@@ -19,13 +19,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
-import torch
 
 from artclf.cache.array_store import Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
 from artclf.data.files import UnreadableImage, file_content, open_file
 from artclf.data.prefetch import read_batches
-from artclf.data.reader import ImageReader
+from artclf.data.reader import ImageReader, Pixels
 from artclf.runtime import progress
 
 log = logging.getLogger(__name__)
@@ -80,9 +79,9 @@ class PixelStore:
         """[N] SHA-256 digests → the number of each image in the store, −1 if it is not there."""
         return self.rows.find(digests)
 
-    def read(self, numbers: Numbers) -> torch.Tensor:
+    def read(self, numbers: Numbers) -> Pixels:
         """[N] numbers → pixels, uint8 [N, 3, S, S]."""
-        return torch.from_numpy(self.rows.read(numbers)).view(-1, 3, self.reader.size, self.reader.size)
+        return self.rows.read(numbers).reshape(-1, 3, self.reader.size, self.reader.size)
 
     def inspect(self, paths: Sequence[str], *, threads: int) -> pd.DataFrame:
         """Hash and check every file, and store the pixels of those that are not stored yet.
@@ -136,7 +135,7 @@ class PixelStore:
                 # a file in the store may have changed its times or its name alone
                 absent = [digest for digest, number in zip(new, self.find([*new]), strict=True) if number < 0]
                 if absent:
-                    self.rows.append(absent, pixels.flatten(1).numpy()[[new[digest] for digest in absent]])
+                    self.rows.append(absent, pixels.reshape(len(pixels), -1)[[new[digest] for digest in absent]])
                 stored |= new.keys()
                 yield from files
 
@@ -147,14 +146,12 @@ def inspect_files(root: Path, paths: Sequence[str], *, max_pixels: int, threads:
     return _table([file for files, _ in _read_files(root, paths, reader, threads) for file in files])
 
 
-def _read_files(
-    root: Path, paths: Sequence[str], reader: ImageReader, threads: int
-) -> Iterator[tuple[list[_File], torch.Tensor]]:
+def _read_files(root: Path, paths: Sequence[str], reader: ImageReader, threads: int) -> Iterator[tuple[list[_File], Pixels]]:
     """Batches of files and their pixels, uint8 [B, 3, S, S], zero where a file can't be read; with a progress bar."""
     path_of = {root / path: path for path in paths}
     found: dict[Path, tuple[Stamp | None, bytes]] = {}
 
-    def read(file: Path) -> torch.Tensor:
+    def read(file: Path) -> Pixels:
         stamp = _stamp(file)  # before its content, so that a later change shows
         with file_content(file, max_pixels=reader.max_pixels) as content:
             found[file] = stamp, hashlib.sha256(content).digest()

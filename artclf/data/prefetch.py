@@ -5,15 +5,14 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Generic, TypeVar
 
-import torch
+import numpy as np
 
 from artclf.data.images import UnreadableImage
-from artclf.data.reader import ImageInMemory
+from artclf.data.reader import Pixels
 
-File = TypeVar("File", Path, Path | ImageInMemory)
+File = TypeVar("File")
 _AHEAD = 2  # batches being read while the caller works: the next one, and another against slow images
 
 
@@ -22,18 +21,23 @@ class PixelBatch(Generic[File]):
     """A batch of images as the network is shown them."""
 
     files: list[File]  # [B]
-    pixels: torch.Tensor  # uint8 [B, *shape]; zero if a file can't be read
+    pixels: Pixels  # uint8 [B, *shape]; zero if a file can't be read
     reasons: list[str]  # [B] why not; "" if it can
+
+
+def zero_pixels(shape: tuple[int, ...]) -> Pixels:
+    """Allocate zeros, uint8."""
+    return np.zeros(shape, dtype=np.uint8)
 
 
 def read_batches(
     files: Iterable[File],
-    read: Callable[[File], torch.Tensor],
+    read: Callable[[File], Pixels],
     shape: tuple[int, ...],
     *,
     batch: int,
     threads: int,
-    pinned: bool = False,
+    zeros: Callable[[tuple[int, ...]], Pixels] = zero_pixels,
 ) -> Generator[PixelBatch[File]]:
     """Read images in batches, in the order given. Closing the generator cancels what has not begun.
 
@@ -46,15 +50,15 @@ def read_batches(
         shape: of what `read` returns: (3, S, S), or (V, 3, S, S) for V versions of an image.
         batch: files in a batch; the last one may be smaller.
         threads: how many images are decoded at a time.
-        pinned: allocate pinned memory, from which a CUDA device copies faster.
+        zeros: allocates a batch's pixels; for a CUDA device in pinned memory, from which it copies faster.
     """
     remaining = iter(files)
-    pending: deque[tuple[list[File], torch.Tensor, list[Future[str]]]] = deque()
+    pending: deque[tuple[list[File], Pixels, list[Future[str]]]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
         while True:
             while len(pending) <= _AHEAD and (chunk := list(islice(remaining, batch))):
-                pixels = torch.zeros((len(chunk), *shape), dtype=torch.uint8, pin_memory=pinned)
+                pixels = zeros((len(chunk), *shape))
                 jobs = [pool.submit(_read_into, place, read, file) for place, file in zip(pixels, chunk, strict=True)]
                 pending.append((chunk, pixels, jobs))
             if not pending:
@@ -65,11 +69,10 @@ def read_batches(
         pool.shutdown(cancel_futures=True)
 
 
-def _read_into(place: torch.Tensor, read: Callable[[File], torch.Tensor], file: File) -> str:
+def _read_into(place: Pixels, read: Callable[[File], Pixels], file: File) -> str:
     """Write an image's pixels to their place; returns the reason if it can't be read."""
     try:
-        pixels = read(file)
+        place[...] = read(file)
     except UnreadableImage as error:
         return error.reason
-    place.numpy()[...] = pixels.numpy()  # torch's copy would start a team of threads in each of these
     return ""

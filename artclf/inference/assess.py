@@ -25,7 +25,8 @@ from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
 from artclf.evaluation.guarantees import decision_metrics
 from artclf.evaluation.metrics import by_split, group_metrics, split_metrics
 from artclf.evaluation.robustness import compare_forms
-from artclf.inference.score import THREADS, reader, score_images
+from artclf.inference.score import THREADS, score_images
+from artclf.inference.torch_scorer import TorchScorer
 from artclf.model.classifier import ArtClassifier
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.findings import broken_guarantees
@@ -118,8 +119,9 @@ def compare_canonical(
     """
     if predictions.empty:
         return None
-    shown = reader(model, None if model.canonical else form, max_pixels)
-    scored, unreadable = score_images(model, root, predictions.rename(columns={"p_ai": "own"}), precision, shown.read)
+    scorer = TorchScorer(model, precision)
+    read = scorer.reader_as(None if model.canonical else form, max_pixels).read
+    scored, unreadable = score_images(scorer, root, predictions.rename(columns={"p_ai": "own"}), read)
     for path, reason in unreadable.itertuples(index=False):
         log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)
     (is_ai, other), own = truth(scored), scored["own"].to_numpy(dtype=float)

@@ -16,8 +16,9 @@ from artclf.evaluation.calibration import errors, fit_decision_rule, needed
 from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
 from artclf.evaluation.guarantees import check_guarantees, count_verdicts
 from artclf.evaluation.intervals import auroc, threshold_interval
-from artclf.inference.finished_run import find_run, load_model, splits_of
-from artclf.inference.score import reader, score_images
+from artclf.inference.finished_run import find_run, splits_of
+from artclf.inference.score import score_images
+from artclf.inference.torch_scorer import load_scorer
 from artclf.model.checkpoint import write_decision_rule
 from artclf.run_folder import METRICS_FILE, write_json
 
@@ -53,10 +54,9 @@ def calibrate(run: Path, images: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, 
     manifest = read_any(images)
     known, hashes = splits_of(finished, manifest)
     trained = known == "train"
-    model, replaced, precision = load_model(finished, "auto")
+    scorer, replaced = load_scorer(finished)
     usable = manifest.table[~trained].assign(split="", sha256=hashes[~trained])  # no split is better than another
-    read = reader(model, model.canonical, max_pixels).read
-    scored, unreadable = score_images(model, manifest.root, usable, precision, read)
+    scored, unreadable = score_images(scorer, manifest.root, usable, scorer.reader(max_pixels).read)
     scored, duplicates = drop_copies(scored)
     unreadable = pd.concat([unreadable, manifest.rejected[["path", "reason"]]])
     is_ai, p_ai = truth(scored)

@@ -22,8 +22,9 @@ from artclf.evaluation.guarantees import seen_in_training
 from artclf.evaluation.intervals import UNDEFINED, difference
 from artclf.evaluation.robustness import measure_robustness
 from artclf.inference.assess import AssessOptions, assess, data_facts, environment, model_facts, write_results
-from artclf.inference.finished_run import FinishedRun, Selection, load_model
-from artclf.inference.score import reader, score_distorted, score_images
+from artclf.inference.finished_run import FinishedRun, Selection
+from artclf.inference.score import score_distorted, score_images
+from artclf.inference.torch_scorer import TorchScorer, load_scorer
 from artclf.model.classifier import ArtClassifier
 from artclf.report.findings import runs_with_broken_guarantees
 from artclf.report.gap_page import write_gap
@@ -81,12 +82,12 @@ def evaluate(
         ArtclfError: where no image of a data set can be read.
     """
     began = time.perf_counter()
-    model, rule, precision = load_model(run, options.precision)
+    scorer, rule = load_scorer(run, options.precision)
     rule = rule or default_rule("its checkpoint")
-    scored = _score(list(folders.values()), model, precision, options.max_pixels)
+    scored = _score(list(folders.values()), scorer, options.max_pixels)
     found = []
     for (folder, selection), one in zip(folders.items(), scored, strict=True):
-        found.append(_evaluate(folder, selection, one, run, model, rule, precision, options))
+        found.append(_evaluate(folder, selection, one, run, scorer, rule, options))
         write_results(folder, found[-1].metrics, began)
         began = time.perf_counter()
     if page is None:
@@ -100,20 +101,20 @@ def _evaluate(
     selection: Selection,
     scored: _Scored,
     run: FinishedRun,
-    model: ArtClassifier,
+    scorer: TorchScorer,
     rule: DecisionRule,
-    precision: str,
     options: EvaluateOptions,
 ) -> Evaluated:
     """Write the folder of one data set, but for metrics.json and the page."""
     manifest, predictions, every, duplicates = scored
+    model = scorer.network
     unreadable = every.loc[every["reason"] != "", ["path", "reason"]]
     notes = [*describe_losses(every), *([str(duplicates)] if duplicates.files else [])]
     distorted = None
     if options.distorted:
         sample = sample_test_images(predictions, options.distorted, options.seed)
         how = {"seed": options.seed, "max_pixels": options.max_pixels}
-        distorted, failed = score_distorted(model, manifest.root, sample, precision, reencoded=options.reencoded, **how)
+        distorted, failed = score_distorted(scorer, manifest.root, sample, reencoded=options.reencoded, **how)
         if distorted.empty:
             raise ArtclfError(f"--robustness: not one test image of {selection.name} can be scored; go without --robustness")
         notes += [f"{path} is not among the distorted images: {reason}" for path, reason in failed.itertuples(index=False)]
@@ -131,7 +132,7 @@ def _evaluate(
         "data": data_facts(selection.name, manifest, model, count_rejected(every), duplicates),
         **environment(model.device),
         "seed": options.seed,
-        "precision": precision,
+        "precision": scorer.precision,
         "command": options.command,
         "fallbacks": [*selection.notes, *notes],
     }
@@ -140,7 +141,7 @@ def _evaluate(
     return Evaluated(folder, metrics, with_verdicts(predictions[~in_run], rule), int(in_run.sum()), unreadable)
 
 
-def _score(selections: list[Selection], model: ArtClassifier, precision: str, max_pixels: int) -> list[_Scored]:
+def _score(selections: list[Selection], scorer: TorchScorer, max_pixels: int) -> list[_Scored]:
     """Score the selected images, and keep each once. ArtclfError where none of a data set is left."""
     tables = [one.manifest.table for one in selections]
     files = [
@@ -148,7 +149,7 @@ def _score(selections: list[Selection], model: ArtClassifier, precision: str, ma
         for one, table in zip(selections, tables, strict=True)
     ]
     rows = pd.concat(files).drop_duplicates("path", ignore_index=True)
-    scored, unreadable = score_images(model, Path(), rows, precision, reader(model, model.canonical, max_pixels).read)
+    scored, unreadable = score_images(scorer, Path(), rows, scorer.reader(max_pixels).read)
     p_ai, reasons = scored.set_index("path")["p_ai"], dict(unreadable[["path", "reason"]].to_numpy())
     return [
         _keep_once(one, table.assign(p_ai=file["path"].map(p_ai), reason=[reasons.get(path, "") for path in file["path"]]))

@@ -1,6 +1,5 @@
 """A trained model: its checkpoint, the run that it comes from, and the images that it may be tested on."""
 
-import logging
 import os
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -8,19 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 
 from artclf.data.manifest import SHA256, Manifest, columns_of
 from artclf.data.pixels import hash_files
 from artclf.errors import ArtclfError, nearest
-from artclf.evaluation.decision import DecisionRule
-from artclf.model.checkpoint import find_checkpoint, load_classifier, read_decision_rule
-from artclf.model.classifier import ArtClassifier
-from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, METRICS_FILE, read_metrics, read_table
-from artclf.runtime import keep_freed_memory
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,28 +66,18 @@ def find_run(given: Path) -> FinishedRun:
     return FinishedRun(given, checkpoint, folder if known else None, read_metrics(folder) if known else {})
 
 
-def load_model(run: FinishedRun, precision: str) -> tuple[ArtClassifier, DecisionRule | None, str]:
-    """Load a model onto the GPU, if there is one, with its decision rule, if it has one, and the precision to compute in."""
-    keep_freed_memory()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model, rule = load_classifier(run.checkpoint).to(device), read_decision_rule(run.checkpoint)
-    return model, rule, choose_precision(precision, run.metrics.get("precision"), device)
-
-
-def choose_precision(asked: str, tested: str | None, device: str) -> str:
-    """Return the precision to compute in on a device, "cpu" or "cuda".
-
-    "auto" is the one that the run was tested in, so that p_ai is what its report shows, slow as 32 bits may be. If that is
-    unknown (None), or the device does not compute in it, it is the fastest one there.
-    """
-    if asked != "auto":
-        return asked
-    fastest = resolve_precision("auto", "gpu" if device == "cuda" else "cpu")
-    if tested in {None, "32-true", fastest} or (tested, device) == ("16-mixed", "cuda"):
-        return tested or fastest
-    line = "the run was tested in %s, which this device does not compute in: in %s, p_ai can differ by some thousandths"
-    log.warning(f"{line}; --precision %s insists, and is slow", tested, fastest, tested)
-    return fastest
+def find_checkpoint(run: Path) -> Path:
+    """The best checkpoint of a run folder, or the file itself where one is named. ArtclfError if there is none."""
+    if run.is_file():
+        return run
+    file = run / "checkpoints" / "best.ckpt"
+    if file.is_file():
+        return file
+    if not run.exists():
+        raise ArtclfError(f"{run}: there is no such run folder or checkpoint")
+    if runs := sorted(run.glob("*/checkpoints/best.ckpt")):
+        raise ArtclfError(f"{run}: holds {len(runs)} runs; name one of them: {runs[0].parents[1]}")
+    raise ArtclfError(f"{run}: holds no checkpoints/best.ckpt (a run with callbacks=none keeps no weights)")
 
 
 def own_images(run: FinishedRun, split: str | None = None) -> Selection:

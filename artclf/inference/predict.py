@@ -1,10 +1,11 @@
-"""Images in, scores and verdicts out: `artclf predict` and `artclf.load`."""
+"""Images in, scores and verdicts out: `artclf predict` and `artclf.load`. Loads torch only where the model needs it."""
 
 import logging
+import math
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,17 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
-from artclf.data.reader import ImageInMemory
+from artclf.data.distortions import DELIVERIES, deliver
+from artclf.data.files import DEFAULT_MAX_PIXELS, file_content
+from artclf.data.images import decoded_image
+from artclf.data.reader import ImageInMemory, ImageReader, Pixels
 from artclf.data.sources.folder import image_files
-from artclf.errors import printable
-from artclf.evaluation.decision import DecisionRule, default_rule
-from artclf.inference.finished_run import FinishedRun, find_run, load_model
-from artclf.inference.score import reader, score
-from artclf.model.classifier import ArtClassifier
-from artclf.provenance.read import read_provenance
-from artclf.provenance.statement import NOTHING
+from artclf.errors import ArtclfError, printable
+from artclf.evaluation import Floats
+from artclf.evaluation.decision import UNSURE, DecisionRule, default_rule
+from artclf.inference.finished_run import FinishedRun, find_run
+from artclf.inference.score import Scorer, score
+from artclf.provenance.read import provenance_of
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +39,9 @@ class Prediction:
     p_ai: float  # the network's score, from 0 (surely human) to 1; NaN where the image can't be read
     calibrated: float  # the probability of AI that the score stands for; NaN likewise
     verdict: str  # "ai", "human" or "unsure"; "" where the image can't be read
-    reason: str = ""  # why it can't be read
-    provenance: str = ""  # what the file declares, a `state` of artclf.provenance.statement; "" where the image can't be read
+    reason: str = ""  # why it can't be read, or which delivery made the verdict unsure
+    provenance: str = ""  # what the file declares, a `state` of artclf.provenance.statement; "" for an image in memory
+    views: Mapping[str, float] = field(default_factory=dict)  # delivery → p_ai, where deliveries were asked for
 
 
 @dataclass(frozen=True)
@@ -46,35 +49,91 @@ class Model:
     """A trained model that judges images; `load` makes one."""
 
     run: FinishedRun  # where it comes from
-    network: ArtClassifier  # in eval mode, on the GPU if there is one
+    scorer: Scorer  # its network, on the GPU if there is one
     rule: DecisionRule  # from scores to probabilities and verdicts
-    precision: str  # what is computed in
     max_pixels: int  # an image with more is refused; a large JPEG is decoded smaller instead
 
-    def predict(self, images: Given | Iterable[Given]) -> pd.DataFrame:
+    def predict(self, images: Given | Iterable[Given], *, views: int = 0) -> pd.DataFrame:
         """Predict images, in the order given. One that can't be read has a reason and no score; the others go on.
 
         Args:
             images: one or many. A folder stands for the images below it.
+            views: in how many realistic deliveries each image is scored too: JPEG of quality 75, scaled to 3/4, cropped by 5%,
+                WebP of quality 75, JPEG of quality 50, screenshot. Where one changes the verdict, it becomes "unsure".
 
         Returns:
             A row for each image: path ("[0]", "[1]", … for images in memory: their place in `images`), p_ai (the score, from
             0, human, to 1, AI), calibrated (the probability of AI that it stands for), verdict ("ai", "human" or "unsure"),
-            reason (why the image can't be read; "" where it can: otherwise the numbers are NaN and the verdict is "") and
-            provenance (what the file declares about its origin; "" for images in memory).
+            reason (why the image can't be read, and the numbers are NaN and the verdict ""; or which delivery changed the
+            verdict), provenance (what the file declares about its origin; "" for images in memory) and, where they were asked
+            for, views (a dict: delivery → p_ai).
 
         Raises:
-            ArtclfError: a folder can't be opened, whose images would be missed.
+            ArtclfError: a folder can't be opened, whose images would be missed; there are not so many deliveries.
         """
         if isinstance(images, str | os.PathLike | Image.Image) or (isinstance(images, np.ndarray) and images.ndim in {2, 3}):
             images = [images]
-        rows = [vars(one) | {"path": str(one.path)} for one in self.predictions(images)]
-        table = pd.DataFrame(rows, columns=[field.name for field in fields(Prediction)])
-        return table.astype({"p_ai": float, "calibrated": float})
+        rows = [vars(one) | {"path": str(one.path)} for one in self.predictions(images, views=views)]
+        columns = [column.name for column in fields(Prediction) if views or column.name != "views"]
+        return pd.DataFrame(rows, columns=columns).astype({"p_ai": float, "calibrated": float})
 
-    def predictions(self, images: Iterable[Given]) -> Generator[Prediction]:
+    def predictions(self, images: Iterable[Given], *, views: int = 0) -> Generator[Prediction]:
         """As `predict`, image by image: memory for a few batches is enough for any number of images."""
-        yield from predict_files(self.network, _files(images), self.precision, self.rule, max_pixels=self.max_pixels)
+        if not 0 <= views <= len(DELIVERIES):
+            raise ArtclfError(f"views={views}: allowed are 0 to {len(DELIVERIES)}")
+        reader = self.scorer.reader(self.max_pixels)
+        names = [name for name, *_ in DELIVERIES[:views]]
+        with closing(score(self.scorer, _jobs(images), lambda job: job.read(reader, views), 1 + views)) as batches:
+            for jobs, scores, reasons in batches:
+                calibrated = self.rule.calibrator.apply(scores[:, 0]).tolist()
+                for job, p_ai, probability, reason in zip(jobs, scores, calibrated, reasons, strict=True):
+                    yield self._prediction(job, p_ai, probability, reason, names)
+
+    def _prediction(self, job: "_Job", p_ai: Floats, calibrated: float, reason: str, names: list[str]) -> Prediction:
+        """The verdict by the scores of an image and its deliveries, [1 + V]: one that a delivery changes is unsure."""
+        if reason:
+            return Prediction(job.path, math.nan, math.nan, "", reason)
+        verdict, *others = self.rule.verdicts(p_ai)
+        views = dict(zip(names, p_ai[1:].tolist(), strict=True))
+        changed = [
+            f"{other} as {name} (p_ai {views[name]:.3f})" for name, other in zip(names, others, strict=True) if other != verdict
+        ]
+        if changed and verdict != UNSURE:
+            reason = f"{verdict} as given (p_ai {p_ai[0]:.3f}), but {', '.join(changed)}"
+            verdict = UNSURE
+        return Prediction(job.path, float(p_ai[0]), calibrated, verdict, reason, job.provenance, views)
+
+
+@dataclass(eq=False)
+class _Job:
+    """An image that is read, and what its file declares."""
+
+    image: Path | ImageInMemory
+    provenance: str = ""
+
+    @property
+    def path(self) -> Path:
+        return self.image.path if isinstance(self.image, ImageInMemory) else self.image
+
+    def read(self, reader: ImageReader, views: int) -> Pixels:
+        """What the network is shown, [3, S, S], or [1 + V, 3, S, S] with deliveries; the file is read once."""
+        if isinstance(self.image, ImageInMemory):
+            square = reader.read(self.image)
+            return np.stack([square, *_delivered(self.image.as_rgb(reader.max_pixels), reader, views)]) if views else square
+        with file_content(self.image, max_pixels=reader.max_pixels) as content:
+            found = provenance_of(self.image, content)
+            self.provenance = found.state
+            if found.note:
+                log.warning("%s: %s", printable(str(self.image)), found.note)
+            square = reader.read(self.image, content)
+            if not views:
+                return square
+            with decoded_image(self.image, max_pixels=reader.max_pixels, content=content) as image:
+                return np.stack([square, *_delivered(image, reader, views)])
+
+
+def _delivered(image: Image.Image, reader: ImageReader, views: int) -> list[Pixels]:
+    return [reader.square(version) for version in deliver(image, views).values()]
 
 
 def load(run: str | os.PathLike[str], precision: str = "auto", *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Model:
@@ -89,50 +148,19 @@ def load(run: str | os.PathLike[str], precision: str = "auto", *, max_pixels: in
         ArtclfError: there is no such run or checkpoint, or it is damaged.
     """
     finished = find_run(Path(run))
-    network, rule, precision = load_model(finished, precision)
+    from artclf.inference.torch_scorer import load_scorer  # noqa: PLC0415 (loads torch)
+
+    scorer, rule = load_scorer(finished, precision)
     rule = rule or default_rule(str(finished.checkpoint))
     for line in rule.shortfalls():
         log.warning("%s", line)
-    return Model(finished, network, rule, precision, max_pixels)
+    return Model(finished, scorer, rule, max_pixels)
 
 
-def _files(images: Iterable[Given]) -> Iterator[Path | ImageInMemory]:
+def _jobs(images: Iterable[Given]) -> Iterator[_Job]:
     """The files that are meant, and images in memory, each called by its place in what was given."""
     for place, image in enumerate(images):
         if isinstance(image, str | os.PathLike):
-            yield from image_files(Path(image))
+            yield from map(_Job, image_files(Path(image)))
         else:
-            yield ImageInMemory(Path(f"[{place}]"), image)
-
-
-def predict_files(
-    model: ArtClassifier,
-    files: Iterable[Path | ImageInMemory],
-    precision: str,
-    rule: DecisionRule | None = None,
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-) -> Generator[Prediction]:
-    """Predict image files, or images in memory, in the order given, batch by batch. Without a rule: ai from 0.5 on."""
-    rule = rule or default_rule("nothing")
-    with closing(score(model, files, precision, reader(model, model.canonical, max_pixels).read)) as batches:
-        for batch, scores, reasons in batches:
-            p_ai = scores[:, 0]
-            declared = (
-                "" if reason or isinstance(one, ImageInMemory) else _declared(one, max_pixels)
-                for one, reason in zip(batch, reasons, strict=True)
-            )
-            paths = [one.path if isinstance(one, ImageInMemory) else one for one in batch]
-            columns = (paths, p_ai.tolist(), rule.calibrator.apply(p_ai).tolist(), rule.verdicts(p_ai), reasons, declared)
-            yield from (Prediction(*row) for row in zip(*columns, strict=True))
-
-
-def _declared(path: Path, max_pixels: int) -> str:
-    """What a file declares about its origin, which stands beside its score and never changes it."""
-    try:
-        found = read_provenance(path, max_pixels=max_pixels)
-    except UnreadableImage:  # it was there a moment ago
-        return NOTHING
-    if found.note:
-        log.warning("%s: %s", printable(str(path)), found.note)
-    return found.state
+            yield _Job(ImageInMemory(Path(f"[{place}]"), image))

@@ -23,20 +23,6 @@ RULE = "decision_rule"  # a checkpoint's key, as the next
 DIGEST = "digest"  # the SHA-256 of its weights and of the optimiser's state: torch checks no sums when it reads a file
 
 
-def find_checkpoint(run: Path) -> Path:
-    """The best checkpoint of a run folder, or the file itself where one is named. ArtclfError if there is none."""
-    if run.is_file():
-        return run
-    file = run / "checkpoints" / "best.ckpt"
-    if file.is_file():
-        return file
-    if not run.exists():
-        raise ArtclfError(f"{run}: there is no such run folder or checkpoint")
-    if runs := sorted(run.glob("*/checkpoints/best.ckpt")):
-        raise ArtclfError(f"{run}: holds {len(runs)} runs; name one of them: {runs[0].parents[1]}")
-    raise ArtclfError(f"{run}: holds no checkpoints/best.ckpt (a run with callbacks=none keeps no weights)")
-
-
 def read_checkpoint(file: Path, *, mapped: bool = False) -> dict[str, Any]:
     """Read tensors and plain values from a checkpoint; `mapped`: tensors only once they are used.
 

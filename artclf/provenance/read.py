@@ -43,16 +43,21 @@ def read_provenance(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, trust_l
         UnreadableImage: the file can't be read, or is of no such format.
     """
     with file_content(path, max_pixels=max_pixels) as content:
-        decoder = decoder_of(content)
-        if decoder is None:
-            raise UnreadableImage(path, f"not an image artclf can read ({FORMATS})")
-        found, note = read_c2pa(decoder.format or "", content, trust_list)
-        texts = READERS.get(decoder.format or "", other_texts)(content)
-        try:
-            with refusing(path, "metadata"):
-                for source, key, value in islice(texts, MOST_TEXTS):
-                    if declared := judge(key, value[:MOST_BYTES]):
-                        found.append(Statement(declared, f"{source} {key}", short(value)))
-        except UnreadableImage as error:  # what stands before the damage counts
-            note = note or f"not all of it was looked at: {short(error.reason)}"
+        return provenance_of(path, content, trust_list)
+
+
+def provenance_of(path: Path, content: bytes, trust_list: str = "") -> Provenance:
+    """What the bytes of a file declare, as `read_provenance`."""
+    decoder = decoder_of(content)
+    if decoder is None:
+        raise UnreadableImage(path, f"not an image artclf can read ({FORMATS})")
+    found, note = read_c2pa(decoder.format or "", content, trust_list)
+    texts = READERS.get(decoder.format or "", other_texts)(content)
+    try:
+        with refusing(path, "metadata"):
+            for source, key, value in islice(texts, MOST_TEXTS):
+                if declared := judge(key, value[:MOST_BYTES]):
+                    found.append(Statement(declared, f"{source} {key}", short(value)))
+    except UnreadableImage as error:  # what stands before the damage counts
+        note = note or f"not all of it was looked at: {short(error.reason)}"
     return Provenance(tuple(dict.fromkeys(found)), note)

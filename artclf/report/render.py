@@ -90,10 +90,10 @@ def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedImage
     return as_jpeg(image)
 
 
-def as_jpeg(image: Image.Image) -> EmbeddedImage:
+def as_jpeg(image: Image.Image, quality: int = 80) -> EmbeddedImage:
     """An image as a JPEG for a page."""
     encoded = BytesIO()
-    image.save(encoded, format="JPEG", quality=80)
+    image.save(encoded, format="JPEG", quality=quality)
     return _embedded(encoded.getvalue(), "jpeg", image)
 
 

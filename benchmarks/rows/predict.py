@@ -27,13 +27,17 @@ def predict(bench: Bench) -> tuple[list[Figure], list[str]]:
 
 
 def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
-    """Both sides in turn: the share in each round, and images a second of `predict_files` and of the loop."""
+    """Both sides in turn: the share in each round, and images a second of `Model.predictions` and of the loop."""
+    import numpy as np  # noqa: PLC0415 (so too)
     import torch  # noqa: PLC0415 (which benchmarks' own process does without)
     from torchvision.models import resnet50  # noqa: PLC0415
 
+    from artclf.data.images import DEFAULT_MAX_PIXELS  # noqa: PLC0415
     from artclf.data.reader import ImageReader  # noqa: PLC0415
-    from artclf.inference.predict import predict_files  # noqa: PLC0415
-    from artclf.inference.score import BATCH  # noqa: PLC0415
+    from artclf.evaluation.decision import default_rule  # noqa: PLC0415
+    from artclf.inference.finished_run import FinishedRun  # noqa: PLC0415
+    from artclf.inference.predict import Model  # noqa: PLC0415
+    from artclf.inference.torch_scorer import BATCH, TorchScorer  # noqa: PLC0415
     from artclf.model.backbones import IMAGENET  # noqa: PLC0415
     from artclf.model.classifier import ArtClassifier  # noqa: PLC0415
     from artclf.model.precision import PRECISIONS, autocast, resolve_precision  # noqa: PLC0415
@@ -49,10 +53,12 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
             draw(file, [serial], 512, 64)
         shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
         built = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown)
-        model = built.eval().to(device)
+        run = FinishedRun(Path(folder), Path(folder), None, {})
+        scorer = TorchScorer(built.eval().to(device), precision)
+        model = Model(run, scorer, default_rule("nothing"), DEFAULT_MAX_PIXELS)
         bare = resnet50(weights=None, num_classes=1).eval().to(device, memory_format=torch.channels_last)
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
-        pixels = torch.stack([ImageReader(size).read(file) for file in files])
+        pixels = torch.from_numpy(np.stack([ImageReader(size).read(file) for file in files]))
         ready = ((pixels.float() / 255 - mean) / std).to(device, PRECISIONS[precision], memory_format=torch.channels_last)
 
         @torch.inference_mode()
@@ -65,7 +71,7 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
 
         def whole() -> float:
             began = time.perf_counter()
-            predictions = list(predict_files(model, files, precision))
+            predictions = list(model.predictions(files))
             seconds = time.perf_counter() - began
             if [each.path for each in predictions if not each.reason] != files:
                 raise RuntimeError("not every image was predicted")

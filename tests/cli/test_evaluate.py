@@ -41,7 +41,7 @@ def test_the_runs_own_test_images_and_a_handful_of_them_distorted(
     table = pd.read_csv(folder / "predictions.csv")
     assert dict(table["split"].value_counts()) == {"test": 12, "unseen": 4}
     checkpoint = run / "checkpoints" / "best.ckpt"
-    pixels = torch.stack([ImageReader(SIZE, "bicubic").read(pictures / path) for path in table["path"]])
+    pixels = torch.from_numpy(np.stack([ImageReader(SIZE, "bicubic").read(pictures / path) for path in table["path"]]))
     assert table["p_ai"].to_numpy() == pytest.approx(load_classifier(checkpoint).p_ai(pixels).numpy(), abs=1e-5)
     metrics = json.loads((folder / "metrics.json").read_text())
     assert list(metrics["splits"]) == ["test", "unseen"]
@@ -99,9 +99,9 @@ def test_seen_and_unseen_sets_side_by_side(run: Path, tmp_path: Path, monkeypatc
     Path("listed.csv").write_text("path,label\n" + "".join(f"{file},ai\n" for file in files))  # no human image
     scored: list[str] = []
 
-    def score_and_count(model: Any, root: Path, rows: pd.DataFrame, *rest: Any) -> Any:
+    def score_and_count(scorer: Any, root: Path, rows: pd.DataFrame, *rest: Any) -> Any:
         scored.extend(rows["path"])
-        return score_images(model, root, rows, *rest)
+        return score_images(scorer, root, rows, *rest)
 
     monkeypatch.setattr("artclf.inference.evaluate.score_images", score_and_count)
     monkeypatch.setattr("artclf.inference.assess.write_report", lambda folder: (folder / "report.html").touch())

@@ -11,8 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from artclf.data.reader import ImageReader
 from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
-from artclf.inference import finished_run
-from artclf.inference.predict import load, predict_files
+from artclf.inference import torch_scorer
+from artclf.inference.predict import load
 from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
@@ -33,11 +33,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_p_ai_is_the_models_own(run: Path, files: list[Path], precision: str) -> None:
     model = load_classifier(run / "checkpoints" / "best.ckpt")
-    pixels = torch.stack([ImageReader(SIZE, "bicubic").read(file) for file in files])
+    pixels = torch.from_numpy(np.stack([ImageReader(SIZE, "bicubic").read(file) for file in files]))
     with autocast(precision, "cpu"):
         scores = torch.cat([model.p_ai(pixels[:16]), model.p_ai(pixels[16:])]).tolist()
     assert len(set(scores)) > 10
-    predictions = list(predict_files(model, files, precision))
+    predictions = list(load(run, precision).predictions(files))
     assert [prediction.path for prediction in predictions] == files
     assert [prediction.p_ai for prediction in predictions] == scores
     assert [prediction.verdict for prediction in predictions] == ["ai" if score >= 0.5 else "human" for score in scores]
@@ -158,10 +158,10 @@ def test_ctrl_c_ends_it_at_once(run: Path, files: list[Path], monkeypatch: pytes
 def test_images_are_predicted_in_what_the_run_was_tested_in(
     tested: str | None, device: str, fastest: str, chosen: str, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog
 ) -> None:
-    monkeypatch.setattr(finished_run, "resolve_precision", lambda setting, accelerator: fastest)
-    assert finished_run.choose_precision("auto", tested, device) == chosen
+    monkeypatch.setattr(torch_scorer, "resolve_precision", lambda setting, accelerator: fastest)
+    assert torch_scorer.choose_precision("auto", tested, device) == chosen
     assert (f"was tested in {tested}" in caplog.text) is warned
-    assert finished_run.choose_precision("16-mixed", tested, device) == "16-mixed"
+    assert torch_scorer.choose_precision("16-mixed", tested, device) == "16-mixed"
 
 
 def test_what_can_not_be_used_is_refused(run: Path, tmp_path: Path) -> None:

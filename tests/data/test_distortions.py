@@ -29,7 +29,7 @@ def test_each_level_takes_the_network_further_from_the_image(distortion: Distort
     clean = Image.linear_gradient("L").convert("RGB") if distortion.name == "crop" else textured()
     made = versions(clean)
     levels = [made[Version("none", distortion.name, level)] for level in distortion.levels]
-    distances = [float((square(image).float() - square(clean)).pow(2).mean()) for image in levels]
+    distances = [float(((square(image).astype(float) - square(clean)) ** 2).mean()) for image in levels]
     assert distances[0] > 0
     assert all(weaker < stronger for weaker, stronger in pairwise(distances)), distances
 

@@ -3,14 +3,14 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
 from artclf.cache.array_store import StoreError
 from artclf.data import pixels as module
 from artclf.data.canonical import Canonical
 from artclf.data.pixels import PixelStore, hash_files, inspect_files
-from artclf.data.reader import ImageReader
+from artclf.data.reader import ImageReader, Pixels
 from tests.conftest import draw
 
 READ = ImageReader.read
@@ -35,7 +35,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that are decoded."""
     found: list[str] = []
 
-    def counted(reader: ImageReader, path: Path, content: bytes) -> torch.Tensor:
+    def counted(reader: ImageReader, path: Path, content: bytes) -> Pixels:
         found.append(path.name)
         return READ(reader, path, content)
 
@@ -53,7 +53,7 @@ def test_pixels_are_those_of_the_files(root: Path) -> None:
     assert digests == [hashlib.sha256((root / path).read_bytes()).hexdigest() for path in NAMES]
     assert len(store) == 5
     squares = store.read(store.find([bytes.fromhex(digest) for digest in digests]))
-    assert torch.equal(squares, torch.stack([READ(ImageReader(32), root / path) for path in NAMES]))
+    assert np.array_equal(squares, np.stack([READ(ImageReader(32), root / path) for path in NAMES]))
 
 
 def test_files_are_hashed_up_to_a_size(root: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_file_that_has_just_been_written_is_read_again(root: Path, reads: list
 
 
 def test_an_interrupted_pass_continues_where_it_stopped(root: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(reader: ImageReader, path: Path, content: bytes) -> torch.Tensor:
+    def stopped(reader: ImageReader, path: Path, content: bytes) -> Pixels:
         if path.name == "4.png":
             raise KeyboardInterrupt
         return READ(reader, path, content)

@@ -3,11 +3,11 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
-import torch
 
 from artclf.data.prefetch import read_batches
-from artclf.data.reader import ImageReader
+from artclf.data.reader import ImageReader, Pixels
 from tests.conftest import draw
 
 READ, SHAPE = ImageReader(16).read, (3, 16, 16)
@@ -32,20 +32,20 @@ def _no_thread_is_left() -> Iterator[None]:
 def test_batches_come_in_the_order_given_whatever_takes_long(files: list[Path]) -> None:
     second = threading.Event()
 
-    def read(file: Path) -> torch.Tensor:
+    def read(file: Path) -> Pixels:
         assert file != files[0] or second.wait(60)
         square = READ(file)
         if file == files[1]:
             second.set()
-        return torch.stack([square, 255 - square])  # two versions of each
+        return np.stack([square, 255 - square])  # two versions of each
 
     batches = list(read_batches(files, read, (2, *SHAPE), batch=4, threads=3))
     assert [tuple(batch.pixels.shape) for batch in batches] == [(n, 2, *SHAPE) for n in (4, 4, 3)]
     assert [file for batch in batches for file in batch.files] == files
     reasons = [reason for batch in batches for reason in batch.reasons]
     assert [reason[:12] for reason in reasons] == [""] * 4 + ["not an image"] + [""] * 6
-    expected = [torch.zeros(SHAPE) if reason else 255 - READ(file) for file, reason in zip(files, reasons, strict=True)]
-    assert torch.equal(torch.cat([batch.pixels for batch in batches])[:, 1], torch.stack(expected))
+    expected = [np.zeros(SHAPE) if reason else 255 - READ(file) for file, reason in zip(files, reasons, strict=True)]
+    assert np.array_equal(np.concatenate([batch.pixels for batch in batches])[:, 1], np.stack(expected))
     assert list(read_batches([], READ, SHAPE, batch=4, threads=2)) == []
 
 
@@ -68,7 +68,7 @@ def test_files_are_taken_as_needed(files: list[Path]) -> None:
 def test_what_has_not_begun_is_cancelled_when_the_caller_stops(files: list[Path]) -> None:
     begun, go_on = [], threading.Event()
 
-    def read(file: Path) -> torch.Tensor:
+    def read(file: Path) -> Pixels:
         begun.append(file)
         assert file not in files[5:] or go_on.wait(60)
         return READ(files[0])
@@ -81,7 +81,7 @@ def test_what_has_not_begun_is_cancelled_when_the_caller_stops(files: list[Path]
 
 
 def test_other_errors_end_it(files: list[Path]) -> None:
-    def fail(_: Path) -> torch.Tensor:
+    def fail(_: Path) -> Pixels:
         raise AssertionError("a mistake in the code")
 
     with pytest.raises(AssertionError, match="a mistake"):

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,6 +14,7 @@ from artclf.data.reader import ImageReader
 from artclf.data.sources.folder import read_folder
 from artclf.inference.assess import compare_canonical
 from artclf.inference.score import score_distorted
+from artclf.inference.torch_scorer import TorchScorer
 
 SIZE = 16
 FORM = Canonical(8, 20)
@@ -33,7 +35,7 @@ class Brightness(nn.Module):
         return torch.sigmoid(values.mean(1) + values.std(1) - 1)
 
     def read(self, file: Path, canonical: Canonical | None) -> float:
-        return float(self.p_ai(ImageReader(SIZE, "bicubic", canonical=canonical).read(file)[None])[0])
+        return float(self.p_ai(torch.from_numpy(ImageReader(SIZE, "bicubic", canonical=canonical).read(file)[None]))[0])
 
 
 @pytest.fixture
@@ -53,14 +55,16 @@ def test_each_image_is_scored_in_all_versions_and_the_unreadable_are_named(
 ) -> None:
     model, rows = Brightness(own), tested(None)
     gone = rows.iloc[:1].assign(path="gone.png")
-    scores, unreadable = score_distorted(model, pictures, pd.concat([gone, rows]), "32-true", seed=3, reencoded=own is None)
+    scores, unreadable = score_distorted(
+        TorchScorer(model, "32-true"), pictures, pd.concat([gone, rows]), seed=3, reencoded=own is None
+    )
     assert unreadable.to_dict("records") == [{"path": "gone.png", "reason": "no such file or directory"}]
     listed = list_versions(reencoded=own is None)
     assert len(scores) == len(listed) * len(rows)
     assert scores.groupby("distortion")["level"].count()["none"] == 0
     for path in rows["path"]:
         made = make_versions(read_image(pictures / path), path=path, seed=3, reencoded=own is None)
-        squares = torch.stack([ImageReader(SIZE, "bicubic", canonical=own).square(image) for image in made])
+        squares = torch.from_numpy(np.stack([ImageReader(SIZE, "bicubic", canonical=own).square(image) for image in made]))
         of_path = scores[scores["path"] == path]
         assert of_path["p_ai"].to_numpy() == pytest.approx(model.p_ai(squares).numpy(), abs=1e-6)
         assert list(of_path["distortion"]) == [version.distortion for version in listed]

@@ -1,0 +1,88 @@
+"""`artclf predict`: the scores and verdicts of images, in the terminal or in a file."""
+
+from collections import Counter
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from artclf.cli.console import MOST_LINES, MaxPixels, Precision, Run
+from artclf.data.files import DEFAULT_MAX_PIXELS
+from artclf.errors import printable
+from artclf.runtime import progress, quick_imports
+
+if TYPE_CHECKING:
+    from artclf.inference.predict import Model, Prediction
+
+
+def predict(
+    run: Run,
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    to: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="Write to this .csv, .json, .jsonl or .html (a page with thumbnails) instead."),
+    ] = None,
+    views: Annotated[
+        int,
+        typer.Option(min=0, max=6, help="Score each in so many deliveries too; one that changes the verdict makes it unsure."),
+    ] = 0,
+    precision: Precision = "auto",
+    max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
+) -> int:
+    """Print p_ai (the score), the probability of AI that it stands for, and the verdict (ai, human, unsure) for each image.
+
+    What the file declares about its origin stands beside it and never changes it (see artclf provenance).
+
+    An image that can't be read is named, and the others go on; the exit code is then 1. A command with --to that was
+    interrupted goes on when it is typed again.
+    """
+    if to is None:
+        typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
+    with quick_imports():
+        from artclf.inference.predict import load  # noqa: PLC0415 (loads torch)
+    model = load(run, precision, max_pixels=max_pixels)
+    if to is not None:
+        return _write(model, images, to, views)
+    with closing(model.predictions(images, views=views)) as predictions:
+        return sum(not _print(found) for found in predictions)
+
+
+def _print(found: "Prediction") -> bool:
+    """Print a prediction; returns whether the image could be read."""
+    path = printable(str(found.path))
+    if not found.verdict:
+        typer.echo(f"error: {path}: {found.reason}", err=True)
+        return False
+    figures = f"{found.p_ai:.4f}  {found.calibrated:<10.4f}  {found.verdict:<7}"
+    typer.echo(f"{figures}  {found.provenance.removeprefix('declares '):<24}  {path}")
+    if found.reason:
+        typer.echo(f"{'':<28}{found.reason}")
+    return True
+
+
+def _write(model: "Model", images: list[Path], to: Path, views: int) -> int:
+    """Predict into a file, with a progress bar; returns how many images can't be read."""
+    from artclf.data.sources.folder import image_files  # noqa: PLC0415 (`artclf --help` stays quick)
+    from artclf.inference.prediction_file import PredictionFile  # noqa: PLC0415
+
+    file = PredictionFile(to, model, views)
+    with file.writing() as write:
+        files = file.remaining(list(dict.fromkeys(chain.from_iterable(map(image_files, images)))))
+        if file.done:
+            typer.echo(f"{len(file.done):,} images were predicted before {to} was interrupted; {len(files):,} remain", err=True)
+        with closing(model.predictions(files, views=views)) as predictions:
+            for found in progress(predictions, "Predicting images", len(files)):
+                write(found)
+        verdicts: Counter[str] = Counter()
+        for row in file.rows():
+            verdicts[row["verdict"]] += 1
+            if not row["verdict"] and verdicts[""] <= MOST_LINES:
+                typer.echo(f"error: {row['path']}: {row['reason']}", err=True)
+        file.finish()
+    if verdicts[""] > MOST_LINES:
+        typer.echo(f"error: and {verdicts[''] - MOST_LINES:,} more, all in {to}", err=True)
+    counts = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in ("ai", "unsure", "human"))
+    typer.echo(f"{sum(verdicts.values()):,} images: {counts}, {verdicts['']:,} can't be read; written to {to}")
+    return verdicts[""]
