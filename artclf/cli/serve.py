@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from artclf.cli.console import MaxPixels
+from artclf.cli.console import MaxPixels, Run
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, reason_of
 from artclf.inference.guard import LOCAL
@@ -15,7 +15,7 @@ from artclf.runtime import quick_imports
 
 
 def serve(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a checkpoint of one.")],
+    run: Run,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0: all of this machine's.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 7860,
     most_images: Annotated[int, typer.Option(min=1, help="How many images may be dropped at a time.")] = 200,

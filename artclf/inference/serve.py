@@ -1,26 +1,30 @@
 """`artclf serve`: a page on which images are dropped and judged. It keeps nothing, and nobody else is asked for anything."""
 
 import logging
+import math
 import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
 import pandas as pd
 
-from artclf.data.files import UnreadableImage
+from artclf.data.images import UnreadableImage, decoded_image
 from artclf.errors import ArtclfError
 from artclf.inference.guard import LOCAL, SANDBOX, Guard
 from artclf.inference.predict import Model, Prediction
 from artclf.inference.uploads import Limits, Upload, take_in
 from artclf.provenance.read import CAUTION
-from artclf.report.render import EmbeddedImage, fill_in, thumbnail
+from artclf.report.render import EmbeddedImage, as_jpeg, fill_in
+from artclf.report.triage_page import SIDE
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +85,7 @@ class Drops:
 
     def find(self, token: str) -> Drop | None:
         """The drop of a token, unless its session has ended."""
-        return next((drop for drop in list(self._of.values()) if secrets.compare_digest(drop.token, token)), None)
+        return next((drop for drop in list(self._of.values()) if drop.token == token), None)
 
 
 def judge(model: Model, uploads: list[Upload], limits: Limits, tell: Callable[[tuple[int, int]], Any]) -> list[Row]:
@@ -90,20 +94,24 @@ def judge(model: Model, uploads: list[Upload], limits: Limits, tell: Callable[[t
     Returns:
         The highest p_ai first; what can't be read comes last.
     """
-    predictions = model.predictions(one.file for one in uploads if not one.reason)
     rows = []
-    for number, upload in enumerate(uploads, start=1):
-        nothing = Prediction(upload.file, float("nan"), float("nan"), "", upload.reason)
-        found = nothing if upload.reason else next(predictions)
-        shown = None
-        if found.verdict:
-            try:
-                shown = thumbnail.__wrapped__(upload.file, limits.pixels)  # without its cache, which would outlive the session
-            except UnreadableImage as error:
-                log.warning("%s: %s", upload.name, error.reason)
-        rows.append(Row(upload, found, shown))
-        tell((number, len(uploads)))
+    with closing(model.predictions(one.file for one in uploads if not one.reason)) as predictions:
+        for number, upload in enumerate(uploads, start=1):
+            refused = Prediction(upload.file, math.nan, math.nan, "", upload.reason)
+            found = refused if upload.reason else next(predictions)
+            rows.append(Row(upload, found, _thumbnail(upload, limits) if found.verdict else None))
+            tell((number, len(uploads)))
     return sorted(rows, key=lambda row: row.found.p_ai if row.found.verdict else -1.0, reverse=True)
+
+
+def _thumbnail(upload: Upload, limits: Limits) -> EmbeddedImage | None:
+    try:
+        with decoded_image(upload.file, max_pixels=limits.pixels, shorter_side=SIDE) as image:
+            image.thumbnail((SIDE, SIDE))
+            return as_jpeg(image)
+    except UnreadableImage as error:  # it was there a moment ago
+        log.warning("%s: %s", upload.name, error.reason)
+        return None
 
 
 def build_page(model: Model, limits: Limits, folder: Path, host: str = LOCAL[0]) -> Any:
@@ -188,6 +196,7 @@ def _sweep(uploads: Path) -> None:
 def _add_routes(app: Any, drops: Drops, model: Model) -> None:
     """The addresses of a drop's table and of its case files; who doesn't know its token gets nothing."""
     from fastapi import HTTPException, Response  # noqa: PLC0415 (an extra)
+    from fastapi.responses import PlainTextResponse  # noqa: PLC0415
 
     one_at_a_time = Lock()
 
@@ -198,22 +207,23 @@ def _add_routes(app: Any, drops: Drops, model: Model) -> None:
         return drop
 
     def table(token: str) -> Response:
-        rows = [vars(row.found) | {"path": row.upload.name} for row in known(token).rows]
+        rows = [vars(row.found) | {"path": row.upload.name, "views": None} for row in known(token).rows]
         headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-        return Response(pd.DataFrame(rows).to_csv(index=False, float_format="%.7g"), headers=headers, media_type="text/csv")
+        return Response(pd.DataFrame(rows).drop(columns="views").to_csv(index=False), headers=headers, media_type="text/csv")
 
     def case(token: str, number: int) -> Response:
         drop = known(token)
         if not (0 <= number < len(drop.rows) and drop.rows[number].found.verdict):
             raise HTTPException(404, "there is no such image")
         try:
-            with one_at_a_time:
-                page = write_case(model, drop.rows[number].upload.file, drop.folder / f"case_{number}.html")
+            with one_at_a_time, TemporaryDirectory(dir=drops.folder) as folder:
+                page = write_case(model, drop.rows[number].upload.file, Path(folder, "case.html"))
                 text = page.read_text(encoding="utf-8")
         except ArtclfError as error:
             raise HTTPException(400, str(error)) from error
         return Response(text, headers={"Content-Security-Policy": SANDBOX}, media_type="text/html")
 
+    app.add_exception_handler(HTTPException, lambda _, error: PlainTextResponse(error.detail, error.status_code))
     app.add_api_route("/table/{token}.csv", table)
     app.add_api_route("/case/{token}/{number}", case)
 

@@ -46,9 +46,10 @@ class _Archive(io.BufferedReader):
     """A zip file that refuses to be read in large pieces, as zipfile reads the list of its files."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or not 0 <= size <= MOST_LISTED:
+        content = super().read(MOST_LISTED + 1 if size is None or size < 0 else min(size, MOST_LISTED + 1))
+        if len(content) > MOST_LISTED:
             raise UnreadableImage("", "its list of files is too long")
-        return super().read(size)
+        return content
 
 
 def take_in(files: Sequence[Path], folder: Path, limits: Limits) -> list[Upload]:
@@ -73,7 +74,7 @@ def take_in(files: Sequence[Path], folder: Path, limits: Limits) -> list[Upload]
     left = limits.bytes - sum(one.file.stat().st_size for one in uploads)
     for file in zips:
         try:
-            with refusing(file, "zip"), zipfile.ZipFile(_Archive(io.FileIO(file))) as archive:
+            with refusing(file, "zip"), _Archive(io.FileIO(file)) as content, zipfile.ZipFile(content) as archive:
                 members = list(_members(archive, file, limits.images - len(uploads), left))
                 left -= sum(member.file_size for member in members)
                 uploads += [_unpack(archive, member, _place(folder, member.filename)) for member in members]
