@@ -1,5 +1,6 @@
 """`artclf serve`: a page on which images are dropped and judged."""
 
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -30,13 +31,15 @@ def serve(
     try:
         listening = socket.create_server((host, port))
     except OSError as error:
-        raise ArtclfError(f"--host {host} --port {port}: {reason_of(error.strerror or error).lower()}; try --port 0") from error
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else reason_of(error)  # below: of a name
+        raise ArtclfError(f"--host {host} --port {port}: {reason}; try --port 0, or --host 127.0.0.1") from error
     with listening, tempfile.TemporaryDirectory(prefix="artclf_serve_") as folder:
         with quick_imports():
             from artclf.inference.predict import load  # noqa: PLC0415 (loads torch)
             from artclf.inference.serve import build_page, listen  # noqa: PLC0415
             from artclf.inference.uploads import Limits  # noqa: PLC0415
-        page = build_page(load(run, max_pixels=max_pixels), Limits(most_images, most_mb, max_pixels), Path(folder), host)
+
+            page = build_page(load(run, max_pixels=max_pixels), Limits(most_images, most_mb, max_pixels), Path(folder), host)
         if host not in LOCAL:
             typer.echo(
                 f"warning: --host {host}: anyone on the network can use this page; docs/serving.md has a password", err=True

@@ -54,6 +54,7 @@ class Drop:
     folder: Path
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))  # in the addresses of its table and case files
     rows: list[Row] = field(default_factory=list)
+    is_over: bool = False  # the session has ended, or has dropped something else
 
 
 class Drops:
@@ -81,6 +82,7 @@ class Drops:
         with self._lock:
             drop = self._of.pop(session, None)
         if drop is not None:
+            drop.is_over = True
             shutil.rmtree(drop.folder, ignore_errors=True)
 
     def find(self, token: str) -> Drop | None:
@@ -88,7 +90,7 @@ class Drops:
         return next((drop for drop in list(self._of.values()) if drop.token == token), None)
 
 
-def judge(model: Model, uploads: list[Upload], limits: Limits, tell: Callable[[tuple[int, int]], Any]) -> list[Row]:
+def judge(model: Model, uploads: list[Upload], limits: Limits, tell: Callable[[tuple[int, int]], None]) -> list[Row]:
     """Predict uploaded images; `tell` is called with (how many are done, how many there are).
 
     Returns:
@@ -132,8 +134,14 @@ def build_page(model: Model, limits: Limits, folder: Path, host: str = LOCAL[0])
 
     def dropped(files: list[Path], request: gr.Request, progress: Any = gr.Progress()) -> tuple[None, str]:  # noqa: B008
         drop = drops.begin(str(request.session_hash))
+
+        def tell(done: tuple[int, int]) -> None:
+            if drop.is_over:
+                raise ArtclfError("the page was closed")
+            progress(done, unit="images")
+
         try:
-            drop.rows = judge(model, take_in(files, drop.folder, limits), limits, progress)
+            drop.rows = judge(model, take_in(files, drop.folder, limits), limits, tell)
         except ArtclfError as error:
             return None, fill_in("served.html", problem=str(error))
         finally:
@@ -169,16 +177,17 @@ def _drop_area(uploads: Path) -> Any:
     area = gr.File(label=DROP, show_label=False, file_count="multiple", height=170, elem_classes="dropped")
     move = area.async_move_resource_to_block_cache
 
-    async def move_file(file: Any) -> str | None:  # gradio's would fetch one that a request names by its address
-        if "://" in str(file):
-            raise gr.Error("only uploaded files are taken")
-        return str(await move(file))
+    def uploaded(file: str) -> Path:
+        path = Path(file).resolve()
+        if not path.is_relative_to(uploads):
+            raise gr.Error("only uploaded files are taken", print_exception=False)
+        return path
+
+    async def move_file(file: Any) -> str:  # gradio's would also fetch an address, and copy files of the current folder
+        return str(await move(str(uploaded(str(file)))))
 
     def preprocess(payload: Any) -> list[Path]:  # gradio's leaves an empty file for each
-        paths = [Path(file.path).resolve() for file in payload or ()]
-        if not all(path.is_relative_to(uploads) for path in paths):  # gradio has looked too
-            raise gr.Error("only uploaded files are taken")
-        return paths
+        return [uploaded(file.path) for file in payload or ()]
 
     vars(area).update(async_move_resource_to_block_cache=move_file, preprocess=preprocess)
     return area
@@ -232,5 +241,13 @@ def listen(page: Any, listening: socket) -> None:
     """Answer requests on a socket until SIGINT or SIGTERM, which are raised again at the end."""
     from uvicorn import Config, Server  # noqa: PLC0415 (an extra)
 
-    config = Config(page, log_level="warning", access_log=False, timeout_graceful_shutdown=1)
-    Server(config).run(sockets=[listening])
+    server = Server(Config(page, log_level="warning", access_log=False, timeout_graceful_shutdown=1))
+    end = server.handle_exit
+
+    def end_at_once(number: int, frame: Any) -> None:
+        page.routes[-1].app.stop_event.set()  # gradio's: open pages would keep the server waiting
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is cut off now is no error
+        end(number, frame)
+
+    server.handle_exit = end_at_once
+    server.run(sockets=[listening])
