@@ -122,6 +122,7 @@ def audit(
     from artclf.data.canonical import Canonical  # noqa: PLC0415
     from artclf.data.facts import DEFAULT_SAMPLE, survey_files  # noqa: PLC0415 (scikit-learn and matplotlib are slow to load)
     from artclf.evaluation.audit import audit_survey  # noqa: PLC0415
+    from artclf.provenance.read import declared_state  # noqa: PLC0415
     from artclf.report import data_page  # noqa: PLC0415
     from artclf.report.terminal import screen, table  # noqa: PLC0415
     from artclf.run_folder import write_json  # noqa: PLC0415
@@ -136,7 +137,9 @@ def audit(
     name, demo = name_of(what), what == DEMO
     with output_folder(to, "audit", name=name) as folder:
         canonical = None if quick else Canonical.for_size(DEMO_SIZE if demo else SIZE)
-        survey = survey_files(manifest, sample=number, seed=seed, canonical=canonical, max_pixels=max_pixels)
+        survey = survey_files(
+            manifest, sample=number, seed=seed, canonical=canonical, declared=declared_state, max_pixels=max_pixels
+        )
         (folder / data_page.AUDIT_FILE).unlink(missing_ok=True)  # of an earlier audit
         lines = []
         if not quick:

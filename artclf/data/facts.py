@@ -4,6 +4,7 @@ Facts that differ between the classes are shortcuts: a classifier sees their tra
 """
 
 import hashlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
@@ -65,7 +66,7 @@ class Survey:
     manifest: Manifest  # all files
     facts: pd.DataFrame  # a row for each file that was read: the manifest's columns, and those of `FileFacts`
     unreadable: pd.DataFrame  # a row for each that could not be: the manifest's columns, and the reason
-    # of decoded files, a row for each of `facts`: sha256 (of the file), hash (see `perceptual_hash`) and `STATISTICS`
+    # of decoded files, a row for each of `facts`: sha256 (of the file), hash (see `perceptual_hash`), declared and `STATISTICS`
     measured: pd.DataFrame | None = None
     canonical: pd.DataFrame | None = None  # the `STATISTICS` of the images in canonical form
 
@@ -172,6 +173,7 @@ def survey_files(
     sample: int | None = DEFAULT_SAMPLE,
     seed: int = 0,
     canonical: Canonical | None = None,
+    declared: Callable[[Path, bytes], str] = lambda _, __: "",
     threads: int = 4,
     max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> Survey:
@@ -183,6 +185,7 @@ def survey_files(
         seed: of the sample.
         canonical: also decode the images and measure them, as they are stored and in this form; those whose pixels are
             damaged then count as unreadable. None: read the headers alone.
+        declared: what the bytes of a decoded file declare about its origin.
         threads: how many files at a time.
         max_pixels: an image with more counts as unreadable.
     """
@@ -195,7 +198,7 @@ def survey_files(
         file = manifest.root / path
         try:
             facts = asdict(read_facts(file, max_pixels=max_pixels))
-            return facts | _measure_file(file, max_pixels, canonical) if canonical else facts
+            return facts | _measure_file(file, max_pixels, canonical, declared) if canonical else facts
         except UnreadableImage as error:
             return {"reason": error.reason}
 
@@ -204,7 +207,7 @@ def survey_files(
         rows = list(progress(pool.map(read, table["path"]), label, len(table)))
     table = table.assign(reason=[row.get("reason", "") for row in rows])
     bad = table["reason"] != ""
-    names, measured = [field.name for field in fields(FileFacts)], ["sha256", "hash", *STATISTICS]
+    names, measured = [field.name for field in fields(FileFacts)], ["sha256", "hash", "declared", *STATISTICS]
     after = [_CANONICAL + name for name in STATISTICS]
     found = pd.DataFrame([row for row in rows if "reason" not in row], columns=[*names, *measured, *after])
     types = {"jpeg_quality": "Int64", "quality_exact": "boolean"}  # with gaps: other formats have none
@@ -217,11 +220,12 @@ def survey_files(
     )
 
 
-def _measure_file(file: Path, max_pixels: int, canonical: Canonical) -> dict[str, Any]:
-    """Hashes and statistics of a decoded image."""
+def _measure_file(file: Path, max_pixels: int, canonical: Canonical, declared: Callable[[Path, bytes], str]) -> dict[str, Any]:
+    """Hashes, declared origin and statistics of a decoded image."""
     with (
         file_content(file, max_pixels=max_pixels) as content,
         decoded_image(file, max_pixels=max_pixels, content=content) as image,
     ):
-        found = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image), **measure(image)}
+        found: dict[str, Any] = {"sha256": hashlib.sha256(content).hexdigest(), "hash": perceptual_hash(image)}
+        found |= {"declared": declared(file, content), **measure(image)}
         return found | {_CANONICAL + name: value for name, value in measure(canonical(image)).items()}

@@ -33,7 +33,7 @@ STATISTICS = {
 }
 """Column → name, of the statistics of the whole image that are compared."""
 MET = "met by the canonical form"  # the severity of what the canonical form removes before the network sees an image
-EXIF = "EXIF"
+EXIF, DECLARED = "EXIF", "declared origin"
 NEAR_COPIES = "near duplicates across splits"
 EXACT_COPIES = "exact duplicates across splits"
 BOTH_LABELS = "the same image under both labels"
@@ -67,7 +67,7 @@ def audit(
 
     Args:
         table: a row an image: path, label, generator, style, split; the facts of the file (`artclf.data.facts.FileFacts`);
-            sha256, hash, and the columns of `STATISTICS`.
+            sha256, hash, declared (what the file declares about its origin), and the columns of `STATISTICS`.
         after: with the same index, the columns of `STATISTICS` of the canonical images; None where they were not measured.
         canonical: the form in which a network is shown the images; None where that is as they are stored.
         seed: of the folds and the forests.
@@ -83,7 +83,7 @@ def audit(
     kept = used & ~table[["label"]].assign(group=group, used=used).duplicated()
     rows, is_ai = table[kept], (table.loc[kept, "label"] == "ai").to_numpy(dtype=bool)
     n_ai, n_human = int(is_ai.sum()), int((~is_ai).sum())
-    measured, folds, not_compared = dict.fromkeys(("file", "exif", "pixel"), _NOT_MEASURED), 0, ""
+    measured, folds, not_compared = dict.fromkeys(("file", "metadata", "pixel"), _NOT_MEASURED), 0, ""
     if min(n_ai, n_human) < FEWEST:
         not_compared = f"of {n_human} human and {n_ai} AI images (copies count once), at least {FEWEST} each are needed"
     else:
@@ -94,15 +94,15 @@ def audit(
     for fact in measured["file"]["top"]:
         if fact["fact"] in removed and fact["severity"] != "none":
             fact["severity"] = MET
-    later, exif = measured.get("canonical"), measured["exif"]["top"]
+    later, metadata = measured.get("canonical"), measured["metadata"]["top"]
     seen = later if canonical and later else measured["pixel"]
-    unseen = [{**fact, "severity": _NO_NETWORK} for fact in exif if fact["severity"] != "none"]
+    unseen = [{**fact, "severity": _NO_NETWORK} for fact in metadata if fact["severity"] != "none"]
     found = [*_notable([*measured["file"]["top"], *seen["top"]]), *unseen, *_copies(duplicates, table)]
     return {
         "file_facts": measured["file"],
         "pixel_statistics": measured["pixel"],
         "canonical_pixel_statistics": later,
-        "exif": exif[0] if exif else None,
+        "metadata": metadata,
         "duplicates": duplicates,
         "shortcuts": sorted(found, key=lambda row: (_ORDER.index(row["severity"]), -row.get("auroc", 0.0))),
         "compared": {"human": n_human, "ai": n_ai},
@@ -149,10 +149,10 @@ def describe_generators(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _fact_sets(rows: pd.DataFrame, after: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    exif = pd.DataFrame({EXIF: rows["exif"].map({True: "with", False: "without"})})
+    metadata = pd.DataFrame({EXIF: rows["exif"].map({True: "with", False: "without"}), DECLARED: rows["declared"]})
     statistics = {"pixel": rows} if after is None else {"pixel": rows, "canonical": after.loc[rows.index]}
     statistics = {name: table[list(STATISTICS)].rename(columns=STATISTICS) for name, table in statistics.items()}
-    return {"file": file_facts(rows), "exif": exif, **statistics}
+    return {"file": file_facts(rows), "metadata": metadata, **statistics}
 
 
 def _canonical_limits(rows: pd.DataFrame) -> dict[str, int]:

@@ -28,6 +28,7 @@ from artclf.evaluation.robustness import compare_forms
 from artclf.inference.score import THREADS, score_images
 from artclf.inference.torch_scorer import TorchScorer
 from artclf.model.classifier import ArtClassifier
+from artclf.provenance.read import declared_state
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.findings import broken_guarantees
 from artclf.report.run_page import write_report
@@ -98,7 +99,7 @@ def _audit(manifest: Manifest, form: Canonical, options: AssessOptions, *, canon
     key = (manifest.root, manifest.sha256, form, options, canonical)
     if _last_audit.get("key") != key:
         limits = {"threads": THREADS, "max_pixels": options.max_pixels}
-        survey = survey_files(manifest, sample=options.images, canonical=form, **limits)
+        survey = survey_files(manifest, sample=options.images, canonical=form, declared=declared_state, **limits)
         _last_audit.update(key=key, text=as_json(audit_survey(survey, canonical=form if canonical else None)))
     return str(_last_audit["text"])
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from artclf.errors import ArtclfError, printable
+from artclf.evaluation.decision import DIGITS
 from artclf.inference.predict import Model, Prediction
 from artclf.report.triage_page import write_triage
 from artclf.run_folder import replacing
@@ -93,8 +94,9 @@ class PredictionFile:
 
 
 def _write(file: IO[str], found: Prediction) -> None:
-    row = {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in asdict(found).items()}
-    file.write(json.dumps(row | {"path": printable(str(found.path))}) + "\n")
+    scores = {"p_ai": found.p_ai, "calibrated": found.calibrated}
+    numbers = {name: None if math.isnan(value) else round(value, DIGITS) for name, value in scores.items()}
+    file.write(json.dumps({**asdict(found), **numbers, "path": printable(str(found.path))}) + "\n")
 
 
 def _as_csv(predictions: PredictionFile) -> None:

@@ -46,6 +46,11 @@ def read_provenance(path: Path, *, max_pixels: int = DEFAULT_MAX_PIXELS, trust_l
         return provenance_of(path, content, trust_list)
 
 
+def declared_state(path: Path, content: bytes) -> str:
+    """AI, HUMAN or NOTHING: what the bytes of a file declare."""
+    return provenance_of(path, content).state
+
+
 def provenance_of(path: Path, content: bytes, trust_list: str = "") -> Provenance:
     """What the bytes of a file declare, as `read_provenance`."""
     decoder = decoder_of(content)

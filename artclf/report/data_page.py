@@ -36,7 +36,7 @@ class Audit(TypedDict):
     file_facts: dict[str, Any]
     pixel_statistics: dict[str, Any]
     canonical_pixel_statistics: dict[str, Any] | None
-    exif: dict[str, Any] | None
+    metadata: list[dict[str, Any]]  # facts that reach no network
     duplicates: dict[str, Any]
     shortcuts: list[dict[str, Any]]
     compared: dict[str, int]

@@ -70,7 +70,9 @@ def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases
 
     with ThreadPoolExecutor(cores()) as pool:
         shown = list(progress(pool.map(look, shown), "Making thumbnails", len(shown)))
+    below = _common_folder(shown)
     for row in shown:
+        row["name"] = os.path.relpath(row["path"], below) if below else row["path"]
         if IMAGES.fullmatch(Path(row["path"]).suffix.lower()):  # a browser might run what a file of another name holds
             row["link"] = quote(os.path.relpath(row["path"], to.parent))
         row["case"] = (cases or {}).get(row["path"], "")
@@ -78,6 +80,7 @@ def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases
         to,
         "triage.html",
         run=run,
+        below=below,
         groups=_by_look(shown),
         shown=len(shown),
         verdicts=counted.verdicts,
@@ -86,6 +89,14 @@ def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases
         unreadable=pd.DataFrame(counted.unreadable, columns=["path", "reason"]),
         caution=CAUTION,
     )
+
+
+def _common_folder(rows: list[Row]) -> str:
+    """The folder that all images lie in; "" where there is none."""
+    try:
+        return os.path.commonpath([Path(row["path"]).parent for row in rows])
+    except ValueError:  # no images, or relative and absolute paths
+        return ""
 
 
 def _by_look(rows: list[Row]) -> list[list[Row]]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 import artclf.cli.console as module
 from tests.cli.conftest import artclf, refusal
@@ -103,3 +104,20 @@ def test_real_images_as_published_and_stored_alike(name: str, files: float, tmp_
     assert facts[0] == "JPEG quality" if name == "ai_artbench_native" else "JPEG quality" not in facts
     assert "bytes per pixel" in facts
     assert found["file_facts"]["auroc"] == pytest.approx(files, abs=0.07)
+
+
+def test_a_class_whose_files_declare_ai_is_a_leak(tmp_path: Path) -> None:
+    for number in range(12):
+        for label in ("ai", "human"):
+            draw(file := tmp_path / "images" / label / f"{number}.png", label, number)
+            marked = PngInfo()
+            marked.add_text("parameters", "a portrait\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1")
+            with Image.open(file) as image:
+                image.save(file, pnginfo=marked if label == "ai" else None)
+    done = artclf("audit", tmp_path / "images", "--to", tmp_path / "to")
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "Declared origin (none for this network): alone AUROC 1.000" in said
+    assert "human images declares nothing (100%), AI images declares AI (100%)" in said
+    assert "what files declare never reaches the network, but another tool may read it" in said
+    assert "<td>declares AI (100%)</td>" in (tmp_path / "to" / "dataset.html").read_text()

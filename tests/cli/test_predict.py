@@ -1,15 +1,23 @@
+import json
 import math
 import os
+import re
 import threading
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from artclf.data.distortions import DELIVERIES, deliver
+from artclf.data.images import read_image
 from artclf.data.reader import ImageReader
+from artclf.errors import ArtclfError
 from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
 from artclf.inference import torch_scorer
 from artclf.inference.predict import load
@@ -175,3 +183,78 @@ def test_what_can_not_be_used_is_refused(run: Path, tmp_path: Path) -> None:
     assert "nan.ckpt: its weights can't be right: body.conv1.0.weight holds NaN" in refusal(
         "predict", tmp_path / "nan.ckpt", "a.png"
     )
+
+
+def rows_of(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_each_form_of_the_file_holds_the_same_predictions(run: Path, files: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    words = ("predict", run, files[0].parent, tmp_path / "text.jpg", files[0])
+    for suffix in ("csv", "json", "jsonl"):
+        done = artclf(*words, "--to", tmp_path / "deep" / f"all.{suffix}")
+        assert done.exit_code == 1
+        assert re.match(rf"20 images: \d+ ai, \d+ unsure, \d+ human, 1 can't be read; written to .*/all.{suffix}$", done.stdout)
+        assert "text.jpg: not an image artclf can read" in done.stderr
+    rows = rows_of(tmp_path / "deep" / "all.jsonl")
+    assert [row["path"] for row in rows] == [*map(str, files), str(tmp_path / "text.jpg")]
+    assert rows[-1]["p_ai"] is None
+    assert json.loads((tmp_path / "deep" / "all.json").read_text()) == rows
+    table = pd.read_csv(tmp_path / "deep" / "all.csv", keep_default_na=False)
+    assert list(table["verdict"]) == [row["verdict"] for row in rows]
+    assert [*table["p_ai"][:-1].astype(float)] == [row["p_ai"] for row in rows[:-1]]
+    assert [row["p_ai"] for row in rows[:-1]] == pytest.approx(load(run).predict(files)["p_ai"].tolist(), abs=1e-6)
+    assert len(list((tmp_path / "deep").iterdir())) == 3  # nothing else is left
+    assert "allowed are files that end in .csv, .json, .jsonl, .html" in refusal(*words, "--to", tmp_path / "a.xlsx")
+
+
+def test_an_interrupted_command_goes_on_where_it_stopped(
+    run: Path, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, scored = ArtClassifier.p_ai, []
+
+    def p_ai(self: ArtClassifier, pixels: torch.Tensor) -> torch.Tensor:
+        scored.append(len(pixels))
+        if len(scored) == 2:
+            raise KeyboardInterrupt
+        return whole(self, pixels)
+
+    monkeypatch.setattr(ArtClassifier, "p_ai", p_ai)
+    words = ("predict", run, files[0].parent, "--to", tmp_path / "all.jsonl")
+    assert artclf(*words).exit_code == 130
+    assert not (tmp_path / "all.jsonl").exists()
+    partial = tmp_path / "all.jsonl.partial"
+    partial.write_bytes(partial.read_bytes()[:-10])  # as a kill or a full disk cuts it off
+    assert "is of another model or other options" in refusal(*words, "--views", 1)
+    done = artclf(*words)
+    assert done.exit_code == 0, done.output
+    assert f"15 images were predicted before {tmp_path / 'all.jsonl'} was interrupted; 4 remain" in done.stderr
+    assert scored == [16, 3, 4]
+    assert [row["path"] for row in rows_of(tmp_path / "all.jsonl")] == [*map(str, files)]
+    partial.write_text("no JSON\n")
+    assert "all.jsonl.partial: is damaged; delete it" in refusal(*words)
+
+
+def test_a_delivery_that_changes_the_verdict_makes_it_unsure(run: Path, files: list[Path], tmp_path: Path) -> None:
+    model = load(run, "32-true")
+    whole = model.predict(files, views=6)
+    assert list(whole["views"][0]) == [name for name, *_ in DELIVERIES]
+    for file, views in zip(files, whole["views"], strict=True):
+        image, reader = read_image(file), model.scorer.reader()
+        made = [reader.square(version) for version in deliver(image, 6).values()]
+        assert list(views.values()) == pytest.approx(model.scorer.p_ai(np.stack(made)), abs=1e-5)
+    own = ConformalThreshold(0.5, 0.1, 0.2, 0.0, 0.3)
+    judged = replace(model, rule=DecisionRule(Calibrator(), 0.5, 0.5, own, own, (own,), "tests", 10, 10, {}))
+    for row in judged.predict(files, views=6).itertuples():
+        base = "ai" if row.p_ai >= 0.5 else "human"
+        flipped = [name for name in row.views if (row.views[name] >= 0.5) != (row.p_ai >= 0.5)]
+        assert row.verdict == ("unsure" if flipped else base)
+        assert all(name in row.reason for name in flipped)
+        assert row.reason.startswith(f"{base} as given (p_ai") == bool(flipped)
+    with Image.open(files[0]) as image:
+        assert model.predict(image, views=2)["views"][0] == pytest.approx(
+            model.predict(files[0], views=2)["views"][0], abs=1e-5
+        )
+    with pytest.raises(ArtclfError, match="views=7: allowed are 0 to 6"):
+        model.predict(files, views=7)

@@ -76,7 +76,7 @@ def test_files_are_measured_as_stored_and_in_canonical_form(damaged: Manifest) -
     assert "truncated" in survey.unreadable["reason"][0]
     assert survey.measured is not None
     assert survey.canonical is not None
-    assert list(survey.measured.columns) == ["sha256", "hash", *STATISTICS]
+    assert list(survey.measured.columns) == ["sha256", "hash", "declared", *STATISTICS]
     files = [damaged.root / path for path in survey.facts["path"]]
     assert survey.measured["sha256"].tolist() == [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     images = [read_image(file) for file in files]

@@ -26,6 +26,7 @@ def pictures(n: int = 200, seed: int = 0, **columns: Any) -> pd.DataFrame:
         "subsampling": rng.choice(["4:2:0", "4:4:4"], n),
         "tables": rng.choice(["aaaa", "bbbb", "cccc"], n),
         "exif": rng.random(n) < 0.5,
+        "declared": "declares nothing",
         "sha256": [f"{number:064x}" for number in range(n)],
         "hash": [f"{int(bits):016x}" for bits in rng.integers(0, 2**63, n)],
         **{name: rng.random(n) for name in STATISTICS},

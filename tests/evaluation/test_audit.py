@@ -41,6 +41,7 @@ def planted() -> pd.DataFrame:
         saturation=np.random.default_rng(0).normal(AI * 0.8, 1.0),
         brightness=np.random.default_rng(0).normal(AI * 0.6, 1.0),
         exif=~AI,
+        declared=np.where(AI, "declares AI", "declares nothing"),
     )
 
 
@@ -48,7 +49,7 @@ def test_planted_differences_are_named_the_most_severe_first(planted: pd.DataFra
     found = json.loads(json.dumps(audit(planted), allow_nan=False))
     severe = ["JPEG quality", "size", "aspect", "format", "chroma subsampling"]
     expected = {**dict.fromkeys(severe, "severe"), "colour mode": "moderate", "colour saturation": "moderate"}
-    expected |= {"brightness": "slight", "EXIF": NEVER_SEEN}
+    expected |= {"brightness": "slight", "EXIF": NEVER_SEEN, "declared origin": NEVER_SEEN}
     assert expected.items() <= severities(found).items()
     assert "JPEG tables" not in severities(found)  # they tell no more than the quality
     order = ["severe", "moderate", "slight", NEVER_SEEN]
@@ -69,8 +70,8 @@ def test_what_the_canonical_form_removes_unless_it_is_too_fine(planted: pd.DataF
     assert "colour saturation" not in severities(found)  # canonical images are alike
     assert found["file_facts"]["auroc"] > 0.9  # of the files it is as true as before
     if severity == MET:
-        last = list(severities(found))[-5:]
-        assert (set(last[:4]), last[4]) == (set(facts), "EXIF")
+        last = list(severities(found))[-6:]
+        assert (set(last[:4]), set(last[4:])) == (set(facts), {"EXIF", "declared origin"})
 
 
 def test_where_nothing_differs_nothing_is_found_but_what_is_planted() -> None:
