@@ -8,6 +8,7 @@ import typer
 
 import artclf
 from artclf.cli.cache import app as cache_commands
+from artclf.cli.case import case
 from artclf.cli.console import (
     Commands,
     MaxPixels,
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.add_typer(data_commands, name="data")
 app.add_typer(cache_commands, name="cache")
 app.command()(predict)
+app.command()(case)
 app.command()(audit)
 app.command()(provenance)
 app.command()(serve)

@@ -19,6 +19,7 @@ import pandas as pd
 
 from artclf.data.images import UnreadableImage, decoded_image
 from artclf.errors import ArtclfError
+from artclf.inference.case import write_case
 from artclf.inference.guard import LOCAL, SANDBOX, Guard
 from artclf.inference.predict import Model, Prediction
 from artclf.inference.uploads import Limits, Upload, take_in

@@ -1,0 +1,71 @@
+"""The case file of one image: everything that is known for and against a verdict, on one page."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from artclf.data.distortions import DELIVERIES
+from artclf.data.images import UnreadableImage, open_image
+from artclf.data.manifest import COLUMNS, SHA256, Manifest, columns_of
+from artclf.data.pixels import hash_files
+from artclf.errors import ArtclfError
+from artclf.inference.explain import explain
+from artclf.inference.finished_run import splits_of
+from artclf.inference.neighbours import nearest_images
+from artclf.inference.predict import Model
+from artclf.provenance.read import read_provenance
+from artclf.report.case_page import Case, write_case_page
+from artclf.run_folder import read_table
+
+NEAREST = 3  # training images of each class that are shown
+
+
+def write_case(model: Model, image: Path, to: Path, *, views: int = len(DELIVERIES)) -> Path:
+    """Judge one image and write its case file, an HTML page that needs no network and prints on two sheets.
+
+    Args:
+        model: a trained model.
+        image: the file.
+        to: the page to write, in place of an older one.
+        views: in how many deliveries it is scored too, as in `Model.predict`.
+
+    Returns:
+        The page.
+
+    Raises:
+        UnreadableImage: the image can't be read.
+        ArtclfError: `image` is a folder, or the extra `explain` is not installed.
+    """
+    if image.is_dir():
+        raise ArtclfError(f"{image}: is a folder, and a case file is about one image; give its file")
+    (found,) = model.predictions([image], views=views)
+    if not found.verdict:
+        raise UnreadableImage(image, found.reason)
+    scores = {"as given": found.p_ai, **found.views}
+    verdicts = model.rule.verdicts(np.array([*scores.values()]))
+    with open_image(image, max_pixels=model.max_pixels) as opened:
+        stored: dict[str, Any] = {"format": opened.format, "width": opened.width, "height": opened.height}
+    stored["sha256"], checkpoint = hash_files([image, model.run.checkpoint])
+    own = Manifest(image.absolute().parent, pd.DataFrame({"path": [image.name], SHA256: stored["sha256"]}))
+    folder = model.run.folder
+    predictions = read_table(folder / "predictions.csv", COLUMNS, ("p_ai",)) if folder else None
+    case = Case(
+        image=image,
+        stored=stored,
+        found=found,
+        deliveries=list(zip(scores, scores.values(), verdicts, strict=True)) if views else [],
+        split=splits_of(model.run, own)[0].iloc[0],
+        rule=model.rule,
+        run=folder.name if folder else "",
+        metrics=model.run.metrics,
+        manifest=model.run.images.reindex(columns=columns_of(model.run.images), fill_value=""),
+        predictions=pd.DataFrame(columns=[*COLUMNS, "p_ai"]) if predictions is None else predictions,
+        checkpoint=checkpoint,
+        provenance=read_provenance(image, max_pixels=model.max_pixels),
+        explanation=explain(model, image),
+        neighbours=nearest_images(model, image, NEAREST),
+    )
+    to.parent.mkdir(parents=True, exist_ok=True)
+    return write_case_page(to, case, model.max_pixels)
