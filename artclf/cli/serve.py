@@ -21,6 +21,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 7860,
     most_images: Annotated[int, typer.Option(min=1, help="How many images may be dropped at a time.")] = 200,
     most_mb: Annotated[int, typer.Option(min=1, help="Megabytes of them together, those of zips unpacked.")] = 500,
+    views: Annotated[
+        int, typer.Option(min=0, max=6, help="Judge each in so many deliveries too, as artclf case does; fewer are faster.")
+    ] = 6,
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
 ) -> None:
     """Show a page on which images, or a zip of them, are dropped and judged. Ctrl-C ends it.
@@ -39,7 +42,7 @@ def serve(
             from artclf.inference.serve import build_page, listen  # noqa: PLC0415
             from artclf.inference.uploads import Limits  # noqa: PLC0415
 
-            page = build_page(load(run, max_pixels=max_pixels), Limits(most_images, most_mb, max_pixels), Path(folder), host)
+            page = build_page(load(run, max_pixels=max_pixels), Limits(most_images, most_mb), Path(folder), host, views)
         if host not in LOCAL:
             typer.echo(
                 f"warning: --host {host}: anyone on the network can use this page; docs/serving.md has a password", err=True

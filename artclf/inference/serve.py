@@ -91,25 +91,25 @@ class Drops:
         return next((drop for drop in list(self._of.values()) if drop.token == token), None)
 
 
-def judge(model: Model, uploads: list[Upload], limits: Limits, tell: Callable[[tuple[int, int]], None]) -> list[Row]:
-    """Predict uploaded images; `tell` is called with (how many are done, how many there are).
+def judge(model: Model, uploads: list[Upload], views: int, tell: Callable[[tuple[int, int]], None]) -> list[Row]:
+    """Predict uploaded images, and so many deliveries of each; `tell` is called with (how many are done, how many there are).
 
     Returns:
         The highest p_ai first; what can't be read comes last.
     """
     rows = []
-    with closing(model.predictions(one.file for one in uploads if not one.reason)) as predictions:
+    with closing(model.predictions((one.file for one in uploads if not one.reason), views=views)) as predictions:
         for number, upload in enumerate(uploads, start=1):
             refused = Prediction(upload.file, math.nan, math.nan, "", upload.reason)
             found = refused if upload.reason else next(predictions)
-            rows.append(Row(upload, found, _thumbnail(upload, limits) if found.verdict else None))
+            rows.append(Row(upload, found, _thumbnail(upload, model.max_pixels) if found.verdict else None))
             tell((number, len(uploads)))
     return sorted(rows, key=lambda row: row.found.p_ai if row.found.verdict else -1.0, reverse=True)
 
 
-def _thumbnail(upload: Upload, limits: Limits) -> EmbeddedImage | None:
+def _thumbnail(upload: Upload, max_pixels: int) -> EmbeddedImage | None:
     try:
-        with decoded_image(upload.file, max_pixels=limits.pixels, shorter_side=SIDE) as image:
+        with decoded_image(upload.file, max_pixels=max_pixels, shorter_side=SIDE) as image:
             image.thumbnail((SIDE, SIDE))
             return as_jpeg(image)
     except UnreadableImage as error:  # it was there a moment ago
@@ -117,8 +117,15 @@ def _thumbnail(upload: Upload, limits: Limits) -> EmbeddedImage | None:
         return None
 
 
-def build_page(model: Model, limits: Limits, folder: Path, host: str = LOCAL[0]) -> Any:
-    """The page as a FastAPI application, which writes into `folder` alone.
+def build_page(model: Model, limits: Limits, folder: Path, host: str, views: int) -> Any:
+    """The page as a FastAPI application.
+
+    Args:
+        model: what judges.
+        limits: of what is dropped at a time.
+        folder: where it writes; nowhere else.
+        host: the address that it will listen on.
+        views: in how many deliveries an image is judged too.
 
     Raises:
         ArtclfError: gradio is not installed.
@@ -142,7 +149,7 @@ def build_page(model: Model, limits: Limits, folder: Path, host: str = LOCAL[0])
             progress(done, unit="images")
 
         try:
-            drop.rows = judge(model, take_in(files, drop.folder, limits), limits, tell)
+            drop.rows = judge(model, take_in(files, drop.folder, limits), views, tell)
         except ArtclfError as error:
             return None, fill_in("served.html", problem=str(error))
         finally:
@@ -163,7 +170,7 @@ def build_page(model: Model, limits: Limits, folder: Path, host: str = LOCAL[0])
         files.upload(dropped, files, [files, table], api_visibility="private", show_progress_on=table)
         page.unload(left)
     app = FastAPI(openapi_url=None)
-    _add_routes(app, drops, model)
+    _add_routes(app, drops, model, views)
     app.add_middleware(Guard, most_bytes=limits.bytes, local=host in LOCAL)
     theme = gr.themes.Base(font=("system-ui", "sans-serif"), font_mono=("ui-monospace", "monospace"))  # the visitor's own
     words = gr.I18n(en={"upload_text.drop_file": DROP})
@@ -203,7 +210,7 @@ def _sweep(uploads: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _add_routes(app: Any, drops: Drops, model: Model) -> None:
+def _add_routes(app: Any, drops: Drops, model: Model, views: int) -> None:
     """The addresses of a drop's table and of its case files; who doesn't know its token gets nothing."""
     from fastapi import HTTPException, Response  # noqa: PLC0415 (an extra)
     from fastapi.responses import PlainTextResponse  # noqa: PLC0415
@@ -227,7 +234,7 @@ def _add_routes(app: Any, drops: Drops, model: Model) -> None:
             raise HTTPException(404, "there is no such image")
         try:
             with one_at_a_time, TemporaryDirectory(dir=drops.folder) as folder:
-                page = write_case(model, drop.rows[number].upload.file, Path(folder, "case.html"))
+                page = write_case(model, drop.rows[number].upload.file, Path(folder, "case.html"), views=views)
                 text = page.read_text(encoding="utf-8")
         except ArtclfError as error:
             raise HTTPException(400, str(error)) from error

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage, refusing
+from artclf.data.files import UnreadableImage, refusing
 from artclf.data.sources.folder import NOT_IMAGES, SYSTEM_FOLDERS
 from artclf.errors import ArtclfError, printable
 
@@ -25,7 +25,6 @@ class Limits:
 
     images: int = 200
     megabytes: int = 500  # of all files together, as they are sent and as they are unpacked
-    pixels: int = DEFAULT_MAX_PIXELS  # of an image; a large JPEG is decoded smaller instead
 
     @property
     def bytes(self) -> int:

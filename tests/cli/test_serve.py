@@ -103,6 +103,16 @@ def test_images_are_dropped_and_judged(page: str, browser: "Chrome", places: tup
     assert "Can’t be judged: " in rows[2]
     assert browser.title == "artclf"
     table = str(browser.find_element("css selector", "a.download").get_attribute("href"))
+    case = browser.find_elements("css selector", "#table .case a")[0]
+    name = case.find_element("xpath", "ancestor::tr/th").text
+    case.click()
+    within(10, lambda: len(browser.window_handles) == 2)
+    browser.switch_to.window(browser.window_handles[1])
+    heading = within(20, lambda: browser.find_elements("css selector", "h1"))[0].text
+    assert heading.startswith("Case file: ")
+    assert heading.removeprefix("Case file: ")[0] == name[0].replace("<", "_")
+    browser.close()
+    browser.switch_to.window(browser.window_handles[0])
     header, *lines = urllib.request.urlopen(table).read().decode().splitlines()
     assert header == "path,p_ai,calibrated,verdict,reason,provenance"
     assert [NASTY in line for line in lines].count(True) == 1
