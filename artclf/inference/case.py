@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from artclf.data.distortions import DELIVERIES
@@ -16,7 +15,7 @@ from artclf.inference.finished_run import splits_of
 from artclf.inference.neighbours import nearest_images
 from artclf.inference.predict import Model
 from artclf.provenance.read import read_provenance
-from artclf.report.case_page import Case, write_case_page
+from artclf.report.case_page import write_case_page
 from artclf.run_folder import read_table
 
 NEAREST = 3  # training images of each class that are shown
@@ -43,29 +42,27 @@ def write_case(model: Model, image: Path, to: Path, *, views: int = len(DELIVERI
     (found,) = model.predictions([image], views=views)
     if not found.verdict:
         raise UnreadableImage(image, found.reason)
-    scores = {"as given": found.p_ai, **found.views}
-    verdicts = model.rule.verdicts(np.array([*scores.values()]))
     with open_image(image, max_pixels=model.max_pixels) as opened:
         stored: dict[str, Any] = {"format": opened.format, "width": opened.width, "height": opened.height}
     stored["sha256"], checkpoint = hash_files([image, model.run.checkpoint])
     own = Manifest(image.absolute().parent, pd.DataFrame({"path": [image.name], SHA256: stored["sha256"]}))
-    folder = model.run.folder
+    images, folder = model.run.images, model.run.folder
     predictions = read_table(folder / "predictions.csv", COLUMNS, ("p_ai",)) if folder else None
-    case = Case(
-        image=image,
-        stored=stored,
+    to.parent.mkdir(parents=True, exist_ok=True)
+    return write_case_page(
+        to,
+        image,
+        images.reindex(columns=columns_of(images), fill_value=""),
+        pd.DataFrame(columns=[*COLUMNS, "p_ai"]) if predictions is None else predictions,
+        model.max_pixels,
         found=found,
-        deliveries=list(zip(scores, scores.values(), verdicts, strict=True)) if views else [],
+        stored=stored,
+        checkpoint=checkpoint,
         split=splits_of(model.run, own)[0].iloc[0],
         rule=model.rule,
         run=folder.name if folder else "",
         metrics=model.run.metrics,
-        manifest=model.run.images.reindex(columns=columns_of(model.run.images), fill_value=""),
-        predictions=pd.DataFrame(columns=[*COLUMNS, "p_ai"]) if predictions is None else predictions,
-        checkpoint=checkpoint,
-        provenance=read_provenance(image, max_pixels=model.max_pixels),
-        explanation=explain(model, image),
-        neighbours=nearest_images(model, image, NEAREST),
+        origin=read_provenance(image, max_pixels=model.max_pixels),
+        why=explain(model, image),
+        near=nearest_images(model, image, NEAREST),
     )
-    to.parent.mkdir(parents=True, exist_ok=True)
-    return write_case_page(to, case, model.max_pixels)

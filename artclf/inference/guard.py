@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-LOCAL = ("127.0.0.1", "localhost", "::1")
+LOCAL = ("127.0.0.1", "localhost")
 _FORM = 2**20  # bytes of a request beyond the files in it
 
 # The browser asks nobody else, whatever a page holds; gradio's own pages need inline scripts and eval

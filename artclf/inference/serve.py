@@ -7,8 +7,8 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
@@ -202,12 +202,11 @@ def _drop_area(uploads: Path) -> Any:
 
 
 def _sweep(uploads: Path) -> None:
-    """Delete what gradio has left of interrupted uploads, and empty folders."""
+    """Delete what gradio forgets: interrupted uploads, and empty folders."""
     for path in uploads.iterdir():
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-        elif path.is_file() and time.time() - path.stat().st_mtime > UPLOAD_SECONDS:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another session sweeps too
+            if time.time() - path.stat().st_mtime > UPLOAD_SECONDS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _add_routes(app: Any, drops: Drops, model: Model, views: int) -> None:
@@ -224,9 +223,10 @@ def _add_routes(app: Any, drops: Drops, model: Model, views: int) -> None:
         return drop
 
     def table(token: str) -> Response:
-        rows = [vars(row.found) | {"path": row.upload.name, "views": None} for row in known(token).rows]
+        rows = [vars(row.found) | {"path": row.upload.name} for row in known(token).rows]
+        columns = [column.name for column in fields(Prediction) if column.name != "views"]
         headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-        return Response(pd.DataFrame(rows).drop(columns="views").to_csv(index=False), headers=headers, media_type="text/csv")
+        return Response(pd.DataFrame(rows, columns=columns).to_csv(index=False), headers=headers, media_type="text/csv")
 
     def case(token: str, number: int) -> Response:
         drop = known(token)

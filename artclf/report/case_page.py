@@ -1,6 +1,5 @@
 """The page of a case file."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,9 @@ from PIL import Image, ImageColor
 
 import artclf
 from artclf.evaluation import Floats
-from artclf.evaluation.decision import AI, HUMAN, DecisionRule
+from artclf.evaluation.decision import AI, HUMAN
 from artclf.evaluation.guarantees import UNNAMED
-from artclf.provenance.read import CAUTION, Provenance
+from artclf.provenance.read import CAUTION
 from artclf.report.findings import broken_guarantees, measured
 from artclf.report.plots import COLOURS
 from artclf.report.render import EmbeddedImage, as_jpeg, thumbnail, write_page
@@ -21,51 +20,44 @@ from artclf.report.render import EmbeddedImage, as_jpeg, thumbnail, write_page
 _NAMED = 8  # generators, styles or sources that a line names
 
 
-@dataclass(frozen=True)
-class Case:
-    """All that the case file of an image tells."""
+def write_case_page(to: Path, image: Path, manifest: pd.DataFrame, tested: pd.DataFrame, max_pixels: int, **shown: Any) -> Path:
+    """Write the case file of an image; `shown` is what case.html shows as it is.
 
-    image: Path
-    stored: dict[str, Any]  # format, width, height and sha256 of the file
-    found: Any  # artclf.inference.predict.Prediction
-    deliveries: list[tuple[str, float, str]]  # name, p_ai, verdict; the image as given comes first
-    split: str  # in which split of the model's own run the image was; "" in none, or not known
-    rule: DecisionRule
-    run: str  # the run's name
-    metrics: dict[str, Any]  # its metrics.json, and the next two its tables; empty without a run folder
-    manifest: pd.DataFrame
-    predictions: pd.DataFrame
-    checkpoint: str  # its SHA-256
-    provenance: Provenance
-    explanation: Any  # artclf.inference.explain.Explanation
-    neighbours: Any  # artclf.inference.neighbours.Neighbours
+    Args:
+        to: the page.
+        image: the file.
+        manifest: of the model's run, empty where it is not known, as the next.
+        tested: predictions.csv of the run.
+        max_pixels: as images are read with.
+        shown: by the names of case.html.
 
-
-def write_case_page(to: Path, case: Case, max_pixels: int) -> Path:
-    """Write the page. UnreadableImage where the image, or one of its neighbours, can no longer be read."""
-    explanation = case.explanation
-    rows = case.neighbours.rows.to_dict("records")
-    rule = case.metrics.get("decision_rule") or {}
-    own_rule = all(rule.get(key) == getattr(case.rule, key) for key in ("ai_from", "human_below", "fitted_on"))
-    trained, rest = case.manifest[case.manifest["split"] == "train"], case.predictions[case.predictions["split"] == "test"]
+    Raises:
+        UnreadableImage: the image, or one of its neighbours, can no longer be read.
+    """
+    why, metrics, rule, p_ai = shown["why"], shown["metrics"], shown["rule"], shown["found"].p_ai
+    trained, tested = manifest[manifest["split"] == "train"], tested[tested["split"] == "test"]
+    was = metrics.get("decision_rule") or {}
+    own_rule = all(was.get(key) == getattr(rule, key) for key in ("ai_from", "human_below", "fitted_on"))
+    human, ai = (tested.loc[tested["label"] == label, "p_ai"] for label in (HUMAN, AI))
     return write_page(
         to,
         "case.html",
-        case=case,
+        image=image,
         caution=CAUTION,
         made=f"{datetime.now():%Y-%m-%d}",
         version=artclf.__version__,
-        shown=thumbnail(case.image, max_pixels),
-        square=as_jpeg(Image.fromarray(explanation.pixels)),
-        map=heat_map(explanation.pixels, explanation.cells),
-        nearest=[row | {"thumbnail": thumbnail(row["file"], max_pixels)} for row in rows],
-        broken=broken_guarantees(case.metrics) if own_rule else [],
-        measured=measured(case.metrics).get("test") if own_rule else None,
-        higher=_share(rest[rest["label"] == HUMAN], rest["p_ai"] >= case.found.p_ai),
-        lower=_share(rest[rest["label"] == AI], rest["p_ai"] <= case.found.p_ai),
+        thumbnail=thumbnail(image, max_pixels),
+        square=as_jpeg(Image.fromarray(why.pixels)),
+        map=heat_map(why.pixels, why.cells),
+        nearest=[one | {"thumbnail": thumbnail(one["file"], max_pixels)} for one in shown["near"].rows.to_dict("records")],
+        broken=broken_guarantees(metrics) if own_rule else [],
+        measured=measured(metrics).get("test") if own_rule else None,
+        higher=((human >= p_ai).sum(), len(human)),
+        lower=((ai <= p_ai).sum(), len(ai)),
         generators=_names(trained["generator"]),
-        counts={label: int((trained["label"] == label).sum()) for label in (HUMAN, AI)},
-        untested=_untested(case.manifest, case.stored["format"]),
+        counts={label: (trained["label"] == label).sum() for label in (HUMAN, AI)},
+        untested=_untested(manifest, shown["stored"]["format"]),
+        **shown,
     )
 
 
@@ -77,11 +69,6 @@ def heat_map(pixels: np.ndarray[Any, np.dtype[np.uint8]], cells: Floats) -> Embe
     overlay = Image.fromarray(np.dstack([colours, (220 * strength).astype(np.uint8)]), "RGBA").resize(grey.size)
     pale = Image.blend(grey, Image.new("RGB", grey.size, "white"), 0.4).convert("RGBA")
     return as_jpeg(Image.alpha_composite(pale, overlay).convert("RGB"))
-
-
-def _share(rows: pd.DataFrame, beyond: "pd.Series[bool]") -> tuple[int, int]:
-    """How many of these rows lie beyond, and how many there are."""
-    return int(beyond[rows.index].sum()), len(rows)
 
 
 def _names(column: "pd.Series[str]") -> str:
