@@ -13,7 +13,7 @@ DAY = 86400.0  # seconds
 
 @app.command("list")
 def list_() -> None:
-    """List what is kept: decoded pixels, outputs of frozen layers, features for case files, demo images. ARTCLF_CACHE names the folder."""
+    """List what is kept: decoded pixels, outputs of frozen layers, features, demo images. ARTCLF_CACHE names the folder."""
     from artclf.cache.folder import cache_folder, entries  # noqa: PLC0415 (`artclf --help` stays quick)
 
     kept = entries()
