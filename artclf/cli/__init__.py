@@ -25,6 +25,7 @@ from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
 from artclf.cli.predict import predict
 from artclf.cli.provenance import provenance
+from artclf.cli.serve import serve
 from artclf.cli.share import card, push
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError
@@ -51,6 +52,7 @@ app.command()(audit)
 app.command()(provenance)
 app.command()(card)
 app.command()(push)
+app.command()(serve)
 
 
 @app.command()

@@ -31,8 +31,13 @@ _FILTERS = (
 
 def write_page(path: Path, template: str, **context: Any) -> Path:
     """Fill in an HTML template and write the page. A key that a run did not record is shown as a dash, never an error."""
-    write_text(path, _environment().get_template(template).render(context))
+    write_text(path, fill_in(template, **context))
     return path
+
+
+def fill_in(template: str, **context: Any) -> str:
+    """Fill in a template, of a page or a part of one."""
+    return _environment().get_template(template).render(context)
 
 
 def report_link(run: Path, page: Path) -> str:
