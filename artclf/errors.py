@@ -95,6 +95,9 @@ def ending(error: BaseException, elsewhere: str) -> Ending | None:
         return Ending(INTERRUPTED, "interrupted")
     if isinstance(error, BrokenPipeError) and not _can_print("\n"):
         return Ending(NOT_READ, "")
+    if isinstance(error, ModuleNotFoundError) and error.name in {"torch", "torchvision", "lightning"}:
+        line = f"{error.name} is not installed; without it, artclf predicts with an .onnx file alone; type pip install artclf"
+        return Ending(USAGE_ERROR, line)
     message = _message(error, elsewhere)
     return None if message is None else Ending(USAGE_ERROR, "\n".join(map(printable, message.splitlines())))
 

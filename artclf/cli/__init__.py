@@ -23,6 +23,7 @@ from artclf.cli.console import (
 )
 from artclf.cli.data import app as data_commands
 from artclf.cli.data import audit
+from artclf.cli.export import export
 from artclf.cli.predict import predict
 from artclf.cli.provenance import provenance
 from artclf.cli.serve import serve
@@ -50,6 +51,7 @@ app.command()(predict)
 app.command()(case)
 app.command()(audit)
 app.command()(provenance)
+app.command()(export)
 app.command()(card)
 app.command()(push)
 app.command()(serve)

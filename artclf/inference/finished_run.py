@@ -84,9 +84,12 @@ def find_checkpoint(run: Path) -> Path:
     raise ArtclfError(f"{run}: holds no checkpoints/best.ckpt (a run with callbacks=none keeps no weights)")
 
 
-def own_images(run: FinishedRun, split: str | None = None) -> Selection:
-    """Select the images that the model's own run was tested on. ArtclfError where they are unknown, missing or changed."""
-    remedy = f"type artclf evaluate {run.given} DATA"
+def own_images(run: FinishedRun, split: str | None = None, remedy: str = "") -> Selection:
+    """Select the images that the model's own run was tested on.
+
+    ArtclfError, with what to do instead (`remedy`), where they are unknown, missing or changed.
+    """
+    remedy = remedy or f"type artclf evaluate {run.given} DATA"
     if run.root is None or not run.root.is_dir():
         place = run.root or "no known folder"
         raise ArtclfError(f"{run.given}: the images that it was tested on are not there (in {place}); {remedy}")

@@ -22,6 +22,7 @@ from artclf.errors import ArtclfError, printable
 from artclf.evaluation import Floats
 from artclf.evaluation.decision import UNSURE, DecisionRule, default_rule
 from artclf.inference.finished_run import FinishedRun, find_run
+from artclf.inference.onnx_scorer import ONNX, OnnxScorer
 from artclf.inference.score import Scorer, score
 from artclf.provenance.read import provenance_of
 
@@ -140,22 +141,34 @@ def load(run: str | os.PathLike[str], precision: str = "auto", *, max_pixels: in
     """Load a trained model with its decision rule, onto the GPU if there is one.
 
     Args:
-        run: a run folder, whose best weights are taken; a checkpoint; a .safetensors file; or hub:OWNER/NAME on the Hugging
-            Face Hub, or hub:OWNER/NAME@REVISION.
-        precision: "32-true", "bf16-mixed" or "16-mixed"; "auto" is what the run was tested in, where this device has it.
+        run: a run folder, whose best weights are taken; a checkpoint; a .safetensors file; an .onnx file of `artclf export`,
+            which needs no torch; or hub:OWNER/NAME on the Hugging Face Hub, or hub:OWNER/NAME@REVISION.
+        precision: "32-true", "bf16-mixed" or "16-mixed"; "auto" is what the run was tested in, where this device has it. An
+            .onnx file runs on the CPU, in the precision that it was exported in.
         max_pixels: an image with more is refused.
 
     Raises:
         ArtclfError: there is no such run or checkpoint, or it is damaged.
     """
     finished = find_run(Path(run))
-    from artclf.inference.torch_scorer import load_scorer  # noqa: PLC0415 (loads torch)
-
-    scorer, rule = load_scorer(finished, precision)
+    scorer, rule = _load_onnx(finished, precision) if finished.checkpoint.suffix == ONNX else _load_torch(finished, precision)
     rule = rule or default_rule(str(finished.checkpoint))
     for line in rule.shortfalls():
         log.warning("%s", line)
     return Model(finished, scorer, rule, max_pixels)
+
+
+def _load_onnx(run: FinishedRun, precision: str) -> tuple[Scorer, DecisionRule | None]:
+    if precision != "auto":
+        raise ArtclfError(f"{run.given}: runs in the precision that it was exported in; got {precision}, allowed is auto")
+    scorer = OnnxScorer(run.checkpoint)
+    return scorer, scorer.rule
+
+
+def _load_torch(run: FinishedRun, precision: str) -> tuple[Scorer, DecisionRule | None]:
+    from artclf.inference.torch_scorer import load_scorer  # noqa: PLC0415 (loads torch)
+
+    return load_scorer(run, precision)
 
 
 def _jobs(images: Iterable[Given]) -> Iterator[_Job]:

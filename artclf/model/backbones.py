@@ -15,8 +15,9 @@ from torch import nn
 from torch.func import functional_call
 from torchvision.models.efficientnet import MBConv
 
+from artclf.config.preprocessing import Preprocessing
 from artclf.errors import ArtclfError, nearest, reason_of
-from artclf.model.hyperparameters import Preprocessing, require_valid
+from artclf.model.hyperparameters import require_valid
 from artclf.model.onnx import OnnxBody, read_onnx
 from artclf.model.weights import find_state, load_body, read_file
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, ValidationError
 
+from artclf.config.preprocessing import Preprocessing
 from artclf.config.schema import Section
 from artclf.config.validate import part_mistakes
-from artclf.config.values import ImageSize, Quality, ThreeDeviations, ThreeMeans
 from artclf.errors import ArtclfError
 from artclf.model.heads import HEADS
 from artclf.model.losses import LOSSES
@@ -24,23 +24,6 @@ def _known(group: str, classes: dict[str, Any], given: str) -> AfterValidator:
         return part
 
     return AfterValidator(check)
-
-
-class CanonicalForm(Section):
-    """The form that images are brought into first (see `artclf.data.reader.Canonical`)."""
-
-    side: Annotated[int, Field(ge=16, le=2048)]
-    quality: Quality
-
-
-class Preprocessing(Section):
-    """What happens to an image before the body sees it."""
-
-    mean: ThreeMeans  # per channel, of pixels in [0, 1]; std likewise
-    std: ThreeDeviations
-    interpolation: Literal["bilinear", "bicubic"]
-    image_size: ImageSize
-    canonical: CanonicalForm | None = None
 
 
 class HyperParameters(Section):

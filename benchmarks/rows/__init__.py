@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from benchmarks.bench import Bench
 from benchmarks.results import Figure
-from benchmarks.rows import data, predict, speed, start
+from benchmarks.rows import data, exported, predict, speed, start
 
 Measure: TypeAlias = Callable[[Bench], tuple[list[Figure], list[str]]]  # figures and notes; may raise SkippedError
 ROWS: dict[str, Measure] = {
@@ -16,6 +16,7 @@ ROWS: dict[str, Measure] = {
     "all_layers": speed.all_layers,
     "sweep": speed.sweep,
     "predict": predict.predict,
+    "onnx": exported.onnx,
     "predict_memory": predict.predict_memory,
     "pixel_store": data.pixel_store,
     "manifest_memory": data.manifest_memory,

@@ -1,0 +1,63 @@
+"""How fast an exported model is in ONNX Runtime, against its network in torch."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import Bench
+from benchmarks.results import Figure, interleaved, ratios
+
+BATCHES = (1, 16)
+
+
+def onnx(bench: Bench) -> tuple[list[Figure], list[str]]:
+    """ONNX Runtime against torch on the CPU: a ResNet-50 of random weights and its export, in 32 bits.
+
+    In a child, as what it imports is large. Pixels are ready; both normalise them. It takes 2 minutes on 2 cores.
+    """
+    found, _ = bench.call("rows.exported.measure", repeat=bench.repeat, quick=bench.quick)
+    figures = [Figure(f"ONNX Runtime, batch of {batch}, times as fast as torch", found[f"{batch}"], "×") for batch in BATCHES]
+    note = f"{found['size']} pixels a side; torch with {found['threads']} threads, channels last, as artclf predict computes."
+    return figures, [note]
+
+
+def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
+    """Both in turn: batch size → how many times as fast as torch, in each round."""
+    import numpy as np  # noqa: PLC0415 (which benchmarks' own process does without)
+    import torch  # noqa: PLC0415
+
+    from artclf.inference.export import write_graph  # noqa: PLC0415
+    from artclf.inference.onnx_scorer import INPUT, OUTPUT, open_session  # noqa: PLC0415
+    from artclf.inference.torch_scorer import TorchScorer  # noqa: PLC0415
+    from artclf.model.backbones import IMAGENET  # noqa: PLC0415
+    from artclf.model.classifier import ArtClassifier  # noqa: PLC0415
+
+    size, images = (64, 16) if quick else (224, 16)
+    shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
+    network = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown).eval()
+    scorer = TorchScorer(network, "32-true")
+    with tempfile.TemporaryDirectory(prefix="artclf-onnx-") as folder:
+        write_graph(network, Path(folder, "model.onnx"))
+        session = open_session(Path(folder, "model.onnx"))
+    found: dict[str, Any] = {"threads": torch.get_num_threads(), "size": size}
+    for batch in BATCHES:
+        pixels = np.random.default_rng(0).integers(0, 256, (batch, 3, size, size), dtype=np.uint8)
+
+        def timed(run: Callable[[], Any], rounds: int = images // batch) -> float:
+            began = time.perf_counter()
+            for _ in range(rounds):
+                run()
+            return time.perf_counter() - began
+
+        def by_torch(pixels: Any = pixels) -> float:
+            return timed(lambda: scorer.p_ai(pixels))
+
+        def by_onnx(pixels: Any = pixels) -> float:
+            return timed(lambda: session.run([OUTPUT], {INPUT: pixels}))
+
+        interleaved(1, torch=by_torch, onnx=by_onnx)  # to warm up
+        seconds = interleaved(repeat, torch=by_torch, onnx=by_onnx)
+        found[f"{batch}"] = ratios(seconds["torch"], seconds["onnx"])
+    return found
