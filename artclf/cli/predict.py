@@ -10,11 +10,12 @@ import typer
 
 from artclf.cli.console import MOST_LINES, MaxPixels, Precision, Run
 from artclf.data.files import DEFAULT_MAX_PIXELS
-from artclf.errors import printable
+from artclf.errors import ArtclfError, printable
 from artclf.runtime import progress, quick_imports
 
 if TYPE_CHECKING:
-    from artclf.inference.predict import Model, Prediction
+    from artclf.inference.predict import Prediction
+    from artclf.inference.prediction_file import PredictionFile
 
 
 def predict(
@@ -27,6 +28,9 @@ def predict(
     views: Annotated[
         int,
         typer.Option(min=0, max=6, help="Score each in so many deliveries too; one that changes the verdict makes it unsure."),
+    ] = 0,
+    cases: Annotated[
+        int, typer.Option(min=0, help="With --to FILE.html: write and link the case files of so many images.")
     ] = 0,
     precision: Precision = "auto",
     max_pixels: MaxPixels = DEFAULT_MAX_PIXELS,
@@ -44,7 +48,11 @@ def predict(
         from artclf.inference.predict import load  # noqa: PLC0415 (loads torch)
     model = load(run, precision, max_pixels=max_pixels)
     if to is not None:
-        return _write(model, images, to, views)
+        from artclf.inference.prediction_file import PredictionFile  # noqa: PLC0415 (loads matplotlib)
+
+        return _write(PredictionFile(to, model, views, cases), images)
+    if cases:
+        raise ArtclfError(f"--cases {cases}: a page links to case files; give --to FILE.html")
     with closing(model.predictions(images, views=views)) as predictions:
         return sum(not _print(found) for found in predictions)
 
@@ -62,17 +70,17 @@ def _print(found: "Prediction") -> bool:
     return True
 
 
-def _write(model: "Model", images: list[Path], to: Path, views: int) -> int:
+def _write(file: "PredictionFile", images: list[Path]) -> int:
     """Predict into a file, with a progress bar; returns how many images can't be read."""
     from artclf.data.sources.folder import image_files  # noqa: PLC0415 (`artclf --help` stays quick)
-    from artclf.inference.prediction_file import PredictionFile  # noqa: PLC0415
 
-    file = PredictionFile(to, model, views)
     with file.writing() as write:
         files = file.remaining(list(dict.fromkeys(chain.from_iterable(map(image_files, images)))))
         if file.done:
-            typer.echo(f"{len(file.done):,} images were predicted before {to} was interrupted; {len(files):,} remain", err=True)
-        with closing(model.predictions(files, views=views)) as predictions:
+            typer.echo(
+                f"{len(file.done):,} images were predicted before {file.to} was interrupted; {len(files):,} remain", err=True
+            )
+        with closing(file.model.predictions(files, views=file.about["views"])) as predictions:
             for found in progress(predictions, "Predicting images", len(files)):
                 write(found)
         verdicts: Counter[str] = Counter()
@@ -82,7 +90,7 @@ def _write(model: "Model", images: list[Path], to: Path, views: int) -> int:
                 typer.echo(f"error: {row['path']}: {row['reason']}", err=True)
         file.finish()
     if verdicts[""] > MOST_LINES:
-        typer.echo(f"error: and {verdicts[''] - MOST_LINES:,} more, all in {to}", err=True)
+        typer.echo(f"error: and {verdicts[''] - MOST_LINES:,} more, all in {file.to}", err=True)
     counts = ", ".join(f"{verdicts[verdict]:,} {verdict}" for verdict in ("ai", "unsure", "human"))
-    typer.echo(f"{sum(verdicts.values()):,} images: {counts}, {verdicts['']:,} can't be read; written to {to}")
+    typer.echo(f"{sum(verdicts.values()):,} images: {counts}, {verdicts['']:,} can't be read; written to {file.to}")
     return verdicts[""]

@@ -4,7 +4,6 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -15,12 +14,11 @@ import pandas as pd
 import torch
 from torch import nn
 
-import artclf
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.data.reader import Pixels
 from artclf.data.sampling import draw_sample
 from artclf.data.sources import read_any
-from artclf.errors import ArtclfError, reason_of
+from artclf.errors import ArtclfError, reason_of, without_folders
 from artclf.evaluation.decision import AI, HUMAN, DecisionRule, default_rule
 from artclf.inference.finished_run import FinishedRun, Selection, find_run, own_images, select_images
 from artclf.inference.onnx_scorer import FORMAT, INPUT, KEY, ONNX, OUTPUT, Exported, OnnxScorer
@@ -100,7 +98,7 @@ def export(given: Path, to: Path, options: ExportOptions) -> Parity:
             _write_metadata(made, _metadata(run, network, rule))
             exported: Scorer = OnnxScorer(made)
         else:
-            save_safetensors(network, rule, {**_origin(run), "precision": run.metrics.get("precision")}, made)
+            save_safetensors(network, rule, run.about, made)
             exported = TorchScorer(load_safetensors(made)[0], EXACT)
         parity = _compare(scorer, exported, rule or default_rule(""), selection, tested, options)
         if parity.holds:
@@ -184,27 +182,21 @@ def _write_metadata(file: Path, metadata: Exported) -> None:
     for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
-    onnx.helper.set_model_props(model, {KEY: metadata.model_dump_json()})
+    onnx.helper.set_model_props(model, {KEY: without_folders(metadata.model_dump_json())})
     onnx.save(model, file)
 
 
 def _metadata(run: FinishedRun, network: ArtClassifier, rule: DecisionRule | None) -> Exported:
     values: dict[str, Any] = {
         "format": FORMAT,
-        "artclf": artclf.__version__,
         "preprocessing": network.hparams["preprocessing"],
         "labels": [HUMAN, AI],
         "decision_rule": rule.to_json() if rule else None,
         "model": network.hparams["name"],
         "weights": Path(network.hparams["weights"]).name,
-        **_origin(run),
+        **run.about,
     }
     return Exported.model_validate(values)
-
-
-def _origin(run: FinishedRun) -> dict[str, str]:
-    source = (run.metrics.get("data") or {}).get("source") or "unknown"
-    return {"run": (run.folder or run.checkpoint).name, "data": source, "date": str(date.today())}
 
 
 # ---- the gate

@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+import artclf
 from artclf.data.manifest import SHA256, Manifest, columns_of
 from artclf.data.pixels import hash_files
 from artclf.errors import ArtclfError, nearest
@@ -40,6 +42,17 @@ class FinishedRun:
         if table is None:
             raise ArtclfError(f"{file}: is empty; run the training again")
         return table
+
+    @property
+    def about(self) -> dict[str, str | None]:
+        """Where a model comes from, for the file that it is exported to."""
+        return {
+            "artclf": artclf.__version__,
+            "run": self.folder.name if self.folder else self.checkpoint.stem,
+            "data": (self.metrics.get("data") or {}).get("source"),
+            "precision": self.metrics.get("precision"),
+            "date": f"{date.today()}",
+        }
 
     @property
     def training_known(self) -> bool:

@@ -34,7 +34,8 @@ class Exported(Section):
     model: str
     weights: str  # where the network began
     run: str
-    data: str
+    data: str | None
+    precision: str | None  # that the run was tested in
     date: str  # of the export
 
 

@@ -3,18 +3,25 @@
 import csv
 import hashlib
 import json
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from heapq import nlargest
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
+from artclf.data.files import UnreadableImage
 from artclf.errors import ArtclfError, printable
 from artclf.evaluation.decision import DIGITS
 from artclf.inference.predict import Model, Prediction
 from artclf.report.triage_page import write_triage
 from artclf.run_folder import replacing
+from artclf.runtime import progress
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -26,15 +33,16 @@ class PredictionFile:
         to: the file; its suffix (one of FORMATS) says in which form.
         model: what predicts.
         views: in how many deliveries.
+        cases: of how many images, those of the highest p_ai, a page links a case file, in a folder beside it.
 
     Raises:
         ArtclfError: there is no such form, or FILE.partial is of another model or other options, or of another process.
     """
 
-    def __init__(self, to: Path, model: Model, views: int = 0) -> None:
+    def __init__(self, to: Path, model: Model, views: int = 0, cases: int = 0) -> None:
         if to.suffix not in FORMATS:
             raise ArtclfError(f"--to {to}: allowed are files that end in {', '.join(FORMATS)}")
-        self.to, self.model = to, model
+        self.to, self.model, self.cases = to, model, cases
         self.partial = to.with_name(f"{to.name}.partial")
         with model.run.checkpoint.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -118,7 +126,27 @@ def _as_json(predictions: PredictionFile) -> None:
 
 def _as_html(predictions: PredictionFile) -> None:
     model = predictions.model
-    write_triage(predictions.to, predictions.rows(), str(model.run.given), model.max_pixels)
+    cases = _write_cases(predictions) if predictions.cases else {}
+    write_triage(predictions.to, predictions.rows(), str(model.run.given), model.max_pixels, cases)
+
+
+def _write_cases(predictions: PredictionFile) -> dict[str, str]:
+    """Path → the address of its case file, from the page."""
+    from artclf.inference.case import write_case  # noqa: PLC0415 (loads torch)
+
+    folder = predictions.to.with_name(f"{predictions.to.stem}_cases")
+    readable = (row for row in predictions.rows() if row["verdict"])
+    likeliest = nlargest(predictions.cases, readable, key=lambda row: row["p_ai"])
+    written = {}
+    for number, row in enumerate(progress(likeliest, "Writing case files", len(likeliest)), start=1):
+        try:
+            page = write_case(
+                predictions.model, Path(row["path"]), folder / f"{number:05}.html", views=predictions.about["views"]
+            )
+            written[row["path"]] = f"{quote(folder.name)}/{page.name}"
+        except UnreadableImage as error:  # it was there a while ago
+            log.warning("%s", error)
+    return written
 
 
 FORMATS = {".csv": _as_csv, ".json": _as_json, ".jsonl": _as_json, ".html": _as_html}

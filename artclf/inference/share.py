@@ -3,12 +3,10 @@
 import hashlib
 import shutil
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import artclf
 from artclf.errors import ArtclfError
 from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.guarantees import decision_metrics
@@ -18,17 +16,6 @@ from artclf.model.exported import save_safetensors
 from artclf.model.hub import INSTALL_HUB, MODEL_FILE, upload
 from artclf.report.card import Card, write_card, write_croissant
 from artclf.run_folder import MANIFEST_FILE, read_table, write_text
-
-
-def about(run: FinishedRun) -> dict[str, str | None]:
-    """Where a model comes from, for the file that it is exported to."""
-    return {
-        "artclf": artclf.__version__,
-        "run": run.folder.name if run.folder else run.checkpoint.stem,
-        "data": (run.metrics.get("data") or {}).get("source"),
-        "precision": run.metrics.get("precision"),
-        "date": f"{datetime.now():%Y-%m-%d}",
-    }
 
 
 def write_cards(
@@ -101,6 +88,6 @@ def push(run: Path, name: str, *, private: bool = False, manifest: bool = False,
         if not manifest:
             (folder / MANIFEST_FILE).unlink()
         rule = read_decision_rule(finished.checkpoint)
-        header = save_safetensors(load_classifier(finished.checkpoint), rule, about(finished), folder / MODEL_FILE)
+        header = save_safetensors(load_classifier(finished.checkpoint), rule, finished.about, folder / MODEL_FILE)
         write_text(folder / "config.json", header)
         return upload(folder, name, private=private)
