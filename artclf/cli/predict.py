@@ -42,8 +42,8 @@ def predict(
     An image that can't be read is named, and the others go on; the exit code is then 1. A command with --to that was
     interrupted goes on when it is typed again.
     """
-    if to is None:
-        typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
+    if cases and (to is None or to.suffix != ".html"):
+        raise ArtclfError(f"--cases {cases}: a page links to case files; give --to FILE.html")
     with quick_imports():
         from artclf.inference.predict import load  # noqa: PLC0415 (loads torch)
     model = load(run, precision, max_pixels=max_pixels)
@@ -51,8 +51,7 @@ def predict(
         from artclf.inference.prediction_file import PredictionFile  # noqa: PLC0415 (loads matplotlib)
 
         return _write(PredictionFile(to, model, views, cases), images)
-    if cases:
-        raise ArtclfError(f"--cases {cases}: a page links to case files; give --to FILE.html")
+    typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
     with closing(model.predictions(images, views=views)) as predictions:
         return sum(not _print(found) for found in predictions)
 
