@@ -55,7 +55,7 @@ def test_part_of_it_is_cleared(cache: Path, words: list[str], left: set[str]) ->
 
 
 def test_an_unknown_name_clears_nothing(cache: Path) -> None:
-    line = "error: got 'pixel'; allowed: pixels, prefix, demo, or a name of artclf cache list; did you mean pixels?"
+    line = "error: got 'pixel'; allowed: pixels, prefix, features, demo, or a name of artclf cache list; did you mean pixels?"
     assert refusal("cache", "clear", "pixel") == line
     assert len(artclf("cache", "list").stdout.splitlines()) == 5
 
