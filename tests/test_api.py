@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,8 @@ def test_a_wheel_trains_from_an_empty_folder(tmp_path: Path) -> None:
     call(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source)
     call(sys.executable, "-m", "venv", "--without-pip", venv)
     (wheel,) = tmp_path.glob("*.whl")
+    templates = {f"artclf/report/{file.name}" for file in (REPOSITORY / "artclf" / "report").iterdir() if file.is_file()}
+    assert templates <= set(zipfile.ZipFile(wheel).namelist())
     (packages,) = venv.glob("lib/python*/site-packages")
     # the packages that this Python has, torch above all; not the checkout, whose own .pth file is not read there
     (packages / "others.pth").write_text(sysconfig.get_path("purelib"))

@@ -16,7 +16,7 @@ from tests.conftest import Outcome
 MODEL = ["model=efficientnet_lite0", "head=linear", "balance=none", "stages.head.max_epochs=15", "stages.head.optim.lr=1e-2"]
 DEMO = ["data.demo.train_per_folder=20", "data.demo.test_per_folder=40", "stages.head.patience=null"]
 DEMO += ["report=false", "audit.images=150"]
-FACTS = {"size": "size", "quality": "JPEG quality", "format": "format"}
+FACTS = {"size": "size", "quality": "JPEG quality"}
 
 
 def judged(run: Path) -> Estimate:
@@ -26,7 +26,7 @@ def judged(run: Path) -> Estimate:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("shortcut", "form"), [("size", ["data.canonical_side=48"]), ("quality", []), ("format", [])])
+@pytest.mark.parametrize(("shortcut", "form"), [("size", ["data.canonical_side=48"]), ("quality", [])])
 def test_plain_training_falls_for_it_and_canonical_training_does_not(
     shortcut: str, form: list[str], train: Callable[..., Outcome], tmp_path: Path
 ) -> None:
