@@ -19,6 +19,7 @@ from artclf.data.reader import Pixels
 from artclf.data.sampling import draw_sample
 from artclf.data.sources import read_any
 from artclf.errors import ArtclfError, reason_of, without_folders
+from artclf.evaluation import Floats
 from artclf.evaluation.decision import AI, HUMAN, DecisionRule, default_rule
 from artclf.inference.finished_run import FinishedRun, Selection, find_run, own_images, select_images
 from artclf.inference.onnx_scorer import FORMAT, INPUT, KEY, ONNX, OUTPUT, Exported, OnnxScorer
@@ -27,7 +28,7 @@ from artclf.inference.torch_scorer import TorchScorer
 from artclf.model.checkpoint import load_classifier, read_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.exported import SAFETENSORS, load_safetensors, save_safetensors
-from artclf.run_folder import replacing
+from artclf.run_folder import read_table, replacing
 
 INSTALL_EXPORT = 'pip install "artclf[export]"'
 TOLERANCE, TOLERANCE_INT8 = 0.01, 0.05  # of p_ai; docs/export.md says why
@@ -46,28 +47,49 @@ class ExportOptions:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """How other scores of the same images differ."""
+
+    most: float  # the greatest of p_ai; NaN where a score is none
+    changed: dict[tuple[str, str], int]  # verdict, another by the other scores → images
+
+    @classmethod
+    def of(cls, before: Floats, after: Floats, rule: DecisionRule) -> "Difference":
+        """Between scores [N]."""
+        pairs = Counter(zip(rule.verdicts(before), rule.verdicts(after), strict=True))
+        changed = {verdicts: count for verdicts, count in pairs.items() if verdicts[0] != verdicts[1]}
+        return cls(float(np.abs(before - after).max()), changed)
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count:,} {before} → {after}" for (before, after), count in self.changed.items())
+        changed = f"verdicts that changed: {sum(self.changed.values()):,}{kinds and f' ({kinds})'}"
+        return f"by {self.most:.2g} at most, {changed}"
+
+
+@dataclass(frozen=True)
 class Parity:
     """How an exported model scores test images beside its checkpoint."""
 
     data: str
     images: int  # that were scored
-    difference: float  # the greatest of p_ai; NaN where a score is none
-    changed: dict[tuple[str, str], int]  # verdict by the checkpoint, another by the export → images
+    difference: Difference
     tolerance: float
+    reported: Difference | None  # from predictions.csv, where the run was tested in another precision
+    tested_in: str | None  # the precision
     unreadable: pd.DataFrame  # path, relative to the root, and reason
     root: Path
 
     @property
     def holds(self) -> bool:
         """Whether no score differs by more than the tolerance."""
-        return self.difference <= self.tolerance
+        return self.difference.most <= self.tolerance
 
     def __str__(self) -> str:
-        kinds = ", ".join(f"{count:,} {before} → {after}" for (before, after), count in self.changed.items())
-        return (
-            f"{self.images:,} test images of {self.data}: p_ai differs from the checkpoint's by {self.difference:.2g} at most "
-            f"(tolerance {self.tolerance:g}), verdicts that changed: {sum(self.changed.values()):,}{kinds and f' ({kinds})'}"
-        )
+        line = f"{self.images:,} test images of {self.data}: p_ai differs from the checkpoint's, computed in 32 bits too, "
+        line += f"{self.difference} (tolerance {self.tolerance:g})"
+        if self.reported is not None:
+            line += f"\nfrom the run's own predictions, computed in {self.tested_in}: {self.reported}"
+        return line
 
 
 def export(given: Path, to: Path, options: ExportOptions) -> Parity:
@@ -100,7 +122,7 @@ def export(given: Path, to: Path, options: ExportOptions) -> Parity:
         else:
             save_safetensors(network, rule, run.about, made)
             exported = TorchScorer(load_safetensors(made)[0], EXACT)
-        parity = _compare(scorer, exported, rule or default_rule(""), selection, tested, options)
+        parity = _compare(run, scorer, exported, rule or default_rule(""), selection, tested, options)
         if parity.holds:
             with replacing(to) as new:
                 shutil.copyfile(made, new)
@@ -220,6 +242,7 @@ def _split(selection: Selection, *, int8: bool) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def _compare(
+    run: FinishedRun,
     checkpoint: Scorer,
     exported: Scorer,
     rule: DecisionRule,
@@ -235,15 +258,23 @@ def _compare(
     if own.empty:
         raise ArtclfError(f"{selection.name}: none of its {len(tested):,} images can be read")
     both = own.merge(other, on="path", how="left", suffixes=("", "_exported"))  # a score that is none is left out of `other`
-    before, after = both["p_ai"].to_numpy(dtype=float), both["p_ai_exported"].to_numpy(dtype=float)
-    pairs = Counter(zip(rule.verdicts(before), rule.verdicts(after), strict=True))
-    default = TOLERANCE_INT8 if options.int8 else TOLERANCE
+    default, tested_in, reported = TOLERANCE_INT8 if options.int8 else TOLERANCE, run.metrics.get("precision"), None
+    if run.folder and options.images is None and tested_in != EXACT:
+        table = read_table(run.folder / "predictions.csv", ("path",), ("p_ai",))
+        if table is not None:
+            joined = both.merge(table[["path", "p_ai"]], on="path", suffixes=("", "_reported"))
+            reported = Difference.of(_numbers(joined, "p_ai_reported"), _numbers(joined, "p_ai_exported"), rule)
     return Parity(
         data=selection.name,
         images=len(own),
-        difference=float(np.abs(before - after).max()),
-        changed={verdicts: count for verdicts, count in pairs.items() if verdicts[0] != verdicts[1]},
+        difference=Difference.of(_numbers(both, "p_ai"), _numbers(both, "p_ai_exported"), rule),
         tolerance=default if options.tolerance is None else options.tolerance,
+        reported=reported,
+        tested_in=tested_in,
         unreadable=unreadable,
         root=root,
     )
+
+
+def _numbers(table: pd.DataFrame, column: str) -> Floats:
+    return table[column].to_numpy(dtype=float)

@@ -83,6 +83,6 @@ def choose_precision(asked: str, tested: str | None, device: str) -> str:
     fastest = resolve_precision("auto", "gpu" if device == "cuda" else "cpu")
     if tested in {None, "32-true", fastest} or (tested, device) == ("16-mixed", "cuda"):
         return tested or fastest
-    line = "the run was tested in %s, which this device does not compute in: in %s, p_ai can differ by some thousandths"
+    line = "the run was tested in %s, which this device does not compute in: in %s, p_ai can differ by some hundredths"
     log.warning(f"{line}; --precision %s insists, and is slow", tested, fastest, tested)
     return fastest

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,9 @@ from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionR
 from artclf.inference.onnx_scorer import OnnxScorer
 from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.model.classifier import ArtClassifier
+from artclf.run_folder import write_json, write_table
 from tests.cli.conftest import SIZE, artclf, refusal
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, metrics_of
 
 BOUND = ConformalThreshold(0.5, 0.1, 0.2, 0.0, 0.3)
 RULE = DecisionRule(Calibrator("platt", 2.0, 1.0), 0.45, 0.55, BOUND, BOUND, (), "tests", 10, 10, {})
@@ -49,8 +51,8 @@ def exported(tested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("exported") / "model.onnx"
     done = artclf("export", tested, "--to", file)
     assert done.exit_code == 0, done.output
-    assert done.stdout.startswith("12 test images of folder: p_ai differs from the checkpoint's by ")
-    assert "verdicts that changed: 0\n" in done.stdout
+    assert done.stdout.startswith("12 test images of folder: p_ai differs from the checkpoint's, computed in 32 bits too, by ")
+    assert "verdicts that changed: 0 (tolerance 0.01)\n" in done.stdout
     return file
 
 
@@ -87,9 +89,19 @@ def test_the_file_holds_what_a_reader_has_to_know_and_no_place_of_this_machine(e
 def test_a_safetensors_file_passes_the_same_gate(tested: Path, pictures: Path, tmp_path: Path) -> None:
     done = artclf("export", tested, "--to", tmp_path / "model.safetensors")
     assert done.exit_code == 0, done.output
-    assert "by 0 at most (tolerance 0.01), verdicts that changed: 0" in done.stdout
+    assert "by 0 at most, verdicts that changed: 0 (tolerance 0.01)" in done.stdout
     ours, theirs = (package.load(one, "32-true").predict(pictures / "test") for one in (tested, tmp_path / "model.safetensors"))
     assert ours.equals(theirs)
+    half = shutil.copytree(tested, tmp_path / "half")  # as if it had been tested in 16 bits, with other scores
+    write_json(half / "metrics.json", metrics_of(half) | {"precision": "bf16-mixed"})
+    write_table(
+        half / "predictions.csv", ours.assign(path=[os.path.relpath(path, pictures) for path in ours["path"]], p_ai=0.5)
+    )
+    done = artclf("export", half, "--to", tmp_path / "model.safetensors")
+    most = (ours["p_ai"] - 0.5).abs().max()
+    assert (
+        f"from the run's own predictions, computed in bf16-mixed: by {most:.2g} at most, verdicts that changed" in done.stdout
+    )
 
 
 def test_over_the_tolerance_nothing_is_written_and_changed_verdicts_are_counted(
