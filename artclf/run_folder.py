@@ -226,26 +226,35 @@ def run_lock(run: Path) -> Iterator[list[str]]:
 
     Yields a line for metrics.json if the file system has no locks. ArtclfError if another process is using the folder.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415 (loads asyncio)
-
     fallbacks: list[str] = []
     if not is_main_process():
         yield fallbacks
         return
     run.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(run / ".lock")  # released by the system, however the process ends
+    with locked(run / ".lock", f"{run}: another process is using this run folder; wait until it ends, or stop it") as held:
+        if not held:
+            fallbacks.append(f"{run}: this file system has no locks: make sure that no other process uses this folder")
+            log.warning("%s", fallbacks[0])
+        yield fallbacks
+
+
+@contextmanager
+def locked(file: Path, otherwise: str) -> Iterator[bool]:
+    """Hold a lock file; yields whether the file system has locks. ArtclfError, `otherwise`, if another process holds it."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415 (loads asyncio)
+
+    lock, held = FileLock(file), True  # released by the system, however the process ends
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
-        raise ArtclfError(f"{run}: another process is using this run folder; wait until it ends, or stop it") from error
+        raise ArtclfError(otherwise) from error
     except NotImplementedError:
-        fallbacks.append(f"{run}: this file system has no locks: make sure that no other process uses this folder")
-        log.warning("%s", fallbacks[0])
+        held = False
     try:
-        yield fallbacks
+        yield held
     finally:
         lock.release()
-        (run / ".lock").unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +49,7 @@ def predict(
     if to is not None:
         from artclf.inference.prediction_file import PredictionFile  # noqa: PLC0415 (loads matplotlib)
 
-        return _write(PredictionFile(to, model, views, cases), images)
+        return _write(PredictionFile(to, model, images, views, cases))
     typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
     with closing(model.predictions(images, views=views)) as predictions:
         return sum(not _print(found) for found in predictions)
@@ -69,12 +68,10 @@ def _print(found: "Prediction") -> bool:
     return True
 
 
-def _write(file: "PredictionFile", images: list[Path]) -> int:
+def _write(file: "PredictionFile") -> int:
     """Predict into a file, with a progress bar; returns how many images can't be read."""
-    from artclf.data.sources.folder import image_files  # noqa: PLC0415 (`artclf --help` stays quick)
-
     with file.writing() as write:
-        files = file.remaining(list(dict.fromkeys(chain.from_iterable(map(image_files, images)))))
+        files = file.remaining()
         if file.done:
             typer.echo(
                 f"{len(file.done):,} images were predicted before {file.to} was interrupted; {len(files):,} remain", err=True

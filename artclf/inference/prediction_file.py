@@ -5,20 +5,23 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from heapq import nlargest
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
 from artclf.data.files import UnreadableImage
+from artclf.data.sources.folder import image_files
 from artclf.errors import ArtclfError, printable
 from artclf.evaluation.decision import DIGITS
 from artclf.inference.predict import Model, Prediction
 from artclf.report.triage_page import write_triage
-from artclf.run_folder import replacing
+from artclf.run_folder import locked, replacing
 from artclf.runtime import progress
 
 log = logging.getLogger(__name__)
@@ -32,27 +35,27 @@ class PredictionFile:
     Args:
         to: the file; its suffix (one of FORMATS) says in which form.
         model: what predicts.
+        images: files, and folders of them.
         views: in how many deliveries.
         cases: of how many images, those of the highest p_ai, a page links a case file, in a folder beside it.
 
     Raises:
-        ArtclfError: there is no such form, or FILE.partial is of another model or other options, or of another process.
+        ArtclfError: there is no such form.
     """
 
-    def __init__(self, to: Path, model: Model, views: int = 0, cases: int = 0) -> None:
+    def __init__(self, to: Path, model: Model, images: Sequence[Path], views: int = 0, cases: int = 0) -> None:
         if to.suffix not in FORMATS:
             raise ArtclfError(f"--to {to}: allowed are files that end in {', '.join(FORMATS)}")
-        self.to, self.model, self.cases = to, model, cases
+        self.to, self.model, self.images, self.cases = to, model, images, cases
         self.partial = to.with_name(f"{to.name}.partial")
         with model.run.checkpoint.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         options = {"precision": model.scorer.precision, "max_pixels": model.max_pixels, "views": views}
-        self.about: Row = {"model": digest, **options}
-        to.parent.mkdir(parents=True, exist_ok=True)
-        self.done = self._done()
+        self.about: Row = {"model": digest, **options, "images": [printable(str(image)) for image in images]}
+        self.done: set[str] = set()  # the images that an interrupted command has predicted
 
     def _done(self) -> set[str]:
-        """The images that an interrupted command has predicted; what it was writing when it ended is cut off."""
+        """Read which images are in FILE.partial; a line that was being written when the command ended is cut off."""
         if not self.partial.exists():
             return set()
         content = self.partial.read_bytes()
@@ -63,30 +66,34 @@ class PredictionFile:
         except (ValueError, TypeError, KeyError) as error:
             raise ArtclfError(f"{self.partial}: is damaged; delete it, and all images are predicted again") from error
         if not same:
-            raise ArtclfError(f"{self.partial}: is of another model or other options; delete it, or type the same again")
+            raise ArtclfError(
+                f"{self.partial}: is of another model, other images or other options; delete it, or type the same again"
+            )
         if len(whole) < len(content):
             self.partial.write_bytes(whole)
         return done
 
-    def remaining(self, files: list[Path]) -> list[Path]:
-        """The files that are still to be predicted."""
+    def remaining(self) -> list[Path]:
+        """The files that are still to be predicted, each once. ArtclfError where a folder can't be opened."""
+        files = dict.fromkeys(chain.from_iterable(map(image_files, self.images)))
         return [file for file in files if printable(str(file)) not in self.done]
 
     @contextmanager
     def writing(self) -> Iterator[Callable[[Prediction], None]]:
-        """Yield a function that writes a prediction at once. ArtclfError where another process is writing."""
-        from filelock import FileLock, Timeout  # noqa: PLC0415 (loads asyncio)
+        """Yield a function that writes a prediction at once, after those in FILE.partial.
 
-        lock = FileLock(f"{self.partial}.lock", blocking=False)
-        try:
-            with lock, self.partial.open("a", encoding="utf-8", buffering=1, newline="\n") as file:
+        ArtclfError where that is damaged, or of another model or other options, or another process is writing.
+        """
+        self.to.parent.mkdir(parents=True, exist_ok=True)
+        busy = f"{self.to}: another process is writing it; wait until it ends, or stop it"
+        with locked(Path(f"{self.partial}.lock"), busy) as held:
+            if not held:
+                log.warning("%s: this file system has no locks: make sure that no other process writes it", self.to)
+            self.done = self._done()
+            with self.partial.open("a", encoding="utf-8", buffering=1, newline="\n") as file:
                 if not file.tell():
                     file.write(json.dumps(self.about) + "\n")
                 yield lambda found: _write(file, found)
-        except Timeout as error:
-            raise ArtclfError(f"{self.to}: another process is writing it; wait until it ends, or stop it") from error
-        finally:
-            Path(lock.lock_file).unlink(missing_ok=True)
 
     def rows(self) -> Iterator[Row]:
         """The predictions, in the order in which they were made."""
@@ -102,17 +109,29 @@ class PredictionFile:
 
 
 def _write(file: IO[str], found: Prediction) -> None:
+    file.write(json.dumps(as_row(found)) + "\n")
+
+
+def as_row(found: Prediction) -> Row:
+    """A prediction as it is written: rounded, None in place of NaN."""
     scores = {"p_ai": found.p_ai, "calibrated": found.calibrated}
     numbers = {name: None if math.isnan(value) else round(value, DIGITS) for name, value in scores.items()}
-    file.write(json.dumps({**asdict(found), **numbers, "path": printable(str(found.path))}) + "\n")
+    return {**asdict(found), **numbers, "path": printable(str(found.path))}
+
+
+def write_csv(file: IO[str], rows: Iterable[Row]) -> None:
+    """Write predictions as CSV. A spreadsheet takes a cell that begins with =, +, - or @ for a formula: such a path gets ./ first."""
+    columns = [name for name in Prediction.__dataclass_fields__ if name != "views"]
+    writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        is_plain = re.match(r"[\w/\\.]", row["path"])
+        writer.writerow(row if is_plain else row | {"path": f"./{row['path']}"})
 
 
 def _as_csv(predictions: PredictionFile) -> None:
     with replacing(predictions.to) as new, new.open("w", encoding="utf-8", newline="") as file:
-        columns = [name for name in Prediction.__dataclass_fields__ if name != "views"]
-        writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(predictions.rows())
+        write_csv(file, predictions.rows())
 
 
 def _as_json(predictions: PredictionFile) -> None:

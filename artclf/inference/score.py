@@ -20,6 +20,7 @@ from artclf.evaluation.decision import as_stored
 from artclf.runtime import cores, progress
 
 THREADS = min(8, max(2, cores()))  # 8 are more than a fast GPU needs, and each may hold an image of half a gigabyte
+NO_SCORE = "the network gives no score for it (NaN)"
 
 Read = Callable[[Path], Pixels]
 """File → what the network is shown of it: uint8 [3, S, S], or [V, 3, S, S] for V versions of the image."""
@@ -64,15 +65,18 @@ def score(
         versions: how many versions of each image it returns, V.
 
     Yields:
-        B files; p_ai [B, V], from 0 (surely human) to 1, NaN where a file can't be read; and B reasons why, "" where it can.
+        B files; p_ai [B, V], from 0 (surely human) to 1, NaN where a file can't be read or gets no score; and B reasons why, ""
+        where it does.
     """
     shape = (versions, 3, scorer.image_size, scorer.image_size)
     at_once = max(1, scorer.batch // versions)
     with closing(read_batches(files, read, shape, batch=at_once, threads=THREADS, zeros=scorer.zeros)) as batches:
         for batch in batches:
             p_ai = scorer.p_ai(batch.pixels.reshape(-1, *shape[1:])).reshape(len(batch.files), versions)
-            p_ai[[bool(reason) for reason in batch.reasons]] = np.nan
-            yield batch.files, p_ai, batch.reasons
+            none = np.isnan(p_ai).any(axis=1)
+            reasons = [reason or (NO_SCORE if bad else "") for reason, bad in zip(batch.reasons, none, strict=True)]
+            p_ai[[bool(reason) for reason in reasons]] = np.nan
+            yield batch.files, p_ai, reasons
 
 
 def score_images(scorer: Scorer, root: Path, rows: pd.DataFrame, read: Read) -> tuple[pd.DataFrame, pd.DataFrame]:

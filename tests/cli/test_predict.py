@@ -21,6 +21,7 @@ from artclf.errors import ArtclfError
 from artclf.evaluation.decision import Calibrator, ConformalThreshold, DecisionRule
 from artclf.inference import torch_scorer
 from artclf.inference.predict import load
+from artclf.inference.prediction_file import PredictionFile
 from artclf.model.checkpoint import load_classifier, write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.precision import autocast
@@ -226,7 +227,8 @@ def test_an_interrupted_command_goes_on_where_it_stopped(
     assert not (tmp_path / "all.jsonl").exists()
     partial = tmp_path / "all.jsonl.partial"
     partial.write_bytes(partial.read_bytes()[:-10])  # as a kill or a full disk cuts it off
-    assert "is of another model or other options" in refusal(*words, "--views", 1)
+    for other in ((*words, "--views", 1), (*words, files[0])):
+        assert "is of another model, other images or other options" in refusal(*other)
     done = artclf(*words)
     assert done.exit_code == 0, done.output
     assert f"15 images were predicted before {tmp_path / 'all.jsonl'} was interrupted; 4 remain" in done.stderr
@@ -234,6 +236,37 @@ def test_an_interrupted_command_goes_on_where_it_stopped(
     assert [row["path"] for row in rows_of(tmp_path / "all.jsonl")] == [*map(str, files)]
     partial.write_text("no JSON\n")
     assert "all.jsonl.partial: is damaged; delete it" in refusal(*words)
+
+
+def test_two_commands_do_not_write_the_same_file(run: Path, tmp_path: Path) -> None:
+    file = PredictionFile(tmp_path / "all.csv", load(run), [tmp_path])
+    with file.writing():
+        for _ in range(2):
+            assert "another process is writing it" in refusal("predict", run, tmp_path, "--to", tmp_path / "all.csv")
+    assert [one.name for one in tmp_path.iterdir()] == ["all.csv.partial"]
+
+
+def test_no_cell_of_a_csv_file_is_a_formula(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("=cmd|' C'!A1.png", "-a.png", "a.png"):
+        draw(Path(name), "ai", 1)
+    assert artclf("predict", run, ".", "--to", "out/all.csv").exit_code == 0
+    assert list(pd.read_csv("out/all.csv")["path"]) == ["./-a.png", "./=cmd|' C'!A1.png", "a.png"]
+
+
+def test_an_image_without_a_score_is_named(
+    run: Path, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ArtClassifier.p_ai
+
+    def p_ai(self: ArtClassifier, pixels: torch.Tensor) -> torch.Tensor:
+        return whole(self, pixels).index_fill(0, torch.tensor(1), math.nan)  # as in 16 bits, which can overflow
+
+    monkeypatch.setattr(ArtClassifier, "p_ai", p_ai)
+    assert artclf("predict", run, *files[:3], "--views", 1, "--to", tmp_path / "all.jsonl").exit_code == 1
+    first, second, third = rows_of(tmp_path / "all.jsonl")
+    assert (first["p_ai"], first["verdict"], first["reason"]) == (None, "", "the network gives no score for it (NaN)")
+    assert [second["reason"].startswith("the network"), third["reason"].startswith("the network")] == [False, False]
 
 
 def test_a_delivery_that_changes_the_verdict_makes_it_unsure(run: Path, files: list[Path], tmp_path: Path) -> None:
