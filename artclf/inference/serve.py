@@ -8,20 +8,20 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
-import pandas as pd
-
 from artclf.data.images import UnreadableImage, decoded_image
 from artclf.errors import ArtclfError
 from artclf.inference.case import write_case
 from artclf.inference.guard import LOCAL, SANDBOX, Guard
 from artclf.inference.predict import Model, Prediction
+from artclf.inference.prediction_file import as_row, write_csv
 from artclf.inference.uploads import Limits, Upload, take_in
 from artclf.provenance.read import CAUTION
 from artclf.report.render import EmbeddedImage, as_jpeg, fill_in
@@ -135,9 +135,16 @@ def build_page(model: Model, limits: Limits, folder: Path, host: str, views: int
     try:
         import gradio as gr  # noqa: PLC0415 (an extra; takes seconds)
         from fastapi import FastAPI  # noqa: PLC0415
+        from gradio import route_utils  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ArtclfError(f"artclf serve needs gradio, which is not installed; type {INSTALL_SERVE}") from error
 
+    class OwnPlace(route_utils.GradioUploadFile):  # gradio would put equal files of two visitors in one place
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            self.sha.update(secrets.token_bytes(16))
+
+    route_utils.GradioUploadFile = OwnPlace
     drops = Drops(folder)
 
     def dropped(files: list[Path], request: gr.Request, progress: Any = gr.Progress()) -> tuple[None, str]:  # noqa: B008
@@ -223,10 +230,10 @@ def _add_routes(app: Any, drops: Drops, model: Model, views: int) -> None:
         return drop
 
     def table(token: str) -> Response:
-        rows = [vars(row.found) | {"path": row.upload.name} for row in known(token).rows]
-        columns = [column.name for column in fields(Prediction) if column.name != "views"]
+        text = StringIO()
+        write_csv(text, (as_row(row.found) | {"path": row.upload.name} for row in known(token).rows))
         headers = {"Content-Disposition": 'attachment; filename="predictions.csv"'}
-        return Response(pd.DataFrame(rows, columns=columns).to_csv(index=False), headers=headers, media_type="text/csv")
+        return Response(text.getvalue(), headers=headers, media_type="text/csv")
 
     def case(token: str, number: int) -> Response:
         drop = known(token)

@@ -144,6 +144,9 @@ def test_too_many_images_are_refused(page: str, browser: "Chrome", places: tuple
         ("config", {"Host": "artclf.example:80"}, 403, "asked for as 'artclf.example:80'; this page is for 127.0.0.1 alone"),
         ("config", {"Origin": "http://artclf.example"}, 403, "requests of other sites are refused"),
         ("gradio_api/upload", {"Origin": "null", "Content-Length": "0"}, 403, "requests of other sites are refused"),
+        ("config", {"Host": "[x"}, 403, "asked for as '[x'"),
+        ("config", {"Origin": "http://[x"}, 403, "requests of other sites are refused"),
+        ("config", {"Transfer-Encoding": "chunked", "Content-Length": "5"}, 411, "the length of what is sent is missing"),
         ("gradio_api/upload", {"Content-Length": "3000000"}, 413, "3,000,000 bytes are more than the 1,000,000 that may be"),
         ("case/unknown/0", {}, 404, "this session has ended, and its images are deleted; drop them again"),
     ],
@@ -170,6 +173,13 @@ def test_no_file_but_an_uploaded_one_is_taken(page: str, places: tuple[Path, Pat
             done = [json.loads(line[6:]) for line in answers if b"process_completed" in line]
         assert [one["success"] for one in done] == [False]
     assert (run / "metrics.json").exists()
+
+
+def test_equal_files_of_two_visitors_lie_apart(page: str) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="files"; filename="same.png"\r\n\r\nsame\r\n--b--\r\n'
+    request = urllib.request.Request(f"{page}gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=b"})
+    one, other = (json.load(urllib.request.urlopen(request)) for _ in range(2))
+    assert one != other
 
 
 def test_a_port_in_use_is_refused(page: str) -> None:
