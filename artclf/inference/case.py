@@ -44,7 +44,7 @@ def write_case(model: Model, image: Path, to: Path, *, views: int = len(DELIVERI
         raise UnreadableImage(image, found.reason)
     with open_image(image, max_pixels=model.max_pixels) as opened:
         stored: dict[str, Any] = {"format": opened.format, "width": opened.width, "height": opened.height}
-    stored["sha256"], checkpoint = hash_files([image, model.run.checkpoint])
+    (stored["sha256"],) = hash_files([image])
     own = Manifest(image.absolute().parent, pd.DataFrame({"path": [image.name], SHA256: stored["sha256"]}))
     images, folder = model.run.images, model.run.folder
     predictions = read_table(folder / "predictions.csv", COLUMNS, ("p_ai",)) if folder else None
@@ -57,7 +57,7 @@ def write_case(model: Model, image: Path, to: Path, *, views: int = len(DELIVERI
         model.max_pixels,
         found=found,
         stored=stored,
-        checkpoint=checkpoint,
+        checkpoint=model.run.sha256,
         split=splits_of(model.run, own)[0].iloc[0],
         rule=model.rule,
         run=folder.name if folder else "",

@@ -1,6 +1,5 @@
 """`artclf evaluate`: a finished model tested on data sets, each with a report of its own, and seen beside unseen images."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Mapping
@@ -240,12 +239,10 @@ def _training_facts(run: FinishedRun, model: ArtClassifier) -> dict[str, Any]:
 
 def _evaluation_facts(run: FinishedRun, selection: Selection, manifest: Manifest) -> dict[str, Any]:
     """What metrics.json says of the checkpoint, and of the images beside those that trained it."""
-    with run.checkpoint.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
         "of": str(run.given),
         "checkpoint": str(run.checkpoint.absolute()),
-        "checkpoint_sha256": sha256,
+        "checkpoint_sha256": run.sha256,
         "data": selection.name,
         "own_data": selection.own,
         "left_out": selection.left_out,

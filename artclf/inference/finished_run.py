@@ -1,5 +1,6 @@
 """A trained model: its checkpoint, the run that it comes from, and the images that it may be tested on."""
 
+import hashlib
 import os
 from dataclasses import dataclass, replace
 from datetime import date
@@ -42,6 +43,12 @@ class FinishedRun:
         if table is None:
             raise ArtclfError(f"{file}: is empty; run the training again")
         return table
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the checkpoint, in hexadecimal digits."""
+        with self.checkpoint.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     @property
     def about(self) -> dict[str, str | None]:

@@ -1,7 +1,6 @@
 """The file of `artclf predict --to`: predictions as they come, goes on after an interruption, and becomes a table or a page."""
 
 import csv
-import hashlib
 import json
 import logging
 import math
@@ -48,10 +47,8 @@ class PredictionFile:
             raise ArtclfError(f"--to {to}: allowed are files that end in {', '.join(FORMATS)}")
         self.to, self.model, self.images, self.cases = to, model, images, cases
         self.partial = to.with_name(f"{to.name}.partial")
-        with model.run.checkpoint.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
         options = {"precision": model.scorer.precision, "max_pixels": model.max_pixels, "views": views}
-        self.about: Row = {"model": digest, **options, "images": [printable(str(image)) for image in images]}
+        self.about: Row = {"model": model.run.sha256, **options, "images": [printable(str(image)) for image in images]}
         self.done: set[str] = set()  # the images that an interrupted command has predicted
 
     def _done(self) -> set[str]:
@@ -120,7 +117,7 @@ def as_row(found: Prediction) -> Row:
 
 
 def write_csv(file: IO[str], rows: Iterable[Row]) -> None:
-    """Write predictions as CSV. A spreadsheet takes a cell that begins with =, +, - or @ for a formula: such a path gets ./ first."""
+    """Write predictions as CSV. A path that begins with =, +, - or @, as a formula in a spreadsheet does, gets ./ first."""
     columns = [name for name in Prediction.__dataclass_fields__ if name != "views"]
     writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

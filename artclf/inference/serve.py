@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
-from artclf.data.images import UnreadableImage, decoded_image
 from artclf.errors import ArtclfError
 from artclf.inference.case import write_case
 from artclf.inference.guard import LOCAL, SANDBOX, Guard
@@ -24,10 +23,7 @@ from artclf.inference.predict import Model, Prediction
 from artclf.inference.prediction_file import as_row, write_csv
 from artclf.inference.uploads import Limits, Upload, take_in
 from artclf.provenance.read import CAUTION
-from artclf.report.render import EmbeddedImage, as_jpeg, fill_in
-from artclf.report.triage_page import SIDE
-
-log = logging.getLogger(__name__)
+from artclf.report.render import EmbeddedImage, fill_in, thumbnail
 
 INSTALL_SERVE = 'pip install -e ".[serve]"'
 MOST_DROPS = 50  # of sessions that are still open; older ones are forgotten
@@ -96,25 +92,18 @@ def judge(model: Model, uploads: list[Upload], views: int, tell: Callable[[tuple
 
     Returns:
         The highest p_ai first; what can't be read comes last.
+
+    Raises:
+        UnreadableImage: a file is gone, as its session has ended.
     """
     rows = []
     with closing(model.predictions((one.file for one in uploads if not one.reason), views=views)) as predictions:
         for number, upload in enumerate(uploads, start=1):
             refused = Prediction(upload.file, math.nan, math.nan, "", upload.reason)
             found = refused if upload.reason else next(predictions)
-            rows.append(Row(upload, found, _thumbnail(upload, model.max_pixels) if found.verdict else None))
+            rows.append(Row(upload, found, thumbnail(upload.file, model.max_pixels) if found.verdict else None))
             tell((number, len(uploads)))
     return sorted(rows, key=lambda row: row.found.p_ai if row.found.verdict else -1.0, reverse=True)
-
-
-def _thumbnail(upload: Upload, max_pixels: int) -> EmbeddedImage | None:
-    try:
-        with decoded_image(upload.file, max_pixels=max_pixels, shorter_side=SIDE) as image:
-            image.thumbnail((SIDE, SIDE))
-            return as_jpeg(image)
-    except UnreadableImage as error:  # it was there a moment ago
-        log.warning("%s: %s", upload.name, error.reason)
-        return None
 
 
 def build_page(model: Model, limits: Limits, folder: Path, host: str, views: int) -> Any:

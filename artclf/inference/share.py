@@ -1,6 +1,5 @@
 """A finished run for others: its model card, Croissant metadata, and its model on the Hugging Face Hub."""
 
-import hashlib
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,9 +42,7 @@ def write_cards(
     if finished.folder is None or finished.checkpoint.name != "best.ckpt":
         raise ArtclfError(f"{run}: a card has the figures of a whole run; give the folder of a run that has finished")
     known = read_checkpoint(finished.checkpoint, mapped=True)["hyper_parameters"]
-    with finished.checkpoint.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    card = Card(finished.folder, finished.images, _metrics(finished), known, sha256, name, license, evaluations)
+    card = Card(finished.folder, finished.images, _metrics(finished), known, finished.sha256, name, license, evaluations)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         write_card(card, folder)

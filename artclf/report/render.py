@@ -3,7 +3,7 @@
 import base64
 import os
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from artclf.data.images import DEFAULT_MAX_PIXELS, read_image
+from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
 from artclf.report import plots
@@ -87,12 +87,11 @@ def embed(path: Path) -> EmbeddedImage:
         return _embedded(path.read_bytes(), "png", image)
 
 
-@lru_cache(maxsize=500)  # the runs of a multirun show many of the same images
 def thumbnail(file: Path, max_pixels: int = DEFAULT_MAX_PIXELS) -> EmbeddedImage:
     """Read an image file and scale it down to a JPEG for a page. UnreadableImage where it can't be read."""
-    image = read_image(file, max_pixels=max_pixels)
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return as_jpeg(image)
+    with decoded_image(file, max_pixels=max_pixels, shorter_side=THUMBNAIL) as image:
+        image.thumbnail((THUMBNAIL, THUMBNAIL))
+        return as_jpeg(image)
 
 
 def as_jpeg(image: Image.Image, quality: int = 80) -> EmbeddedImage:

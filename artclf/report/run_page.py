@@ -1,6 +1,7 @@
 """report.html: one page about a run or an evaluation, written from what lies in its folder."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,6 +30,7 @@ from artclf.report.robustness import plot_rates, read_robustness, robustness_sec
 from artclf.report.run_plots import plot_reliability, plot_roc_pr, plot_scores, plot_training, read_history
 from artclf.run_folder import CONFIG_FILE, read_metrics, read_table, read_yaml
 
+_thumbnail = lru_cache(maxsize=500)(thumbnail)  # the runs of a multirun show many of the same images
 _MOST_BLOCKS = 20  # of a network
 _MOST_MISTAKES = 6  # of each kind
 _MOST_SAMPLES = 12  # of each class
@@ -151,7 +153,7 @@ def _with_thumbnails(
         shown[name] = table.to_dict("records")
         for row in shown[name]:
             try:
-                row["thumbnail"] = thumbnail(root / row["path"], max_pixels)
+                row["thumbnail"] = _thumbnail(root / row["path"], max_pixels)
             except UnreadableImage as error:
                 row["reason"] = error.reason
     return shown

@@ -61,7 +61,7 @@ def test_a_pushed_model_comes_back_bit_for_bit(
     there, here = (package.load(of).predict(pictures / "test") for of in ("hub:me/model", trained))
     assert there.equals(here)
     assert {one.rpartition("/")[2] for one in hub.asked} == {"model.safetensors"}
-    assert artclf("evaluate", "hub:me/model@main", pictures, "--to", tmp_path / "unseen").exit_code == 0
+    assert artclf("evaluate", "hub:me/model@main", pictures / "test", "--to", tmp_path / "unseen").exit_code == 0
     assert "is exported, and stays as it is" in refusal("calibrate", "hub:me/model", "--images", pictures)
     header = json.loads(hub.files["config.json"])
     assert (header["about"]["artclf"], header["hyper_parameters"]["name"]) == (package.__version__, "test_byobnet")
