@@ -24,7 +24,8 @@ _terminated = threading.Event()  # set by SIGTERM
 # What splits lines or can't be written as UTF-8: control characters, and (as surrogates) bytes of names that are not UTF-8.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
-_FOLDERS = re.compile(r"(?<![\w.:/\\])(?:/(?:[^/\s]+/)+|[A-Za-z]:(?:\\+[^\\\s]+)*\\+)")
+# of JSON too, in which a folder ends with its string
+_FOLDERS = re.compile(r"""(?<![\w.:/\\])(?:/(?:[^/\s"]+/)+|[A-Za-z]:(?:\\+[^\\\s"]+)*\\+)""")
 
 
 class ArtclfError(Exception):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, boundary, ending, reason_of
+from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, boundary, ending, reason_of, without_folders
 from artclf.model.classifier import ArtClassifier
 from artclf.training.launch import _end
 from tests.conftest import FAST
@@ -55,6 +55,11 @@ def test_an_error_that_is_no_bug_is_a_line_and_an_exit_code(error: BaseException
 )
 def test_the_reason_of_a_library_is_one_line(said: str, expected: str) -> None:
     assert reason_of(OSError(said)) == expected
+
+
+def test_folders_are_left_out_of_json_and_nothing_else() -> None:
+    text = '{"of":"/home/me/own","model":"hub:timm/x","at":"https://a.org/b","windows":"C:\\\\me\\\\own","n":"1/2"}'
+    assert without_folders(text) == text.replace("/home/me/", "").replace("C:\\\\me\\\\", "")
 
 
 def test_a_bug_goes_through() -> None:

@@ -14,7 +14,7 @@ from artclf.model.checkpoint import load_classifier, read_checkpoint, read_decis
 from artclf.model.exported import save_safetensors
 from artclf.model.hub import INSTALL_HUB, MODEL_FILE, upload
 from artclf.report.card import Card, write_card, write_croissant
-from artclf.run_folder import MANIFEST_FILE, read_table, write_text
+from artclf.run_folder import MANIFEST_FILE, METRICS_FILE, read_table, write_text
 
 
 def write_cards(
@@ -41,6 +41,8 @@ def write_cards(
     finished = find_run(run)
     if finished.folder is None or finished.checkpoint.name != "best.ckpt":
         raise ArtclfError(f"{run}: a card has the figures of a whole run; give the folder of a run that has finished")
+    if missing := {"splits", "model", "data", "decision_rule", "fallbacks"} - finished.metrics.keys():
+        raise ArtclfError(f"{finished.folder / METRICS_FILE}: has no {', '.join(sorted(missing))}; run the training again")
     known = read_checkpoint(finished.checkpoint, mapped=True)["hyper_parameters"]
     card = Card(finished.folder, finished.images, _metrics(finished), known, finished.sha256, name, license, evaluations)
     folder.mkdir(parents=True, exist_ok=True)

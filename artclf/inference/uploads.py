@@ -85,7 +85,8 @@ def take_in(files: Sequence[Path], folder: Path, limits: Limits) -> list[Upload]
 
 def _place(folder: Path, name: str) -> Path:
     """Where an image goes: in a new folder, under the letters, digits and dots of its name."""
-    return Path(tempfile.mkdtemp(dir=folder)) / (re.sub(r"[^\w.-]+", "_", PureWindowsPath(name).name)[-80:] or "image")
+    # 60 letters of 4 bytes at most: file systems take 255 bytes
+    return Path(tempfile.mkdtemp(dir=folder)) / (re.sub(r"[^\w.-]+", "_", PureWindowsPath(name).name)[-60:] or "image")
 
 
 def _members(archive: zipfile.ZipFile, file: Path, images: int, size: int) -> list[zipfile.ZipInfo]:

@@ -96,7 +96,9 @@ def test_a_refused_push_and_no_network_are_one_line(trained: Path, hub: Hub, mon
 
 # rdflib's own, which reads JSON-LD for mlcroissant
 @pytest.mark.filterwarnings("ignore:.*ConjunctiveGraph:DeprecationWarning")
-def test_the_card_says_what_is_known_of_the_model_it_is_of(trained: Path, tmp_path: Path, no_report: list[Path]) -> None:
+def test_the_card_says_what_is_known_of_the_model_it_is_of(
+    trained: Path, run: Path, tmp_path: Path, no_report: list[Path]
+) -> None:
     import mlcroissant
 
     trained = shutil.copytree(trained, tmp_path / "run")
@@ -127,4 +129,5 @@ def test_the_card_says_what_is_known_of_the_model_it_is_of(trained: Path, tmp_pa
     assert "tested another model" in refusal("card", trained, "--evaluation", tmp_path / "own")
     assert artclf("card", trained, "--to", tmp_path / "new", "--license", "mit").stderr == ""
     assert "like those of own" in (tmp_path / "new" / "README.md").read_text()
+    assert "metrics.json: has no decision_rule, " in refusal("card", run)
     assert "the folder of a run" in refusal("card", shutil.copy(checkpoint, tmp_path / "alone.ckpt"))
