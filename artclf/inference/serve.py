@@ -128,7 +128,7 @@ def build_page(model: Model, limits: Limits, folder: Path, host: str, views: int
     except ModuleNotFoundError as error:
         raise ArtclfError(f"artclf serve needs gradio, which is not installed; type {INSTALL_SERVE}") from error
 
-    class OwnPlace(route_utils.GradioUploadFile):  # gradio would put equal files of two visitors in one place
+    class OwnPlace(route_utils.GradioUploadFile):  # type: ignore[misc]  # gradio puts equal files of two visitors in one place
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
             self.sha.update(secrets.token_bytes(16))
@@ -183,8 +183,8 @@ def _drop_area(uploads: Path) -> Any:
 
     def uploaded(file: str) -> Path:
         path = Path(file).resolve()
-        if not path.is_relative_to(uploads):
-            raise gr.Error("only uploaded files are taken", print_exception=False)
+        if path.parent.parent != uploads or not path.is_file():
+            raise gr.Error("this file is not uploaded, or no longer; drop it again", print_exception=False)
         return path
 
     async def move_file(file: Any) -> str:  # gradio's would also fetch an address, and copy files of the current folder

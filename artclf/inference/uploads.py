@@ -85,8 +85,9 @@ def take_in(files: Sequence[Path], folder: Path, limits: Limits) -> list[Upload]
 
 def _place(folder: Path, name: str) -> Path:
     """Where an image goes: in a new folder, under the letters, digits and dots of its name."""
-    # 60 letters of 4 bytes at most: file systems take 255 bytes
-    return Path(tempfile.mkdtemp(dir=folder)) / (re.sub(r"[^\w.-]+", "_", PureWindowsPath(name).name)[-60:] or "image")
+    plain = re.sub(r"[^\w.-]+", "_", PureWindowsPath(name).name)
+    end = plain.encode()[-200:].decode(errors="ignore")  # file systems take 255 bytes
+    return Path(tempfile.mkdtemp(dir=folder)) / (end or "image")
 
 
 def _members(archive: zipfile.ZipFile, file: Path, images: int, size: int) -> list[zipfile.ZipInfo]:

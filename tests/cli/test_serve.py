@@ -161,7 +161,8 @@ def test_what_is_refused(page: str, path: str, headers: dict[str, str], code: in
 
 
 def test_no_file_but_an_uploaded_one_is_taken(page: str, places: tuple[Path, Path], run: Path) -> None:
-    for path in (str(run / "metrics.json"), f"{page}favicon.ico"):
+    (uploads,) = places[0].glob("*/uploads")
+    for path in (str(run / "metrics.json"), f"{page}favicon.ico", str(uploads)):
         file = {"path": path, "orig_name": "x.png", "meta": {"_type": "gradio.FileData"}}
         config = json.load(urllib.request.urlopen(f"{page}config"))
         (call,) = [one for one in config["dependencies"] if one["targets"][0][1] == "upload"]
@@ -173,6 +174,7 @@ def test_no_file_but_an_uploaded_one_is_taken(page: str, places: tuple[Path, Pat
             done = [json.loads(line[6:]) for line in answers if b"process_completed" in line]
         assert [one["success"] for one in done] == [False]
     assert (run / "metrics.json").exists()
+    assert uploads.is_dir()
 
 
 def test_equal_files_of_two_visitors_lie_apart(page: str) -> None:
