@@ -30,10 +30,9 @@ def export(
     Exit code 1: so it was, or an image can't be read, which is named.
     """
     with quick_imports():
-        from artclf.inference.export import ExportOptions  # noqa: PLC0415 (loads torch)
         from artclf.inference.export import export as write  # noqa: PLC0415 (loads torch)
     require_writable(to)
-    parity = write(run, to, ExportOptions(int8, tolerance, images, max_pixels))
+    parity = write(run, to, int8=int8, tolerance=tolerance, images=images, max_pixels=max_pixels)
     typer.echo(str(parity))
     unread = name_unreadable(parity.unreadable, parity.root)
     if not parity.holds:

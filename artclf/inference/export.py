@@ -37,16 +37,6 @@ EXACT = "32-true"  # precision of the checkpoint beside the export, which comput
 
 
 @dataclass(frozen=True)
-class ExportOptions:
-    """How a model is exported."""
-
-    int8: bool = False  # whether weights and activations are quantised to 8 bits
-    tolerance: float | None = None  # how much p_ai of an image may differ; None: TOLERANCE or TOLERANCE_INT8
-    images: Path | None = None  # compare on these; None: on the images that the run was tested on
-    max_pixels: int = DEFAULT_MAX_PIXELS  # an image with more is refused
-
-
-@dataclass(frozen=True)
 class Difference:
     """How other scores of the same images differ."""
 
@@ -92,37 +82,49 @@ class Parity:
         return line
 
 
-def export(given: Path, to: Path, options: ExportOptions) -> Parity:
+def export(
+    given: Path,
+    to: Path,
+    *,
+    int8: bool = False,
+    tolerance: float | None = None,
+    images: Path | None = None,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+) -> Parity:
     """Export a model with its preprocessing and decision rule; nothing is written where the parity does not hold.
 
     Args:
         given: a run folder or a checkpoint.
         to: FILE.onnx or FILE.safetensors, in place of an older one.
-        options: how.
+        int8: whether weights and activations are quantised to 8 bits.
+        tolerance: how much p_ai of an image may differ; None: TOLERANCE or TOLERANCE_INT8.
+        images: compare on these; None: on the images that the run was tested on.
+        max_pixels: an image with more is refused.
 
     Raises:
         ArtclfError: an extra is missing, the network can't be exported, or the images are gone.
     """
-    if to.suffix not in (ONNX, SAFETENSORS) or (options.int8 and to.suffix != ONNX):
+    if to.suffix not in (ONNX, SAFETENSORS) or (int8 and to.suffix != ONNX):
         raise ArtclfError(f"--to {to}: allowed: FILE{ONNX}, and without --int8 FILE{SAFETENSORS}")
     run = find_run(given)
     network, rule = load_classifier(run.checkpoint), read_decision_rule(run.checkpoint)
-    selection = _images(run, options.images)
-    calibration, tested = _split(selection, int8=options.int8)
+    selection = _images(run, images)
+    calibration, tested = _split(selection, int8=int8)
     scorer = TorchScorer(network, EXACT)
-    read = scorer.reader(options.max_pixels).read
+    read = scorer.reader(max_pixels).read
     with TemporaryDirectory(prefix="artclf-export-") as folder:
         made = Path(folder, to.name)
         if to.suffix == ONNX:
             write_graph(network, made)
-            if options.int8:
+            if int8:
                 _quantise(made, (read(selection.manifest.root / path)[None] for path in calibration["path"]))
             _write_metadata(made, _metadata(run, network, rule))
             exported: Scorer = OnnxScorer(made)
         else:
             save_safetensors(network, rule, run.about, made)
             exported = TorchScorer(load_safetensors(made)[0], EXACT)
-        parity = _compare(run, scorer, exported, rule or default_rule(""), selection, tested, options)
+        tolerance = (TOLERANCE_INT8 if int8 else TOLERANCE) if tolerance is None else tolerance
+        parity = _compare(run, (scorer, exported), rule or default_rule(""), selection, tested, tolerance, max_pixels)
         if parity.holds:
             with replacing(to) as new:
                 shutil.copyfile(made, new)
@@ -243,23 +245,21 @@ def _split(selection: Selection, *, int8: bool) -> tuple[pd.DataFrame, pd.DataFr
 
 def _compare(
     run: FinishedRun,
-    checkpoint: Scorer,
-    exported: Scorer,
+    scorers: tuple[Scorer, Scorer],
     rule: DecisionRule,
     selection: Selection,
     tested: pd.DataFrame,
-    options: ExportOptions,
+    tolerance: float,
+    max_pixels: int,
 ) -> Parity:
-    """Score images by both, from files, each with its own reader."""
+    """Score images by the checkpoint and by the export, from files, each with its own reader."""
     root = selection.manifest.root
-    (own, unreadable), (other, _) = (
-        score_images(scorer, root, tested, scorer.reader(options.max_pixels).read) for scorer in (checkpoint, exported)
-    )
+    (own, unreadable), (other, _) = (score_images(one, root, tested, one.reader(max_pixels).read) for one in scorers)
     if own.empty:
         raise ArtclfError(f"{selection.name}: none of its {len(tested):,} images can be read")
     both = own.merge(other, on="path", how="left", suffixes=("", "_exported"))  # a score that is none is left out of `other`
-    default, tested_in, reported = TOLERANCE_INT8 if options.int8 else TOLERANCE, run.metrics.get("precision"), None
-    if run.folder and options.images is None and tested_in != EXACT:
+    tested_in, reported = run.metrics.get("precision"), None
+    if run.folder and selection.own and tested_in != EXACT:
         table = read_table(run.folder / "predictions.csv", ("path",), ("p_ai",))
         if table is not None:
             joined = both.merge(table[["path", "p_ai"]], on="path", suffixes=("", "_reported"))
@@ -268,7 +268,7 @@ def _compare(
         data=selection.name,
         images=len(own),
         difference=Difference.of(_numbers(both, "p_ai"), _numbers(both, "p_ai_exported"), rule),
-        tolerance=default if options.tolerance is None else options.tolerance,
+        tolerance=tolerance,
         reported=reported,
         tested_in=tested_in,
         unreadable=unreadable,

@@ -151,24 +151,20 @@ def load(run: str | os.PathLike[str], precision: str = "auto", *, max_pixels: in
         ArtclfError: there is no such run or checkpoint, or it is damaged.
     """
     finished = find_run(Path(run))
-    scorer, rule = _load_onnx(finished, precision) if finished.checkpoint.suffix == ONNX else _load_torch(finished, precision)
+    scorer: Scorer
+    if finished.checkpoint.suffix == ONNX:
+        if precision != "auto":
+            raise ArtclfError(f"{run}: runs in the precision that it was exported in; got {precision}, allowed is auto")
+        scorer = OnnxScorer(finished.checkpoint)
+        rule = scorer.rule
+    else:
+        from artclf.inference.torch_scorer import load_scorer  # noqa: PLC0415 (loads torch)
+
+        scorer, rule = load_scorer(finished, precision)
     rule = rule or default_rule(str(finished.checkpoint))
     for line in rule.shortfalls():
         log.warning("%s", line)
     return Model(finished, scorer, rule, max_pixels)
-
-
-def _load_onnx(run: FinishedRun, precision: str) -> tuple[Scorer, DecisionRule | None]:
-    if precision != "auto":
-        raise ArtclfError(f"{run.given}: runs in the precision that it was exported in; got {precision}, allowed is auto")
-    scorer = OnnxScorer(run.checkpoint)
-    return scorer, scorer.rule
-
-
-def _load_torch(run: FinishedRun, precision: str) -> tuple[Scorer, DecisionRule | None]:
-    from artclf.inference.torch_scorer import load_scorer  # noqa: PLC0415 (loads torch)
-
-    return load_scorer(run, precision)
 
 
 def _jobs(images: Iterable[Given]) -> Iterator[_Job]:

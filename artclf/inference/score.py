@@ -73,8 +73,8 @@ def score(
     with closing(read_batches(files, read, shape, batch=at_once, threads=THREADS, zeros=scorer.zeros)) as batches:
         for batch in batches:
             p_ai = scorer.p_ai(batch.pixels.reshape(-1, *shape[1:])).reshape(len(batch.files), versions)
-            none = np.isnan(p_ai).any(axis=1)
-            reasons = [reason or (NO_SCORE if bad else "") for reason, bad in zip(batch.reasons, none, strict=True)]
+            found = zip(batch.reasons, p_ai, strict=True)
+            reasons = [reason or (NO_SCORE if np.isnan(scores).any() else "") for reason, scores in found]
             p_ai[[bool(reason) for reason in reasons]] = np.nan
             yield batch.files, p_ai, reasons
 

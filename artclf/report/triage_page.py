@@ -2,9 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from heapq import nlargest
 from pathlib import Path
 from typing import Any
@@ -27,24 +26,6 @@ SIDE = 144  # pixels of the longer side of a thumbnail
 Row = dict[str, Any]
 
 
-@dataclass
-class _Counted:
-    """Rows that are counted while they pass by."""
-
-    verdicts: Counter[str] = field(default_factory=Counter)
-    provenance: Counter[str] = field(default_factory=Counter)
-    unreadable: list[Row] = field(default_factory=list)
-
-    def readable(self, rows: Iterable[Row]) -> Iterable[Row]:
-        for row in rows:
-            if row["p_ai"] is None:
-                self.unreadable.append(row)
-                continue
-            self.verdicts[row["verdict"]] += 1
-            self.provenance[row["provenance"]] += 1
-            yield row
-
-
 def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases: Mapping[str, str] | None = None) -> None:
     """Write the page. It needs no network and no other file.
 
@@ -56,8 +37,18 @@ def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases
         max_pixels: as they were read with.
         cases: path → the address of the image's case file.
     """
-    counted = _Counted()
-    shown = nlargest(MOST_SHOWN, counted.readable(rows), key=lambda row: row["p_ai"])
+    verdicts, provenance, unreadable = Counter[str](), Counter[str](), []
+
+    def readable() -> Iterator[Row]:
+        for row in rows:
+            if row["p_ai"] is None:
+                unreadable.append(row)
+            else:
+                verdicts[row["verdict"]] += 1
+                provenance[row["provenance"]] += 1
+                yield row
+
+    shown = nlargest(MOST_SHOWN, readable(), key=lambda row: row["p_ai"])
 
     def look(row: Row) -> Row:
         try:
@@ -83,10 +74,10 @@ def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases
         below=below,
         groups=_by_look(shown),
         shown=len(shown),
-        verdicts=counted.verdicts,
-        provenance=counted.provenance,
+        verdicts=verdicts,
+        provenance=provenance,
         states=(AI, HUMAN, NOTHING),
-        unreadable=pd.DataFrame(counted.unreadable, columns=["path", "reason"]),
+        unreadable=pd.DataFrame(unreadable, columns=["path", "reason"]),
         caution=CAUTION,
     )
 

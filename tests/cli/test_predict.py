@@ -270,7 +270,7 @@ def test_an_image_without_a_score_is_named(
 
 
 def test_a_delivery_that_changes_the_verdict_makes_it_unsure(run: Path, files: list[Path], tmp_path: Path) -> None:
-    model = load(run, "32-true")
+    model, files = load(run, "32-true"), files[:4]
     whole = model.predict(files, views=6)
     assert list(whole["views"][0]) == [name for name, *_ in DELIVERIES]
     for file, views in zip(files, whole["views"], strict=True):
@@ -278,10 +278,13 @@ def test_a_delivery_that_changes_the_verdict_makes_it_unsure(run: Path, files: l
         made = [reader.square(version) for version in deliver(image, 6).values()]
         assert list(views.values()) == pytest.approx(model.scorer.p_ai(np.stack(made)), abs=1e-5)
     own = ConformalThreshold(0.5, 0.1, 0.2, 0.0, 0.3)
-    judged = replace(model, rule=DecisionRule(Calibrator(), 0.5, 0.5, own, own, (own,), "tests", 10, 10, {}))
-    for row in judged.predict(files, views=6).itertuples():
-        base = "ai" if row.p_ai >= 0.5 else "human"
-        flipped = [name for name in row.views if (row.views[name] >= 0.5) != (row.p_ai >= 0.5)]
+    between = (whole["p_ai"][0] + whole["views"][0]["screenshot"]) / 2
+    judged = replace(model, rule=DecisionRule(Calibrator(), between, between, own, own, (own,), "tests", 10, 10, {}))
+    rows = [*judged.predict(files, views=6).itertuples()]
+    assert rows[0].verdict == "unsure"
+    for row in rows:
+        base = "ai" if row.p_ai >= between else "human"
+        flipped = [name for name in row.views if (row.views[name] >= between) != (row.p_ai >= between)]
         assert row.verdict == ("unsure" if flipped else base)
         assert all(name in row.reason for name in flipped)
         assert row.reason.startswith(f"{base} as given (p_ai") == bool(flipped)
