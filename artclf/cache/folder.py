@@ -13,7 +13,7 @@ from artclf.errors import ArtclfError, nearest
 
 AI_ARTBENCH = "ravidussilva/real-ai-art"  # Kaggle's name of the data set
 AI_ARTBENCH_VERSION = 5  # the version that the seed study used
-KINDS = {"pixels": "about.json", "prefix": "about.json", "features": "about.json", "demo": "README.txt"}
+KINDS = {**dict.fromkeys(("pixels", "prefix", "features", "audits"), "about.json"), "demo": "README.txt"}
 """The subfolders of the cache folder, and the file that marks an entry in them as artclf's own."""
 
 

@@ -13,7 +13,7 @@ DAY = 86400.0  # seconds
 
 @app.command("list")
 def list_() -> None:
-    """List what is kept: decoded pixels, outputs of frozen layers, features, demo images. ARTCLF_CACHE names the folder."""
+    """List what is kept: pixels, outputs of frozen layers, features, audits, demo images. ARTCLF_CACHE names the folder."""
     from artclf.cache.folder import cache_folder, entries  # noqa: PLC0415 (`artclf --help` stays quick)
 
     kept = entries()
@@ -29,7 +29,8 @@ def list_() -> None:
 @app.command()
 def clear(
     names: Annotated[
-        list[str] | None, typer.Argument(help="pixels, prefix, features, demo, or names of artclf cache list; none: all.")
+        list[str] | None,
+        typer.Argument(help="pixels, prefix, features, audits, demo, or names of the list; none: all."),
     ] = None,
     unused: Annotated[int, typer.Option(metavar="DAYS", min=0, help="Only what was not used in so many days.")] = 0,
 ) -> int:

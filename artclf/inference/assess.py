@@ -1,5 +1,7 @@
 """What ends a training run and an evaluation alike: figures of a model's predictions, and the files that hold them."""
 
+import hashlib
+import json
 import logging
 import platform
 import subprocess
@@ -13,13 +15,16 @@ from typing import Any
 import pandas as pd
 import torch
 
+from artclf.cache.array_store import ABOUT
+from artclf.cache.folder import cache_folder
 from artclf.config.schema import AuditConfig
 from artclf.data.canonical import Canonical
 from artclf.data.facts import survey_files
 from artclf.data.images import DEFAULT_MAX_PIXELS
-from artclf.data.manifest import Manifest
+from artclf.data.manifest import SHA256, Manifest
 from artclf.data.sampling import sample_test_images
 from artclf.data.splits import Duplicates
+from artclf.errors import reason_of
 from artclf.evaluation.audit import audit_survey
 from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
 from artclf.evaluation.guarantees import decision_metrics
@@ -28,17 +33,18 @@ from artclf.evaluation.robustness import compare_forms
 from artclf.inference.score import THREADS, score_images
 from artclf.inference.torch_scorer import TorchScorer
 from artclf.model.classifier import ArtClassifier
+from artclf.provenance.c2pa import looks_at_c2pa
 from artclf.provenance.read import declared_state
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.findings import broken_guarantees
 from artclf.report.run_page import write_report
-from artclf.run_folder import METRICS_FILE, as_json, write_json, write_table, write_text
+from artclf.run_folder import METRICS_FILE, as_json, read_json, write_json, write_table, write_text
 
 log = logging.getLogger(__name__)
 
 PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
 
-_last_audit: dict[str, Any] = {}
+AUDIT = 1  # increase it with each change in what an audit finds
 
 
 @dataclass(frozen=True)
@@ -95,13 +101,32 @@ def assess(
 
 
 def _audit(manifest: Manifest, form: Canonical, options: AssessOptions, *, canonical: bool) -> str:
-    """The text of audit.json. The runs of a multirun mostly have the same images, which are audited once."""
-    key = (manifest.root, manifest.sha256, form, options, canonical)
-    if _last_audit.get("key") != key:
-        limits = {"threads": THREADS, "max_pixels": options.max_pixels}
-        survey = survey_files(manifest, sample=options.images, canonical=form, declared=declared_state, **limits)
-        _last_audit.update(key=key, text=as_json(audit_survey(survey, canonical=form if canonical else None)))
-    return str(_last_audit["text"])
+    """The text of audit.json, kept in artclf's cache by the hashes of the files: further runs mostly have the same ones."""
+    causes = {
+        "audit": AUDIT,
+        "manifest": manifest.sha256,
+        "form": form.to_json(),
+        "canonical": canonical,
+        "images": options.images,
+        "max_pixels": options.max_pixels,
+        "c2pa": looks_at_c2pa(),
+        "versions": versions(),
+    }
+    folder = cache_folder() / "audits" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
+    has_hashes = SHA256 in manifest.table
+    if has_hashes and (kept := read_json(folder / AUDIT_FILE, "artclf cache clear audits removes it", dict[str, Any])):
+        return as_json(kept)
+    limits = {"threads": THREADS, "max_pixels": options.max_pixels}
+    survey = survey_files(manifest, sample=options.images, canonical=form, declared=declared_state, **limits)
+    text = as_json(audit_survey(survey, canonical=form if canonical else None))
+    if has_hashes:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / AUDIT_FILE, text)
+            write_json(folder / ABOUT, {"what": f"audit of {len(manifest.table):,} images in {manifest.root}", **causes})
+        except OSError as error:
+            log.warning("the audit is not kept for further runs: %s", reason_of(error))
+    return text
 
 
 def compare_canonical(

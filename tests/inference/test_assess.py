@@ -1,8 +1,15 @@
 import subprocess
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from artclf.data.canonical import Canonical
+from artclf.data.facts import Survey, survey_files
+from artclf.data.manifest import Manifest
+from artclf.data.pixels import hash_files
+from artclf.data.sources.folder import read_folder
 from artclf.inference import assess
 
 
@@ -12,6 +19,30 @@ def test_the_commit_is_that_of_the_source_tree(monkeypatch: pytest.MonkeyPatch) 
     assert (assess.git_commit() or "").removesuffix("-dirty") == head.stdout.strip()
     monkeypatch.setenv("PATH", "")
     assert assess.git_commit() is None
+
+
+def test_the_same_files_are_audited_once(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = read_folder(pictures)
+    table = manifest.table.assign(sha256=hash_files([pictures / path for path in manifest.table["path"]]))
+    surveys: list[Manifest] = []
+
+    def counted(one: Manifest, **options: Any) -> Survey:
+        surveys.append(one)
+        return survey_files(one, **options)
+
+    monkeypatch.setattr(assess, "survey_files", counted)
+    form, options = Canonical(24, 75), assess.AssessOptions(images=40)
+    relabelled = table.assign(label=table["label"].map({"ai": "human", "human": "ai"}))
+    changed = table.assign(sha256="0" * 64)
+    first, again, *others = (
+        assess._audit(replace(manifest, table=rows), form, options, canonical=False)
+        for rows in (table, table, relabelled, changed)
+    )
+    assert first == again
+    assert len({first, *others}) == len(surveys) == 3
+    assess._audit(manifest, form, options, canonical=False)  # files of unknown content
+    assess._audit(manifest, form, options, canonical=False)
+    assert len(surveys) == 5
 
 
 def test_results_are_strict_json(tmp_path: Path) -> None:
