@@ -44,7 +44,9 @@ def shown(value: object) -> str:
 
 def reason_of(error: object) -> str:
     """What an exception of a library says, on one line; its type where it says nothing."""
-    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
+    text = " ".join(str(error).split())[:300].rstrip(".")
+    bare = not text or isinstance(error, LookupError)  # whose text is the key alone
+    return ": ".join(filter(None, (type(error).__name__ if bare else "", text)))
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import typer
 from artclf.cli.console import MaxPixels, Precision, Run, require_writable
 from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.errors import ArtclfError, printable
+from artclf.run_folder import plain_name
 from artclf.runtime import quick_imports
 
 
@@ -31,7 +32,7 @@ def case(
     """
     if to is not None and to.suffix.lower() != ".html":
         raise ArtclfError(f"--to {to}: the page is HTML; give a name that ends in .html")
-    to = to or Path("outputs", "case", f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{image.stem}.html")
+    to = to or Path("outputs", "case", f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{plain_name(image.stem)}.html")
     require_writable(to)
     with quick_imports():
         from artclf.inference.case import write_case  # noqa: PLC0415 (loads torch)

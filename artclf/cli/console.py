@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import chain, count
@@ -46,7 +46,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command, and end with its exit code."""
-        with boundary("--to FOLDER"):
+        with boundary("another --to"):
             failed = super().invoke(ctx)
         raise typer.Exit(1 if failed else 0)
 
@@ -86,6 +86,12 @@ def fetched_ai_artbench() -> Path:
         return folder
     place = kaggle_cache()
     raise ArtclfError(f"{AI_ARTBENCH}: is not (wholly) in {place}; type artclf data fetch {AI_ARTBENCH}, or give a FOLDER")
+
+
+def require_images(number: int, paths: Sequence[Path]) -> None:
+    """Raise an ArtclfError where the paths that were typed, all of them folders, stand for no image."""
+    if not number:
+        raise ArtclfError(f"{' '.join(map(str, paths))}: holds no image; give files, or a folder that holds some")
 
 
 def name_of(what: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from artclf.cli.console import MOST_LINES, MaxPixels, Precision, Run
+from artclf.cli.console import MOST_LINES, MaxPixels, Precision, Run, require_images
 from artclf.data.files import DEFAULT_MAX_PIXELS
 from artclf.errors import ArtclfError, printable
 from artclf.runtime import progress, quick_imports
@@ -52,7 +52,9 @@ def predict(
         return _write(PredictionFile(to, model, images, views, cases))
     typer.echo(f"p_ai    calibrated  verdict  {'file declares':<24}  image")
     with closing(model.predictions(images, views=views)) as predictions:
-        return sum(not _print(found) for found in predictions)
+        read = [_print(found) for found in predictions]
+    require_images(len(read), images)
+    return read.count(False)
 
 
 def _print(found: "Prediction") -> bool:
@@ -72,6 +74,9 @@ def _write(file: "PredictionFile") -> int:
     """Predict into a file, with a progress bar; returns how many images can't be read."""
     with file.writing() as write:
         files = file.remaining()
+        if not files and not file.done:
+            file.partial.unlink()
+            require_images(0, file.images)
         if file.done:
             typer.echo(
                 f"{len(file.done):,} images were predicted before {file.to} was interrupted; {len(files):,} remain", err=True
@@ -83,7 +88,7 @@ def _write(file: "PredictionFile") -> int:
         for row in file.rows():
             verdicts[row["verdict"]] += 1
             if not row["verdict"] and verdicts[""] <= MOST_LINES:
-                typer.echo(f"error: {row['path']}: {row['reason']}", err=True)
+                typer.echo(f"error: {printable(row['path'])}: {row['reason']}", err=True)
         file.finish()
     if verdicts[""] > MOST_LINES:
         typer.echo(f"error: and {verdicts[''] - MOST_LINES:,} more, all in {file.to}", err=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from artclf.cli.console import MaxPixels, require_writable
+from artclf.cli.console import MaxPixels, require_images, require_writable
 from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
 from artclf.errors import ArtclfError, printable
 
@@ -31,7 +31,7 @@ def provenance(
     from artclf.data.sources.folder import image_files  # noqa: PLC0415
     from artclf.provenance.c2pa import WITHOUT_C2PA, looks_at_c2pa  # noqa: PLC0415
     from artclf.provenance.read import CAUTION, read_provenance  # noqa: PLC0415
-    from artclf.run_folder import write_table  # noqa: PLC0415
+    from artclf.run_folder import plain_cell, write_table  # noqa: PLC0415
 
     if trust_list is not None and not looks_at_c2pa():
         raise ArtclfError(f"--trust-list {trust_list}: {WITHOUT_C2PA}")
@@ -51,14 +51,20 @@ def provenance(
             reason, unread = error.reason, unread + 1
             typer.echo(f"error: {printable(str(file))}: {reason}", err=True)
         state, statements, note = (found.state, found.statements, found.note) if found else ("", (), "")
-        row = {"path": printable(str(file)), "provenance": state, "note": note, "reason": reason}
+        row = {
+            "path": printable(str(file)),
+            "provenance": state,
+            "note": note,
+            "reason": reason,
+        }
         if json:
             typer.echo(to_json.dumps(row | {"statements": [asdict(statement) for statement in statements]}))
         elif found:
             typer.echo(f"{state.removeprefix('declares '):<24}  {row['path']}")
             for line in filter(None, [*map(str, statements), note]):
                 typer.echo(f"{'':<28}{line}")
-        rows.append(row | {"statements": "; ".join(map(str, statements))})
+        rows.append(row | {"path": plain_cell(str(file)), "statements": "; ".join(map(str, statements))})
+    require_images(len(rows), paths)
     for line in [CAUTION] if looks_at_c2pa() else [CAUTION, WITHOUT_C2PA]:
         typer.echo(line, err=json)
     if to is not None:

@@ -259,7 +259,7 @@ def _compare(
         raise ArtclfError(f"{selection.name}: none of its {len(tested):,} images can be read")
     both = own.merge(other, on="path", how="left", suffixes=("", "_exported"))  # a score that is none is left out of `other`
     tested_in, reported = run.metrics.get("precision"), None
-    if run.folder and selection.own and tested_in != EXACT:
+    if run.folder and selection.own and tested_in != EXACT and isinstance(scorers[1], OnnxScorer):
         table = read_table(run.folder / "predictions.csv", ("path",), ("p_ai",))
         if table is not None:
             joined = both.merge(table[["path", "p_ai"]], on="path", suffixes=("", "_reported"))

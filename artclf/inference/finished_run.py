@@ -100,7 +100,7 @@ def find_checkpoint(run: Path) -> Path:
     if not run.exists():
         raise ArtclfError(f"{run}: there is no such run folder or checkpoint")
     if runs := sorted(run.glob("*/checkpoints/best.ckpt")):
-        raise ArtclfError(f"{run}: holds {len(runs)} runs; name one of them: {runs[0].parents[1]}")
+        raise ArtclfError(f"{run}: holds runs; name one of them: {runs[0].parents[1]}")
     raise ArtclfError(f"{run}: holds no checkpoints/best.ckpt (a run with callbacks=none keeps no weights)")
 
 

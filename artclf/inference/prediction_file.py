@@ -4,7 +4,6 @@ import csv
 import json
 import logging
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,7 +19,7 @@ from artclf.errors import ArtclfError, printable
 from artclf.evaluation.decision import DIGITS
 from artclf.inference.predict import Model, Prediction
 from artclf.report.triage_page import write_triage
-from artclf.run_folder import locked, replacing
+from artclf.run_folder import locked, plain_cell, replacing
 from artclf.runtime import progress
 
 log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ class PredictionFile:
     def remaining(self) -> list[Path]:
         """The files that are still to be predicted, each once. ArtclfError where a folder can't be opened."""
         files = dict.fromkeys(chain.from_iterable(map(image_files, self.images)))
-        return [file for file in files if printable(str(file)) not in self.done]
+        return [file for file in files if str(file) not in self.done]
 
     @contextmanager
     def writing(self) -> Iterator[Callable[[Prediction], None]]:
@@ -110,20 +109,18 @@ def _write(file: IO[str], found: Prediction) -> None:
 
 
 def as_row(found: Prediction) -> Row:
-    """A prediction as it is written: rounded, None in place of NaN."""
+    """A prediction as it is kept: rounded, None in place of NaN."""
     scores = {"p_ai": found.p_ai, "calibrated": found.calibrated}
     numbers = {name: None if math.isnan(value) else round(value, DIGITS) for name, value in scores.items()}
-    return {**asdict(found), **numbers, "path": printable(str(found.path))}
+    return {**asdict(found), **numbers, "path": str(found.path)}
 
 
 def write_csv(file: IO[str], rows: Iterable[Row]) -> None:
-    """Write predictions as CSV. A path that begins with =, +, - or @, as a formula in a spreadsheet does, gets ./ first."""
+    """Write predictions as CSV."""
     columns = [name for name in Prediction.__dataclass_fields__ if name != "views"]
     writer = csv.DictWriter(file, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for row in rows:
-        is_plain = re.match(r"[\w/\\.]", row["path"])
-        writer.writerow(row if is_plain else row | {"path": f"./{row['path']}"})
+    writer.writerows(row | {"path": plain_cell(row["path"])} for row in rows)
 
 
 def _as_csv(predictions: PredictionFile) -> None:
@@ -136,7 +133,7 @@ def _as_json(predictions: PredictionFile) -> None:
     start, between, end = ("", "\n", "\n") if predictions.to.suffix == ".jsonl" else ("[\n", ",\n", "\n]\n")
     with replacing(predictions.to) as new, new.open("w", encoding="utf-8", newline="\n") as file:
         for number, row in enumerate(predictions.rows()):
-            file.write((between if number else start) + json.dumps(row, ensure_ascii=False))
+            file.write((between if number else start) + json.dumps(row | {"path": printable(row["path"])}, ensure_ascii=False))
         file.write(end)
 
 

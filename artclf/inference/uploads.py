@@ -1,7 +1,6 @@
 """What is uploaded: images and zips of them, taken in under limits. All of a zip is checked before any of it is unpacked."""
 
 import io
-import re
 import shutil
 import stat
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path, PureWindowsPath
 from artclf.data.files import UnreadableImage, refusing
 from artclf.data.sources.folder import NOT_IMAGES, SYSTEM_FOLDERS
 from artclf.errors import ArtclfError, printable
+from artclf.run_folder import plain_name
 
 MOST_LISTED = 2**20  # bytes of a zip's list of files: some thousands of them
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # bzip2 and LZMA take far more memory
@@ -85,9 +85,7 @@ def take_in(files: Sequence[Path], folder: Path, limits: Limits) -> list[Upload]
 
 def _place(folder: Path, name: str) -> Path:
     """Where an image goes: in a new folder, under the letters, digits and dots of its name."""
-    plain = re.sub(r"[^\w.-]+", "_", PureWindowsPath(name).name)
-    end = plain.encode()[-200:].decode(errors="ignore")  # file systems take 255 bytes
-    return Path(tempfile.mkdtemp(dir=folder)) / (end or "image")
+    return Path(tempfile.mkdtemp(dir=folder)) / (plain_name(PureWindowsPath(name).name) or "image")
 
 
 def _members(archive: zipfile.ZipFile, file: Path, images: int, size: int) -> list[zipfile.ZipInfo]:

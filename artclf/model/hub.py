@@ -1,5 +1,6 @@
 """Models on the Hugging Face Hub, as hub:OWNER/NAME, through huggingface_hub (extra `hub`), which finds the token itself."""
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,6 +72,7 @@ def _asking(name: str) -> Iterator[ModuleType]:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) is None:
         raise ArtclfError(f"{name}: is no name of a model on the Hub; give OWNER/NAME")
     constants.HF_HUB_DISABLE_TELEMETRY = True  # else it also fetches a list of programs to tell the Hub of
+    logging.getLogger("huggingface_hub").setLevel(logging.CRITICAL)  # it names each try
     try:
         yield huggingface_hub
     except ArtclfError:

@@ -14,6 +14,7 @@ import pandas as pd
 from artclf.data.facts import perceptual_hash
 from artclf.data.images import UnreadableImage, decoded_image
 from artclf.data.sources.folder import IMAGES
+from artclf.errors import printable
 from artclf.evaluation.duplicates import find_duplicates
 from artclf.provenance.read import CAUTION
 from artclf.provenance.statement import AI, HUMAN, NOTHING
@@ -42,7 +43,7 @@ def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases
     def readable() -> Iterator[Row]:
         for row in rows:
             if row["p_ai"] is None:
-                unreadable.append(row)
+                unreadable.append(row | {"path": printable(row["path"])})
             else:
                 verdicts[row["verdict"]] += 1
                 provenance[row["provenance"]] += 1
@@ -63,15 +64,15 @@ def write_triage(to: Path, rows: Iterable[Row], run: str, max_pixels: int, cases
         shown = list(progress(pool.map(look, shown), "Making thumbnails", len(shown)))
     below = _common_folder(shown)
     for row in shown:
-        row["name"] = os.path.relpath(row["path"], below) if below else row["path"]
+        row["name"] = printable(os.path.relpath(row["path"], below) if below else row["path"])
         if IMAGES.fullmatch(Path(row["path"]).suffix.lower()):  # a browser might run what a file of another name holds
-            row["link"] = quote(os.path.relpath(row["path"], to.parent))
+            row["link"] = quote(os.fsencode(os.path.relpath(row["path"], to.parent)))
         row["case"] = (cases or {}).get(row["path"], "")
     write_page(
         to,
         "triage.html",
         run=run,
-        below=below,
+        below=printable(below),
         groups=_by_look(shown),
         shown=len(shown),
         verdicts=verdicts,

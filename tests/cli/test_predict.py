@@ -2,7 +2,9 @@ import json
 import math
 import os
 import re
+import shutil
 import threading
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -294,3 +296,22 @@ def test_a_delivery_that_changes_the_verdict_makes_it_unsure(run: Path, files: l
         )
     with pytest.raises(ArtclfError, match="views=7: allowed are 0 to 6"):
         model.predict(files, views=7)
+
+
+def test_names_that_a_table_can_not_hold_and_folders_without_images(run: Path, files: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    for name in ("=a.png", "line\nbreak.png"):
+        shutil.copy(files[0], folder / name)
+    with chdir(folder):
+        assert artclf("predict", run, "=a.png", "line\nbreak.png", "--to", "all.csv").exit_code == 0
+        assert list(pd.read_csv("all.csv")["path"]) == ["./=a.png", "line\\nbreak.png"]
+        assert artclf("predict", run, "=a.png", "line\nbreak.png", "--to", "all.html").exit_code == 0
+        page = Path("all.html").read_text()
+    assert page.count("data:image/jpeg") == 2
+    assert 'href="line%0Abreak.png"' in page
+    (tmp_path / "empty").mkdir()
+    for command in (("predict", run), ("provenance",)):
+        assert "empty: holds no image; give files, or a folder that holds some" in refusal(*command, tmp_path / "empty")
+    assert "empty: holds no image" in refusal("predict", run, tmp_path / "empty", "--to", tmp_path / "none.csv")
+    assert not list(tmp_path.glob("none.csv*"))
