@@ -1,6 +1,7 @@
 """`artclf export`: a finished model as one file, which is written only if it scores images as its checkpoint does."""
 
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -158,16 +159,18 @@ def write_graph(network: ArtClassifier, file: Path) -> None:
     pixels = torch.zeros(2, 3, network.image_size, network.image_size, dtype=torch.uint8)
     batch = {INPUT: {0: torch.export.Dim("batch")}}
     try:
-        program = torch.onnx.export(
-            _Graph(network).eval(),
-            (pixels,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_shapes=batch,
-            dynamo=True,
-            verbose=False,
-        )
-        assert program is not None  # it is with dynamo
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)  # of torch 2.11, about its own code
+            program = torch.onnx.export(
+                _Graph(network).eval(),
+                (pixels,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=batch,
+                dynamo=True,
+                verbose=False,
+            )
+            assert program is not None  # it is with dynamo
         program.save(file, external_data=False)
     except ModuleNotFoundError as error:
         raise ArtclfError(f"artclf export needs {error.name}, which is not installed; type {INSTALL_EXPORT}") from error
