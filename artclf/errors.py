@@ -70,6 +70,17 @@ def printable(name: str) -> str:
     return _UNPRINTABLE.sub(escaped, name)
 
 
+def plain_name(name: str) -> str:
+    """A name for a new file: its letters, digits and dots, and no more than file systems take."""
+    return re.sub(r"[^\w.-]+", "_", name).encode()[-200:].decode(errors="ignore")
+
+
+def plain_cell(path: str) -> str:
+    """A path for a table: printable, with ./ in front where a spreadsheet would take it for a formula (=, +, -, @)."""
+    path = printable(path)
+    return path if re.match(r"[\w/\\.]", path) else f"./{path}"
+
+
 def without_folders(text: str) -> str:
     """A text for others to read: of absolute paths the last name alone is left."""
     return _FOLDERS.sub("", text)

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import re
 import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from artclf.errors import ArtclfError, printable, reason_of
+from artclf.errors import ArtclfError, reason_of
 from artclf.runtime import is_main_process
 
 if TYPE_CHECKING:
@@ -201,17 +200,6 @@ def write_json(file: Path, content: Any) -> None:
 def write_table(file: Path, table: "pd.DataFrame", float_format: str | None = None) -> None:
     """Write a table as CSV, in place of an older file."""
     write_text(file, table.to_csv(index=False, lineterminator="\n", float_format=float_format))
-
-
-def plain_name(name: str) -> str:
-    """A name for a new file: its letters, digits and dots, and no more than file systems take."""
-    return re.sub(r"[^\w.-]+", "_", name).encode()[-200:].decode(errors="ignore")
-
-
-def plain_cell(path: str) -> str:
-    """A path for a table: printable, with ./ in front where a spreadsheet would take it for a formula (=, +, -, @)."""
-    path = printable(path)
-    return path if re.match(r"[\w/\\.]", path) else f"./{path}"
 
 
 @contextmanager

@@ -8,8 +8,7 @@ import typer
 
 from artclf.cli.console import MaxPixels, Precision, Run, require_writable
 from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
-from artclf.errors import ArtclfError, printable
-from artclf.run_folder import plain_name
+from artclf.errors import ArtclfError, plain_name, printable
 from artclf.runtime import quick_imports
 
 

@@ -10,7 +10,7 @@ import typer
 
 from artclf.cli.console import MaxPixels, require_images, require_writable
 from artclf.data.files import DEFAULT_MAX_PIXELS, UnreadableImage
-from artclf.errors import ArtclfError, printable
+from artclf.errors import ArtclfError, plain_cell, printable
 
 
 def provenance(
@@ -31,7 +31,7 @@ def provenance(
     from artclf.data.sources.folder import image_files  # noqa: PLC0415
     from artclf.provenance.c2pa import WITHOUT_C2PA, looks_at_c2pa  # noqa: PLC0415
     from artclf.provenance.read import CAUTION, read_provenance  # noqa: PLC0415
-    from artclf.run_folder import plain_cell, write_table  # noqa: PLC0415
+    from artclf.run_folder import write_table  # noqa: PLC0415
 
     if trust_list is not None and not looks_at_c2pa():
         raise ArtclfError(f"--trust-list {trust_list}: {WITHOUT_C2PA}")

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from artclf.cache.array_store import ABOUT
+from artclf.cache.array_store import ABOUT, read_about
 from artclf.cache.folder import cache_folder
 from artclf.config.schema import AuditConfig
 from artclf.data.canonical import Canonical
@@ -38,7 +38,7 @@ from artclf.provenance.read import declared_state
 from artclf.report.data_page import AUDIT_FILE
 from artclf.report.findings import broken_guarantees
 from artclf.report.run_page import write_report
-from artclf.run_folder import METRICS_FILE, as_json, read_json, write_json, write_table, write_text
+from artclf.run_folder import METRICS_FILE, as_json, write_json, write_table, write_text
 
 log = logging.getLogger(__name__)
 
@@ -114,19 +114,19 @@ def _audit(manifest: Manifest, form: Canonical, options: AssessOptions, *, canon
     }
     folder = cache_folder() / "audits" / hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
     has_hashes = SHA256 in manifest.table
-    if has_hashes and (kept := read_json(folder / AUDIT_FILE, "artclf cache clear audits removes it", dict[str, Any])):
+    if has_hashes and (kept := read_about(folder).get("found")):
         return as_json(kept)
     limits = {"threads": THREADS, "max_pixels": options.max_pixels}
     survey = survey_files(manifest, sample=options.images, canonical=form, declared=declared_state, **limits)
-    text = as_json(audit_survey(survey, canonical=form if canonical else None))
+    found = audit_survey(survey, canonical=form if canonical else None)
     if has_hashes:
+        what = f"audit of {len(manifest.table):,} images in {manifest.root}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / AUDIT_FILE, text)
-            write_json(folder / ABOUT, {"what": f"audit of {len(manifest.table):,} images in {manifest.root}", **causes})
+            write_json(folder / ABOUT, {"what": what, **causes, "found": found})
         except OSError as error:
             log.warning("the audit is not kept for further runs: %s", reason_of(error))
-    return text
+    return as_json(found)
 
 
 def compare_canonical(

@@ -15,11 +15,11 @@ from urllib.parse import quote
 
 from artclf.data.files import UnreadableImage
 from artclf.data.sources.folder import image_files
-from artclf.errors import ArtclfError, printable
+from artclf.errors import ArtclfError, plain_cell, printable
 from artclf.evaluation.decision import DIGITS
 from artclf.inference.predict import Model, Prediction
 from artclf.report.triage_page import write_triage
-from artclf.run_folder import locked, plain_cell, replacing
+from artclf.run_folder import locked, replacing
 from artclf.runtime import progress
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,7 @@ from pathlib import Path, PureWindowsPath
 
 from artclf.data.files import UnreadableImage, refusing
 from artclf.data.sources.folder import NOT_IMAGES, SYSTEM_FOLDERS
-from artclf.errors import ArtclfError, printable
-from artclf.run_folder import plain_name
+from artclf.errors import ArtclfError, plain_name, printable
 
 MOST_LISTED = 2**20  # bytes of a zip's list of files: some thousands of them
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}  # bzip2 and LZMA take far more memory

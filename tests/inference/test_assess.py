@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from artclf.cache.folder import cache_folder
 from artclf.data.canonical import Canonical
 from artclf.data.facts import Survey, survey_files
 from artclf.data.manifest import Manifest
@@ -43,6 +44,10 @@ def test_the_same_files_are_audited_once(pictures: Path, monkeypatch: pytest.Mon
     assess._audit(manifest, form, options, canonical=False)  # files of unknown content
     assess._audit(manifest, form, options, canonical=False)
     assert len(surveys) == 5
+    for kept in (cache_folder() / "audits").glob("*/about.json"):
+        kept.write_text("cut o")
+    assert assess._audit(replace(manifest, table=table), form, options, canonical=False) == first  # a damaged one is made anew
+    assert len(surveys) == 6
 
 
 def test_results_are_strict_json(tmp_path: Path) -> None:
