@@ -81,6 +81,16 @@ def plain_cell(path: str) -> str:
     return path if re.match(r"[\w/\\.]", path) else f"./{path}"
 
 
+@contextmanager
+def needing(what: str, install: str) -> Iterator[None]:
+    """Import what an extra brings: an ArtclfError names a package that is not installed, and what to type."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        raise ArtclfError(f"{what} needs {package}, which is not installed; type {install}") from error
+
+
 def without_folders(text: str) -> str:
     """A text for others to read: of absolute paths the last name alone is left."""
     return _FOLDERS.sub("", text)

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from artclf.data.reader import Pixels
-from artclf.errors import ArtclfError
+from artclf.errors import needing
 from artclf.evaluation import Floats
 from artclf.evaluation.decision import AI, CERTAIN, HUMAN
 from artclf.inference.predict import Model
@@ -72,10 +72,8 @@ def explain(model: Model, image: Path) -> Explanation:
         UnreadableImage: the image can't be read.
         ArtclfError: captum is not installed.
     """
-    try:
+    with needing("a case file", 'pip install "artclf[explain]"'):
         from captum.attr import Occlusion  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise ArtclfError('a case file needs captum, which is not installed; type pip install "artclf[explain]"') from error
     scorer, rng = model.scorer, np.random.default_rng(0)
     pixels = scorer.reader(model.max_pixels).read(image)
 

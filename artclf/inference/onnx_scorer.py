@@ -10,7 +10,7 @@ from artclf.config.preprocessing import Preprocessing
 from artclf.config.schema import Section
 from artclf.data.canonical import Canonical
 from artclf.data.reader import ImageReader, PillowReader, Pixels
-from artclf.errors import ArtclfError, reason_of
+from artclf.errors import ArtclfError, needing, reason_of
 from artclf.evaluation import Floats
 from artclf.evaluation.decision import DecisionRule
 from artclf.inference.score import Scorer
@@ -70,10 +70,8 @@ def open_session(file: Path) -> Any:
     """Open an ONNX file on the CPU. ArtclfError where onnxruntime is not installed or can't read it."""
     if not file.is_file():
         raise ArtclfError(f"{file}: there is no such file")
-    try:
+    with needing(f"{file}:", "pip install onnxruntime"):
         import onnxruntime  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise ArtclfError(f"{file}: needs onnxruntime, which is not installed; type pip install onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = cores()
     options.log_severity_level = 3  # errors alone

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any
 
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, needing
 from artclf.inference.case import write_case
 from artclf.inference.guard import LOCAL, SANDBOX, Guard
 from artclf.inference.predict import Model, Prediction
@@ -121,12 +121,10 @@ def build_page(model: Model, limits: Limits, folder: Path, host: str, views: int
     """
     uploads = folder.resolve() / UPLOADS
     os.environ |= {"GRADIO_TEMP_DIR": str(uploads), "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    try:
+    with needing("artclf serve", INSTALL_SERVE):
         import gradio as gr  # noqa: PLC0415 (an extra; takes seconds)
         from fastapi import FastAPI  # noqa: PLC0415
         from gradio import route_utils  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ArtclfError(f"artclf serve needs gradio, which is not installed; type {INSTALL_SERVE}") from error
 
     class OwnPlace(route_utils.GradioUploadFile):  # type: ignore[misc]  # gradio puts equal files of two visitors in one place
         def __init__(self, *given: Any, **named: Any) -> None:

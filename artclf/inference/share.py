@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from artclf.errors import ArtclfError
+from artclf.errors import ArtclfError, needing
 from artclf.evaluation.decision import DecisionRule, with_verdicts
 from artclf.evaluation.guarantees import decision_metrics
 from artclf.inference.finished_run import FinishedRun, find_run
@@ -46,11 +46,9 @@ def write_cards(
     known = read_checkpoint(finished.checkpoint, mapped=True)["hyper_parameters"]
     card = Card(finished.folder, finished.images, _metrics(finished), known, finished.sha256, name, license, evaluations)
     folder.mkdir(parents=True, exist_ok=True)
-    try:
+    with needing(f"{run}: a card", INSTALL_HUB):
         write_card(card, folder)
         write_croissant(card, folder)
-    except ModuleNotFoundError as error:
-        raise ArtclfError(f"{run}: a card needs {error.name}, which is not installed; type {INSTALL_HUB}") from error
     shutil.copyfile(finished.folder / MANIFEST_FILE, folder / MANIFEST_FILE)
     return finished
 

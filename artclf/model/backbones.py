@@ -16,7 +16,7 @@ from torch.func import functional_call
 from torchvision.models.efficientnet import MBConv
 
 from artclf.config.preprocessing import Preprocessing
-from artclf.errors import ArtclfError, nearest, reason_of
+from artclf.errors import ArtclfError, nearest, needing, reason_of
 from artclf.model.hyperparameters import require_valid
 from artclf.model.onnx import OnnxBody, read_onnx
 from artclf.model.weights import find_state, load_body, read_file
@@ -159,10 +159,8 @@ def _build_torchvision(name: str, image_size: int | None, *, pooled: bool) -> Ba
 
 
 def _timm() -> Any:
-    try:
+    with needing("model: this backbone", INSTALL_TIMM):
         import timm  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise ArtclfError(f"model: this backbone needs timm, which is not installed; type {INSTALL_TIMM}") from error
     return timm
 
 

@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict  # pydantic needs this one before Python 3.12
 
-from artclf.errors import ArtclfError, reason_of, without_folders
+from artclf.errors import ArtclfError, needing, reason_of, without_folders
 from artclf.evaluation.decision import DecisionRule
 from artclf.model.checkpoint import DIGEST, RULE, build_classifier, digest, foreign, require_readable, require_sound, rule_of
 from artclf.model.classifier import ArtClassifier
@@ -89,8 +89,6 @@ def read_header(file: Path) -> Header:
 
 
 def _safetensors(file: Path) -> ModuleType:
-    try:
+    with needing(f"{file}:", INSTALL_HUB):
         import safetensors.torch  # noqa: PLC0415 (an extra)
-    except ModuleNotFoundError as error:
-        raise ArtclfError(f"{file}: needs safetensors, which is not installed; type {INSTALL_HUB}") from error
     return safetensors.torch

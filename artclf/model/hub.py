@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import artclf
-from artclf.errors import ArtclfError, reason_of
+from artclf.errors import ArtclfError, needing, reason_of
 
 INSTALL_HUB = 'pip install "artclf[hub]"'
 HUB = "hub:"
@@ -64,11 +64,9 @@ def upload(folder: Path, name: str, *, private: bool) -> str:
 @contextmanager
 def _asking(name: str) -> Iterator[ModuleType]:
     """huggingface_hub, whose errors become one line. ArtclfError also where `name` is no OWNER/NAME."""
-    try:
+    with needing(f"{name}:", INSTALL_HUB):
         import huggingface_hub  # noqa: PLC0415 (an extra)
         from huggingface_hub import constants  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ArtclfError(f"{name}: needs huggingface_hub, which is not installed; type {INSTALL_HUB}") from error
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name) is None:
         raise ArtclfError(f"{name}: is no name of a model on the Hub; give OWNER/NAME")
     constants.HF_HUB_DISABLE_TELEMETRY = True  # else it also fetches a list of programs to tell the Hub of

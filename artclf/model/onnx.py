@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from artclf.errors import ArtclfError, reason_of
+from artclf.errors import ArtclfError, needing, reason_of
 
 INSTALL_ONNX = 'pip install -e ".[onnx]"'
 SAME = 1e-3  # tolerance, of the largest output, for an image alone and beside another
@@ -66,10 +66,8 @@ class OnnxBody(nn.Module):
     def _open(self) -> Any:
         """The session, which is opened when it is first used in a process."""
         if self._session is None:
-            try:
+            with needing("model=onnx", INSTALL_ONNX):
                 import onnxruntime  # noqa: PLC0415 (an extra)
-            except ModuleNotFoundError as error:
-                raise ArtclfError(f"model=onnx needs onnxruntime, which is not installed; type {INSTALL_ONNX}") from error
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = torch.get_num_threads()
             options.log_severity_level = 3  # errors alone
