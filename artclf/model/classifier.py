@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningModule
 from torch import nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.utilities import dim_zero_cat
 
@@ -25,6 +25,25 @@ from artclf.model.losses import LOSSES
 FORMAT = 3  # of checkpoints, among their hyper-parameters
 FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the digest of the weights that it leaves out
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+
+
+class _Mean(Metric):
+    """A weighted mean. NaN stays, so that divergence is seen; torchmetrics' own looks for it, and waits for a GPU to do so."""
+
+    total: torch.Tensor
+    weight: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for state in ("total", "weight"):
+            self.add_state(state, torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, value: torch.Tensor, weight: int) -> None:
+        self.total += value * weight
+        self.weight += weight
+
+    def compute(self) -> torch.Tensor:
+        return self.total / self.weight
 
 
 class _AUROC(BinaryAUROC):
@@ -81,12 +100,12 @@ class ArtClassifier(LightningModule):
             self.register_buffer(key, torch.tensor(preprocessing[key]).view(1, -1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)
-        # means over all images of all processes: self.log's own mean rounds the processes' mean batch size down
-        # "replaced" by itself, NaN stays, so that divergence is seen; nan_strategy="disable" would forget the weights
-        mean_loss = MeanMetric(nan_strategy=math.nan)
-        self.train_metrics = MetricCollection({"loss": mean_loss, "accuracy": BinaryAccuracy()}, prefix="train/")
+        # means over all images of all processes: self.log's own mean rounds the processes' mean batch size down; to validate
+        # arguments, torchmetrics would wait for a GPU in every step
+        accuracy = BinaryAccuracy(validate_args=False)
+        self.train_metrics = MetricCollection({"loss": _Mean(), "accuracy": accuracy}, prefix="train/")
         self.val_metrics = self.train_metrics.clone(prefix="val/")
-        self.val_metrics.add_metrics({"auroc": _AUROC()})
+        self.val_metrics.add_metrics({"auroc": _AUROC(validate_args=False)})
         self.stage: StageConfig | None = None  # set by `begin`, as are depth, seed and the digest of the frozen weights
         self.depth = len(self.layers)
         self.seed = 0
@@ -214,20 +233,21 @@ class ArtClassifier(LightningModule):
 
     # ---- steps
 
-    def _shared_step(self, batch: Batch, metrics: MetricCollection) -> torch.Tensor:
-        """Update and log metrics by a batch, and return its loss []."""
+    def _shared_step(self, batch: Batch, batch_idx: int, metrics: MetricCollection) -> torch.Tensor:
+        """Update metrics by a batch, and return its loss []."""
         inputs, target, _ = batch
         logit = self(inputs)
         loss: torch.Tensor = self.loss(logit, target)
         # not logits: torchmetrics takes them for probabilities where all lie in [0, 1]
         p_ai, value = torch.sigmoid(logit.detach()), loss.detach().clone()
         metrics.update(preds=p_ai, target=target.int(), value=value, weight=len(target))
-        self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
+        if batch_idx == 0:  # Lightning computes them at the end of the epoch
+            self.log_dict(metrics, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
-    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:  # noqa: ARG002
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """The loss of a batch."""
-        return self._shared_step(batch, self.train_metrics)
+        return self._shared_step(batch, batch_idx, self.train_metrics)
 
     def on_validation_start(self) -> None:
         """Let all processes validate with the buffers that are saved, the first one's: each has its own running means."""
@@ -235,9 +255,9 @@ class ArtClassifier(LightningModule):
             for buffer in self.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:  # noqa: ARG002
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss, accuracy and AUROC of the validation split."""
-        self._shared_step(batch, self.val_metrics)
+        self._shared_step(batch, batch_idx, self.val_metrics)
 
     def on_test_epoch_start(self) -> None:
         """Clear an earlier test's scores."""
@@ -246,11 +266,11 @@ class ArtClassifier(LightningModule):
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:  # noqa: ARG002
         """Collect each image's row and p(AI); metrics are computed from them after Lightning's test."""
         inputs, _, row = batch
-        self._tested.append((row.cpu(), torch.sigmoid(self(inputs)).cpu()))
+        self._tested.append((row, torch.sigmoid(self(inputs))))  # on their device: to fetch them is to wait for it
 
     def tested(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows int64 [N], rising, and p(AI) float32 [N] of all images of the last test, from every process."""
-        rows, p_ai = (torch.cat(parts) for parts in zip(*self._tested, strict=True))
+        rows, p_ai = (torch.cat(parts).cpu() for parts in zip(*self._tested, strict=True))
         if self.trainer.world_size > 1:
             gathered: list[Any] = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(gathered, (rows, p_ai))

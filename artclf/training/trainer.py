@@ -14,6 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, ProgressBar
 from lightning.pytorch.trainer.states import TrainerStatus
 from lightning.pytorch.utilities import rank_zero_only
+from rich import get_console
 
 from artclf.config.schema import METRICS, Config, Target
 from artclf.errors import ArtclfError, raise_if_terminated, reason_of
@@ -148,6 +149,10 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
             from artclf.sweep.pruning import Pruning  # noqa: PLC0415 (needs the extra `sweep`)
 
             callbacks.append(Pruning(config.pruning, config.monitor.metric, len(epochs.before)))
+    if (
+        not (screen := get_console()).is_terminal and not screen.is_jupyter
+    ):  # a bar that nobody sees takes a tenth of small epochs
+        callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     if not loggers:  # LearningRateMonitor refuses to be without one; metrics.csv has the learning rate
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     trainer = Trainer(
@@ -162,6 +167,7 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
         enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in callbacks),
         enable_model_summary=False,
         deterministic="warn" if config.trainer.deterministic else None,
+        benchmark=not config.trainer.deterministic,  # cuDNN tries its algorithms, and takes the fastest for each size
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # ours counts each image once, and keeps its weights
     )
