@@ -78,6 +78,11 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterab
     return track(items, escape(label), total, console=terminal, transient=True, disable=not terminal.is_terminal)
 
 
+def speed(images: int, seconds: float) -> str:
+    """Return how quickly images were processed, for the log."""
+    return f"{images:,} images in {seconds:.1f} s: {images / seconds:,.0f} images a second"
+
+
 def cores() -> int:
     """How many CPU cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -99,6 +104,11 @@ def shared_memory() -> int | None:
     """Free bytes of the memory through which processes hand each other batches; None where that is unknown."""
     folder = Path("/dev/shm")
     return shutil.disk_usage(folder).free if folder.is_dir() else None
+
+
+def fitting_workers(asked: int, free: int | None, batch: int, each: int) -> int:
+    """How many of these processes find room in `shared_memory` for `each` batches of so many bytes, with as many in use."""
+    return asked if free is None else min(asked, max(0, free // batch - each) // each)
 
 
 def is_main_process() -> bool:

@@ -74,6 +74,9 @@ class RowStore:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    def __str__(self) -> str:
+        return str(self.folder)
+
     def __reduce__(self) -> tuple[Any, ...]:  # another process opens the files itself; rows keep their numbers
         return RowStore, (self.folder, self.row_bytes, self.about)
 

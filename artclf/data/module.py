@@ -1,7 +1,7 @@
 """ArtData: the images of a source, checked, split, balanced, augmented, and handed out in batches."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,16 @@ from artclf.data.manifest import LABELS, Manifest, is_ai
 from artclf.data.pixels import PixelStore, inspect_files
 from artclf.data.reader import ImageReader
 from artclf.data.rejected import count_rejected, describe_losses
+from artclf.data.sampling import sample_test_images
 from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.errors import ArtclfError
 from artclf.run_folder import write_table
-from artclf.runtime import shared_memory
+from artclf.runtime import fitting_workers, shared_memory
 
 log = logging.getLogger(__name__)
+
+COMPARED = "in the other form"  # what stands for a split's name
 
 
 def _share(batch: Any) -> Any:
@@ -67,6 +70,7 @@ class ArtData(LightningDataModule):
         self.balance, self.seed = config.balance.name, config.seed
         self.canonical = Canonical.from_config(self.config) if self.config.canonical else None
         self.reader = ImageReader(int(self.config.image_size), interpolation, self.config.max_pixels, self.canonical)
+        self.images_compared = config.audit.images
         self.left_out: LeftOut | None = None
         self.store: PixelStore | None = None  # of the cached pixels
         self.fallbacks: list[str] = []  # what is done differently than asked, a line each; also logged
@@ -164,8 +168,28 @@ class ArtData(LightningDataModule):
 
     def dataset(self, split: str) -> ArtDataset:
         """The images of a split; those of train balanced and augmented."""
+        if split == COMPARED and self.compared:
+            return self.compared
         training: dict[str, Any] = {"plan": self.plan, "augment": self.augment, "seed": self.seed} if split == "train" else {}
         return ArtDataset(self.manifest.root, self.manifest.split(split), self.reader, store=self.store, **training)
+
+    @cached_property
+    def compared(self) -> ArtDataset | None:
+        """The test images of the canonical comparison, in the form that the network is not trained on.
+
+        None where there are none, where one of them can't be read, or where no pixels are kept.
+        """
+        if self.store is None or not self.images_compared:
+            return None
+        reader = replace(self.reader, canonical=None if self.canonical else Canonical.from_config(self.config))
+        rows = sample_test_images(self.manifest.table, self.images_compared, self.seed)
+        try:
+            store = PixelStore(self.manifest.root, reader, max_gb=self.cache.max_gb)
+            checked = store.inspect(rows["path"].tolist(), threads=max(2, self.config.num_workers))
+        except StoreError:
+            return None
+        readable = len(rows) and (checked["reason"] == "").all()
+        return ArtDataset(self.manifest.root, rows, reader, store=store) if readable else None
 
     def loader(self, split: str) -> DataLoader[Batch]:
         """The batches of a split: (pixels uint8 [B, 3, S, S], or their features; target float32 [B], row int64 [B]).
@@ -182,6 +206,7 @@ class ArtData(LightningDataModule):
             dataset.store is not None and not dataset.is_augmented(np.arange(len(dataset))).any()
         )
         workers = 0 if ready else self._workers
+        on_device = split in self.feature_data and dataset.device.type == "cuda"
         training, trainer, batch_size = split == "train", self.trainer, self.config.batch_size
         rank, processes = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if batch_size % processes:
@@ -203,7 +228,7 @@ class ArtData(LightningDataModule):
             sampler=sampler,
             num_workers=workers,
             collate_fn=_share,
-            pin_memory=bool(trainer and trainer.strategy.root_device.type == "cuda"),
+            pin_memory=bool(trainer and trainer.strategy.root_device.type == "cuda") and not on_device,
             # batch normalisation can't be trained on a single image
             drop_last=training and len(sampler) > size and len(sampler) % size == 1,
             persistent_workers=training and workers > 0,
@@ -218,7 +243,7 @@ class ArtData(LightningDataModule):
         asked, free = self.config.num_workers, shared_memory()
         here, processes = (self.trainer.num_devices, self.trainer.world_size) if self.trainer else (1, 1)
         batch = here * self.config.batch_size // processes * 3 * int(self.config.image_size) ** 2  # bytes, of all devices here
-        fitting = asked if free is None else min(asked, max(0, free // batch - 4) // 4)
+        fitting = fitting_workers(asked, free, batch, 4)
         if fitting < asked:
             self.fall_back(
                 f"data.num_workers={asked}: {fitting or 'none'} of these processes decode images: {asked} need "

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -26,7 +27,7 @@ from artclf.data.sampling import sample_test_images
 from artclf.data.splits import Duplicates
 from artclf.errors import reason_of
 from artclf.evaluation.audit import audit_survey
-from artclf.evaluation.decision import DecisionRule, truth, with_verdicts
+from artclf.evaluation.decision import DecisionRule, as_stored, truth, with_verdicts
 from artclf.evaluation.guarantees import decision_metrics
 from artclf.evaluation.metrics import by_split, group_metrics, split_metrics
 from artclf.evaluation.robustness import compare_forms
@@ -64,6 +65,7 @@ def assess(
     rule: DecisionRule,
     facts: dict[str, Any],
     options: AssessOptions,
+    compared: "pd.Series[float] | None" = None,
 ) -> dict[str, Any]:
     """Compute everything that is reported of a model's predictions; write predictions.csv, groups.csv and audit.json.
 
@@ -75,6 +77,7 @@ def assess(
         rule: of the verdicts.
         facts: the rest of metrics.json, with at least seed, precision and fallbacks.
         options: what is measured.
+        compared: p(AI) of the images of the canonical comparison, by the index of `predictions`; None: they are scored now.
 
     Returns:
         The content of metrics.json.
@@ -95,7 +98,7 @@ def assess(
         write_text(folder / AUDIT_FILE, _audit(manifest, form, options, canonical=model.canonical is not None))
         tested = sample_test_images(predictions, options.images, facts["seed"])
         metrics["canonical_comparison"] = compare_canonical(
-            model, manifest.root, tested, form, facts["precision"], max_pixels=options.max_pixels
+            model, manifest.root, tested, form, facts["precision"], max_pixels=options.max_pixels, scored=compared
         )
     return metrics
 
@@ -137,20 +140,27 @@ def compare_canonical(
     precision: str,
     *,
     max_pixels: int = DEFAULT_MAX_PIXELS,
+    scored: "pd.Series[float] | None" = None,
 ) -> dict[str, Any] | None:
     """Score rows of predictions.csv again, in the form that the model was not trained on: as stored, or canonical.
+
+    Where all of these scores are known already, they are `scored`, by the rows' index.
 
     Returns:
         As `compare_forms`, with trained_on ("as_stored" or "canonical") and the canonical form; None where there are no images.
     """
     if predictions.empty:
         return None
-    scorer = TorchScorer(model, precision)
-    read = scorer.reader_as(None if model.canonical else form, max_pixels).read
-    scored, unreadable = score_images(scorer, root, predictions.rename(columns={"p_ai": "own"}), read)
-    for path, reason in unreadable.itertuples(index=False):
-        log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)
-    (is_ai, other), own = truth(scored), scored["own"].to_numpy(dtype=float)
+    rows = predictions.rename(columns={"p_ai": "own"})
+    if scored is not None and rows.index.isin(scored.index).all():
+        both = rows.assign(p_ai=as_stored(np.asarray(scored[rows.index])))
+    else:
+        scorer = TorchScorer(model, precision)
+        read = scorer.reader_as(None if model.canonical else form, max_pixels).read
+        both, unreadable = score_images(scorer, root, rows, read)
+        for path, reason in unreadable.itertuples(index=False):
+            log.warning("%s: is left out of the comparison with canonical form: %s", root / path, reason)
+    (is_ai, other), own = truth(both), both["own"].to_numpy(dtype=float)
     stored, canonical = (other, own) if model.canonical else (own, other)
     trained_on = "canonical" if model.canonical else "as_stored"
     return {"trained_on": trained_on, "form": form.to_json(), **compare_forms(is_ai, stored, canonical)}

@@ -18,7 +18,7 @@ from torch._dynamo.exc import TorchDynamoException
 
 from artclf.data.canonical import Canonical
 from artclf.data.manifest import columns_of
-from artclf.data.module import ArtData
+from artclf.data.module import COMPARED, ArtData
 from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import as_stored, truth
@@ -75,8 +75,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         # 3. train the stages
         records = fit_stages(built, folder, features, loggers, started)
         # 4. test the best weights
-        predictions, device = _test(built, folder, records, features)
-        model.to(device).eval()
+        predictions, compared, device = _test(built, folder, records, features)
         best = best_record(records, config.monitor.mode)
         held_out = held_out_scores(built, groups, best) if groups is not None and is_main_process() else {}
         facts = {
@@ -93,7 +92,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         rule = fit_decision_rule(is_ai, p_ai, **config.calibration.model_dump(exclude={"by"}), **held_out)
         # 6. assess
         options = AssessOptions(config.audit.images, Canonical.from_config(config.data), max_pixels=config.data.max_pixels)
-        metrics = assess(folder, model, data.manifest, predictions, rule, facts, options)
+        metrics = assess(folder, model, data.manifest, predictions, rule, facts, options, compared)
         if (checkpoint := folder / CHECKPOINTS / "best.ckpt").is_file():
             write_decision_rule(checkpoint, rule)
         _write_layers(folder / "layers.csv", model, records)
@@ -108,8 +107,15 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         return metrics
 
 
-def _test(built: Built, folder: Path, records: list[StageRecord], features: FeatureCache) -> tuple[pd.DataFrame, torch.device]:
-    """Test the best weights. Returns the scored rows of the manifest, with p_ai, and the device that computed them."""
+def _test(
+    built: Built, folder: Path, records: list[StageRecord], features: FeatureCache
+) -> "tuple[pd.DataFrame, pd.Series[float] | None, torch.device]":
+    """Test the best weights. Leaves the model in eval mode, on the device that computed.
+
+    Returns:
+        The scored rows of the manifest, with p_ai; p(AI) of the images of the canonical comparison, where their features are
+        kept; and the device.
+    """
     trainer = make_trainer(built.config, folder, built.precision, stage=None)
     best = records.index(best_record(records, built.config.monitor.mode))
     features.offer(max(record.layers for record in records[: best + 1]), trainer)
@@ -118,7 +124,9 @@ def _test(built: Built, folder: Path, records: list[StageRecord], features: Feat
     rows, p_ai = built.model.tested()
     table = built.data.manifest.table
     predictions = table.loc[rows.numpy(), columns_of(table)].assign(p_ai=as_stored(p_ai.double().numpy()))
-    return predictions, trainer.strategy.root_device
+    device = trainer.strategy.root_device
+    built.model.to(device).eval()
+    return predictions, features.scores(COMPARED, trainer), device
 
 
 @contextmanager

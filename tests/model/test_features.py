@@ -3,17 +3,18 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
 
+from artclf.cache.folder import cache_folder
 from artclf.config.schema import StageConfig
 from artclf.data.module import ArtData
 from artclf.model import features as module
 from artclf.model.backbones import build_backbone
 from artclf.model.classifier import ArtClassifier
-from artclf.model.features import BATCH, FeatureCache, Format
+from artclf.model.features import BATCH, FeatureCache
+from artclf.model.rows import Format, MemoryRows
 from artclf.model.split import Split
 from tests.conftest import TINY, config_of
 
@@ -27,6 +28,7 @@ SGD = {"name": "sgd", "lr": 1e-4, "weight_decay": 0.0}
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "cache"))
+    module._kept.clear()
 
 
 def classifier(name: tuple[str, str] = SMALL, seed: int = 0) -> ArtClassifier:
@@ -126,7 +128,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     frozen = Split.frozen
 
     def counted(self: Split, images: torch.Tensor) -> torch.Tensor:
-        found.extend([len(images)] if len(images) == BATCH else [])
+        found.extend([len(images)] if len(images) == BATCH["cpu"] else [])
         return frozen(self, images)
 
     monkeypatch.setattr(Split, "frozen", counted)
@@ -186,6 +188,7 @@ def test_without_room_or_a_cut_the_whole_network_is_trained_and_tested(
     def refuse(*args: object) -> None:
         raise ValueError(why)
 
+    monkeypatch.setitem(module.SHARES, "host", 0)
     if not words:
         monkeypatch.setattr(module, "split", refuse)
     model, _, data = fitted(pictures, 10, "cache.pixels=false", *words)
@@ -194,6 +197,56 @@ def test_without_room_or_a_cut_the_whole_network_is_trained_and_tested(
     [line] = data.fallbacks
     assert line.startswith("stage head: its frozen layers are computed again in every step: ")
     assert line.endswith(why)
+
+
+def test_without_room_on_disk_outputs_are_kept_in_memory(pictures: Path, batches: list[int]) -> None:
+    in_memory, metrics, data = fitted(pictures, 10, "cache.max_gb=1e-5", "cache.pixels=false")
+    assert len(batches) == 5
+    [line] = data.fallbacks
+    assert line.startswith("outputs of frozen layers are kept in memory, for this run alone: ")
+    module._kept.clear()
+    on_disk, expected, _ = fitted(pictures, 10)
+    assert metrics == expected
+    assert torch.equal(in_memory.tested()[1], on_disk.tested()[1])
+
+
+@pytest.fixture
+def as_on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are placed as on a GPU, in the memory of the CPU."""
+    monkeypatch.setattr(module, "on_gpu", lambda device: True)
+
+
+@pytest.mark.usefixtures("as_on_gpu")
+@pytest.mark.parametrize("worth_disk", [0, 2**16])
+def test_on_a_gpu_rows_are_read_from_its_memory_and_large_ones_are_not_on_disk(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, batches: list[int], worth_disk: int
+) -> None:
+    monkeypatch.setattr(module, "WORTH_DISK", worth_disk)
+    kept, metrics, data = fitted(pictures, 10)
+    assert all(isinstance(items.features.store, MemoryRows) for items in data.feature_data.values())  # type: ignore[attr-defined]
+    assert any((cache_folder() / "prefix").rglob("*.npy")) == (worth_disk > 0)
+    batches.clear()
+    again, _, _ = fitted(pictures, 10)  # as the next job of a multirun
+    assert not batches
+    assert torch.equal(again.tested()[1], kept.tested()[1])
+    whole, expected, _ = fitted(pictures, 10, "cache.prefix=false")
+    assert metrics == pytest.approx(expected, abs=1e-5)
+    torch.testing.assert_close(kept.tested()[1], whole.tested()[1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.usefixtures("as_on_gpu")
+def test_on_a_gpu_all_layers_train_on_pixels_in_its_memory(pictures: Path) -> None:
+    depth = len(classifier().layers)
+    model = classifier()
+    cache = cache_of(pictures, model)
+    begin(model, depth)
+    cache.prepare("head", depth, trainer_of())
+    assert set(cache.data.feature_data) == {"train", "val"}
+    kept = {split: list(cache.data.loader(split)) for split in ("train", "val")}
+    cache.release()
+    for split, batches in kept.items():
+        for batch, read in zip(batches, cache.data.loader(split), strict=True):
+            assert all(torch.equal(one, other) for one, other in zip(batch, read, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -208,6 +261,6 @@ def test_rows_hold_outputs_bit_for_bit(outputs: torch.Tensor) -> None:
     form = Format.of(outputs)
     rows = form.pack(outputs)
     assert rows.shape == (4, form.row_bytes) == (4, outputs[0].nbytes)
-    back = form.unpack(rows[np.array([2, 0])])
+    back = form.unpack(rows[[2, 0]])
     assert torch.equal(back, outputs[[2, 0]])
     assert Format.of(back) == form
