@@ -1,4 +1,4 @@
-"""How a process uses memory, threads and the garbage collector, how it formats log lines, and when it ends."""
+"""How a process uses memory, threads, another process and the garbage collector, how it formats log lines, and when it ends."""
 
 import ctypes
 import gc
@@ -6,20 +6,26 @@ import logging
 import os
 import platform
 import shutil
+import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from functools import cache
+from importlib import import_module, metadata
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # mallopt's parameters, from malloc.h
 KEPT_BLOCKS = (2**30, 2**25)  # the largest block to keep: ResNet-50 at batch 256 needs 0.8 GB; older glibcs allow 2**25
+PACKAGES = ("artclf", "torch", "torchvision", "lightning", "timm", "numpy", "pillow", "scikit-learn")
+_is_helper = False  # whether this process is another one's helper
 THRESHOLDS = ("mmap_", "trim_", "top_pad")  # in names of malloc's environment variables and tunables
 
 
@@ -59,6 +65,54 @@ def keep_freed_memory() -> bool:
     return kept and mallopt(M_TRIM_THRESHOLD, -1) == 1  # -1: never give free memory back
 
 
+@cache
+def _helper() -> Any:
+    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 (`artclf --help` stays quick)
+
+    # loky's processes, unlike the standard library's, do not run the caller's own script again
+    return ProcessPoolExecutor(max_workers=1, initializer=_begin_helper)
+
+
+def _begin_helper() -> None:
+    global _is_helper  # noqa: PLW0603
+    _is_helper = True
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that it helps
+    end_with_parent()
+
+
+def beside(function: Callable[..., T], *arguments: Any) -> "Future[T]":
+    """Call a function in one other process, the helper, where calls wait for each other.
+
+    What needs no torch can be done there while this process loads torch, or trains. The helper works in this process's folder
+    and environment.
+    """
+    future: Future[T] = _helper().submit(_call, str(Path.cwd()), dict(os.environ), function, arguments)
+    return future
+
+
+def _call(folder: str, environment: dict[str, str], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    os.chdir(folder)
+    os.environ.update(environment)
+    return function(*arguments)
+
+
+def load_beside(*modules: str) -> None:
+    """Let the helper load modules."""
+    for module in modules:
+        beside(_load, module)
+
+
+def _load(module: str) -> None:
+    import_module(module)
+
+
+def end_helper() -> None:
+    """End the helper, whatever it does; the next call starts another."""
+    if _helper.cache_info().currsize:
+        _helper().shutdown(kill_workers=True)
+        _helper.cache_clear()
+
+
 class PlainFormatter(logging.Formatter):
     """The message alone; warnings and errors are marked as such."""
 
@@ -75,7 +129,7 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterab
     from rich.progress import track  # noqa: PLC0415
 
     terminal = Console(stderr=True)
-    return track(items, escape(label), total, console=terminal, transient=True, disable=not terminal.is_terminal)
+    return track(items, escape(label), total, console=terminal, transient=True, disable=_is_helper or not terminal.is_terminal)
 
 
 def speed(images: int, seconds: float) -> str:
@@ -109,6 +163,25 @@ def shared_memory() -> int | None:
 def fitting_workers(asked: int, free: int | None, batch: int, each: int) -> int:
     """How many of these processes find room in `shared_memory` for `each` batches of so many bytes, with as many in use."""
     return asked if free is None else min(asked, max(0, free // batch - each) // each)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on; packages that are not installed are left out."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def git_commit() -> str | None:
+    """The commit of the source tree, with "-dirty" where tracked files are changed; None where it is in no repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()
 
 
 def is_main_process() -> bool:

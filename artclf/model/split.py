@@ -11,7 +11,6 @@ from functools import partial
 
 import torch
 from torch import fx, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from artclf.model.backbones import evaluating
 from artclf.model.layers import Layers, trace
@@ -57,17 +56,21 @@ def split(layers: Layers, depth: int, size: int) -> Split:
     if not layers.nodes:
         raise ValueError("the graph of this backbone can't be traced")
     try:
-        place, *graphs = _cut(layers, depth, size)
-        copied = replace(layers, body=deepcopy(layers.body))  # a check changes running statistics
-        copied.set_depth(depth)
-        parts = _parts(copied.body, place, *graphs)
         try:  # on small images, which is quicker; not all bodies take them
-            _check(parts, min(size, CHECK_SIZE))
-        except Exception:  # noqa: BLE001 (the size alone may be the reason: then this check passes)
-            _check(parts, size)
+            place, *graphs = _cut_and_check(layers, depth, min(size, CHECK_SIZE))
+        except Exception:  # noqa: BLE001 (the size alone may be the reason: then this passes)
+            place, *graphs = _cut_and_check(layers, depth, size)
     except Exception as error:  # the body's own code runs on symbols and may raise anything
         raise ValueError(f"this backbone can't be cut before its last {depth} layers: {error}") from error
     return _parts(layers.body, place, *graphs)
+
+
+def _cut_and_check(layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph, fx.Graph]:
+    place, *graphs = cut = _cut(layers, depth, size)
+    copied = replace(layers, body=deepcopy(layers.body))  # a check changes running statistics
+    copied.set_depth(depth)
+    _check(_parts(copied.body, place, *graphs), size)
+    return cut
 
 
 def _parts(body: nn.Module, place: str, *graphs: fx.Graph) -> Split:
@@ -111,7 +114,7 @@ def _cut(layers: Layers, depth: int, size: int) -> tuple[str, fx.Graph, fx.Graph
 
 
 def _nodes_with_rows(body: nn.Module, graph: fx.Graph, size: int) -> set[fx.Node]:
-    """The nodes that output a tensor with one row per image, found by running the graph without computing anything."""
+    """The nodes that output a tensor with one row per image, found by running the graph on a batch of images."""
     found = set[fx.Node]()
 
     class Shapes(fx.Interpreter):
@@ -121,8 +124,8 @@ def _nodes_with_rows(body: nn.Module, graph: fx.Graph, size: int) -> set[fx.Node
                 found.add(n)
             return value
 
-    with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        Shapes(body, graph=graph).run(mode.from_tensor(_random_images(body, BATCH, size)))
+    with torch.no_grad():
+        Shapes(body, graph=graph).run(_random_images(body, BATCH, size))
     return found
 
 

@@ -19,6 +19,7 @@ from artclf.data.images import DEFAULT_MAX_PIXELS, decoded_image
 from artclf.evaluation.decision import THRESHOLD
 from artclf.report import format as fmt
 from artclf.report import plots
+from artclf.report.beside import coming_pages
 from artclf.run_folder import REPORT_FILE, write_text
 
 THUMBNAIL = 200  # pixels of the longer side
@@ -43,7 +44,7 @@ def fill_in(template: str, **context: Any) -> str:
 def report_link(run: Path, page: Path) -> str:
     """The address of a run's report.html from a page in the folder `page`; "" where there is no report."""
     report = run / REPORT_FILE
-    return quote(os.path.relpath(report, page)) if report.is_file() else ""
+    return quote(os.path.relpath(report, page)) if report.is_file() or run in coming_pages() else ""
 
 
 def text(template: str, **context: Any) -> str:

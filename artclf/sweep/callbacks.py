@@ -71,13 +71,15 @@ class Comparison(Callback):
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ARG002
         """Compare the finished runs. Exit with code 2 where a run failed, or there is nothing that can be compared."""
-        if config.hydra.runtime.choices["hydra/sweeper"].startswith("artclf_"):
-            return  # these have a page of their own
-        from artclf.report.comparison_page import write_comparison  # noqa: PLC0415 (loads pandas and matplotlib)
+        from artclf.report.beside import join_pages  # noqa: PLC0415 (a multirun's end alone needs these)
+        from artclf.report.comparison_page import write_comparison  # noqa: PLC0415
 
         folder = Path(config.hydra.sweep.dir)
         runs, failures = runs_of(folder)
         try:
+            join_pages()
+            if config.hydra.runtime.choices["hydra/sweeper"].startswith("artclf_"):
+                return  # these have a page of their own
             if runs:
                 write_comparison(folder, runs, failures)
                 log.info("comparison of %d runs: %s", len(runs), folder / "comparison.html")
@@ -88,6 +90,6 @@ class Comparison(Callback):
                 )
             if failures:
                 raise ArtclfError(f"{len(failures)} of {len(failures) + len(runs)} runs failed: {', '.join(failures)}")
-        except ArtclfError as error:
+        except (ArtclfError, OSError) as error:
             log.error("%s", error)
             raise SystemExit(USAGE_ERROR) from error

@@ -14,13 +14,12 @@ from artclf.data.module import ArtData
 from artclf.data.sources import require_source
 from artclf.errors import ArtclfError
 from artclf.evaluation.guarantees import describe_gaps
-from artclf.inference.assess import versions
 from artclf.model.backbones import Backbone, build_backbone
 from artclf.model.classifier import ArtClassifier
 from artclf.model.heads import HEADS
 from artclf.model.precision import resolve_precision
 from artclf.run_folder import MANIFEST_FILE, write_text
-from artclf.runtime import is_main_process
+from artclf.runtime import is_main_process, versions
 from artclf.training.limits import require_batch, require_memory
 from artclf.training.resume import Progress
 

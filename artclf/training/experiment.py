@@ -5,7 +5,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,15 @@ from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import as_stored, truth
 from artclf.inference.assess import AssessOptions, assess, data_facts, environment, model_facts, write_results
+from artclf.inference.audit import audit_text
 from artclf.model.checkpoint import write_decision_rule
 from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
+from artclf.report.beside import write_beside
 from artclf.report.findings import guessing
+from artclf.report.run_page import write_report
 from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE, write_table
-from artclf.runtime import is_main_process
+from artclf.runtime import beside, is_main_process
 from artclf.training.build import Built, build
 from artclf.training.held_out import choose_groups, held_out_scores
 from artclf.training.loggers import log_results, open_loggers
@@ -69,6 +72,9 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     # 2. build
     built = build(config, progress, folder)
     config, model, data = built.config, built.model, built.data
+    options = AssessOptions(config.audit.images, Canonical.from_config(config.data), max_pixels=config.data.max_pixels)
+    if options.images and is_main_process():
+        options = replace(options, audit=beside(audit_text, *options.to_audit(model, data.manifest)).result)
     groups = choose_groups(built)
     features = FeatureCache(model, data, config.cache)
     with open_loggers(config, folder, progress.loggers) as loggers, _compiler_errors():
@@ -91,8 +97,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         is_ai, p_ai = truth(predictions[predictions["split"] == "val"])
         rule = fit_decision_rule(is_ai, p_ai, **config.calibration.model_dump(exclude={"by"}), **held_out)
         # 6. assess
-        options = AssessOptions(config.audit.images, Canonical.from_config(config.data), max_pixels=config.data.max_pixels)
-        metrics = assess(folder, model, data.manifest, predictions, rule, facts, options, compared)
+        metrics = assess(folder, model, data.manifest, predictions, rule, facts, replace(options, compared=compared))
         if (checkpoint := folder / CHECKPOINTS / "best.ckpt").is_file():
             write_decision_rule(checkpoint, rule)
         _write_layers(folder / "layers.csv", model, records)
@@ -102,7 +107,9 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
             log.warning("%s", warning)
         log_results(loggers, metrics, records)
         metrics["fallbacks"] += [line for logger in loggers for line in logger.fallbacks]
-        write_results(folder, metrics, started, report=config.report)
+        write_results(folder, metrics, started, report=False)
+        if config.report:
+            write_beside(write_report, folder)
         (folder / PROGRESS_FILE).unlink()
         return metrics
 

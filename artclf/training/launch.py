@@ -18,7 +18,7 @@ from artclf.config import CONF
 from artclf.config.command import command_of, concerns_search, parse_flags, quoted, resume_command, resumed_folder
 from artclf.errors import INTERRUPTED, TERMINATED, ArtclfError, boundary, ending, raise_on_sigterm
 from artclf.run_folder import CONFIG_FILE, ERROR_FILE, REPORT_FILE, holds_run, is_finished, read_metrics, run_lock, write_text
-from artclf.runtime import end_with_parent, is_main_process, keep_freed_memory, quick_imports
+from artclf.runtime import end_helper, end_with_parent, is_main_process, keep_freed_memory, load_beside, quick_imports
 from artclf.sweep.callbacks import Pruned
 
 log = logging.getLogger(__name__)
@@ -164,6 +164,7 @@ def _end(error: BaseException, folder: Path, *, multirun: bool) -> None:
 def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any]:
     """Run what Hydra composed, and return its metrics. A job of a multirun that has finished is not run again."""
     from artclf.config.validate import validate  # noqa: PLC0415 (--help needs none of these)
+    from artclf.report.beside import coming_pages  # noqa: PLC0415
     from artclf.training.experiment import run  # noqa: PLC0415
     from artclf.training.resume import read_config  # noqa: PLC0415
 
@@ -181,7 +182,12 @@ def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, 
                 return read_metrics(folder)
             if same:
                 composed.resume = {"folder": str(folder), "trust": True}  # its settings are those that were typed
-        metrics = run(composed, folder, command, fallbacks)
+        try:
+            metrics = run(composed, folder, command, fallbacks)
+        except BaseException:
+            if not coming_pages():  # else the helper is writing one of an earlier run
+                end_helper()
+            raise
     if is_main_process():
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of an earlier attempt
         _print_results(metrics, folder)
@@ -197,19 +203,22 @@ def _reduce_logging() -> None:
 
 @cache
 def _load() -> None:
-    """Load torch, lightning and all else that trains, once in a process."""
+    """Load torch, lightning and all else that trains, once in a process; and let the helper load the rest."""
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        load_beside("artclf.report.run_page", "artclf.inference.audit")
     keep_freed_memory()  # before there is any
     with quick_imports():
         import artclf.training.experiment  # noqa: F401, PLC0415
 
 
 def _print_results(metrics: dict[str, Any], folder: Path) -> None:
-    from artclf.report.terminal import print_results, screen  # noqa: PLC0415 (--help needs none of these)
+    from artclf.report.beside import coming_pages  # noqa: PLC0415 (--help needs none of these)
+    from artclf.report.terminal import print_results, screen  # noqa: PLC0415
 
     console = screen()
     print_results(console, f"{metrics['model']['name']}, weights: {metrics['model']['weights']}", metrics)
     if metrics["data"]["source"] == "demo":
         console.print("Demo images are drawn by artclf itself: these scores say nothing about art.")
     console.print(f"run folder: {folder}")
-    if (page := folder / REPORT_FILE).is_file():
+    if (page := folder / REPORT_FILE).is_file() or folder in coming_pages():
         console.print(f"report:     {page}")

@@ -5,21 +5,22 @@ from typing import Any
 
 import pytest
 
+from artclf import runtime
 from artclf.cache.folder import cache_folder
 from artclf.data.canonical import Canonical
 from artclf.data.facts import Survey, survey_files
 from artclf.data.manifest import Manifest
 from artclf.data.pixels import hash_files
 from artclf.data.sources.folder import read_folder
-from artclf.inference import assess
+from artclf.inference import assess, audit
 
 
 def test_the_commit_is_that_of_the_source_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    command = ["git", "-C", str(Path(assess.__file__).parent), "rev-parse", "HEAD"]
+    command = ["git", "-C", str(Path(runtime.__file__).parent), "rev-parse", "HEAD"]
     head = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (assess.git_commit() or "").removesuffix("-dirty") == head.stdout.strip()
+    assert (runtime.git_commit() or "").removesuffix("-dirty") == head.stdout.strip()
     monkeypatch.setenv("PATH", "")
-    assert assess.git_commit() is None
+    assert runtime.git_commit() is None
 
 
 def test_the_same_files_are_audited_once(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,22 +32,21 @@ def test_the_same_files_are_audited_once(pictures: Path, monkeypatch: pytest.Mon
         surveys.append(one)
         return survey_files(one, **options)
 
-    monkeypatch.setattr(assess, "survey_files", counted)
-    form, options = Canonical(24, 75), assess.AssessOptions(images=40)
+    monkeypatch.setattr(audit, "survey_files", counted)
+    how = Canonical(24, 75), False, 40, 10**6
     relabelled = table.assign(label=table["label"].map({"ai": "human", "human": "ai"}))
     changed = table.assign(sha256="0" * 64)
     first, again, *others = (
-        assess._audit(replace(manifest, table=rows), form, options, canonical=False)
-        for rows in (table, table, relabelled, changed)
+        audit.audit_text(replace(manifest, table=rows), *how) for rows in (table, table, relabelled, changed)
     )
     assert first == again
     assert len({first, *others}) == len(surveys) == 3
-    assess._audit(manifest, form, options, canonical=False)  # files of unknown content
-    assess._audit(manifest, form, options, canonical=False)
+    audit.audit_text(manifest, *how)  # files of unknown content
+    audit.audit_text(manifest, *how)
     assert len(surveys) == 5
     for kept in (cache_folder() / "audits").glob("*/about.json"):
         kept.write_text("cut o")
-    assert assess._audit(replace(manifest, table=table), form, options, canonical=False) == first  # a damaged one is made anew
+    assert audit.audit_text(replace(manifest, table=table), *how) == first  # a damaged one is made anew
     assert len(surveys) == 6
 
 
