@@ -14,7 +14,7 @@ from benchmarks import machine
 from benchmarks.bench import REAL_IMAGES, Bench
 from benchmarks.processes import ChildFailedError
 from benchmarks.results import Figure, Measured, SkippedError, save
-from benchmarks.rows import ROWS, TITLES
+from benchmarks.rows import GROUPS, ROWS, TITLES
 
 HERE = Path(__file__).resolve().parent
 
@@ -65,16 +65,16 @@ def measure(name: str, bench: Bench) -> Measured:
 
 
 def _names(text: str) -> list[str]:
-    names = text.split(",")
+    names = [name for part in text.split(",") for name in GROUPS.get(part, [part])]
     if unknown := [name for name in names if name not in ROWS]:
-        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}; allowed: {', '.join(ROWS)}")
+        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}; allowed: {', '.join([*ROWS, *GROUPS])}")
     return names
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     add = parser.add_argument
-    add("--only", type=_names, metavar="NAME,…", help=f"measure these rows alone: {', '.join(ROWS)}")
+    add("--only", type=_names, metavar="NAME,…", help=f"measure these alone: {', '.join([*ROWS, *GROUPS])} (a group)")
     add("--repeat", type=int, metavar="N", help="rounds of each comparison (default 3; 1 with --quick)")
     add("--quick", action="store_true", help="a smoke run: everything is tiny, and the figures are kept in the workdir")
     add("--data", type=Path, metavar="FOLDER", help=f"real images, as AI-ArtBench (default: {REAL_IMAGES}, else drawn)")

@@ -7,20 +7,23 @@ import importlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from artclf.config.command import quoted
 from benchmarks.machine import REPOSITORY
+from benchmarks.pictures import write_table
 from benchmarks.processes import ChildFailedError, Finished, run_child
 
 TRAIN = REPOSITORY / "train.py"
 REAL_IMAGES = REPOSITORY.parent / "shared" / "data" / "ai_artbench_mini"
+MEMORY = Path("/dev/shm")  # in memory, on Linux: many small files cost a disk ten times as long
 IMPORTS = (  # what any such program has to import before it can begin
     "import hydra, lightning.pytorch, matplotlib.figure, pandas, PIL.Image, pydantic, sklearn.metrics, torch, "
     "torchmetrics.classification, torchvision.transforms.v2"
@@ -39,6 +42,11 @@ class Run:
         """Its metrics.json."""
         found: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
         return found
+
+    @property
+    def trained_images(self) -> int:
+        """The training images of an epoch, copies included."""
+        return sum(self.metrics["balance"]["train_counts_after"].values())
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,11 @@ class Bench:
                 shutil.rmtree(unwanted)
 
     @contextmanager
-    def temporary(self) -> Iterator[Path]:
-        """A folder that is removed afterwards, on the disk of the workdir."""
+    def temporary(self, in_memory: float = 0) -> Iterator[Path]:
+        """A folder that is removed afterwards: on the workdir's disk, or in memory where that many bytes are free."""
         base = self.workdir / "temporary"
+        if in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > in_memory:
+            base = MEMORY
         base.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(prefix=f"{self.row}-", dir=base, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
@@ -132,45 +142,52 @@ class Bench:
         self.call("pictures.draw_distinct", root=folder / "distinct", count=count, side=side)
         return folder / "distinct"
 
+    def table(self, folder: Path, splits: Mapping[str, int], side: int) -> list[str]:
+        """train.py's words for so many different images of `side` pixels in each split, with images.csv in the folder."""
+        images, table = self.distinct(folder, sum(splits.values()), side), folder / "images.csv"
+        write_table(table, splits)
+        words = ["data=csv", f"data.csv={quoted(str(table))}", f"data.root={quoted(str(images))}", "balance=none"]
+        return [*words, "callbacks.early_stopping=null", "audit.images=0", "report=false"]
+
     @cached_property
-    def weights(self) -> Path:
-        """A checkpoint of a ResNet-50 that has learned something: a short run on the demo images, all layers."""
-        file = self.workdir / "resnet50.ckpt"
-        if not file.exists():
-            words = ["model=resnet50", "model.weights=none", f"stages.head.max_epochs={1 if self.quick else 3}"]
-            small = ["data.demo.train_per_folder=2", "data.demo.test_per_folder=1", "data.image_size=32"]
-            run = self.train("weights", [*words, *(small if self.quick else [])], checkpoints=True)
-            (run.folder / "checkpoints" / "best.ckpt").rename(file)
-            shutil.rmtree(run.folder)
-        return file
+    def trained(self) -> Path:
+        """A short run on the images at few pixels, all layers of a ResNet-50: the weights and the splits of both sides."""
+        folder = self.workdir / "runs" / "trained"
+        if not folder.exists():
+            words = [*self.source(32 if self.quick else 64), "model=resnet50", "model.weights=none", "report=false"]
+            epochs = f"stages.head.max_epochs={1 if self.quick else 3}"
+            self.train("trained", [*words, epochs, "audit.images=0"], checkpoints=True).folder.rename(folder)
+        return folder
 
     @cached_property
     def peer(self) -> dict[str, Any]:
-        """The peers' arguments: the same splits (a run's manifest.csv), weights and size as in `job`."""
-        run = self.workdir / "runs" / "split"
-        if not (run / "metrics.json").exists():
-            small = ["model=resnet50", "model.weights=none", "stages.head.unfreeze=0", "stages.head.max_epochs=1"]
-            small += ["data=ai_artbench", f"data.root={quoted(str(self.data))}", "data.image_size=32", "report=false"]
-            made = self.train("split", small)
-            made.folder.rename(run)
-        root = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["data"]["root"]
-        return {"manifest": run / "manifest.csv", "root": root, "weights": self.weights, "image_size": self.image_size}
+        """The peers' arguments: the splits, weights and size as in `job`."""
+        metrics = json.loads((self.trained / "metrics.json").read_text(encoding="utf-8"))
+        paths = {"manifest": self.trained / "manifest.csv", "weights": self.trained / "checkpoints" / "best.ckpt"}
+        return {**paths, "root": metrics["data"]["root"], "image_size": self.image_size}
+
+    @cached_property
+    def about_images(self) -> str:
+        """A line on the images, all of which are read for it: no side finds them colder."""
+        sizes = [len(file.read_bytes()) for file in self.data.rglob("*") if file.is_file()]
+        kind = "drawn" if self.images is None else f"of {self.data.name}"
+        return f"{len(sizes)} images {kind}, {mean(sizes) / 1000:.0f} kB each on average."
 
     def prepare(self) -> str:
-        """Make all of these, and read images and libraries once, so that no side finds them colder. A line on the images."""
-        files = [file for file in self.data.rglob("*") if file.is_file()]
-        size = sum(len(file.read_bytes()) for file in files)
+        """Make images, weights and splits, and read images and libraries once. A line on the images."""
         self.child("imports", [sys.executable, "-c", IMPORTS])
-        _ = self.job, self.peer
-        kind = "drawn" if self.images is None else f"of {self.data.name}"
-        return f"{len(files)} images {kind}, {size / len(files) / 1000:.0f} kB each on average."
+        _ = self.trained
+        return self.about_images
+
+    def source(self, size: int | None = None) -> list[str]:
+        """train.py's words for the images, at `size` pixels or those of the benchmark."""
+        return ["data=ai_artbench", f"data.root={quoted(str(self.data))}", f"data.image_size={size or self.image_size}"]
 
     @cached_property
     def job(self) -> list[str]:
         """train.py's words for ResNet-50 on the images, without its stages, and without the audit, which no peer makes."""
-        data = ["data=ai_artbench", f"data.root={quoted(str(self.data))}", f"data.image_size={self.image_size}"]
-        model = ["model=resnet50", f"model.weights={quoted(str(self.weights))}"]
-        return [*data, *model, "callbacks.early_stopping=null", "audit.images=0"]
+        model = ["model=resnet50", f"model.weights={quoted(str(self.trained / 'checkpoints' / 'best.ckpt'))}"]
+        return [*self.source(), *model, "callbacks.early_stopping=null", "audit.images=0"]
 
     def two_stages(self, epochs: int | None = None) -> list[str]:
         """The seed study's two stages: the head on a frozen backbone, then the last ten layers."""

@@ -1,19 +1,12 @@
 """Callbacks that record when training begins and how long its epochs take; any Lightning program can be given them."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, Trainer
 
-
-def now() -> float:
-    """Seconds since the epoch, once the GPU (if one is in use) has done what it was given."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.time()
+from benchmarks.peers.images import now
 
 
 class FirstStep(Callback):

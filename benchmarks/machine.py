@@ -16,12 +16,16 @@ FORMATS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2", "asimd")  # the first t
 
 def where() -> str:
     """One line: "AMD EPYC (avx512_bf16), 2 cores, 23 GiB of memory, no GPU; Linux 6.1; Python 3.12.3, torch 2.11.0 …"."""
-    gpus = _printed("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") if shutil.which("nvidia-smi") else ""
     found = ", ".join(f"{package} {metadata.version(package)}" for package in PACKAGES)
     return (
-        f"{processor()}, {cores()} cores, {memory() / 2**30:.0f} GiB of memory, {gpus or 'no GPU'}; {platform.system()} "
+        f"{processor()}, {cores()} cores, {memory() / 2**30:.0f} GiB of memory, {gpus() or 'no GPU'}; {platform.system()} "
         f"{platform.release()}; Python {platform.python_version()}, {found}"
     )
+
+
+def gpus() -> str:
+    """The GPUs' names; "" without any."""
+    return _printed("nvidia-smi", "--query-gpu=name", "--format=csv,noheader") if shutil.which("nvidia-smi") else ""
 
 
 def processor() -> str:

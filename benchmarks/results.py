@@ -3,9 +3,11 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from operator import ge, le, lt
 from pathlib import Path
 from statistics import median
+from timeit import timeit
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,7 +18,8 @@ HEAD = """\
 # Measured speed and memory
 
 `python -m benchmarks` measures every row and writes this page; `--only NAME,…` measures some rows and leaves the others as they
-are, each with its own date. `--list` shows all rows and how long each takes.
+are, each with its own date. `--list` shows all rows and how long each takes. `--only gpu` measures those of a GPU, one round
+each, sized for 6 minutes on an H100 with 16 cores; without a GPU they are skipped, but with `--quick` they run on the CPU.
 
 The sides of a comparison run in turn. A figure is the median over the rounds, with the lowest and the highest in brackets; a
 ratio is taken within each round. Both peers are scripts in `benchmarks/peers`: *plain Lightning*, as a competent user writes it
@@ -54,6 +57,13 @@ def interleaved(repeat: int, **sides: Callable[[], T]) -> dict[str, list[T]]:
         for name in list(sides)[:: -1 if turn % 2 else 1]:
             found[name].append(sides[name]())
     return found
+
+
+def timed(repeat: int, number: int, **sides: Callable[[], object]) -> dict[str, list[float]]:
+    """Seconds of so many calls of each side, by round; the sides are called in turn, and once before, to warm up."""
+    timers = {name: partial(timeit, side, number=number) for name, side in sides.items()}
+    interleaved(1, **timers)
+    return interleaved(repeat, **timers)
 
 
 @dataclass(frozen=True)

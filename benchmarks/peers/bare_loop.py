@@ -3,7 +3,6 @@
 No checkpoints, no figures, no report.
 """
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,28 +13,13 @@ import torch
 from PIL import Image, ImageOps
 from torch import nn
 
-from benchmarks.peers.images import MEAN, STD, Item, build, read_splits
+from artclf.model.precision import PRECISIONS, autocast, resolve_precision
+from benchmarks.peers.images import MEAN, STD, Item, build, now, read_splits
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 THREADS = 2  # that decode, as many as the others have workers
-
-
-def best_precision() -> torch.dtype:
-    """bfloat16 where the device multiplies it in hardware, else 32-bit."""
-    if DEVICE.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability() >= (8, 0) else torch.float16
-    asked = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return torch.bfloat16 if any(ask() for ask in asked if ask is not None) else torch.float32
-
-
-PRECISION = best_precision()
-
-
-def now() -> float:
-    """Seconds, once the device has done what it was given."""
-    if DEVICE.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
+PRECISION = resolve_precision("auto", "gpu" if DEVICE.type == "cuda" else "cpu")
+DTYPE = PRECISIONS[PRECISION] or torch.float32
 
 
 def decode(items: list[Item], size: int) -> torch.Tensor:
@@ -56,7 +40,7 @@ def decode(items: list[Item], size: int) -> torch.Tensor:
 def ready(pixels: torch.Tensor) -> torch.Tensor:
     """Normalised, channels-last, in the best precision and on the device."""
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
-    parts = [((part.float() / 255 - mean) / std).to(PRECISION) for part in torch.split(pixels, 256)]
+    parts = [((part.float() / 255 - mean) / std).to(DTYPE) for part in torch.split(pixels, 256)]
     return torch.cat(parts).to(DEVICE, memory_format=torch.channels_last)
 
 
@@ -71,7 +55,7 @@ def train_epoch(model: nn.Module, inputs: torch.Tensor, target: torch.Tensor, op
     for rows in torch.split(torch.randperm(len(inputs), device=DEVICE), batch_size):
         if len(rows) == 1:
             continue  # batch normalisation can't be trained on one
-        with autocast():
+        with autocast(PRECISION, DEVICE.type):
             logit = model(inputs[rows]).squeeze(1)
         loss = nn.functional.binary_cross_entropy_with_logits(logit.float(), target[rows])
         optimizer.zero_grad()
@@ -82,16 +66,30 @@ def train_epoch(model: nn.Module, inputs: torch.Tensor, target: torch.Tensor, op
 @torch.no_grad()
 def through(model: nn.Module, inputs: torch.Tensor, batch_size: int) -> torch.Tensor:
     """What a model in eval mode gives for all inputs [N, …]."""
-    with autocast():
+    with autocast(PRECISION, DEVICE.type):
         return torch.cat([model(part) for part in torch.split(inputs, batch_size)])
 
 
-def autocast() -> torch.autocast:
-    """In the best precision."""
-    return torch.autocast(DEVICE.type, dtype=PRECISION, enabled=PRECISION is not torch.float32)
+def timed_epochs(model: nn.Module, inputs: torch.Tensor, target: torch.Tensor, epochs: int, batch_size: int) -> list[float]:
+    """Seconds of each epoch."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+    seconds = []
+    for _ in range(epochs):
+        began = now()
+        train_epoch(model, inputs, target, optimizer, batch_size)
+        seconds.append(now() - began)
+    return seconds
 
 
-def all_layers(manifest: Path, root: Path, weights: Path, image_size: int, epochs: int, batch_size: int = 32) -> dict[str, Any]:
+def head_alone(images: int, epochs: int, batch_size: int = 32) -> list[float]:
+    """Seconds of each epoch of training the head on random features of so many images."""
+    inputs, target = torch.rand(images, 2048, device=DEVICE, dtype=DTYPE), torch.ones(images, device=DEVICE)
+    return timed_epochs(build()[1].to(DEVICE), inputs, target, epochs, batch_size)
+
+
+def all_layers(
+    manifest: Path, root: Path, image_size: int, epochs: int, weights: Path | None = None, batch_size: int = 32
+) -> dict[str, Any]:
     """Seconds of each epoch of training all layers."""
     torch.manual_seed(0)
     torch.backends.cudnn.benchmark = True
@@ -100,13 +98,7 @@ def all_layers(manifest: Path, root: Path, weights: Path, image_size: int, epoch
     body, head = build(weights)
     body.to(DEVICE, memory_format=torch.channels_last)
     model = nn.Sequential(body, head.to(DEVICE))
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
-    seconds = []
-    for _ in range(epochs):
-        began = now()
-        train_epoch(model, inputs, target, optimizer, batch_size)
-        seconds.append(now() - began)
-    return {"images": len(items), "epochs": seconds}
+    return {"images": len(items), "epochs": timed_epochs(model, inputs, target, epochs, batch_size)}
 
 
 def parts(manifest: Path, root: Path, weights: Path, image_size: int, epochs: int, batch_size: int = 32) -> dict[str, float]:

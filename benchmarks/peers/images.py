@@ -1,7 +1,8 @@
-"""What both peers share: the images of a manifest.csv that artclf wrote, balanced as artclf balances them, and the network."""
+"""What both peers share: the clock, the network, and the images of an artclf run's manifest.csv, balanced as artclf does."""
 
 import csv
 import random
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,11 +38,19 @@ def balanced(items: list[Item]) -> list[Item]:
     return items + [item._replace(copy=True) for item in (order * len(larger))[: len(larger) - len(smaller)]]
 
 
-def build(weights: Path) -> tuple[ResNet, nn.Sequential]:
-    """ResNet-50's body with the weights of a checkpoint of artclf's, and a new head."""
+def now() -> float:
+    """Seconds since the epoch, once the GPU (if one is in use) has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.time()
+
+
+def build(weights: Path | None = None) -> tuple[ResNet, nn.Sequential]:
+    """ResNet-50's body with random weights or those of a checkpoint of artclf's, and a new head."""
     body = resnet50(weights=None)
     body.fc = nn.Identity()
-    state = torch.load(weights, map_location="cpu", weights_only=True)["state_dict"]
-    body.load_state_dict({name.removeprefix("body."): state[name] for name in state if name.startswith("body.")})
+    if weights:
+        state = torch.load(weights, map_location="cpu", weights_only=True)["state_dict"]
+        body.load_state_dict({name.removeprefix("body."): state[name] for name in state if name.startswith("body.")})
     head = (nn.Linear(2048, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(inplace=True), nn.Dropout(0.5), nn.Linear(256, 1))
     return body, nn.Sequential(*head)

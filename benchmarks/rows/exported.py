@@ -1,13 +1,13 @@
 """How fast an exported model is in ONNX Runtime, against its network in torch."""
 
 import tempfile
-import time
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import Bench
-from benchmarks.results import Figure, interleaved, ratios
+from benchmarks.results import Figure, ratios, timed
+from benchmarks.rows.predict import random_network
 
 BATCHES = (1, 16)
 
@@ -31,12 +31,9 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
     from artclf.inference.export import write_graph  # noqa: PLC0415
     from artclf.inference.onnx_scorer import INPUT, OUTPUT, open_session  # noqa: PLC0415
     from artclf.inference.torch_scorer import TorchScorer  # noqa: PLC0415
-    from artclf.model.backbones import IMAGENET  # noqa: PLC0415
-    from artclf.model.classifier import ArtClassifier  # noqa: PLC0415
 
     size, images = (64, 16) if quick else (224, 16)
-    shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
-    network = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown).eval()
+    network = random_network(size)
     scorer = TorchScorer(network, "32-true")
     with tempfile.TemporaryDirectory(prefix="artclf-onnx-") as folder:
         write_graph(network, Path(folder, "model.onnx"))
@@ -44,20 +41,7 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
     found: dict[str, Any] = {"threads": torch.get_num_threads(), "size": size}
     for batch in BATCHES:
         pixels = np.random.default_rng(0).integers(0, 256, (batch, 3, size, size), dtype=np.uint8)
-
-        def timed(run: Callable[[], Any], rounds: int = images // batch) -> float:
-            began = time.perf_counter()
-            for _ in range(rounds):
-                run()
-            return time.perf_counter() - began
-
-        def by_torch(pixels: Any = pixels) -> float:
-            return timed(lambda: scorer.p_ai(pixels))
-
-        def by_onnx(pixels: Any = pixels) -> float:
-            return timed(lambda: session.run([OUTPUT], {INPUT: pixels}))
-
-        interleaved(1, torch=by_torch, onnx=by_onnx)  # to warm up
-        seconds = interleaved(repeat, torch=by_torch, onnx=by_onnx)
+        sides = {"torch": partial(scorer.p_ai, pixels), "onnx": partial(session.run, [OUTPUT], {INPUT: pixels})}
+        seconds = timed(repeat, images // batch, **sides)
         found[f"{batch}"] = ratios(seconds["torch"], seconds["onnx"])
     return found

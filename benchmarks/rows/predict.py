@@ -5,14 +5,13 @@ device's best precision and layout. Both run in one process, in turn, with rando
 """
 
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.pictures import distinct_path, draw
-from benchmarks.results import Figure, interleaved, number, ratios
+from benchmarks.results import Figure, number, ratios, timed
 
 
 def predict(bench: Bench) -> tuple[list[Figure], list[str]]:
@@ -60,13 +59,18 @@ def _model(size: int, device: str, precision: str) -> Any:
     from artclf.inference.finished_run import FinishedRun  # noqa: PLC0415
     from artclf.inference.predict import Model  # noqa: PLC0415
     from artclf.inference.torch_scorer import TorchScorer  # noqa: PLC0415
-    from artclf.model.backbones import IMAGENET  # noqa: PLC0415
+
+    run = FinishedRun(Path(), Path(), None, {})
+    return Model(run, TorchScorer(random_network(size).to(device), precision), default_rule("nothing"), DEFAULT_MAX_PIXELS)
+
+
+def random_network(size: int) -> Any:
+    """ResNet-50 with random weights, as artclf's classifier."""
+    from artclf.model.backbones import IMAGENET  # noqa: PLC0415 (which benchmarks' own process does without)
     from artclf.model.classifier import ArtClassifier  # noqa: PLC0415
 
     shown = {"mean": IMAGENET[0], "std": IMAGENET[1], "interpolation": "bilinear", "image_size": size}
-    network = ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown).eval().to(device)
-    run = FinishedRun(Path(), Path(), None, {})
-    return Model(run, TorchScorer(network, precision), default_rule("nothing"), DEFAULT_MAX_PIXELS)
+    return ArtClassifier("torchvision", "resnet50", {"name": "linear"}, {"name": "bce"}, shown).eval()
 
 
 def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
@@ -88,7 +92,7 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="artclf-predict-") as folder:
         files = [Path(folder) / f"{serial:06}.jpg" for serial in range(count)]
         for serial, file in enumerate(files):
-            draw(file, [serial], 512, 64)
+            file.write_bytes(draw([serial], 512, 64))
         model = _model(size, device, precision)
         bare = resnet50(weights=None, num_classes=1).eval().to(device, memory_format=torch.channels_last)
         mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in IMAGENET)
@@ -96,23 +100,16 @@ def measure(repeat: int, *, quick: bool = False) -> dict[str, Any]:
         ready = ((pixels.float() / 255 - mean) / std).to(device, PRECISIONS[precision], memory_format=torch.channels_last)
 
         @torch.inference_mode()
-        def loop() -> float:
-            began = time.perf_counter()
+        def loop() -> None:
             with autocast(precision, device):
                 logits = [bare(batch) for batch in torch.split(ready, BATCH[device])]
             torch.cat(logits).tolist()  # on a GPU: when it is done
-            return time.perf_counter() - began
 
-        def whole() -> float:
-            began = time.perf_counter()
-            predictions = list(model.predictions(files))
-            seconds = time.perf_counter() - began
-            if [each.path for each in predictions if not each.reason] != files:
+        def whole() -> None:
+            if [each.path for each in model.predictions(files) if not each.reason] != files:
                 raise RuntimeError("not every image was predicted")
-            return seconds
 
-        interleaved(1, loop=loop, whole=whole)  # to warm up
-        seconds = interleaved(repeat, loop=loop, whole=whole)
+        seconds = timed(repeat, 1, loop=loop, whole=whole)
     return {
         "share": ratios(seconds["loop"], seconds["whole"]),
         "predict": count / median(seconds["whole"]),

@@ -1,20 +1,15 @@
-"""How fast artclf trains: the seed study's job, its floor, all layers, a sweep, and on a GPU."""
+"""How fast artclf trains: the seed study's job, its floor, all layers, a sweep, a small job, and a step."""
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import NormalDist, mean, median
+from statistics import NormalDist, median
 from typing import Any
 
 from artclf.config.command import quoted
 from benchmarks.bench import IMPORTS, Bench, Run
-from benchmarks.pictures import write_table
-from benchmarks.processes import ChildFailedError
-from benchmarks.results import Figure, SkippedError, interleaved, number
+from benchmarks.results import Figure, interleaved, number
 
 RATES = ("1e-4", "2e-4", "3e-4", "5e-4", "7e-4", "1e-3", "2e-3", "3e-3", "5e-3", "1e-2")
 FAIR = (
@@ -26,7 +21,7 @@ FLOOR = (
     "threads. The frozen layers pass once over all images and copies; then both stages on their output. All in the "
     "best precision, from memory: nothing is written, drawn, hashed or reported."
 )
-EVERY, BATCH = 200, 256  # of the GPU: milliseconds between two samples of its use, images of a step
+ALL_LAYERS = ("stages.head.unfreeze=all", "stages.head.optim.lr=1e-4")
 
 
 def seed_job(bench: Bench) -> tuple[list[Figure], list[str]]:
@@ -43,7 +38,7 @@ def seed_job(bench: Bench) -> tuple[list[Figure], list[str]]:
     figures = [Figure.ratio("seed's job, times faster than plain Lightning", theirs, ours, " s", "≥ 25")]
     notes = [
         f"{bench.epochs} epochs of the head and {bench.epochs} of the last ten layers, {bench.image_size} px, batch 32, no "
-        "early stopping. Both begin with the same weights, from a short run on the demo images.",
+        "early stopping. Both begin with the same weights, from a short run at few pixels.",
         f"Plain Lightning: {epochs[0]}{extrapolated}.",
         images,
     ]
@@ -115,7 +110,7 @@ def sweep(bench: Bench) -> tuple[list[Figure], list[str]]:
             return bench.train(side, words, cache).process.seconds
 
     many, one = interleaved(bench.repeat, sweep=lambda: seconds("sweep", swept), one=lambda: seconds("one", job)).values()
-    figure = Figure.ratio(f"{2 * len(rates)} settings, times one run", many, one, " s", "< 3")
+    figure = Figure.ratio(f"{2 * len(rates)} settings, times one run", many, one, " s", "≤ 2.5")
     note = f"{bench.epochs} epochs of the head each, {bench.image_size} px, in one process; the comparison page is counted."
     return [figure], [note, images]
 
@@ -131,11 +126,13 @@ def all_layers(bench: Bench) -> tuple[list[Figure], list[str]]:
     def plain() -> float:
         stages: dict[str, Any] = {"stages": ["all"], "epochs": epochs, "only_epochs": epochs}
         found, _ = bench.call("peers.plain_lightning.run", **bench.peer, **stages)
-        return _speed(found["images"]["train"], found["epochs"]["all"])
+        return float(found["images"]["train"] / epoch_seconds(found["epochs"]["all"]))
 
-    sides = interleaved(
-        bench.repeat, artclf=lambda: _artclf(bench, epochs)[0], plain=plain, bare=lambda: _bare(bench, epochs, **bench.peer)
-    )
+    def artclf() -> float:
+        run, clocks = clocked(bench, [*bench.job, *ALL_LAYERS], epochs)
+        return run.trained_images / epoch_seconds(clocks)
+
+    sides = interleaved(bench.repeat, artclf=artclf, plain=plain, bare=lambda: bare_speed(bench, epochs, **bench.peer))
     ours, theirs, bare = sides.values()
     figures = [
         Figure.ratio("all layers, times faster than plain Lightning", ours, theirs, "/s", "≥ 2.5"),
@@ -144,83 +141,56 @@ def all_layers(bench: Bench) -> tuple[list[Figure], list[str]]:
     return figures, [f"{bench.image_size} px, batch 32, {epochs} epochs.", FAIR, images]
 
 
-def gpu(bench: Bench) -> tuple[list[Figure], list[str]]:
-    """Training all layers of ResNet-50 on a GPU from stored images, and how busy the GPU is.
+def small_job(bench: Bench, *words: str, target: str = "≤ 12") -> tuple[list[Figure], list[str]]:
+    """The whole process of a small job: EfficientNet-Lite0's head and last ten layers, the second run on the same images.
 
-    Against the bare loop, on many small images.
+    From the shell to the page, with the audit and all else at its default. A round takes half a minute on 2 cores.
     """
-    try:
-        bench.child("is-there", [sys.executable, "-c", "import torch, sys; sys.exit(not torch.cuda.is_available())"])
-    except ChildFailedError as error:
-        raise SkippedError("no GPU here") from error
-    count, epochs = (600, 2) if bench.quick else (20_000, 4)
-    busy: list[float] = []
+    job = [*bench.source(), "model=efficientnet_lite0", "+finetune=last10", *words]
+    with bench.temporary() as cache:
+        first, *later = [bench.train("job", job, cache).process.seconds for _ in range(bench.repeat + 1)]
+    note = f"The first run, with an empty cache, took {number(first)} s; the others find what it has left there."
+    return [Figure("small job, second run", later, " s", target)], [note, bench.about_images]
+
+
+def step(bench: Bench, *words: str) -> tuple[list[Figure], list[str]]:
+    """What a training step costs where there is next to nothing to compute: a head alone on kept features.
+
+    Against a bare loop over features in memory: the same head, optimiser, precision, batch and number of steps. A round takes
+    half a minute on 2 cores.
+    """
+    count, epochs = (320, 2) if bench.quick else (3200, 4)
     with bench.temporary() as folder:
-        images, table, cache = bench.distinct(folder, count, 256), folder / "images.csv", folder / "cache"
-        write_table(table, {"train": count * 18 // 20, "val": count // 20, "test": count // 20})
-        job = ["data=csv", f"data.csv={quoted(str(table))}", f"data.root={quoted(str(images))}", "balance=none", "trainer=gpu"]
-        job += ["model=resnet50", f"model.weights={quoted(str(bench.weights))}", "callbacks.early_stopping=null"]
-        job += [f"data.batch_size={BATCH}", f"data.image_size={bench.image_size}"]
-        peer = {"manifest": table, "root": images, "weights": bench.weights, "image_size": bench.image_size}
+        job = [*bench.table(folder, {"train": count, "val": 64, "test": 64}, 32), "data.image_size=32", *words]
+        job += ["model=resnet50", "model.weights=none", "stages.head.unfreeze=0"]
 
         def artclf() -> float:
-            with sampled_use(folder / "use.csv"):
-                speed, clocks, _ = _artclf(bench, epochs, job=job, cache=cache)
-            used = read_use(folder / "use.csv")
-            later = [use for when, use in used if any(each["start"] <= when <= each["trained"] for each in clocks[1:])]
-            busy.append(mean(later or [float("nan")]))
-            return speed
+            return epoch_seconds(clocked(bench, job, epochs, folder / "cache")[1]) / (count / 32) * 1000
 
-        ours, bare = interleaved(
-            bench.repeat, artclf=artclf, bare=lambda: _bare(bench, epochs, **peer, batch_size=BATCH)
-        ).values()
-    figures = [
-        Figure.ratio("on a GPU, times the bare loop's speed", ours, bare, "/s"),
-        Figure("on a GPU, share of the time that it is busy", busy, "%"),
-    ]
-    note = (
-        f"All layers of ResNet-50 at {bench.image_size} px, batch {BATCH}, {count * 18 // 20:,} images of 256 px, from the "
-        f"store. Busy: nvidia-smi's utilization.gpu, each {EVERY} ms of training."
-    )
-    return figures, [note, FAIR]
+        def bare() -> float:
+            found, _ = bench.call("peers.bare_loop.head_alone", images=count, epochs=epochs)
+            return float(median(found[1:]) / (count / 32) * 1000)
+
+        ours, least = interleaved(bench.repeat, artclf=artclf, bare=bare).values()
+    note = f"Batch 32, {count // 32} steps an epoch, without validation: the median of the second and later epochs."
+    return [Figure.ratio("a step of a head, times the bare loop's", ours, least, " ms")], [note]
 
 
-def _artclf(
-    bench: Bench, epochs: int, job: Sequence[str] | None = None, cache: Path | None = None
-) -> tuple[float, list[dict[str, float]], Run]:
-    """Images a second in one stage of all layers, its epochs' times, and the run; without a cache, in an empty one."""
+def clocked(bench: Bench, words: Sequence[str], epochs: int, cache: Path | None = None) -> tuple[Run, list[dict[str, float]]]:
+    """A run of one stage, and its epochs' times; without a cache, in an empty one."""
     with bench.temporary() as folder:
         clock = folder / "epochs.jsonl"
-        words = ["stages.head.unfreeze=all", f"stages.head.max_epochs={epochs}", "stages.head.optim.lr=1e-4"]
-        words += ["+callbacks.clock._target_=benchmarks.first_step.EpochClock", f"+callbacks.clock.file={clock}"]
-        run = bench.train("artclf", [*(job or bench.job), *words], cache or folder / "cache")
-        clocks = [json.loads(line) for line in clock.read_text(encoding="utf-8").splitlines()]
-    return _speed(sum(run.metrics["balance"]["train_counts_after"].values()), clocks), clocks, run
+        watched = ["+callbacks.clock._target_=benchmarks.first_step.EpochClock", f"+callbacks.clock.file={quoted(str(clock))}"]
+        run = bench.train("artclf", [*words, f"stages.head.max_epochs={epochs}", *watched], cache or folder / "cache")
+        return run, [json.loads(line) for line in clock.read_text(encoding="utf-8").splitlines()]
 
 
-def _bare(bench: Bench, epochs: int, **peer: Any) -> float:
+def epoch_seconds(clocks: list[dict[str, float]]) -> float:
+    """Seconds of training in the median epoch, the first left out."""
+    return median(each["trained"] - each["start"] for each in clocks[1:] or clocks)
+
+
+def bare_speed(bench: Bench, epochs: int, **peer: Any) -> float:
     """The bare loop's images a second."""
     found, _ = bench.call("peers.bare_loop.all_layers", **peer, epochs=epochs)
     return float(found["images"] / median(found["epochs"][1:] or found["epochs"]))
-
-
-def _speed(images: int, epochs: list[dict[str, float]]) -> float:
-    """Images a second of training in the median epoch, the first left out."""
-    return images / median(epoch["trained"] - epoch["start"] for epoch in epochs[1:] or epochs)
-
-
-@contextmanager
-def sampled_use(file: Path) -> Iterator[None]:
-    """Let nvidia-smi write when, and how much in per cent, the first GPU is used."""
-    query = ["nvidia-smi", "-i", "0", "--query-gpu=timestamp,utilization.gpu", "--format=csv,noheader,nounits"]
-    with file.open("w") as lines, subprocess.Popen([*query, f"--loop-ms={EVERY}"], stdout=lines) as watcher:
-        try:
-            yield
-        finally:
-            watcher.terminate()
-
-
-def read_use(file: Path) -> list[tuple[float, float]]:
-    """(seconds since the epoch, per cent) of each sample; one without a figure is left out."""
-    pairs = [line.split(", ") for line in file.read_text().splitlines()]
-    return [(datetime.strptime(when, "%Y/%m/%d %H:%M:%S.%f").timestamp(), float(use)) for when, use in pairs if use.isdigit()]

@@ -6,10 +6,10 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import bench as bench_module
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, Run
 from benchmarks.processes import PROC, ChildFailedError, Finished, run_child
 from benchmarks.results import Figure, SkippedError, interleaved, load, ratios
-from benchmarks.rows import ROWS, TITLES, speed
+from benchmarks.rows import GROUPS, ROWS, TITLES, gpu, speed
 
 STUB = """
 import pathlib, sys
@@ -83,23 +83,48 @@ def test_a_row_from_command_lines_to_figures(monkeypatch: pytest.MonkeyPatch, tm
     stub.write_text(STUB)
     monkeypatch.setattr(bench_module, "TRAIN", stub)
     monkeypatch.setattr(Bench, "prepare", lambda self: "12 images.")
-    (work / "images").mkdir(parents=True)
-    (work / "resnet50.ckpt").touch()
+    for made in ("images", "runs/trained"):
+        (work / made).mkdir(parents=True)
     (figure,), _ = speed.sweep(Bench(work, repeat=2, quick=True, row="sweep"))
     assert len(figure.values) == 2
     runs = sorted((work / "runs").iterdir())
-    assert [folder.name for folder in runs] == ["sweep-one-1", "sweep-one-2", "sweep-sweep-1", "sweep-sweep-2"]
+    assert [folder.name for folder in runs] == ["sweep-one-1", "sweep-one-2", "sweep-sweep-1", "sweep-sweep-2", "trained"]
     assert not any((folder / "checkpoints").exists() for folder in runs)
-    words = (runs[-1] / "words.txt").read_text().splitlines()
+    words = (runs[-2] / "words.txt").read_text().splitlines()
     assert words[0] == "-m"
     assert {f"data.root={work / 'images'}", "head=linear,mlp"} < set(words)
     assert list((work / "temporary").iterdir()) == []
 
 
+def test_a_group_is_measured_and_without_a_gpu_its_rows_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpu, "gpus", str)
+    assert run(monkeypatch, "--only", "gpu", "--workdir", str(tmp_path), "--out", str(tmp_path)) == 0
+    assert list(load(tmp_path / "results.json")) == GROUPS["gpu"] == [name for name in ROWS if "gpu" in name]
+    assert capsys.readouterr().out.count("skipped: no GPU here\n") == len(GROUPS["gpu"])
+    assert gpu.trainer(Bench(tmp_path, quick=True)) == "trainer=cpu"
+
+
+def test_what_a_run_states_on_its_speed_is_read(tmp_path: Path) -> None:
+    (tmp_path / "metrics.json").write_text('{"balance": {"train_counts_after": {"ai": 60000, "human": 40000}}}')
+    (tmp_path / "metrics.csv").write_text("stage,seconds\nhead,1\nlast10,9\nlast10,4.0\nlast10,5.0\nlast10,4.0\n")
+    lines = ["computed the frozen layers of 70,344 images in 9.1 s: 7,730 images a second"] * 2
+    (tmp_path / "train.log").write_text(
+        "\n".join(f"2026-11-27 21:15:09,756 INFO artclf.model.features: {line}" for line in lines)
+    )
+    run = Run(tmp_path, Finished(0.0, 80.0, 0))
+    figures, missing = gpu.parts(run)
+    assert [figure.values for figure in figures] == [[25_000.0], [pytest.approx(70_344 / 18.2)]]
+    assert missing == ["train.log does not state how long decoding took."]
+    (tmp_path / "train.log").write_text("decoded 185,015 images in 14.2 s: 13,029 images a second")
+    assert gpu.parts(run)[0][1].values == [pytest.approx(13_029, abs=1)]
+
+
 def test_a_gpus_use_is_read(tmp_path: Path) -> None:
     lines = ("2026/01/02 03:04:05.500, 55", "2026/01/02 03:04:05.700, [N/A]", "2026/01/02 03:04:06.500, 70")
     (tmp_path / "use.csv").write_text("\n".join(lines))
-    (first, used), (second, _) = speed.read_use(tmp_path / "use.csv")
+    (first, used), (second, _) = gpu.read_use(tmp_path / "use.csv")
     assert (second - first, used) == (1.0, 55.0)
 
 

@@ -5,6 +5,7 @@ import pytest
 from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 
+from artclf.data.reader import ImageReader
 from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.csv import read_csv
 from benchmarks.first_step import EpochClock, FirstStep
@@ -13,8 +14,11 @@ from benchmarks.pictures import draw_artbench, draw_distinct, write_table
 
 
 def test_distinct_pictures_differ_and_a_table_names_them(tmp_path: Path) -> None:
-    assert draw_distinct(tmp_path / "images", 12, 32) == 12
-    assert len({file.read_bytes() for file in (tmp_path / "images").rglob("*.jpg")}) == 12
+    assert draw_distinct(tmp_path / "images", 1050, 32) == 1050
+    files = sorted((tmp_path / "images").rglob("*.jpg"))
+    assert len({file.read_bytes() for file in files}) == len(files) == 1050
+    first, second, repeated = (ImageReader(32).read(files[serial]).tobytes() for serial in (0, 1, 40))
+    assert (first == repeated) > (first == second)
     write_table(tmp_path / "table.csv", {"train": 6, "test": 3})
     assert read_csv(tmp_path / "table.csv", tmp_path / "images").counts() == {
         "test": {"ai": {"noise": 2}, "human": {"human": 1}},
