@@ -12,7 +12,7 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import BinaryAccuracy, BinaryAUROC
 from torchmetrics.utilities import dim_zero_cat
 
-from artclf.config.schema import StageConfig
+from artclf.config.schema import OptimConfig, StageConfig
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import Batch
 from artclf.errors import ArtclfError
@@ -24,6 +24,7 @@ from artclf.model.losses import LOSSES
 
 FORMAT = 3  # of checkpoints, among their hyper-parameters
 FROZEN = "frozen"  # in a checkpoint of an unfinished stage: the digest of the weights that it leaves out
+RATE_BATCH = 32  # learning rates are stated for steps of at most so many images
 OPTIMIZERS: dict[str, Any] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
 
 
@@ -109,6 +110,7 @@ class ArtClassifier(LightningModule):
         self.stage: StageConfig | None = None  # set by `begin`, as are depth, seed and the digest of the frozen weights
         self.depth = len(self.layers)
         self.seed = 0
+        self.batch = RATE_BATCH
         self.frozen_digest = ""
         self.fused = True  # whether the optimiser updates all tensors in one kernel
         self.tail = None  # set by FeatureCache, together with data that gives such outputs
@@ -146,9 +148,16 @@ class ArtClassifier(LightningModule):
 
     # ---- stages
 
-    def begin(self, stage: StageConfig, depth: int, seed: int = 0) -> None:
-        """Begin a stage: freeze all but the head and the last `depth` layers of the body; `seed` is that of its dropout."""
-        self.stage, self.depth, self.seed = stage, depth, seed
+    def begin(self, stage: StageConfig, depth: int, seed: int = 0, batch: int = RATE_BATCH) -> None:
+        """Begin a stage: freeze all but the head and the last `depth` layers of the body.
+
+        Args:
+            stage: how it trains.
+            depth: number of layers that train besides the head.
+            seed: of its dropout.
+            batch: images of a step of the optimiser.
+        """
+        self.stage, self.depth, self.seed, self.batch = stage, depth, seed, batch
         self.layers.set_depth(depth)
         if stage.lora_rank:
             self.adapters = [add_lora(self.body, self.lora_layers(depth), stage.lora_rank)]
@@ -184,7 +193,7 @@ class ArtClassifier(LightningModule):
         assert self.stage is not None
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         steps = 0 if self.stage.schedule == "constant" else int(self.trainer.estimated_stepping_batches)
-        optimizer, scheduler = build_optimizer(self.stage, trained, steps, fused=self.fused)
+        optimizer, scheduler = build_optimizer(self.stage, trained, steps, self.batch, fused=self.fused)
         if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -279,20 +288,32 @@ class ArtClassifier(LightningModule):
         return rows[order], p_ai[order]
 
 
-def build_optimizer(stage: StageConfig, trained: Sequence[nn.Parameter], steps: int, *, fused: bool) -> tuple[Any, Any]:
+def scaled_rate(optim: OptimConfig, batch: int) -> float:
+    """The learning rate for steps of `batch` images, where one is stated for steps of RATE_BATCH at most.
+
+    With larger batches it grows, so that the same setting trains alike: in proportion for SGD (Goyal et al. 2017, arXiv
+    1706.02677), by the square root for Adam and AdamW (Malladi et al. 2022, arXiv 2205.10287).
+    """
+    ratio = max(1.0, batch / RATE_BATCH)
+    return optim.lr * (ratio if optim.name == "sgd" else math.sqrt(ratio))
+
+
+def build_optimizer(
+    stage: StageConfig, trained: Sequence[nn.Parameter], steps: int, batch: int, *, fused: bool
+) -> tuple[Any, Any]:
     """A stage's optimiser over these parameters, and its schedule over so many steps (None where the rate is constant)."""
-    optim = stage.optim
+    optim, rate = stage.optim, scaled_rate(stage.optim, batch)
     groups: list[dict[str, Any]] = [
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": optim.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     options: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if optim.name == "sgd" else {}
-    optimizer = OPTIMIZERS[optim.name](groups, lr=optim.lr, fused=fused, **options)
+    optimizer = OPTIMIZERS[optim.name](groups, lr=rate, fused=fused, **options)
     if stage.schedule == "constant":
         return optimizer, None
     if stage.schedule == "cosine":
         return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, optim.lr, total_steps=steps)
+    return optimizer, torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
 
 
 def _options(part: Mapping[str, Any]) -> dict[str, Any]:

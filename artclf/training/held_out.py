@@ -150,7 +150,8 @@ def _refit(built: Built, train: FeatureData, kept: Booleans, record: StageRecord
         for layer in head.modules():
             if callable(reset := getattr(layer, "reset_parameters", None)):
                 reset()
-        optimizer, scheduler = build_optimizer(stage, list(head.parameters()), steps * int(stage.max_epochs), fused=model.fused)
+        trained, total = list(head.parameters()), steps * int(stage.max_epochs)
+        optimizer, scheduler = build_optimizer(stage, trained, total, config.data.batch_size, fused=model.fused)
         for epoch in range(min(record.best_epoch, int(stage.max_epochs))):
             sampler.set_epoch(epoch)
             for batch in BatchSampler(sampler, config.data.batch_size, drop_last=False):

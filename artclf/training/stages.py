@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 
 from artclf.errors import ArtclfError
 from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
-from artclf.model.classifier import ArtClassifier
+from artclf.model.classifier import RATE_BATCH, ArtClassifier, scaled_rate
 from artclf.model.features import FeatureCache
 from artclf.run_folder import CHECKPOINTS, first_mismatch, replacing
 from artclf.runtime import is_main_process
@@ -43,6 +43,7 @@ def fit_stages(
     checkpoints = folder / CHECKPOINTS
     depths = list(built.depths.values())
     records = list(progress.stages)
+    batch = config.data.batch_size * config.trainer.accumulate_grad_batches
 
     def save_progress() -> None:
         if is_main_process():
@@ -55,8 +56,13 @@ def fit_stages(
         _load_weights(model, checkpoints / str(records[-1].checkpoint))
     for number, (name, stage) in list(enumerate(config.stages.items()))[len(records) :]:
         lightning.seed_everything(config.seed + number, workers=True, verbose=False)  # whatever the stage before has drawn
-        model.begin(stage, depths[number], config.seed + number)
+        model.begin(stage, depths[number], config.seed + number, batch)
         log.info("stage %s: %s", name, model.what_trains())
+        if batch > RATE_BATCH:
+            rate = scaled_rate(stage.optim, batch)
+            log.info(
+                "its learning rate %g is for steps of %d images; for %d it is %.3g", stage.optim.lr, RATE_BATCH, batch, rate
+            )
         for logger in loggers:
             logger.follow(records)
         trainer = make_trainer(config, folder, built.precision, name, loggers)

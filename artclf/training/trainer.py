@@ -70,7 +70,7 @@ class EpochTable(Callback):
         """End the run where SIGTERM came while Python discards exceptions."""
         raise_if_terminated()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         """Add the epoch's metrics and write the file. ArtclfError where a loss is not finite: training has diverged."""
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name in METRICS}
         row = {
@@ -86,7 +86,7 @@ class EpochTable(Callback):
             if not math.isfinite(metrics.get(loss, 0.0)):
                 raise ArtclfError(
                     f"stages.{self.stage}: {loss} became {metrics[loss]}: training diverged; type a smaller "
-                    f"stages.{self.stage}.optim.lr than {trainer.optimizers[0].defaults['lr']:g}"
+                    f"stages.{self.stage}.optim.lr than {pl_module.stage.optim.lr:g}"
                 )
 
     def state_dict(self) -> dict[str, Any]:

@@ -51,6 +51,15 @@ def test_an_optimiser_has_what_trains_and_decays_no_vectors(name: str, kind: typ
     assert len(trained) < len(list(model.parameters()))
 
 
+@pytest.mark.parametrize(
+    ("name", "batch", "rate"), [("adam", 8, 0.25), ("adam", 32, 0.25), ("adamw", 512, 1.0), ("sgd", 128, 1.0)]
+)
+def test_a_learning_rate_is_stated_for_steps_of_32_images(name: str, batch: int, rate: float) -> None:
+    model = classifier()
+    model.begin(stage(name=name, lr=0.25), depth=0, batch=batch)
+    assert model.configure_optimizers().param_groups[0]["lr"] == pytest.approx(rate)
+
+
 def test_frozen_means_frozen_through_a_training_epoch() -> None:
     model = classifier(head={"name": "mlp", "hidden": 8})
     model.log_dict = lambda *args, **kwargs: None  # type: ignore[method-assign]

@@ -14,11 +14,11 @@ def train_epoch(table: EpochTable, epoch: int, loss: float) -> None:
     """As Lightning does."""
     figures = {"val/loss": loss, "val/accuracy": 0.5, "val/auroc": 0.6, "train/loss": loss / 2, "train/accuracy": 0.7, "x": 1.0}
     trainer: Any = SimpleNamespace(
-        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1 / (epoch + 1)}], defaults={"lr": 0.1})],
+        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1 / (epoch + 1)}])],
         callback_metrics={name: torch.tensor(value, dtype=torch.float64) for name, value in figures.items()},
     )
     table.on_train_epoch_start(trainer, None)  # type: ignore[arg-type]
-    table.on_train_epoch_end(trainer, None)  # type: ignore[arg-type]
+    table.on_train_epoch_end(trainer, SimpleNamespace(stage=SimpleNamespace(optim=SimpleNamespace(lr=0.1))))
 
 
 def test_a_stage_that_continues_has_the_epochs_of_its_checkpoint_and_no_others(tmp_path: Path) -> None:
