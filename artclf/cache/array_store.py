@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ class RowStore:
         self._starts = np.zeros(1, dtype=np.int64)  # number of the first row of each segment, and of the next one
         self._read = 0  # bytes since mapped pages were given back
         self._pending: list[tuple[Sequence[bytes], Bytes]] = []  # appended, not written yet
+        self._writing: Future[None] | None = None  # of the segment before these
         self._last_commit = 0.0
         self._lock = FileLock(folder / ".lock")
         content = json.loads(json.dumps({**about, "row_bytes": row_bytes}))
@@ -112,7 +114,7 @@ class RowStore:
         The rows are found after it, also where an exception ends it. Only a StoreError (the disk is full, say) removes them:
         a full disk would stop the run itself.
         """
-        with _store_errors(self.folder), _locked(self._lock):
+        with _store_errors(self.folder), _locked(self._lock), ThreadPoolExecutor(1, "write rows") as self._writer:
             self._map_whole()
             before = set(self.folder.glob("*.npy"))
             self._last_commit = time.monotonic()
@@ -121,12 +123,13 @@ class RowStore:
                     yield
                 finally:
                     self._commit()
+                    self._wait()
             except (OSError, StoreError):
                 for file in set(self.folder.glob("*.npy*")) - before:
                     file.unlink()
                 raise
             finally:
-                self._pending = []
+                self._pending, self._writing = [], None
                 self._map_whole()
 
     def append(self, keys: Sequence[bytes], rows: Bytes) -> None:
@@ -138,13 +141,22 @@ class RowStore:
                 self._commit()
 
     def _commit(self) -> None:
-        """Write the pending rows as a segment."""
+        """Begin to write the pending rows as a segment, while the next ones are made."""
+        self._wait()
         pending, self._pending, self._last_commit = self._pending, [], time.monotonic()
         if pending:
-            keys = np.frombuffer(b"".join(key for keys, _ in pending for key in keys), dtype=np.uint8)
-            name = f"{len(list(self.folder.glob(f'*{KEYS}'))):04}"
-            _write(self.folder / f"{name}{ROWS}", [rows for _, rows in pending])
-            _write(self.folder / f"{name}{KEYS}", [keys.reshape(-1, KEY_BYTES)])
+            self._writing = self._writer.submit(self._write_segment, pending)
+
+    def _wait(self) -> None:
+        """Until the segment before is written; raises why it can't be."""
+        if self._writing is not None:
+            self._writing.result()
+
+    def _write_segment(self, pending: list[tuple[Sequence[bytes], Bytes]]) -> None:
+        keys = np.frombuffer(b"".join(key for keys, _ in pending for key in keys), dtype=np.uint8)
+        name = f"{len(list(self.folder.glob(f'*{KEYS}'))):04}"
+        _write(self.folder / f"{name}{ROWS}", [rows for _, rows in pending])
+        _write(self.folder / f"{name}{KEYS}", [keys.reshape(-1, KEY_BYTES)])
 
     def _map_whole(self) -> None:
         """Map the segments that are not mapped yet; remove damaged ones and those after them, which are then computed anew."""

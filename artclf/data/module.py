@@ -19,7 +19,8 @@ from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
 from artclf.data.manifest import LABELS, Manifest, is_ai
-from artclf.data.pixels import PixelStore, inspect_files
+from artclf.data.pixels import MOST_THREADS, PixelStore, inspect_files
+from artclf.data.prefetch import share
 from artclf.data.reader import ImageReader
 from artclf.data.rejected import count_rejected, describe_losses
 from artclf.data.sampling import sample_test_images
@@ -27,7 +28,7 @@ from artclf.data.sources import read_source
 from artclf.data.splits import Duplicates, assign_splits
 from artclf.errors import ArtclfError
 from artclf.run_folder import write_table
-from artclf.runtime import fitting_workers, shared_memory
+from artclf.runtime import cores, fitting_workers, shared_memory
 
 log = logging.getLogger(__name__)
 
@@ -35,18 +36,9 @@ COMPARED = "in the other form"  # what stands for a split's name
 
 
 def _share(batch: Any) -> Any:
-    """A whole batch, as the dataset returns it; a process that decodes puts it where the others can read it.
-
-    Left to the queue between processes, a full shared memory would be noticed by a thread that can only hang.
-    """
+    """A whole batch, as the dataset returns it; a process that decodes puts it where the others can read it."""
     if get_worker_info() is not None:
-        try:
-            for part in batch:
-                part.share_memory_()
-        except RuntimeError as error:
-            raise ArtclfError(
-                "the shared memory (/dev/shm) is full; type data.num_workers=0, or docker run --shm-size=1g"
-            ) from error
+        share(batch)
     return batch
 
 
@@ -114,15 +106,20 @@ class ArtData(LightningDataModule):
 
     def _inspect(self, listed: Manifest) -> pd.DataFrame:
         """Hash and check every file, and cache its pixels if that is asked for."""
-        paths, threads = listed.table["path"].tolist(), max(2, self.config.num_workers)
+        paths = listed.table["path"].tolist()
         if self.cache.pixels:
             try:
                 self.store = PixelStore(listed.root, self.reader, max_gb=self.cache.max_gb)
-                return self.store.inspect(paths, threads=threads)
+                return self.store.inspect(paths, threads=self._threads)
             except StoreError as error:
                 self.store = None
                 self.fall_back(f"pixels are not kept, the files are decoded in every epoch: {error}")
-        return inspect_files(listed.root, paths, max_pixels=self.config.max_pixels, threads=threads)
+        return inspect_files(listed.root, paths, max_pixels=self.config.max_pixels, threads=self._threads)
+
+    @property
+    def _threads(self) -> int:
+        """How many files are decoded at a time while nothing else runs; so many that processes do it only where it may."""
+        return max(2, cores() if self.config.num_workers else min(MOST_THREADS, cores()))
 
     def _report_rejected(self, every: pd.DataFrame, run: Path | None) -> None:
         """Log which files can't be read, list them in the run folder, and stop if they are too many."""
@@ -185,7 +182,7 @@ class ArtData(LightningDataModule):
         rows = sample_test_images(self.manifest.table, self.images_compared, self.seed)
         try:
             store = PixelStore(self.manifest.root, reader, max_gb=self.cache.max_gb)
-            checked = store.inspect(rows["path"].tolist(), threads=max(2, self.config.num_workers))
+            checked = store.inspect(rows["path"].tolist(), threads=self._threads)
         except StoreError:
             return None
         readable = len(rows) and (checked["reason"] == "").all()

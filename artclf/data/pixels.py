@@ -17,21 +17,28 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from artclf.cache.array_store import Numbers, RowStore, require_room
+from artclf.cache.array_store import COMMIT_BYTES, Numbers, RowStore, require_room
 from artclf.cache.folder import cache_folder
 from artclf.data.files import UnreadableImage, file_content, open_file
-from artclf.data.prefetch import read_batches
+from artclf.data.prefetch import read_batches, share, zero_pixels
 from artclf.data.reader import ImageReader, Pixels
-from artclf.runtime import progress
+from artclf.runtime import fitting_workers, memory, progress, shared_memory, speed
+
+if TYPE_CHECKING:
+    import torch
 
 log = logging.getLogger(__name__)
 
 LEDGER = "files.jsonl"
 DECODING = 2  # increase it with each change in what pixels artclf makes of a file
 BATCH = 16  # images that are stored at a time
+MOST_THREADS = 4  # that decode: Python's lock would let more of them wait
+WORTH_PROCESSES = 2000  # files, below which starting processes takes longer than they save
+PROCESS_BYTES = 2**31  # that a process may take: decoding the largest image takes 1.3 GB
 SETTLED = 2 * 10**9  # nanoseconds: a file changed less than this ago may change again without its times showing it
 
 Stamp = tuple[int, int, int]  # size, and the times of the last change of contents and of the file's entry, in nanoseconds
@@ -88,7 +95,7 @@ class PixelStore:
 
         Args:
             paths: the files, relative to the root.
-            threads: how many files are decoded at a time.
+            threads: how many files are decoded at a time; if these are many, and the files too, by processes.
 
         Returns:
             A row for each file, in the order given: `sha256` of its bytes, and `reason` why it can't be read ("" if it can).
@@ -135,7 +142,8 @@ class PixelStore:
                 # a file in the store may have changed its times or its name alone
                 absent = [digest for digest, number in zip(new, self.find([*new]), strict=True) if number < 0]
                 if absent:
-                    self.rows.append(absent, pixels.reshape(len(pixels), -1)[[new[digest] for digest in absent]])
+                    rows = pixels.reshape(len(pixels), -1)
+                    self.rows.append(absent, rows if len(absent) == len(rows) else rows[[new[digest] for digest in absent]])
                 stored |= new.keys()
                 yield from files
 
@@ -146,24 +154,94 @@ def inspect_files(root: Path, paths: Sequence[str], *, max_pixels: int, threads:
     return _table([file for files, _ in _read_files(root, paths, reader, threads) for file in files])
 
 
-def _read_files(root: Path, paths: Sequence[str], reader: ImageReader, threads: int) -> Iterator[tuple[list[_File], Pixels]]:
-    """Batches of files and their pixels, uint8 [B, 3, S, S], zero where a file can't be read; with a progress bar."""
-    path_of = {root / path: path for path in paths}
-    found: dict[Path, tuple[Stamp | None, bytes]] = {}
+@dataclass(frozen=True)
+class _Reading:
+    """Reads, hashes and decodes files; what a DataLoader's processes do it with."""
 
-    def read(file: Path) -> Pixels:
+    root: Path
+    paths: Sequence[str]
+    reader: ImageReader
+
+    def one(self, path: str) -> tuple[_File, Pixels]:
+        """A file and its pixels, uint8 [3, S, S], zero if it can't be read."""
+        file = self.root / path
         stamp = _stamp(file)  # before its content, so that a later change shows
-        with file_content(file, max_pixels=reader.max_pixels) as content:
-            found[file] = stamp, hashlib.sha256(content).digest()
-            return reader.read(file, content)
+        try:
+            with file_content(file, max_pixels=self.reader.max_pixels) as content:
+                digest = hashlib.sha256(content).digest()
+                return _File(path, stamp, digest), self.reader.read(file, content)
+        except UnreadableImage as error:
+            return _File(path, None, reason=error.reason), zero_pixels((3, self.reader.size, self.reader.size))
 
-    batches = read_batches(path_of, read, (3, reader.size, reader.size), batch=BATCH, threads=max(1, threads))
-    for batch in progress(batches, "Decoding images", math.ceil(len(paths) / BATCH)):
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitems__(self, numbers: Sequence[int]) -> "tuple[list[_File], torch.Tensor]":
+        """Files and their pixels, uint8 [B, 3, S, S], in shared memory."""
+        import torch  # noqa: PLC0415 (only here, in a process that has it)
+
+        pixels = torch.zeros(len(numbers), 3, self.reader.size, self.reader.size, dtype=torch.uint8)
+        share([pixels])
         files = []
-        for file, reason in zip(batch.files, batch.reasons, strict=True):
-            stamp, digest = found.pop(file, (None, b""))
-            files.append(_File(path_of[file], stamp, b"" if reason else digest, reason))
-        yield files, batch.pixels
+        for place, number in zip(pixels.numpy(), numbers, strict=True):
+            file, place[...] = self.one(self.paths[number])
+            files.append(file)
+        return files, pixels
+
+
+def _read_files(root: Path, paths: Sequence[str], reader: ImageReader, threads: int) -> Iterator[tuple[list[_File], Pixels]]:
+    """Batches of files and their pixels, uint8 [B, 3, S, S], zero where a file can't be read; with a progress bar.
+
+    By threads, or, where more than MOST_THREADS are asked for, by as many processes.
+    """
+    began, decoded, reading = time.perf_counter(), 0, _Reading(root, paths, reader)
+    processes = _processes(len(paths), 3 * reader.size**2, threads)
+    # processes begin here, before the progress bar's thread: a process with threads should not be forked
+    batches = _by_processes(reading, processes) if processes else _by_threads(reading, threads)
+    for files, pixels in progress(batches, "Decoding images", math.ceil(len(paths) / BATCH)):
+        decoded += sum(not file.reason for file in files)
+        yield files, pixels
+    log.info("decoded %s", speed(decoded, time.perf_counter() - began))
+
+
+def _processes(files: int, row_bytes: int, asked: int) -> int:
+    """How many processes decode: as many as asked for, or fewer where memory is small. 0: threads are as fast."""
+    if asked <= MOST_THREADS or files < WORTH_PROCESSES:
+        return 0
+    free = shared_memory()
+    room = None if free is None else free - 2 * COMMIT_BYTES  # those of a segment that is written, and of the next one
+    fitting = min(fitting_workers(asked, room, BATCH * row_bytes, 4), memory() // PROCESS_BYTES)
+    processes = fitting if fitting > MOST_THREADS else 0
+    if processes < asked:
+        line = "%d of %d processes decode images%s: there is no more memory, or no more of /dev/shm (docker run --shm-size=1g)"
+        log.info(line, processes, asked, "" if processes else ", threads instead")
+    return processes
+
+
+def _by_processes(reading: _Reading, processes: int) -> Iterator[tuple[list[_File], Pixels]]:
+    import torch  # noqa: PLC0415 (threads do without it)
+    from torch.utils.data import DataLoader  # noqa: PLC0415 (likewise)
+
+    own = torch.Generator()  # else a run that decodes would draw other random numbers than one that need not
+    loader: Any = DataLoader(reading, BATCH, num_workers=processes, collate_fn=_whole, generator=own)  # type: ignore[arg-type]
+    return ((files, pixels.numpy()) for files, pixels in iter(loader))
+
+
+def _whole(batch: Any) -> Any:
+    """A batch as `_Reading` returns it."""
+    return batch
+
+
+def _by_threads(reading: _Reading, threads: int) -> Iterator[tuple[list[_File], Pixels]]:
+    found: dict[str, _File] = {}
+
+    def read(path: str) -> Pixels:
+        found[path], pixels = reading.one(path)
+        return pixels
+
+    shape = (3, reading.reader.size, reading.reader.size)
+    for batch in read_batches(reading.paths, read, shape, batch=BATCH, threads=max(1, threads)):
+        yield [found[path] for path in batch.files], batch.pixels
 
 
 def hash_files(files: Sequence[Path]) -> list[str]:

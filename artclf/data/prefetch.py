@@ -5,12 +5,13 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from artclf.data.images import UnreadableImage
 from artclf.data.reader import Pixels
+from artclf.errors import ArtclfError
 
 File = TypeVar("File")
 _AHEAD = 2  # batches being read while the caller works: the next one, and another against slow images
@@ -23,6 +24,20 @@ class PixelBatch(Generic[File]):
     files: list[File]  # [B]
     pixels: Pixels  # uint8 [B, *shape]; zero if a file can't be read
     reasons: list[str]  # [B] why not; "" if it can
+
+
+def share(tensors: Iterable[Any]) -> None:
+    """Move tensors where other processes can read them. ArtclfError if there is no room.
+
+    Left to the queue between processes, a full shared memory would be noticed by a thread that can only hang.
+    """
+    try:
+        for tensor in tensors:
+            tensor.share_memory_()
+    except RuntimeError as error:
+        raise ArtclfError(
+            "the shared memory (/dev/shm) is full; type data.num_workers=0, or docker run --shm-size=1g"
+        ) from error
 
 
 def zero_pixels(shape: tuple[int, ...]) -> Pixels:
@@ -41,8 +56,8 @@ def read_batches(
 ) -> Generator[PixelBatch[File]]:
     """Read images in batches, in the order given. Closing the generator cancels what has not begun.
 
-    Threads are as fast as processes, since Pillow and torchvision release Python's lock, and start at once. At most three
-    batches of pixels are held, and one decoded image per thread.
+    A few threads are as fast as processes, since Pillow and torchvision release Python's lock, and start at once. At most
+    three batches of pixels are held, and one decoded image per thread.
 
     Args:
         files: consumed as needed.

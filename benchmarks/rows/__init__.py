@@ -20,6 +20,7 @@ ROWS: dict[str, Measure] = {
     "predict": predict.predict,
     "onnx": exported.onnx,
     "predict_memory": predict.predict_memory,
+    "decode": data.decode,
     "pixel_store": data.pixel_store,
     "manifest_memory": data.manifest_memory,
     "gpu_all_layers": gpu.gpu_all_layers,

@@ -1,8 +1,16 @@
-"""What many images cost: the first pass over them, and memory."""
+"""What many images cost: decoding them, the first pass over them, and memory."""
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
 
 from artclf.config.command import quoted
 from benchmarks.bench import Bench
@@ -60,6 +68,67 @@ def two_passes(images: Path, count: int, size: int) -> list[float]:
         if len(store) != count or (found["reason"] != "").any():
             raise RuntimeError(f"{len(store)} of {count} images were kept")
     return seconds
+
+
+def decode(bench: Bench) -> tuple[list[Figure], list[str]]:
+    """What reading a JPEG costs on one core, beside the quickest of the libraries. A round takes seconds."""
+    figures, notes = [], []
+    count, sides = (20, (64,)) if bench.quick else (300, (256, 512))
+    for side in sides:
+        with bench.temporary() as folder:
+            given: dict[str, Any] = {"images": bench.distinct(folder, count, side), "count": count, "size": bench.image_size}
+            found, _ = bench.call("rows.data.decoders", repeat=bench.repeat, **given)
+        best = min(found.keys() - {"artclf"}, key=lambda name: median(found[name]))
+        what = f"JPEG of {side} px to {bench.image_size} px, artclf's time over {best}'s"
+        figures.append(Figure.ratio(what, found["artclf"], found[best], " ms", "≤ 1.5"))
+        each = ", ".join(f"{name} {spread(times, ' ms')}" for name, times in found.items())
+        notes.append(f"{side} px: {each}.")
+    how = "From a file's bytes to uint8 [3, S, S], one thread, the same inverse transform; the others check nothing."
+    return figures, [*notes, how + ("" if find_spec("simplejpeg") else " simplejpeg is not installed.")]
+
+
+def decoders(images: Path, count: int, size: int, repeat: int) -> dict[str, list[float]]:
+    """Read JPEGs into squares of `size` pixels with each library in turn; processor milliseconds an image, by round."""
+    import torch  # noqa: PLC0415 (which benchmarks' own process does without)
+    from PIL import Image  # noqa: PLC0415 (likewise)
+    from torchvision.io import ImageReadMode, decode_jpeg  # noqa: PLC0415 (likewise)
+    from torchvision.transforms.v2 import functional as F  # noqa: PLC0415 (likewise)
+
+    from artclf.data.reader import ImageReader  # noqa: PLC0415 (likewise)
+
+    torch.set_num_threads(1)
+    files = [(images / distinct_path(serial)).read_bytes() for serial in range(count)]
+
+    def by_pillow(content: bytes) -> Any:
+        with Image.open(BytesIO(content)) as image:
+            image.draft("RGB", (2 * size, 2 * size))
+            return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)).transpose(2, 0, 1).copy()
+
+    def scaled(pixels: torch.Tensor) -> Any:
+        return F.resize(pixels, [size], antialias=True).contiguous().numpy()
+
+    def by_torchvision(content: bytes) -> Any:
+        return scaled(decode_jpeg(torch.frombuffer(bytearray(content), dtype=torch.uint8), ImageReadMode.RGB))
+
+    sides: dict[str, Callable[[bytes], Any]] = {
+        "artclf": lambda content: ImageReader(size).read("an image", content),
+        "Pillow": by_pillow,
+        "torchvision": by_torchvision,
+    }
+    if find_spec("simplejpeg"):
+        from simplejpeg import decode_jpeg as simple  # noqa: PLC0415 (it need not be there)
+
+        exact = {"fastdct": False, "fastupsample": False}  # as the others decode
+        sides["simplejpeg"] = lambda content: scaled(torch.from_numpy(simple(content, "RGB", **exact)).permute(2, 0, 1))
+
+    def milliseconds(read: Callable[[bytes], Any]) -> float:
+        read(files[0])
+        began = time.thread_time()
+        for content in files:
+            read(content)
+        return (time.thread_time() - began) / count * 1000
+
+    return interleaved(repeat, **{name: partial(milliseconds, read) for name, read in sides.items()})
 
 
 def manifest_memory(bench: Bench) -> tuple[list[Figure], list[str]]:

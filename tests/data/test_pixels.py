@@ -1,5 +1,6 @@
 import hashlib
 import os
+import re
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -54,6 +55,46 @@ def test_pixels_are_those_of_the_files(root: Path) -> None:
     assert len(store) == 5
     squares = store.read(store.find([bytes.fromhex(digest) for digest in digests]))
     assert np.array_equal(squares, np.stack([READ(ImageReader(32), root / path) for path in NAMES]))
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_processes_find_what_threads_find(
+    root: Path, tmp_path: Path, kept: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The same table, pixels, and ledger; some files can't be read."""
+    (root / "empty.png").write_bytes(b"")
+    draw(root / "large.png", "ai", 1, size=(101, 100))
+    (root / "cut.png").write_bytes((root / "1.png").read_bytes()[:-200])
+    paths = [*NAMES, "empty.png", "large.png", "cut.png", "gone.png"]
+
+    def results(cache: str) -> list[object]:
+        monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / cache))
+        if not kept:
+            return [inspect_files(root, paths, max_pixels=10_000, threads=2).to_dict()]
+        table, store = opened(root).inspect(paths, threads=2), opened(root)
+        return [table.to_dict(), store.read(np.arange(len(store))).tolist(), (store.folder / module.LEDGER).read_bytes()]
+
+    by_threads = results("threads")
+    monkeypatch.setattr(module, "MOST_THREADS", 1)
+    monkeypatch.setattr(module, "WORTH_PROCESSES", 1)
+    monkeypatch.delattr(module, "_by_threads")  # so that only processes can
+    with caplog.at_level("INFO"):
+        assert results("processes") == by_threads
+    assert re.search(r"^decoded 6 images in \d+\.\d s: \d+ images a second$", caplog.messages[-1])
+
+
+def test_processes_need_memory(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    shape = 3 * 224**2
+    monkeypatch.setattr(module, "memory", lambda: 128 * 2**30)
+    monkeypatch.setattr(module, "shared_memory", lambda: None)
+    asked = {16: 16, 5: 5, 4: 0, 1: 0}
+    assert {threads: module._processes(2000, shape, threads) for threads in asked} == asked
+    assert module._processes(1999, shape, 16) == 0
+    for free, most in ((2**28, 12), (2**26, 0)):  # 64 MB are what Docker gives
+        monkeypatch.setattr(module, "shared_memory", lambda free=free: free)
+        with caplog.at_level("INFO"):
+            assert module._processes(2000, shape, 16) == most
+        assert caplog.messages[-1].startswith(f"{most} of 16 processes decode images")
 
 
 def test_files_are_hashed_up_to_a_size(root: Path) -> None:

@@ -13,6 +13,7 @@ from artclf.data.pixels import inspect_files
 from artclf.data.sources.ai_artbench import FOLDER, find_base
 from artclf.data.sources.folder import image_folders
 from artclf.errors import ArtclfError, nearest
+from artclf.runtime import cores
 
 AGAIN = "type artclf data fetch ai_artbench again"
 NEEDED = 22_500_000_000  # bytes on disk: the archive, and what is extracted, as 185,015 files leave blocks half full
@@ -113,6 +114,6 @@ def verify_ai_artbench(root: Path, *, decode: bool = True) -> Verification:
         folders.loc[folder, "problem"] = f"not in version 5{nearest(folder, VERSION_5.keys() - files.keys())}"
     known = VERSION_5.keys() & files.keys() if decode else ()
     paths = [f"{folder}/{name}" for folder in sorted(known) for name in files[folder]]
-    checked = inspect_files(base, paths, max_pixels=DEFAULT_MAX_PIXELS, threads=os.cpu_count() or 1)
+    checked = inspect_files(base, paths, max_pixels=DEFAULT_MAX_PIXELS, threads=cores())
     checked = checked.assign(path=paths).query("reason != ''")[["path", "reason"]]
     return Verification(base, folders, checked, decoded=decode)
