@@ -152,17 +152,18 @@ class FeatureCache:
             **({} if self._batch == BATCH["cpu"] else {"batch": self._batch}),
             **{package: metadata.version(package) for package in ("torch", "torchvision", library, "pillow")},
         }
-        size = self.model.image_size
-        form = Format.of(self._run(parts, None, torch.zeros(2, 3, size, size, dtype=torch.uint8), trainer))
         what = f"{causes['model']} without its {f'last {depth} layers' if depth else 'head'}"
+        features = Features(parts, {"what": what, **causes})
+        two = torch.zeros(2, 3, self.model.image_size, self.model.image_size, dtype=torch.uint8)
+        form = features.kept_form() or Format.of(self._run(parts, None, two, trainer))
         disk_first = not on_gpu(device) or form.row_bytes <= WORTH_DISK or trainer.world_size > 1
-        return self._at(Features(parts, form, {"what": what, **causes}, disk_first))
+        return self._at(replace(features, form=form, disk_first=disk_first))
 
     def _pixels(self) -> Features:
         """The pixels of a network that trains as a whole."""
         causes = {"pixels": self.model.hparams["preprocessing"]}
         form = Format([3, self.model.image_size, self.model.image_size], "uint8", channels_last=False)
-        return self._at(Features(None, form, causes, disk_first=False))
+        return self._at(Features(None, causes, form))
 
     def _at(self, features: Features) -> Features:
         """Features where they were kept last."""

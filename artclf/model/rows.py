@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from artclf.cache.array_store import Numbers, RowStore, StoreError
+from artclf.cache.array_store import Numbers, RowStore, StoreError, read_about
 from artclf.cache.folder import cache_folder
 from artclf.data.dataset import ArtDataset, Batch
 from artclf.model.split import Split
@@ -90,9 +91,9 @@ class Features:
     """A network in two parts, and where the outputs of the frozen one are kept as rows."""
 
     parts: Split | None  # None: the network is not frozen at all, and what is kept are the pixels
-    form: Format
     about: dict[str, Any]  # what it is, and all that its rows depend on besides the images
-    disk_first: bool
+    form: Format = field(default_factory=lambda: Format([], "uint8", channels_last=False))
+    disk_first: bool = False
     store: RowStore | MemoryRows = field(default_factory=lambda: MemoryRows(0, 0))
 
     @property
@@ -101,10 +102,19 @@ class Features:
         causes = {key: value for key, value in self.about.items() if key != "what"}
         return hashlib.sha256(json.dumps(causes).encode()).hexdigest()[:16]
 
+    @property
+    def folder(self) -> Path:
+        """Of the rows on disk."""
+        return cache_folder() / "prefix" / self.name
+
+    def kept_form(self) -> Format | None:
+        """The format of the rows on disk, if there are any."""
+        kept = read_about(self.folder).get("format")
+        return Format(**kept) if isinstance(kept, dict) and kept.keys() == asdict(self.form).keys() else None
+
     def on_disk(self) -> RowStore:
         """The rows on disk. StoreError where there can't be any."""
-        about = {**self.about, "format": asdict(self.form)}
-        return RowStore(cache_folder() / "prefix" / self.name, self.form.row_bytes, about)
+        return RowStore(self.folder, self.form.row_bytes, {**self.about, "format": asdict(self.form)})
 
     def read(self, rows: Numbers) -> torch.Tensor:
         """Numbers of rows [B] → outputs of the frozen part [B, …], where they are kept."""
