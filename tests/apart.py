@@ -19,7 +19,7 @@ Moment = tuple[str, int, str]  # module:function, which of its calls, and "befor
 def begin(folder: Path, words: list[str], printed: Path, moment: Moment | None = None) -> ForkServerProcess:
     """Start train.py in a folder; the process is forked from one that has loaded everything, which saves seconds."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["artclf.training.experiment", "hydra._internal.hydra", "tests.apart"])
+    context.set_forkserver_preload(["artclf.training.experiment", "hydra._internal.hydra", "tests.apart", "timm"])
     process = context.Process(target=_run, args=(folder, words, printed, dict(os.environ), moment))
     process.start()
     return process

@@ -7,7 +7,9 @@ import runpy
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ from artclf.config.validate import validate
 from tests.apart import REPOSITORY
 
 if TYPE_CHECKING:
-    from tests.kaggle import Kaggle
+    from tests.services import Kaggle
 
 # other tests run on the CPU, where results are the same everywhere; tests/test_gpu.py gives its processes the GPUs back
 GPUS = os.environ.setdefault("ARTCLF_TEST_GPUS", os.environ.get("CUDA_VISIBLE_DEVICES", "all"))
@@ -33,7 +35,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes test at once;
 CONF = REPOSITORY / "conf"
 TINY = ["data.image_size=32", "data.batch_size=8", "data.num_workers=0", "report=false", "audit.images=0"]
 TINY += ["calibration.false_positive_rate=0.5", "calibration.false_negative_rate=0.5"]  # what few validation pictures promise
-FAST = [*TINY, "model=timm", "model.name=test_byobnet", "model.weights=none", "stages.head.unfreeze=0", "trainer=cpu"]
+FROZEN = [*TINY, "model=timm", "model.name=test_byobnet", "model.weights=none", "stages.head.unfreeze=0"]
+FAST = [*FROZEN, "trainer=cpu"]
 """A frozen random network of 0.1 million weights, where it does not matter what is learned: a run of a second."""
 
 
@@ -41,6 +44,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long, so that no process is left alone with one at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _small_forests() -> Iterator[None]:
+    """Audits take seconds with as many trees as usual; those of tests that start train.py apart have them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("artclf.evaluation.shortcuts.TREES", 4)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -81,11 +92,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def composed(*words: str) -> DictConfig:
-    """What Hydra composes of conf/ and the overrides, without its own part."""
+@cache
+def _composed(words: tuple[str, ...]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("train", overrides=list(words))
+
+
+def composed(*words: str) -> DictConfig:
+    """What Hydra composes of conf/ and the overrides, without its own part."""
+    return deepcopy(_composed(words))
 
 
 def config_of(*words: str) -> Config:
@@ -98,9 +114,8 @@ def metrics_of(run: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How train.py ended, and what it printed."""
+    """What train.py printed."""
 
-    code: int
     printed: str
 
     def lines(self, word: str) -> list[str]:
@@ -109,20 +124,21 @@ class Outcome:
 
 @pytest.fixture
 def train(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Outcome]:
-    """Run the real train.py with these words, in this process, in a folder of its own."""
+    """Run the real train.py with these words, in this process, in a folder of its own; it has to end with this exit code."""
 
-    def run(*words: str) -> Outcome:
+    def run(*words: str, code: int = 0) -> Outcome:
         GlobalHydra.instance().clear()
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr(sys, "argv", [str(REPOSITORY / "train.py"), *words])
         capfd.readouterr()
         try:
             runpy.run_path(str(REPOSITORY / "train.py"), run_name="__main__")
-            code = 0
+            ended = 0
         except SystemExit as end:
-            code = int(end.code or 0)
-        out, err = capfd.readouterr()
-        return Outcome(code, out + err)
+            ended = int(end.code or 0)
+        done = Outcome("".join(capfd.readouterr()))
+        assert ended == code, done.printed
+        return done
 
     return run
 
@@ -130,7 +146,7 @@ def train(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tm
 @pytest.fixture(scope="session")
 def archive() -> bytes:
     """What the stand-in for Kaggle serves."""
-    from tests.kaggle import archive
+    from tests.services import archive
 
     return archive()
 
@@ -140,7 +156,7 @@ def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     """A stand-in for Kaggle that kagglehub asks instead; without the user's credentials, cache and proxies."""
     from kagglesdk import kaggle_env
 
-    from tests.kaggle import serving
+    from tests.services import Kaggle
 
     for name in [name for name in os.environ if name.startswith(("KAGGLE", "TBE_")) or name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
@@ -148,7 +164,7 @@ def kaggle(archive: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         monkeypatch.setenv(name, str(tmp_path / "home"))
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
     monkeypatch.setattr("artclf.data.sources.artbench_download.NEEDED", int(2.1 * len(archive)))
-    with serving(archive) as kaggle:
+    with Kaggle(archive).serving() as kaggle:
         # the one thing that no environment variable changes: where kagglehub looks for the service
         monkeypatch.setitem(kaggle_env._env_to_endpoint, kaggle_env.KaggleEnv.PROD, kaggle.url)
         # kagglehub leaves answers open that it does not read to their end: they go here, and trouble no other test

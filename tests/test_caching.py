@@ -44,9 +44,7 @@ def test_runs_share_what_is_cached_and_it_changes_no_result(
 
     def run(name: str, *words: str) -> Outcome:
         opened.clear()
-        done = train(*SMALL, *LAST10, f"data.root={root}", *words, f"hydra.run.dir={name}")
-        assert done.code == 0, done.printed
-        return done
+        return train(*SMALL, *LAST10, f"data.root={root}", *words, f"hydra.run.dir={name}")
 
     root = Path(shutil.copytree(pictures, tmp_path / "pictures"))
     decode = images._opened
@@ -89,13 +87,12 @@ def test_images_that_are_removed_in_mid_run_end_it_in_one_line_and_it_can_contin
     words = [*SMALL, f"data.root={root}", "stages.head.max_epochs=2", "cache.pixels=false", "cache.prefix=false"]
     with monkeypatch.context() as removed:
         removed.setattr(ArtClassifier, "on_validation_epoch_end", lambda model: (root / "train").rename(root / "gone"))
-        done = train(*words, f"data.num_workers={workers}", "hydra.run.dir=run")
-    assert done.code == 2
+        done = train(*words, f"data.num_workers={workers}", "hydra.run.dir=run", code=2)
     assert "Traceback" not in done.printed
     (line,) = done.lines("error: ")
     assert re.fullmatch(rf"error: {root}/train/\S+png: no such file or directory", line)
     (root / "gone").rename(root / "train")
-    assert train("resume=run").code == 0
+    train("resume=run")
 
 
 @pytest.mark.slow  # torch's compiler alone takes ten seconds to load
@@ -104,8 +101,7 @@ def test_without_a_compiler_the_error_is_one_line(
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", (None, "/nowhere/g++"))
-    done = train(*SMALL, *LAST10, f"data.root={pictures}", "trainer.compile=true", "hydra.run.dir=run")
-    assert done.code == 2
+    done = train(*SMALL, *LAST10, f"data.root={pictures}", "trainer.compile=true", "hydra.run.dir=run", code=2)
     (line,) = done.lines("error: ")
     assert line.startswith("error: trainer.compile=true: can't compile here (")
     assert line.endswith("type trainer.compile=false")

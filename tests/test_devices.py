@@ -9,21 +9,19 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from artclf.cli import app
 from artclf.data.module import ArtData
 from artclf.errors import ArtclfError
 from artclf.model.checkpoint import load_classifier
 from artclf.runtime import cores
 from tests.apart import REPOSITORY, begin, train_apart
-from tests.conftest import TINY, config_of, metrics_of
+from tests.cli.conftest import artclf
+from tests.conftest import FROZEN, config_of, metrics_of
 
 # no dropout and no batch normalisation among what trains: each process has its own of both
 WORDS = [
-    *TINY,
+    *FROZEN,
     "data=folder",
-    "model=efficientnet_lite0",
     "head=linear",
     "stages.head.max_epochs=3",
     "stages.head.optim.lr=1e-2",
@@ -33,19 +31,13 @@ WORDS = [
 TWO = ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2"]
 
 
-@pytest.fixture(scope="module", params=["augment", "sampler"])
-def runs(request: pytest.FixtureRequest, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A run in one process, and the same in two."""
-    folder = tmp_path_factory.mktemp(request.param)
-    words = [*WORDS, f"data.root={pictures}", f"balance={request.param}"]
-    train_apart(folder, [*words, "trainer=cpu", "hydra.run.dir=one"])
-    printed = train_apart(folder, [*words, *TWO, "hydra.run.dir=two"])
-    assert printed.count("balance=") == 1  # one of them speaks
-    return folder / "one", folder / "two"
-
-
 @pytest.mark.slow
-def test_two_processes_give_the_figures_of_one(runs: tuple[Path, Path]) -> None:
+def test_two_processes_give_the_figures_of_one(pictures: Path, tmp_path: Path) -> None:
+    words = [*WORDS, f"data.root={pictures}"]
+    train_apart(tmp_path, [*words, "trainer=cpu", "hydra.run.dir=one"])
+    printed = train_apart(tmp_path, [*words, *TWO, "hydra.run.dir=two"])
+    assert printed.count("balance=") == 1  # one of them speaks
+    runs = tmp_path / "one", tmp_path / "two"
     one, two = (metrics_of(run) for run in runs)
     predictions = [pd.read_csv(run / "predictions.csv") for run in runs]
     assert predictions[1]["path"].is_unique
@@ -73,7 +65,7 @@ def test_what_two_processes_trained_is_what_they_tested(pictures: Path, tmp_path
     assert len(predictions) == 12 + 3 + 4
     assert predictions["path"].is_unique
     assert load_classifier(run / "checkpoints" / "best.ckpt").hparams["head"]["name"] == "mlp"
-    done = CliRunner().invoke(app, ["predict", str(run), *(str(pictures / path) for path in predictions["path"])])
+    done = artclf("predict", run, *(pictures / path for path in predictions["path"]))
     again = [float(line.split()[0]) for line in done.stdout.splitlines()[1:]]
     assert again == pytest.approx(predictions["p_ai"].tolist(), abs=1e-4)  # they are printed with four digits
 
@@ -81,8 +73,7 @@ def test_what_two_processes_trained_is_what_they_tested(pictures: Path, tmp_path
 def test_processes_that_are_started_together_need_a_run_folder(train, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "as torchrun sets it")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    done = train(*WORDS, *TWO, f"data.root={pictures}")
-    assert done.code == 2
+    done = train(*WORDS, *TWO, f"data.root={pictures}", code=2)
     assert done.lines("error: 2 processes were started together and have to share a run folder: type hydra.run.dir=FOLDER")
 
 

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from artclf.errors import INTERRUPTED, TERMINATED, USAGE_ERROR, ArtclfError, boundary, ending, reason_of, without_folders
 from artclf.model.classifier import ArtClassifier
@@ -105,31 +107,50 @@ def test_an_output_that_takes_nothing_ends_a_command_in_at_most_a_line(command: 
     assert expected in "".join(lines)
 
 
-def test_sigterm_ends_a_training_as_ctrl_c_does(train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = ArtClassifier.training_step
+def press_ctrl_c() -> None:
+    raise KeyboardInterrupt
 
-    def stopped(self: ArtClassifier, batch: object, batch_idx: int) -> object:
-        if self.current_epoch == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, batch, batch_idx)
 
-    monkeypatch.setattr(ArtClassifier, "training_step", stopped)
+def send_sigterm() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("hook", "stop", "code", "said"),
+    [
+        ("training_step", press_ctrl_c, INTERRUPTED, "interrupted"),
+        ("training_step", send_sigterm, TERMINATED, "terminated"),
+        ("on_test_start", press_ctrl_c, INTERRUPTED, "interrupted"),
+    ],
+)
+def test_a_run_that_is_stopped_says_how_it_continues(
+    train, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hook: str, stop: Any, code: int, said: str
+) -> None:
+    whole, in_test = getattr(ArtClassifier, hook), hook == "on_test_start"
+
+    def stopped(self: ArtClassifier, *batch: object) -> object:
+        if in_test or self.current_epoch == 1:
+            stop()
+        return whole(self, *batch)
+
+    monkeypatch.setattr(ArtClassifier, hook, stopped)
+    words = ["data=folder", f"data.root={pictures}", *FAST, "stages.head.max_epochs=2", f"hydra.run.dir={tmp_path / 'run'}"]
     before = signal.getsignal(signal.SIGINT)
     try:
-        done = train(
-            "data=folder", f"data.root={pictures}", *FAST, "stages.head.max_epochs=2", f"hydra.run.dir={tmp_path / 'run'}"
-        )
+        done = train(*words, code=code)
     finally:
         signal.signal(signal.SIGINT, before)  # Lightning leaves it ignored
-    assert done.code == TERMINATED
-    assert done.lines(f"terminated; to continue after the last finished epoch: python train.py resume={tmp_path / 'run'}")
+    assert done.lines(f"{said}; to continue after the last finished epoch: python train.py resume={tmp_path / 'run'}")
     assert "Traceback" not in done.printed
+    kept = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", map_location="cpu", weights_only=True)
+    assert kept["epoch"] == in_test  # the last that was finished
+    assert kept["optimizer_states"]
+    assert train(*words, code=2).lines(f"python train.py resume={tmp_path / 'run'} continues it")
 
 
 def test_a_run_folder_that_can_not_be_made_is_one_line(train, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    done = train("data=folder", f"data.root={pictures}", *FAST, f"hydra.run.dir={tmp_path / 'file' / 'run'}")
-    assert done.code == USAGE_ERROR
+    done = train("data=folder", f"data.root={pictures}", *FAST, f"hydra.run.dir={tmp_path / 'file' / 'run'}", code=USAGE_ERROR)
     assert done.printed.startswith(f"error: {tmp_path / 'file'}")
     assert done.printed.strip().endswith("or type hydra.run.dir=FOLDER")
     assert len(done.printed.splitlines()) == 1

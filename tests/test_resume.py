@@ -114,8 +114,7 @@ def test_a_moved_run_continues_with_the_images_that_it_began_with(
     resume = f"resume='{tmp_path / 'link, a=2'}'"
 
     draw(images / "train" / "ai" / "new.png", "ai", 77)
-    done = train(resume)
-    assert done.code == 2
+    done = train(resume, code=2)
     assert len(done.lines("error: ")) == len(done.lines("lists the images with which this run began")) == 1
     (images / "train" / "ai" / "new.png").unlink()
     assert "it continues from" in train_apart(elsewhere, [resume])
@@ -130,8 +129,7 @@ def test_what_can_not_continue_is_refused_in_one_line(undisturbed: Path, tmp_pat
         ([f"resume={tmp_path}"], "there is no config.yaml in it"),
         ([f"resume={undisturbed}", "seed=1"], "leave out seed=1"),
     ):
-        done = train(*words)
-        assert done.code == 2
+        done = train(*words, code=2)
         (line,) = done.printed.splitlines()
         assert line.startswith("error: ")
         assert reported in line

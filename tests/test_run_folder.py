@@ -1,15 +1,12 @@
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 
 from artclf.errors import ArtclfError
-from artclf.model import checkpoint
-from artclf.model.checkpoint import CheckpointFiles
 from artclf.run_folder import (
     ERROR_FILE,
     holds_run,
@@ -92,21 +89,6 @@ def test_two_processes_can_not_use_one_run_folder(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("filelock.FileLock.acquire", refused)
     with run_lock(run) as fallbacks:
         assert [line.split(": ")[1] for line in fallbacks] == ["this file system has no locks"]
-
-
-def test_an_interrupted_checkpoint_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "checkpoints" / "last.ckpt"
-    CheckpointFiles().save_checkpoint({"epoch": 1}, file)
-
-    def half(content: Any, file: IO[bytes]) -> None:
-        file.write(b"half")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(checkpoint.torch, "save", half)
-    with pytest.raises(OSError, match="no space"):
-        CheckpointFiles().save_checkpoint({"epoch": 2}, file)
-    assert torch.load(file, weights_only=True) == {"epoch": 1}
-    assert [left.name for left in file.parent.iterdir()] == ["last.ckpt"]
 
 
 @pytest.mark.parametrize(

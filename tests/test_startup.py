@@ -11,42 +11,21 @@ TRAINING = {"torch", "torchvision", "torchmetrics", "lightning", "timm"}
 TABLES_AND_FIGURES = {"numpy", "pandas", "matplotlib", "PIL", "sklearn", "scipy", "jinja2"}
 HYDRA = {"hydra", "omegaconf"}
 EXTRAS = {"optuna", "timm", "kagglehub", "wandb", "mlflow", "tensorboard", "ray", "joblib", "submitit"}
+HEAVY = TRAINING | TABLES_AND_FIGURES | EXTRAS
+PAGES = "from artclf.report import comparison_page, data_page, run_page"
 HELPS = [["version"], *([*name.split(), "--help"] for name in ("predict", "evaluate", "audit", "compare", "data show"))]
 
 
 @pytest.mark.parametrize(
     ("code", "loads", "avoids"),
     [
-        (
-            "import artclf; assert artclf.__version__",
-            {"artclf"},
-            TRAINING | TABLES_AND_FIGURES | HYDRA | EXTRAS | {"typer", "pydantic"},
-        ),
-        (
-            "from artclf.cli import app; app(['--help'], standalone_mode=False)",
-            {"typer"},
-            TRAINING | TABLES_AND_FIGURES | HYDRA | {"pydantic"} | EXTRAS,
-        ),
-        (
-            f"from artclf.cli import app\nfor words in {HELPS}: app(words, standalone_mode=False)",
-            {"pydantic"},  # by typer
-            TRAINING | TABLES_AND_FIGURES | HYDRA | EXTRAS,
-        ),
-        (
-            "sys.argv[1:] = ['--help']; runpy.run_path('train.py', run_name='__main__')",
-            {"hydra"},
-            TRAINING | TABLES_AND_FIGURES | {"pydantic"} | EXTRAS,
-        ),
-        (
-            "import artclf.evaluation.audit\nfrom artclf.report import comparison_page, data_page, run_page",
-            {"matplotlib"},
-            TRAINING | HYDRA,
-        ),
-        (
-            "from artclf.training.launch import _load; _load()",
-            {"torch", "lightning", "hydra", "pydantic"},
-            EXTRAS - {"joblib"},  # which scikit-learn has under it
-        ),
+        ("import artclf; assert artclf.__version__", {"artclf"}, HEAVY | HYDRA | {"typer", "pydantic"}),
+        ("from artclf.cli import app; app(['--help'], standalone_mode=False)", {"typer"}, HEAVY | HYDRA | {"pydantic"}),
+        (f"from artclf.cli import app\nfor words in {HELPS}: app(words, standalone_mode=False)", {"pydantic"}, HEAVY | HYDRA),
+        ("sys.argv[1:] = ['--help']; runpy.run_path('train.py', run_name='__main__')", {"hydra"}, HEAVY | {"pydantic"}),
+        (f"import artclf.evaluation.audit\n{PAGES}", {"matplotlib"}, TRAINING | HYDRA),
+        # scikit-learn has joblib under it
+        ("from artclf.training.launch import _load; _load()", {"torch", "lightning", "hydra", "pydantic"}, EXTRAS - {"joblib"}),
     ],
     ids=["import", "help", "a command's help", "help on training", "pages and audits", "a run"],
 )

@@ -5,9 +5,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
-
 from artclf.runtime import beside
 
 _waiting: dict[Path, Future[Path]] = {}
@@ -19,6 +16,9 @@ def write_beside(write: Callable[[Path], Path], run: Path) -> None:
     Raises:
         ArtclfError: what `write` raises, unless it is not waited for.
     """
+    from hydra.core.hydra_config import HydraConfig  # noqa: PLC0415 (pages alone need no Hydra)
+    from hydra.types import RunMode  # noqa: PLC0415
+
     _waiting[run] = beside(write, run)
     job: Any = HydraConfig.get() if HydraConfig.initialized() else None
     if not (job and job.mode == RunMode.MULTIRUN and job.runtime.choices["hydra/launcher"] == "basic"):

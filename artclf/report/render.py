@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
-from jinja2 import ChainableUndefined, Environment, FileSystemLoader, select_autoescape
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader, Template, select_autoescape
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
@@ -36,9 +36,14 @@ def write_page(path: Path, template: str, **context: Any) -> Path:
     return path
 
 
+def load_template(template: str) -> Template:
+    """Read a template, which is then kept."""
+    return _environment().get_template(template)
+
+
 def fill_in(template: str, **context: Any) -> str:
     """Fill in a template, of a page or a part of one."""
-    return _environment().get_template(template).render(context)
+    return load_template(template).render(context)
 
 
 def report_link(run: Path, page: Path) -> str:
@@ -49,7 +54,7 @@ def report_link(run: Path, page: Path) -> str:
 
 def text(template: str, **context: Any) -> str:
     """Fill in a text template; nothing is escaped."""
-    return _environment().get_template(template).render(context)
+    return load_template(template).render(context)
 
 
 def lines(template: str, **context: Any) -> list[str]:

@@ -25,7 +25,7 @@ from artclf.report.findings import (
     measured,
     thresholds,
 )
-from artclf.report.render import embed, lines, save_figures, thumbnail, write_page
+from artclf.report.render import embed, lines, load_template, save_figures, thumbnail, write_page
 from artclf.report.robustness import plot_rates, read_robustness, robustness_section
 from artclf.report.run_plots import plot_reliability, plot_roc_pr, plot_scores, plot_training, read_history
 from artclf.run_folder import CONFIG_FILE, read_metrics, read_table, read_yaml
@@ -96,6 +96,14 @@ def write_report(run: Path) -> Path:
         images=_with_thumbnails(run, metrics, shown),
         files={file.name for file in run.iterdir()},
     )
+
+
+def prepare_report(run: Path, root: Path) -> None:
+    """Do in advance what the page of a run in training will need: read its templates, and the training images that it shows."""
+    load_template("page.html")
+    manifest = _table(run / "manifest.csv", _IMAGE)
+    samples = pd.concat([_samples(manifest, label) for label in _CLASSES])
+    _with_thumbnails(run, {"data": {"root": str(root)}}, {"samples": samples})
 
 
 def _table(file: Path, text: tuple[str, ...], numbers: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -29,7 +29,7 @@ from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
 from artclf.report.beside import write_beside
 from artclf.report.findings import guessing
-from artclf.report.run_page import write_report
+from artclf.report.run_page import prepare_report, write_report
 from artclf.run_folder import CHECKPOINTS, PROGRESS_FILE, write_table
 from artclf.runtime import beside, is_main_process
 from artclf.training.build import Built, build
@@ -75,6 +75,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     options = AssessOptions(config.audit.images, Canonical.from_config(config.data), max_pixels=config.data.max_pixels)
     if options.images and is_main_process():
         options = replace(options, audit=beside(audit_text, *options.to_audit(model, data.manifest)).result)
+    if config.report and is_main_process():
+        beside(prepare_report, folder, data.manifest.root)
     groups = choose_groups(built)
     features = FeatureCache(model, data, config.cache)
     with open_loggers(config, folder, progress.loggers) as loggers, _compiler_errors():

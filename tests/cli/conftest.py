@@ -13,15 +13,16 @@ from artclf.model.classifier import ArtClassifier
 SIZE = 32
 
 
-def artclf(*words: object) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(app, [str(word) for word in words])
+def artclf(*words: object, code: int = 0) -> Result:
+    """Run a command in this process; it has to end with this exit code."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert done.exit_code == code, done.output
+    return done
 
 
 def refusal(*words: object) -> str:
     """The only line that a refused command prints."""
-    done = artclf(*words)
-    assert done.exit_code == 2, done.output
+    done = artclf(*words, code=2)
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
     return line
@@ -45,12 +46,6 @@ def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     metrics = {"precision": "32-true", "data": {"source": "folder", "root": str(pictures), "counts": manifest.counts()}}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Audits of evaluations take seconds with as many trees as usual."""
-    monkeypatch.setattr("artclf.evaluation.shortcuts.TREES", 4)
 
 
 @pytest.fixture

@@ -1,41 +1,22 @@
-import json
 import re
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from tests.cli.conftest import artclf
+from tests.report.conftest import bare_run
+
+small = partial(bare_run, humans=60, images=120)
 
 
-@pytest.fixture
-def draw_run(tmp_path: Path) -> Callable[..., Path]:
-    """A finished run, right on all but the first `wrong` of 60 human and 60 AI test images."""
-
-    def draw(name: str, wrong: int, overrides: str = "model=a", seed: int = 0, images: int = 60) -> Path:
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        table = pd.DataFrame({"path": [f"{number:03}.png" for number in range(2 * images)], "split": "test"})
-        is_ai = table.index % 2 == 1
-        right = table.index >= wrong
-        table = table.assign(label=np.where(is_ai, "ai", "human"), p_ai=np.where(is_ai == right, 0.8, 0.2))
-        table.to_csv(folder / "predictions.csv", index=False)
-        metrics = {"seed": seed, "command": f"python train.py {overrides} seed={seed}"}
-        (folder / "metrics.json").write_text(json.dumps(metrics))
-        return folder
-
-    return draw
-
-
-def test_the_table_and_the_page(draw_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_and_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    draw_run("x[b]", 40)
-    draw_run("y", 2, "model=b", seed=123)
+    small(Path("x[b]"), (40, 80))
+    small(Path("y"), (0, 2), seed=123)
     done = artclf("compare", "x[b]", "y")
-    assert done.exit_code == 0, done.output
-    for cell in ("x[b]", "model=b", "123", "98.3%", "66.7%", "33.3%"):
+    for cell in ("x[b]", "model=y", "123", "98.3%", "66.7%", "33.3%"):
         assert cell in done.stdout
     (page,) = (tmp_path / "outputs" / "compare").glob("*/comparison.html")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d", page.parent.name)
@@ -43,14 +24,13 @@ def test_the_table_and_the_page(draw_run: Callable[..., Path], tmp_path: Path, m
     assert {"comparison.csv", "comparison.json"} <= {path.name for path in page.parent.iterdir()}
 
 
-def test_a_multirun_stands_for_its_runs_and_failures_are_named(draw_run: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_multirun_stands_for_its_runs_and_failures_are_named(tmp_path: Path) -> None:
     for seed in (0, 1):
-        draw_run(f"sweep/{seed}", 10 + seed, seed=seed)
+        small(tmp_path / "sweep" / str(seed), (0, 10 + seed), seed=seed)
     (tmp_path / "sweep" / "2").mkdir()
     (tmp_path / "sweep" / "2" / "error.txt").write_text("no GPU")
     again = tmp_path / "sweep" / ".." / "sweep" / "0"  # a run given twice is compared once
-    done = artclf("compare", tmp_path / "sweep", again, draw_run("y", 2, "model=b"), "--to", tmp_path / "to")
-    assert done.exit_code == 0, done.output
+    done = artclf("compare", tmp_path / "sweep", again, small(tmp_path / "y", (0, 2)), "--to", tmp_path / "to")
     table = pd.read_csv(tmp_path / "to" / "comparison.csv", dtype={"run": str})
     assert list(table["run"]) == ["y", "sweep/0", "sweep/1", "sweep/2"]
     assert "failed: sweep/2: no GPU" in done.stdout
@@ -67,14 +47,13 @@ def test_a_multirun_stands_for_its_runs_and_failures_are_named(draw_run: Callabl
     ],
 )
 def test_what_can_not_be_compared_is_one_line(
-    draw_run: Callable[..., Path], tmp_path: Path, folders: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folders: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    draw_run("x", 1)
-    draw_run("fewer", 1, images=50)
+    small(Path("x"), (0, 1))
+    small(Path("fewer"), (0, 1), images=100)
     Path("failed/0").mkdir(parents=True)
     Path("failed/0/error.txt").write_text("no GPU")
-    done = artclf("compare", *folders)
-    assert done.exit_code == 2
+    done = artclf("compare", *folders, code=2)
     assert message in done.stderr.splitlines()[0]
     assert not Path("outputs").exists()

@@ -16,7 +16,7 @@ from artclf.model.checkpoint import read_decision_rule, write_decision_rule
 from artclf.run_folder import read_table
 from tests.cli.conftest import artclf, refusal
 from tests.conftest import FAST, metrics_of
-from tests.hub import Hub, serving
+from tests.services import Hub
 
 HOSTILE = "a|b_[x](www.evil.org)<b>"
 
@@ -29,7 +29,6 @@ def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for split in ("train", "test"):
         (root / split / "ai" / "alpha").rename(root / split / "ai" / HOSTILE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("artclf.evaluation.shortcuts.TREES", 4)
         patch.setenv("ARTCLF_CACHE", str(folder / "cache"))
         package.train(*FAST, "data=folder", f"data.root={root}", f"hydra.run.dir={folder / 'run'}", "audit.images=20")
     return folder / "run"
@@ -37,7 +36,7 @@ def trained(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    with serving() as hub:
+    with Hub().serving() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.url)
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.url + "/{repo_id}/resolve/{revision}/{filename}")
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
@@ -51,7 +50,6 @@ def test_a_pushed_model_comes_back_bit_for_bit(
     trained: Path, hub: Hub, pictures: Path, tmp_path: Path, no_report: list[Path]
 ) -> None:
     done = artclf("push", trained, "me/model", "--private", "--license", "mit")
-    assert done.exit_code == 0, done.output
     assert done.stdout == f"pushed: {hub.url}/me/model/commit/{'c' * 40}\n"
     assert hub.private
     assert set(hub.files) == {"model.safetensors", "config.json", "README.md", "croissant.json"}
@@ -61,13 +59,13 @@ def test_a_pushed_model_comes_back_bit_for_bit(
     there, here = (package.load(of).predict(pictures / "test") for of in ("hub:me/model", trained))
     assert there.equals(here)
     assert {one.rpartition("/")[2] for one in hub.asked} == {"model.safetensors"}
-    assert artclf("evaluate", "hub:me/model@main", pictures / "test", "--to", tmp_path / "unseen").exit_code == 0
+    artclf("evaluate", "hub:me/model@main", pictures / "test", "--to", tmp_path / "unseen")
     assert "is exported, and stays as it is" in refusal("calibrate", "hub:me/model", "--images", pictures)
     header = json.loads(hub.files["config.json"])
     assert (header["about"]["artclf"], header["hyper_parameters"]["name"]) == (package.__version__, "test_byobnet")
     hub.private = False
     assert "is there already, and public" in refusal("push", trained, "me/model", "--private", "--license", "mit")
-    assert artclf("push", trained, "me/model", "--manifest").exit_code == 0
+    artclf("push", trained, "me/model", "--manifest")
     assert hub.files["manifest.csv"] == (trained / "manifest.csv").read_bytes()
 
 
@@ -105,9 +103,8 @@ def test_the_card_says_what_is_known_of_the_model_it_is_of(
     checkpoint = trained / "checkpoints" / "best.ckpt"
     rule = read_decision_rule(checkpoint)
     assert rule is not None
-    assert artclf("evaluate", trained, "--to", tmp_path / "own").exit_code == 0
+    artclf("evaluate", trained, "--to", tmp_path / "own")
     done = artclf("card", trained, "--evaluation", tmp_path / "own")
-    assert done.exit_code == 0, done.output
     assert "names no license" in done.stderr
     card = ModelCard.load(trained / "card" / "README.md")
     assert card.data.eval_results[0].metric_value == round(metrics_of(trained)["splits"]["test"]["accuracy"], 4)

@@ -47,10 +47,7 @@ def test_sound_command_lines_pass(line: str) -> None:
     ("line", "reported"),
     [
         ("~logger", "logger: is missing"),
-        (
-            "model=resnet5",
-            "model: got 'resnet5'; allowed: clip_b16, clip_l14, dinov2_s14, ",
-        ),
+        ("model=resnet5", "model: got 'resnet5'; allowed: clip_b16, clip_l14, dinov2_s14, "),
         ("data=_base", "data: got '_base'; allowed: ai_artbench, csv, demo, folder"),
         ("+model=resnet50", "model appears more than once in the final defaults list: type it without the plus"),
         ("seed=0,1", "seed=0,1 needs a multirun: artclf train -m seed=0,1"),

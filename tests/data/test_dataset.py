@@ -124,17 +124,20 @@ def test_training_order_is_a_function_of_seed_and_epoch() -> None:
     assert [key - 20 for key in keys(3, 2)] != keys(3, 0) != keys(4, 0)
 
 
+@pytest.mark.parametrize("weights", [None, np.arange(1.0, 11.0)])
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_processes_share_an_epoch(world_size: int) -> None:
+def test_processes_share_an_epoch(world_size: int, weights: np.ndarray | None) -> None:
     def parts(*, shuffle: bool) -> list[list[int]]:
-        samplers = [EpochSampler(10, shuffle=shuffle, rank=rank, world_size=world_size) for rank in range(world_size)]
+        given = {"shuffle": shuffle, "weights": weights, "world_size": world_size}
+        samplers = [EpochSampler(10, rank=rank, **given) for rank in range(world_size)]
         assert [len(sampler) for sampler in samplers] == [len(list(sampler)) for sampler in samplers]
         return [list(sampler) for sampler in samplers]
 
     assert sorted(key for part in parts(shuffle=False) for key in part) == list(range(10))  # each image counts once
     training = parts(shuffle=True)
     assert {len(part) for part in training} == {-(-10 // world_size)}  # equally many steps
-    assert {key for part in training for key in part} == set(range(10))
+    drawn = [key for step in zip(*training, strict=True) for key in step]
+    assert drawn[:10] == list(EpochSampler(10, shuffle=True, weights=weights))  # in each step what one process draws
 
 
 def test_weights_are_drawn_in_proportion() -> None:

@@ -18,6 +18,7 @@ from artclf.data.facts import read_facts
 from artclf.data.images import UnreadableImage, read_image
 from artclf.data.reader import ImageReader
 from artclf.errors import ArtclfError
+from tests.trials.drawn import chunk, encode
 
 # `artclf.data.images` sets the same filter when it is imported, but pytest sets its own filters anew for each test.
 pytestmark = pytest.mark.filterwarnings(r"ignore::UserWarning:PIL\.(Png|Tiff)ImagePlugin")
@@ -31,18 +32,8 @@ def flat(mode, colour, size=(16, 16)):
     return Image.new(mode, size, colour)
 
 
-def encode(image, file_format, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, file_format, **options)
-    return buffer.getvalue()
-
-
 def noise():
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (18, 24, 3), dtype=np.uint8))
-
-
-def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png(width, height, bits, colour_type, rows, *before):

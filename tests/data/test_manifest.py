@@ -28,10 +28,7 @@ def test_splits_targets_and_counts() -> None:
 
 @pytest.mark.parametrize(
     ("rows", "message"),
-    [
-        ([], "no images found"),
-        ([row("a", "fake"), row("b")], r"a: got the label 'fake' \(1 such rows\); allowed: ai, human"),
-    ],
+    [([], "no images found"), ([row("a", "fake"), row("b")], r"a: got the label 'fake' \(1 such rows\); allowed: ai, human")],
 )
 def test_invalid_rows_are_one_line(rows: list[tuple[str, ...]], message: str) -> None:
     with pytest.raises(ArtclfError, match=message) as error:

@@ -8,19 +8,11 @@ import pytest
 from artclf.data.canonical import Canonical
 from artclf.data.facts import survey_files
 from artclf.data.sources.folder import read_folder
-from artclf.evaluation import shortcuts
 from artclf.evaluation.audit import MET, STATISTICS, audit, audit_survey, describe_generators
 from tests.evaluation.audited import pictures
 
 AI = np.arange(200) >= 100
 NEVER_SEEN = "none for this network"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small_forests() -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shortcuts, "TREES", 4)
-        yield
 
 
 def severities(found: dict) -> dict[str, str]:

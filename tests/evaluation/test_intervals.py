@@ -140,10 +140,7 @@ COVERED: dict[str, tuple[float, Draw]] = {
         lambda rng, ai, human: auroc_difference(*two_detectors(rng, ai, human)),
     ),
     "accuracy difference": (_RIGHT[0] - _RIGHT[1], accuracy_difference),
-    "recall at": (
-        norm.sf(norm.isf(0.05) - 1.5),
-        lambda rng, ai, human: recall_at(*scores_of(rng, ai, human, 1.5), 0.05),
-    ),
+    "recall at": (norm.sf(norm.isf(0.05) - 1.5), lambda rng, ai, human: recall_at(*scores_of(rng, ai, human, 1.5), 0.05)),
 }
 
 

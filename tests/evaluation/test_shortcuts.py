@@ -3,16 +3,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from artclf.evaluation import shortcuts
 from artclf.evaluation.shortcuts import assign_folds, find_shortcuts, measure_facts
 from tests.evaluation.audited import pictures
 
 IS_AI = np.arange(120) >= 60
-
-
-@pytest.fixture(autouse=True)
-def small_forests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortcuts, "TREES", 4)
 
 
 def measured(values: np.ndarray, is_ai: np.ndarray = IS_AI, others: int = 0) -> dict:

@@ -11,9 +11,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from typer.testing import CliRunner
 
-from artclf.cli import app
+from tests.cli.conftest import artclf
 from tests.conftest import TINY, Outcome
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -70,16 +69,19 @@ def found(run: Path) -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("golden")
+
+
 @pytest.mark.filterwarnings("default")  # libraries warn each other
 @pytest.mark.parametrize("name", COMMANDS)
-def test_golden(name: str, train: Callable[..., Outcome], pictures: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    done = train(*words_of("head" if name == "robustness" else name, pictures, tmp_path), f"hydra.run.dir={run}")
-    assert done.code == 0, done.printed
+def test_golden(name: str, train: Callable[..., Outcome], pictures: Path, runs: Path, tmp_path: Path) -> None:
+    trained = "head" if name == "robustness" else name
+    if not (run := runs / trained).exists():
+        train(*words_of(trained, pictures, tmp_path), f"hydra.run.dir={run}")
     if name == "robustness":
-        words = ["evaluate", str(run), "--robustness", "--sample", "8", "--reencoded", "--to", str(tmp_path / "evaluated")]
-        evaluated = CliRunner().invoke(app, words)
-        assert evaluated.exit_code == 0, evaluated.output
+        artclf("evaluate", run, "--robustness", "--sample", 8, "--reencoded", "--to", tmp_path / "evaluated")
         now = found(tmp_path / "evaluated")
         scores = pd.read_csv(tmp_path / "evaluated" / "robustness.csv")
         now["distorted"] = [round(float(p_ai), 5) for p_ai in scores["p_ai"]]

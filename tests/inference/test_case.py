@@ -85,8 +85,7 @@ def few_cells(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_case_file(run: Path, pictures: Path, tmp_path: Path) -> None:  # noqa: F811
     image, page = tmp_path / "<b>new&.png", tmp_path / "pages" / "case.html"
     draw(image, "ai", 999)
-    done = command("case", run, image, "--to", page)
-    assert (done.exit_code, done.stdout) == (0, f"page: {page}\n")
+    assert command("case", run, image, "--to", page).stdout == f"page: {page}\n"
     text = page.read_text()
     assert "Case file: &lt;b&gt;new&amp;.png" in text
     assert "<b>new" not in text
@@ -118,9 +117,9 @@ def test_a_case_file_of_a_checkpoint_alone_says_what_is_not_known(alone: Path, p
 def test_what_gives_no_case_file_is_named_in_a_line(run: Path, pictures: Path, tmp_path: Path) -> None:  # noqa: F811
     bad, page = tmp_path / "bad.png", tmp_path / "case.html"
     bad.write_bytes(b"no image")
-    done = command("case", run, bad, "--to", page)
-    assert (done.exit_code, done.stdout) == (1, "")
+    done = command("case", run, bad, "--to", page, code=1)
+    assert done.stdout == ""
     assert done.stderr.splitlines()[-1].startswith(f"error: {bad}: not an image")
     assert not page.exists()
-    assert "is a folder, and a case file is about one image" in command("case", run, pictures, "--to", page).stderr
+    assert "is a folder, and a case file is about one image" in refusal("case", run, pictures, "--to", page)
     assert "ends in .html" in refusal("case", run, bad, "--to", tmp_path / "case.pdf")

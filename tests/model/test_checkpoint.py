@@ -45,7 +45,14 @@ def test_the_decision_rule_is_saved_beside_all_else(checkpoint: Path) -> None:
         read_decision_rule(checkpoint)
 
 
-def test_a_full_disk_leaves_the_old_file(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("write", "reported"),
+    [
+        (lambda file: write_decision_rule(file, RULE), "can't be saved with the model .*No space left"),
+        (lambda file: CheckpointFiles().save_checkpoint({"epoch": 4}, file), "No space left"),
+    ],
+)
+def test_a_full_disk_leaves_the_old_file(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, write: Any, reported: str) -> None:
     before = checkpoint.read_bytes()
 
     def full(content: object, file: BufferedWriter) -> None:
@@ -53,9 +60,10 @@ def test_a_full_disk_leaves_the_old_file(checkpoint: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(ArtclfError, match=r"can't be saved with the model .*No space left"):
-        write_decision_rule(checkpoint, RULE)
+    with pytest.raises((ArtclfError, OSError), match=reported):
+        write(checkpoint)
     assert checkpoint.read_bytes() == before
+    assert [left.name for left in checkpoint.parent.iterdir()] == [checkpoint.name]
 
 
 @pytest.mark.parametrize("call", [read_decision_rule, load_classifier, lambda file: write_decision_rule(file, RULE)])

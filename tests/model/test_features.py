@@ -96,7 +96,6 @@ def fitted(
         (SMALL, 0),
         (SMALL, 10),
         pytest.param(("timm", "efficientnet_lite0"), 10, marks=pytest.mark.slow),
-        pytest.param(("torchvision", "resnet50"), 10, marks=pytest.mark.slow),
     ],
 )
 def test_training_on_cached_features_equals_training_on_images(pictures: Path, name: tuple[str, str], depth: int) -> None:

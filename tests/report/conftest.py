@@ -144,6 +144,25 @@ def write_run(
     return folder
 
 
+def bare_run(folder: Path, wrong: tuple[int, int], humans: int = 500, images: int = 1000, seed: int = 0) -> Path:
+    """A run that is wrong on the images from the first number to the second, and no figure more; the first ones are human."""
+    folder.mkdir(parents=True)
+    is_ai = np.arange(images) >= humans
+    p_ai = is_ai * 0.8 + 0.1
+    p_ai[slice(*wrong)] = 1 - p_ai[slice(*wrong)]
+    table = pd.DataFrame({"path": [f"{i:04}.png" for i in range(images)], "label": np.where(is_ai, "ai", "human")})
+    table.assign(split="test", p_ai=p_ai).to_csv(folder / "predictions.csv", index=False)
+    metrics = {"seed": seed, "command": f"python train.py model={folder.name} seed={seed}"}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return folder
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's page without figures, whose drawing takes a second."""
+    monkeypatch.setattr("artclf.report.run_page._draw", lambda *_: {})
+
+
 @pytest.fixture
 def make_runs(tmp_path: Path) -> Callable[..., list[Path]]:
     """Runs on the same test images, the later the better: each (overrides, seed)."""

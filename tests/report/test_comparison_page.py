@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 
 from artclf.errors import ArtclfError
 from artclf.report.comparison_page import read_runs, write_comparison
+from tests.report.conftest import bare_run
 
 COLUMNS = (
     "run differs seed accuracy balanced_accuracy auroc false_positive_rate false_negative_rate false_positives false_negatives "
@@ -80,19 +81,6 @@ def test_seeds_of_a_setting_are_averaged_and_not_ranked(make_runs, tmp_path):
     other = table.loc[table["differs"] == table["differs"][0], "run"].iloc[1]
     assert f"It has the same setting as run {other} and another seed" in page
     assert "seeds of one setting differ by up to" in page
-
-
-def bare_run(folder, wrong, humans=500):
-    """A run of 1,000 images that is wrong on those from the first number to the second; the first images are human."""
-    folder.mkdir(parents=True)
-    is_ai = np.arange(1000) >= humans
-    p_ai = is_ai * 0.8 + 0.1
-    p_ai[slice(*wrong)] = 1 - p_ai[slice(*wrong)]
-    labels = np.where(is_ai, "ai", "human")
-    table = pd.DataFrame({"path": [f"{i:04}.png" for i in range(1000)], "label": labels, "split": "test", "p_ai": p_ai})
-    table.to_csv(folder / "predictions.csv", index=False)
-    (folder / "metrics.json").write_text(json.dumps({"seed": 0, "command": f"python train.py model={folder.name} seed=0"}))
-    return folder
 
 
 def test_what_is_beyond_chance_is_described(tmp_path):

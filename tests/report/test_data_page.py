@@ -155,7 +155,7 @@ def test_what_the_canonical_form_removes_is_no_warning(unequal: dict, tmp_path: 
     assert "What helps against" not in text
     after = {**unequal["pixel_statistics"], "auroc": 0.61, "notable": True}
     assert shortcut_auroc({**unequal, "canonical_pixel_statistics": after, "canonical": True}) == 0.61
-    assert shortcut_auroc({**unequal, "canonical_pixel_statistics": after}) == 1.0
+    assert shortcut_auroc({**unequal, "canonical_pixel_statistics": after}) == unequal["file_facts"]["auroc"] > 0.99
 
 
 def test_a_run_that_was_audited_has_the_section_in_its_page(unequal: dict, tmp_path: Path) -> None:

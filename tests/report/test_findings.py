@@ -30,10 +30,8 @@ def of_test(human: int, ai: int) -> pd.DataFrame:
         (40, 2, "With so few AI images"),
     ],
 )
-def test_a_class_that_is_absent_or_rare_is_no_part_of_an_accuracy(
-    human: int, ai: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("artclf.report.run_page._draw", lambda *_: {})
+@pytest.mark.usefixtures("no_figures")
+def test_a_class_that_is_absent_or_rare_is_no_part_of_an_accuracy(human: int, ai: int, said: str, tmp_path: Path) -> None:
     run = write_run(tmp_path, predicted=of_test(human, ai))
     metrics = json.loads((run / "metrics.json").read_text())
     (sentence,) = measured(metrics).values()
@@ -55,8 +53,8 @@ ROW: dict[str, Any] = {
 }
 
 
-def test_a_broken_guarantee_opens_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artclf.report.run_page._draw", lambda *_: {})
+@pytest.mark.usefixtures("no_figures")
+def test_a_broken_guarantee_opens_the_page(tmp_path: Path) -> None:
     kept = {**ROW, "broken": False, "error": "ai called human"}
     run = write_run(tmp_path, guarantees=[ROW, kept])
     metrics = json.loads((run / "metrics.json").read_text())
@@ -78,8 +76,8 @@ def test_a_broken_guarantee_opens_the_page(tmp_path: Path, monkeypatch: pytest.M
     assert [line.split(";")[0] for line in several] == ["Guaranteed rate exceeded: run a"]
 
 
-def test_a_stage_that_was_thrown_away_is_named_with_both_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("artclf.report.run_page._draw", lambda *_: {})
+@pytest.mark.usefixtures("no_figures")
+def test_a_stage_that_was_thrown_away_is_named_with_both_scores(tmp_path: Path) -> None:
     stages = [{"name": "head", "seconds": 60.0, "score": 0.398}, {"name": "all", "seconds": 1020.0, "score": 0.412}]
     best = {"stage": "head", "epoch": 4, "val/loss": 0.398}
     (line,) = findings({"stages": stages, "best": best})

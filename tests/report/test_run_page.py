@@ -57,12 +57,6 @@ def full_page(tmp_path_factory):
     return folder, Page(write_report(folder))
 
 
-@pytest.fixture
-def no_figures(monkeypatch):
-    """The page without figures, whose drawing takes a second."""
-    monkeypatch.setattr("artclf.report.run_page._draw", lambda *_: {})
-
-
 def test_the_page_is_one_file_with_every_figure_in_it(full_page, tmp_path):
     folder, page = full_page
     files = sorted((folder / "figures").glob("*.png"))

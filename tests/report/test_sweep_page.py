@@ -64,16 +64,6 @@ def test_page_table_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "balanced" not in printed  # no test figure beside the choice
 
 
-def test_a_search_without_a_finished_trial_has_no_best(tmp_path: Path) -> None:
-    sweep = made_up(trial(0, reason="no GPU"), trial(1, reason="no GPU"), importance={})
-    write_sweep(tmp_path, sweep)
-    page = (tmp_path / "sweep.html").read_text(encoding="utf-8")
-    assert "No trial finished" in page
-    assert "no GPU" in page
-    assert "The best settings" not in page
-    assert not list(tmp_path.glob("*.png"))
-
-
 def test_an_interrupted_search_of_one_trial_can_be_drawn(tmp_path: Path) -> None:
     sweep = made_up(trial(0, 0.5), importance={}, asked=20)
     write_sweep(tmp_path, sweep)

@@ -79,7 +79,7 @@ def _metadata(rng: random.Random) -> dict[str, Trial]:
         found[f"webp {name!r}"] = webp_with((name, rng.randbytes(99)), flags=flag), of["webp"]
     found["webp flags of what is not there"] = webp_with(flags=0x2C), of["webp"]
     found["webp unknown chunk"] = webp_with((b"abcd", noise[:1001]), flags=0), of["webp"]
-    found["gif comment"] = gif_with(b"!\xfe" + blocks(noise * 6)), of["gif"]
+    found["gif comment"] = gif_with(b"!\xfe" + blocks(noise * 2)), of["gif"]
     found["gif application"] = gif_with(b"!\xff" + blocks(b"XMP DataXMP" + noise)), of["gif"]
     grey = np.repeat(np.arange(64, dtype=np.uint8).reshape(8, 8, 1), 3, axis=2)
     for tag in (270, 282, 305, 306, 700, 33723, 34377, 34665, 34675, 37724, 65000):
@@ -101,9 +101,8 @@ def _metadata(rng: random.Random) -> dict[str, Trial]:
 
 
 def _bombs(rng: random.Random) -> dict[str, Trial]:
-    """Too large, too slow, or too many."""
-    jpeg, gif, png, progressive = SOUND["jpeg RGB"], SOUND["gif"], SOUND["png RGB"], SOUND["jpeg progressive"]
-    at = jpeg.index(b"\xff\xc0") + 5
+    """Too large, too slow, or too many; tests/data/test_images.py has more, with the reason of each."""
+    png, progressive = SOUND["png RGB"], SOUND["jpeg progressive"]
     last_scan = progressive.rindex(b"\xff\xda")
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2**30, 2**30, 8, 2, 0, 0, 0))
     fax = encode(picture("1"), "TIFF", compression="group4")
@@ -111,21 +110,14 @@ def _bombs(rng: random.Random) -> dict[str, Trial]:
     tile = {256: 8, 257: 8, 258: 8, 259: 5, 262: 1, 277: 1, 322: 2**16, 323: 2**14, 324: 8, 325: 64}
     refused = {
         "jpeg of 5,000 scans": progressive[:-2] + (progressive[last_scan:-2]) * 5000 + b"\xff\xd9",
-        "jpeg bomb": jpeg[:at] + b"\xff\xdc\xff\xdc" + jpeg[at + 4 :],
         "png bomb": png[:8] + header + png[33:],
         "png of 300,000 chunks": png[:33] + chunk(b"teXt", b"") * 300_000 + png[33:],
         "png of zeros": png[:33] + bytes(30_000_000),
         "png, a wrong checksum of its pixels": png[:-14] + bytes([png[-14] ^ 1]) + png[-13:],
         "png without its palette": png[:8] + palette + chunk(b"IDAT", zlib.compress(bytes(90))) + chunk(b"IEND", b""),
-        "gif bomb": gif[:6] + b"\xff\xff\xff\xff" + gif[10:],
-        "webp bomb": webp_with(flags=0).replace(b"\x24\0\0\x1c\0\0", b"\xff\x3f\0\xff\x3f\0"),
         "tiff of a tile": tiff([(tag, 4, 1, value) for tag, value in tile.items()]),
-        "fax": fax,
         "fax, damaged": flip(fax, rng, 100, len(fax), 3),
-        "empty": b"",
         "text": b"a picture of a castle",
-        "postscript": b"%!PS-Adobe-3.0 EPSF-3.0\n",
-        "heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99),
         "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
     }  # fmt: skip
     return {name: Trial(content, REFUSED) for name, content in refused.items()}

@@ -11,9 +11,9 @@ from artclf.data.sources.ai_artbench import read_ai_artbench
 from artclf.data.sources.artbench_download import FOLDER, VERSION_5, fetch_ai_artbench, verify_ai_artbench
 from artclf.errors import ArtclfError
 from tests.conftest import draw
-from tests.kaggle import Kaggle
+from tests.services import Kaggle
 
-# -- the download; tests/cli/test_data.py has the command, which also continues a broken one
+# -- the download; tests/cli/test_data.py has the command
 
 
 def kept(name: str) -> Path:
