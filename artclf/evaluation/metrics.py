@@ -3,6 +3,7 @@
 "Positive" means AI: a false positive is a human image called AI.
 """
 
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -14,6 +15,7 @@ from artclf.evaluation import Booleans, Floats
 from artclf.evaluation.decision import AI, HUMAN, THRESHOLD, truth
 from artclf.evaluation.intervals import UNDEFINED, estimate_metrics, wilson
 from artclf.evaluation.significance import FIGURES, holm
+from artclf.run_folder import write_table
 
 GROUP_FIGURES = ("accuracy", "recall", "false_positive_rate", "balanced_accuracy", "auroc")
 COLUMNS = (
@@ -121,6 +123,11 @@ def group_metrics(predictions: pd.DataFrame) -> pd.DataFrame:
                 rows.append({**named, **_figures(group, against), "too_small": is_too_small(len(group), accuracy)})
     figures = pd.DataFrame(rows, columns=list(COLUMNS))
     return figures.astype({column: float for column in COLUMNS if column.startswith(GROUP_FIGURES)})
+
+
+def write_groups(file: Path, predictions: pd.DataFrame) -> None:
+    """Write groups.csv: what `group_metrics` finds."""
+    write_table(file, group_metrics(predictions), float_format="%.7g")
 
 
 def _figures(group: pd.DataFrame, against: pd.DataFrame) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from artclf.data.sampling import sample_test_images
 from artclf.data.splits import Duplicates
 from artclf.evaluation.decision import DecisionRule, as_stored, truth, with_verdicts
 from artclf.evaluation.guarantees import decision_metrics
-from artclf.evaluation.metrics import by_split, group_metrics, split_metrics
+from artclf.evaluation.metrics import by_split, split_metrics, write_groups
 from artclf.evaluation.robustness import compare_forms
 from artclf.inference.audit import audit_text
 from artclf.inference.score import score_images
@@ -30,7 +30,7 @@ from artclf.report.data_page import AUDIT_FILE
 from artclf.report.findings import broken_guarantees
 from artclf.report.run_page import write_report
 from artclf.run_folder import METRICS_FILE, write_json, write_table, write_text
-from artclf.runtime import git_commit, versions
+from artclf.runtime import beside, git_commit, now, versions
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class AssessOptions:
     canonical: Canonical | None = None  # the form of the comparison; None: the model's own, or the default for its size
     max_pixels: int = DEFAULT_MAX_PIXELS
     audit: Callable[[], str] | None = None  # gives the text of audit.json; None: it is made now
+    helped: bool = False  # whether the helper process has begun, for groups.csv
     compared: "pd.Series[float] | None" = None  # p(AI) of the compared images, by their index; None: they are scored now
 
     def form_for(self, model: ArtClassifier) -> Canonical:
@@ -79,7 +80,8 @@ def assess(
     """
     predictions = with_verdicts(predictions, rule)
     write_table(folder / "predictions.csv", predictions, float_format="%.7g")
-    write_table(folder / "groups.csv", group_metrics(predictions), float_format="%.7g")
+    call = beside if options.helped else now
+    groups = call(write_groups, folder / "groups.csv", predictions)
     metrics = {
         "splits": {name: split_metrics(rows) for name, rows in by_split(predictions).items()},
         **decision_metrics(predictions, rule),
@@ -96,6 +98,7 @@ def assess(
         metrics["canonical_comparison"] = compare_canonical(
             model, manifest.root, tested, form, facts["precision"], max_pixels=options.max_pixels, scored=options.compared
         )
+    groups.result()
     return metrics
 
 

@@ -131,20 +131,39 @@ def rule_of(content: Mapping[str, Any], file: Path) -> DecisionRule | None:
         raise foreign(file, error) from error
 
 
-def write_decision_rule(file: Path, rule: DecisionRule) -> None:
-    """Save a decision rule in a model's checkpoint, in place of an earlier one. ArtclfError if that fails.
+def write_decision_rule(file: Path, rule: DecisionRule, *, verify: bool = True) -> None:
+    """Save a decision rule in a model's checkpoint, in place of an earlier one.
 
-    The file is replaced as a whole, and so are its hard links in the same folder (a stage's checkpoint).
+    The file is replaced as a whole, and so are its hard links in the same folder (a stage's checkpoint). Its weights keep their
+    digest.
+
+    Args:
+        file: the checkpoint.
+        rule: of its scores.
+        verify: whether its weights are compared with their digest first; this process may just have written them.
+
+    Raises:
+        ArtclfError: it can't be written, or is damaged.
     """
-    content = {**read_checkpoint(file), RULE: rule.to_json()}
+    content = {**read_checkpoint(file, mapped=not verify), RULE: rule.to_json()}
     try:
         links = [other for other in file.parent.glob("*.ckpt") if other != file and other.samefile(file)]
-        CheckpointFiles().save_checkpoint(content, file)
+        write_checkpoint(content, file)
         for link in links:
             with replacing(link) as new:
                 os.link(file, new)
     except OSError as error:
         raise ArtclfError(f"{file}: the decision rule can't be saved with the model ({error})") from error
+
+
+def write_checkpoint(content: Mapping[str, Any], file: Path) -> None:
+    """Write tensors and plain values to a file. OSError where the disk is full, say."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(file) as new, new.open("wb") as out:
+        try:
+            torch.save(content, out)
+        except RuntimeError as error:  # torch's own, raised over the one of the file
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 def foreign(file: Path, error: Exception) -> ArtclfError:
@@ -162,12 +181,6 @@ class CheckpointFiles(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:  # noqa: ARG002
         """Write tensors and plain values to a file. Lightning's `storage_options` are not used."""
-        file = Path(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
         if "state_dict" in checkpoint:
             checkpoint = {**checkpoint, DIGEST: digest(checkpoint)}
-        with replacing(file) as new, new.open("wb") as out:
-            try:
-                torch.save(checkpoint, out)
-            except RuntimeError as error:  # torch's own, raised over the one of the file: a full disk, say
-                raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
+        write_checkpoint(checkpoint, Path(path))

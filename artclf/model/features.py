@@ -53,7 +53,7 @@ class FeatureCache:
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
         self._split = cache(lambda depth: split(model.layers, depth, model.image_size))
-        self._digest = cache(model.layers.frozen_digest)
+        self._digest = cache(lambda depth: model.frozen_digest if depth == model.depth else model.layers.frozen_digest(depth))
         self._items = cache(self._dataset_and_keys)
         for key in [key for key in _kept if key[0] != model.hparams["name"]]:
             del _kept[key]

@@ -4,8 +4,10 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from artclf.data.manifest import columns_of
 from artclf.data.module import COMPARED, ArtData
 from artclf.errors import ArtclfError, reason_of
 from artclf.evaluation.calibration import fit_decision_rule
-from artclf.evaluation.decision import as_stored, truth
+from artclf.evaluation.decision import DecisionRule, as_stored, truth
 from artclf.inference.assess import AssessOptions, assess, data_facts, environment, model_facts, write_results
 from artclf.inference.audit import audit_text
 from artclf.model.checkpoint import write_decision_rule
@@ -72,11 +74,7 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
     # 2. build
     built = build(config, progress, folder)
     config, model, data = built.config, built.model, built.data
-    options = AssessOptions(config.audit.images, Canonical.from_config(config.data), max_pixels=config.data.max_pixels)
-    if options.images and is_main_process():
-        options = replace(options, audit=beside(audit_text, *options.to_audit(model, data.manifest)).result)
-    if config.report and is_main_process():
-        beside(prepare_report, folder, data.manifest.root)
+    options = _begin_beside(built, folder)
     groups = choose_groups(built)
     features = FeatureCache(model, data, config.cache)
     with open_loggers(config, folder, progress.loggers) as loggers, _compiler_errors():
@@ -99,12 +97,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
         is_ai, p_ai = truth(predictions[predictions["split"] == "val"])
         rule = fit_decision_rule(is_ai, p_ai, **config.calibration.model_dump(exclude={"by"}), **held_out)
         # 6. assess
-        metrics = assess(folder, model, data.manifest, predictions, rule, facts, replace(options, compared=compared))
-        if (checkpoint := folder / CHECKPOINTS / "best.ckpt").is_file():
-            write_decision_rule(checkpoint, rule)
-        _write_layers(folder / "layers.csv", model, records)
-        if config.report:
-            draw_copies(folder / "figures" / "copies.png", data)
+        with _written_meanwhile(built, folder, records, rule):
+            metrics = assess(folder, model, data.manifest, predictions, rule, facts, replace(options, compared=compared))
         for warning in guessing(metrics):
             log.warning("%s", warning)
         log_results(loggers, metrics, records)
@@ -114,6 +108,31 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
             write_beside(write_report, folder)
         (folder / PROGRESS_FILE).unlink()
         return metrics
+
+
+def _begin_beside(built: Built, folder: Path) -> AssessOptions:
+    """Let the helper begin with what needs no network: the audit, and what the page will show of the images."""
+    config, manifest = built.config, built.data.manifest
+    options = AssessOptions(config.audit.images, Canonical.from_config(config.data), config.data.max_pixels, helped=True)
+    if options.images and is_main_process():
+        options = replace(options, audit=beside(audit_text, *options.to_audit(built.model, manifest)).result)
+    if config.report and is_main_process():
+        beside(prepare_report, folder, manifest.root)
+    return options
+
+
+@contextmanager
+def _written_meanwhile(built: Built, folder: Path, records: list[StageRecord], rule: DecisionRule) -> Iterator[None]:
+    """Let a thread write what needs no figures: the checkpoint with its rule, augmented copies, and layers.csv."""
+    with ThreadPoolExecutor(1) as writer:
+        files = [writer.submit(_write_layers, folder / "layers.csv", built.model, records)]
+        if (checkpoint := folder / CHECKPOINTS / "best.ckpt").is_file():
+            files.append(writer.submit(partial(write_decision_rule, verify=False), checkpoint, rule))
+        if built.config.report:
+            files.append(writer.submit(draw_copies, folder / "figures" / "copies.png", built.data))
+        yield
+        for file in files:
+            file.result()
 
 
 def _test(

@@ -10,6 +10,7 @@ import pytest
 from artclf.evaluation.calibration import fit_decision_rule
 from artclf.evaluation.decision import DecisionRule, truth
 from artclf.model.checkpoint import read_decision_rule
+from artclf.model.rows import SHARES
 from artclf.training.held_out import _folds, _names
 from tests.conftest import FAST, Outcome, draw
 
@@ -95,6 +96,7 @@ def test_without_a_frozen_and_cached_body_it_falls_back_in_the_record(
     train: Callable[..., Outcome], table: Path, tmp_path: Path, more: list[str], line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(SHARES, "host", 0)  # no room in memory either
     train(*words(table, tmp_path / "run", "stages.head.max_epochs=1", *more))
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text(encoding="utf-8"))
     wanted = f"thresholds hold for images like validation's, not for a new source: {line}"
