@@ -1,23 +1,27 @@
 """How a process uses memory, threads, another process and the garbage collector, how it formats log lines, and when it ends."""
 
+import atexit
 import ctypes
 import gc
 import logging
 import os
+import pickle
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, TypeVar
+
+from artclf.errors import ArtclfError
 
 T = TypeVar("T")
 PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
@@ -65,28 +69,73 @@ def keep_freed_memory() -> bool:
     return kept and mallopt(M_TRIM_THRESHOLD, -1) == 1  # -1: never give free memory back
 
 
+class _Helper:
+    """Another Python, which calls functions one after the other."""
+
+    def __init__(self) -> None:
+        # not multiprocessing: its children may run the caller's own script again, and it waits for them at its end
+        command = [sys.executable, "-c", "from artclf.runtime import help_parent; help_parent()"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        # in a session of its own: Ctrl-C is for the process that it helps
+        self.process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
+        self.callers = ThreadPoolExecutor(1, "helper")
+        atexit.register(self.end)  # once the calls are done: Python waits for threads first
+
+    def call(self, *call: Any) -> Any:
+        """Let the process make a call, wait for it, and return what it returns, or raise what it raises."""
+        assert self.process.stdin
+        assert self.process.stdout
+        pickle.dump(call, self.process.stdin)
+        self.process.stdin.flush()
+        value, error = pickle.load(self.process.stdout)
+        if error is not None:
+            raise error
+        return value
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        atexit.unregister(self.end)
+        self.process.kill()
+        self.process.communicate()
+
+
 @cache
-def _helper() -> Any:
-    from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 (`artclf --help` stays quick)
-
-    # loky's processes, unlike the standard library's, do not run the caller's own script again
-    return ProcessPoolExecutor(max_workers=1, initializer=_begin_helper)
+def _helper(process: int) -> _Helper:  # noqa: ARG001 (a forked process has its own)
+    return _Helper()
 
 
-def _begin_helper() -> None:
+def help_parent() -> None:
+    """Make the calls that come from stdin, until it is closed: then the process that is helped has ended."""
     global _is_helper  # noqa: PLW0603
     _is_helper = True
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that it helps
-    end_with_parent()
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a function prints must not be taken for a reply
+    while True:
+        try:
+            folder, environment, function, arguments = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        os.chdir(folder)
+        os.environ.update(environment)
+        try:
+            reply: tuple[Any, Exception | None] = function(*arguments), None
+        except (ArtclfError, OSError) as error:
+            reply = None, error
+        except Exception:  # noqa: BLE001 (raised there; it need not be one that can be sent)
+            reply = None, RuntimeError(f"in the helper process:\n{traceback.format_exc()}")
+        pickle.dump(reply, replies)
+        replies.flush()
 
 
 def beside(function: Callable[..., T], *arguments: Any) -> "Future[T]":
     """Call a function in one other process, the helper, where calls wait for each other.
 
     What needs no torch can be done there while this process loads torch, or trains. The helper works in this process's folder
-    and environment.
+    and environment. The function is found by its name; arguments, results and errors are pickled.
     """
-    future: Future[T] = _helper().submit(_call, str(Path.cwd()), dict(os.environ), function, arguments)
+    helper = _helper(os.getpid())
+    future: Future[T] = helper.callers.submit(helper.call, str(Path.cwd()), dict(os.environ), function, arguments)
     return future
 
 
@@ -95,12 +144,6 @@ def now(function: Callable[..., T], *arguments: Any) -> "Future[T]":
     future: Future[T] = Future()
     future.set_result(function(*arguments))
     return future
-
-
-def _call(folder: str, environment: dict[str, str], function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-    os.chdir(folder)
-    os.environ.update(environment)
-    return function(*arguments)
 
 
 def load_beside(*modules: str) -> None:
@@ -116,7 +159,7 @@ def _load(module: str) -> None:
 def end_helper() -> None:
     """End the helper, whatever it does; the next call starts another."""
     if _helper.cache_info().currsize:
-        _helper().shutdown(kill_workers=True)
+        _helper(os.getpid()).end()
         _helper.cache_clear()
 
 

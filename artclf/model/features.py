@@ -32,7 +32,7 @@ from artclf.config.schema import CacheConfig
 from artclf.data.dataset import ArtDataset
 from artclf.data.module import COMPARED, ArtData
 from artclf.model.classifier import ArtClassifier
-from artclf.model.rows import CPU, SHARES, FeatureData, Features, Format, MemoryRows, on_gpu, reserve
+from artclf.model.rows import CPU, IN_MEMORY, SHARES, FeatureData, Features, Format, MemoryRows, on_gpu, reserve
 from artclf.model.split import Split, split
 from artclf.runtime import cores, fitting_workers, progress, shared_memory, speed
 
@@ -44,8 +44,6 @@ WORTH_WORKERS = 128  # images to decode, below which starting processes takes lo
 WAITING = 2  # batches of outputs that wait to be kept while the next are computed
 CHUNK = 1024  # rows copied at a time
 
-_kept: dict[tuple[str, str], MemoryRows] = {}  # in memory, by the names of model and store: the jobs of a multirun share them
-
 
 class FeatureCache:
     """Computes and keeps the outputs of the frozen layers of a run's stages; `data` has been read."""
@@ -53,10 +51,9 @@ class FeatureCache:
     def __init__(self, model: ArtClassifier, data: ArtData, config: CacheConfig) -> None:
         self.model, self.data, self.config = model, data, config
         self._split = cache(lambda depth: split(model.layers, depth, model.image_size))
-        self._digest = cache(lambda depth: model.frozen_digest if depth == model.depth else model.layers.frozen_digest(depth))
         self._items = cache(self._dataset_and_keys)
-        for key in [key for key in _kept if key[0] != model.hparams["name"]]:
-            del _kept[key]
+        for key in [key for key in IN_MEMORY if key[0] != model.hparams["name"]]:
+            del IN_MEMORY[key]
 
     def prepare(self, name: str, depth: int, trainer: Trainer, later: Sequence[int] = ()) -> None:
         """Let a stage read the outputs of its frozen layers, computed now where they are not kept yet.
@@ -142,7 +139,7 @@ class FeatureCache:
         causes = {  # what rows depend on besides the images; it names the store
             "model": hparams["name"],
             "place": parts.place,
-            "frozen": self._digest(depth),
+            "frozen": self.model.frozen_digest if depth == self.model.depth else self.model.layers.frozen_digest(depth),
             "library": library,
             "head": hparams["head"]["name"] if self.model.head.of_patches else None,
             **{key: value for key, value in hparams["preprocessing"].items() if value is not None},
@@ -167,7 +164,7 @@ class FeatureCache:
 
     def _at(self, features: Features) -> Features:
         """Features where they were kept last."""
-        if kept := _kept.get((self.model.hparams["name"], features.name)):
+        if kept := IN_MEMORY.get((self.model.hparams["name"], features.name)):
             return replace(features, store=kept)
         with suppress(StoreError):  # `_with_room` reports it, where there is something to keep
             return replace(features, store=features.on_disk()) if features.disk_first else features
@@ -213,11 +210,11 @@ class FeatureCache:
 
     def _in_memory(self, features: Features, splits: Sequence[str]) -> Features:
         key = self.model.hparams["name"], features.name
-        _kept.pop(key, None)
+        IN_MEMORY.pop(key, None)
         empty, device = replace(features, store=MemoryRows(0, 0)), self.model.device
         shares = {device: SHARES["pixels"]} if features.parts is None else {device: SHARES["gpu"], CPU: SHARES["host"]}
         number = _count(self._missing(empty, splits))
-        _kept[key] = kept = reserve(number, features.form.row_bytes, shares)
+        IN_MEMORY[key] = kept = reserve(number, features.form.row_bytes, shares)
         return replace(features, store=kept)
 
     def _copied(self, features: Features, splits: Sequence[str]) -> Features:

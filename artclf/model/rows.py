@@ -147,6 +147,10 @@ class FeatureData(Dataset[Any]):
         return self.features.read(self.rows[items]), self.targets[items], self.numbers[items]
 
 
+IN_MEMORY: dict[tuple[str, str], MemoryRows] = {}
+"""What is kept for further runs of this process, by the names of the model and of the store."""
+
+
 def reserve(number: int, row_bytes: int, shares: Mapping[torch.device, float]) -> MemoryRows:
     """Make room for rows in the first of these devices' memories where they take at most that share of what is free.
 

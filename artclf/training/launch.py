@@ -164,6 +164,7 @@ def _end(error: BaseException, folder: Path, *, multirun: bool) -> None:
 def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, Any]:
     """Run what Hydra composed, and return its metrics. A job of a multirun that has finished is not run again."""
     from artclf.config.validate import validate  # noqa: PLC0415 (--help needs none of these)
+    from artclf.model.rows import IN_MEMORY  # noqa: PLC0415
     from artclf.report.beside import coming_pages  # noqa: PLC0415
     from artclf.training.experiment import run  # noqa: PLC0415
     from artclf.training.resume import read_config  # noqa: PLC0415
@@ -188,6 +189,9 @@ def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, 
             if not coming_pages():  # else the helper is writing one of an earlier run
                 end_helper()
             raise
+        finally:
+            if not multirun:
+                IN_MEMORY.clear()
     if is_main_process():
         (folder / ERROR_FILE).unlink(missing_ok=True)  # of an earlier attempt
         _print_results(metrics, folder)

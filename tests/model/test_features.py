@@ -28,7 +28,7 @@ SGD = {"name": "sgd", "lr": 1e-4, "weight_decay": 0.0}
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "cache"))
-    module._kept.clear()
+    module.IN_MEMORY.clear()
 
 
 def classifier(name: tuple[str, str] = SMALL, seed: int = 0) -> ArtClassifier:
@@ -203,7 +203,7 @@ def test_without_room_on_disk_outputs_are_kept_in_memory(pictures: Path, batches
     assert len(batches) == 5
     [line] = data.fallbacks
     assert line.startswith("outputs of frozen layers are kept in memory, for this run alone: ")
-    module._kept.clear()
+    module.IN_MEMORY.clear()
     on_disk, expected, _ = fitted(pictures, 10)
     assert metrics == expected
     assert torch.equal(in_memory.tested()[1], on_disk.tested()[1])
