@@ -21,7 +21,7 @@ RULE = DecisionRule(CALIBRATION, 0.3, 0.7, GUARANTEE, GUARANTEE, (GUARANTEE,), "
 def checkpoint(tmp_path: Path) -> Path:
     hyperparameters = dict(classifier().hparams)
     content = {"state_dict": {"a": torch.arange(4.0)}, "hyper_parameters": hyperparameters, "epoch": 3}
-    torch.save(content, tmp_path / "best.ckpt")
+    CheckpointFiles().save_checkpoint(content, tmp_path / "best.ckpt")
     return tmp_path / "best.ckpt"
 
 
@@ -30,11 +30,12 @@ def test_the_decision_rule_is_saved_beside_all_else(checkpoint: Path) -> None:
     before = torch.load(checkpoint, weights_only=True)
     os.link(checkpoint, checkpoint.with_name("head.ckpt"))
     torch.save({}, checkpoint.with_name("other.ckpt"))
-    for _ in range(2):
-        write_decision_rule(checkpoint, RULE)
+    for verify in (True, False):
+        write_decision_rule(checkpoint, RULE, verify=verify)
         assert read_decision_rule(checkpoint) == RULE
     content = torch.load(checkpoint, weights_only=True)
-    assert content.keys() == {*before, "decision_rule", "digest"}
+    assert content.keys() == {*before, "decision_rule"}
+    assert content["digest"] == before["digest"]
     assert torch.equal(content["state_dict"]["a"], before["state_dict"]["a"])
     assert (content["hyper_parameters"], content["epoch"]) == (before["hyper_parameters"], 3)
     assert checkpoint.samefile(checkpoint.with_name("head.ckpt"))
