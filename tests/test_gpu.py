@@ -33,7 +33,9 @@ def gpu() -> str:
     pytest.skip("needs a CUDA device")
 
 
-@pytest.mark.parametrize("words", [["model=resnet50"], ["model=efficientnet_b0", "+finetune=last10", "audit.images=0"]])
+@pytest.mark.parametrize(
+    "words", [["model=resnet50"], ["model=efficientnet_b0", "stages.head.unfreeze=0", "+finetune=last10", "audit.images=0"]]
+)
 def test_a_run_on_a_gpu_is_tested_and_predicts_as_on_a_cpu(gpu: str, words: list[str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     python("train.py", *words, *SMALL, "stages.head.max_epochs=3", f"hydra.run.dir={run}")
