@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from artclf.errors import ArtclfError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PARENT = "ARTCLF_PARENT"  # the process that starts the others, of a run on several devices or of a multirun
@@ -74,24 +76,30 @@ class _Helper:
 
     def __init__(self) -> None:
         # not multiprocessing: its children may run the caller's own script again, and it waits for them at its end
-        command = [sys.executable, "-c", "from artclf.runtime import help_parent; help_parent()"]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, "-P", "-c", "from artclf.runtime import help_parent; help_parent()"]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folder or str(Path.cwd()) for folder in sys.path)}
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         # in a session of its own: Ctrl-C is for the process that it helps
         self.process = subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
-        self.callers = ThreadPoolExecutor(1, "helper")
+        self.thread = ThreadPoolExecutor(1, "helper")
+        self.calls: list[Future[Any]] = []
         atexit.register(self.end)  # once the calls are done: Python waits for threads first
 
-    def call(self, *call: Any) -> Any:
-        """Let the process make a call, wait for it, and return what it returns, or raise what it raises."""
+    def call(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        """Let the process call a function, and return what it returns, or raise what it raises."""
         assert self.process.stdin
         assert self.process.stdout
-        pickle.dump(call, self.process.stdin)
-        self.process.stdin.flush()
-        value, error = pickle.load(self.process.stdout)
+        try:
+            pickle.dump((str(Path.cwd()), dict(os.environ), function, arguments), self.process.stdin)
+            self.process.stdin.flush()
+            value, error = pickle.load(self.process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            log.warning("the process that makes audits and pages has ended (too little memory?): it is done in this one")
+            return function(*arguments)
         if error is not None:
             raise error
-        return value
+        result: T = value
+        return result
 
     def end(self) -> None:
         """End the process, whatever it does."""
@@ -109,6 +117,9 @@ def help_parent() -> None:
     """Make the calls that come from stdin, until it is closed: then the process that is helped has ended."""
     global _is_helper  # noqa: PLW0603
     _is_helper = True
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainFormatter())
+    logging.getLogger().addHandler(handler)
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a function prints must not be taken for a reply
     while True:
@@ -117,6 +128,7 @@ def help_parent() -> None:
         except EOFError:
             return
         os.chdir(folder)
+        os.environ.clear()
         os.environ.update(environment)
         try:
             reply: tuple[Any, Exception | None] = function(*arguments), None
@@ -135,7 +147,9 @@ def beside(function: Callable[..., T], *arguments: Any) -> "Future[T]":
     and environment. The function is found by its name; arguments, results and errors are pickled.
     """
     helper = _helper(os.getpid())
-    future: Future[T] = helper.callers.submit(helper.call, str(Path.cwd()), dict(os.environ), function, arguments)
+    helper.calls = [call for call in helper.calls if not call.done()]
+    future: Future[T] = helper.thread.submit(helper.call, function, arguments)
+    helper.calls.append(future)
     return future
 
 
@@ -156,10 +170,16 @@ def _load(module: str) -> None:
     import_module(module)
 
 
-def end_helper() -> None:
-    """End the helper, whatever it does; the next call starts another."""
-    if _helper.cache_info().currsize:
-        _helper(os.getpid()).end()
+def end_helper(keep: Collection["Future[Any]"] = ()) -> None:
+    """End the helper, whatever it does, unless it is to `keep` calls that are not done; the next call starts another."""
+    if not _helper.cache_info().currsize:
+        return
+    helper = _helper(os.getpid())
+    for call in helper.calls:
+        if call not in keep:
+            call.cancel()
+    if all(call.done() for call in keep):
+        helper.end()
         _helper.cache_clear()
 
 

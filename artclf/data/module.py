@@ -18,7 +18,7 @@ from artclf.data.balance import Plan, multiply, plan_balance
 from artclf.data.canonical import Canonical
 from artclf.data.dataset import ArtDataset, Batch, EpochSampler
 from artclf.data.holdout import LeftOut, check_leave, hold_out
-from artclf.data.manifest import LABELS, Manifest, is_ai
+from artclf.data.manifest import LABELS, SHA256, Manifest, is_ai
 from artclf.data.pixels import MOST_THREADS, PixelStore, inspect_files
 from artclf.data.prefetch import share
 from artclf.data.reader import ImageReader
@@ -174,7 +174,7 @@ class ArtData(LightningDataModule):
     def compared(self) -> ArtDataset | None:
         """The test images of the canonical comparison, in the form that the network is not trained on.
 
-        None where there are none, where one of them can't be read, or where no pixels are kept.
+        None where there are none, where one of them can't be read or has changed, or where no pixels are kept.
         """
         if self.store is None or not self.images_compared:
             return None
@@ -185,8 +185,8 @@ class ArtData(LightningDataModule):
             checked = store.inspect(rows["path"].tolist(), threads=self._threads)
         except StoreError:
             return None
-        readable = len(rows) and (checked["reason"] == "").all()
-        return ArtDataset(self.manifest.root, rows, reader, store=store) if readable else None
+        same = checked["sha256"].to_numpy() == rows[SHA256].to_numpy()  # "" for a file that can't be read
+        return ArtDataset(self.manifest.root, rows, reader, store=store) if len(rows) and same.all() else None
 
     def loader(self, split: str) -> DataLoader[Batch]:
         """The batches of a split: (pixels uint8 [B, 3, S, S], or their features; target float32 [B], row int64 [B]).

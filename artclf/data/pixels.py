@@ -224,7 +224,8 @@ def _by_processes(reading: _Reading, processes: int) -> Iterator[tuple[list[_Fil
 
     own = torch.Generator()  # else a run that decodes would draw other random numbers than one that need not
     loader: Any = DataLoader(reading, BATCH, num_workers=processes, collate_fn=_whole, generator=own)  # type: ignore[arg-type]
-    return ((files, pixels.numpy()) for files, pixels in iter(loader))
+    # copied: each batch in shared memory is an open file, and as many as wait to be written would be too many
+    return ((files, pixels.numpy().copy()) for files, pixels in iter(loader))
 
 
 def _whole(batch: Any) -> Any:

@@ -32,17 +32,15 @@ from artclf.config.schema import CacheConfig
 from artclf.data.dataset import ArtDataset
 from artclf.data.module import COMPARED, ArtData
 from artclf.model.classifier import ArtClassifier
-from artclf.model.rows import CPU, IN_MEMORY, SHARES, FeatureData, Features, Format, MemoryRows, on_gpu, reserve
+from artclf.model.rows import IN_MEMORY, FeatureData, Features, Format, MemoryRows, batch_on, on_gpu, reserve
 from artclf.model.split import Split, split
 from artclf.runtime import cores, fitting_workers, progress, shared_memory, speed
 
 log = logging.getLogger(__name__)
 
-BATCH = {"cpu": 32, "cuda": 256}  # images at a time, always: kernels for other sizes may sum in another order
 WORTH_DISK = 2**16  # bytes of a row: larger ones a GPU computes again sooner than a disk gives them back
 WORTH_WORKERS = 128  # images to decode, below which starting processes takes longer than they save
 WAITING = 2  # batches of outputs that wait to be kept while the next are computed
-CHUNK = 1024  # rows copied at a time
 
 
 class FeatureCache:
@@ -52,8 +50,7 @@ class FeatureCache:
         self.model, self.data, self.config = model, data, config
         self._split = cache(lambda depth: split(model.layers, depth, model.image_size))
         self._items = cache(self._dataset_and_keys)
-        for key in [key for key in IN_MEMORY if key[0] != model.hparams["name"]]:
-            del IN_MEMORY[key]
+        self._names: set[str] = set()  # of the stores that are used
 
     def prepare(self, name: str, depth: int, trainer: Trainer, later: Sequence[int] = ()) -> None:
         """Let a stage read the outputs of its frozen layers, computed now where they are not kept yet.
@@ -70,18 +67,21 @@ class FeatureCache:
         """
         self.release()
         self.model.to(trainer.strategy.root_device)
-        splits = self._splits()
+        self._processes = trainer.world_size
         if not self._applies_to(depth):
-            if self.config.prefix and on_gpu(self.model.device) and trainer.world_size == 1 and "train" in splits:
+            fixed = self.config.prefix and not self.data.augment.each_epoch
+            if fixed and on_gpu(self.model.device) and trainer.world_size == 1:
+                self._names.clear()  # its memory is needed for training
                 with suppress(StoreError):  # they are read from the pixel cache
                     self._stand_in(self._fill(self._pixels(), ["train", "val"], trainer), ["train", "val"])
             return
-        source = None
+        splits, source = self._splits(), None
         if depth == 0 and (deeper := max(filter(self._applies_to, later), default=0)):
             with suppress(ValueError, StoreError):  # the stage that it is for will report it
                 source = self._fill(self._open(deeper, trainer), splits, trainer)
         try:
-            self._stand_in(self._fill(self._open(depth, trainer), splits, trainer, source), splits)
+            own = self._open(depth, trainer, self.model.frozen_digest if depth == self.model.depth else None)
+            self._stand_in(self._fill(own, splits, trainer, source), splits)
         except (ValueError, StoreError) as error:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
 
@@ -121,7 +121,7 @@ class FeatureCache:
 
     @property
     def _batch(self) -> int:
-        return BATCH.get(self.model.device.type, BATCH["cpu"])
+        return batch_on(self.model.device, self.model.image_size)
 
     def _stand_in(self, features: Features, splits: Sequence[str]) -> None:
         if isinstance(features.store, RowStore) and on_gpu(self.model.device):
@@ -132,21 +132,21 @@ class FeatureCache:
 
     # ---- stores
 
-    def _open(self, depth: int, trainer: Trainer) -> Features:
-        """Cut the network, and open the store of its outputs. ValueError if it can't be cut."""
+    def _open(self, depth: int, trainer: Trainer, digest: str | None = None) -> Features:
+        """Cut the network, and open the store of its outputs; `digest` is of what is frozen. ValueError if it can't be cut."""
         parts, hparams, device = self._split(depth), self.model.hparams, trainer.strategy.root_device
         library = "onnxruntime" if hparams["library"] == "onnx" else hparams["library"]
         causes = {  # what rows depend on besides the images; it names the store
             "model": hparams["name"],
             "place": parts.place,
-            "frozen": self.model.frozen_digest if depth == self.model.depth else self.model.layers.frozen_digest(depth),
+            "frozen": digest or self.model.layers.frozen_digest(depth),
             "library": library,
             "head": hparams["head"]["name"] if self.model.head.of_patches else None,
             **{key: value for key, value in hparams["preprocessing"].items() if value is not None},
             "channels_last": hparams["channels_last"],
             "precision": str(trainer.precision),
             "device": torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability(),
-            **({} if self._batch == BATCH["cpu"] else {"batch": self._batch}),
+            **({"batch": self._batch} if on_gpu(device) else {}),
             **{package: metadata.version(package) for package in ("torch", "torchvision", library, "pillow")},
         }
         what = f"{causes['model']} without its {f'last {depth} layers' if depth else 'head'}"
@@ -164,10 +164,12 @@ class FeatureCache:
 
     def _at(self, features: Features) -> Features:
         """Features where they were kept last."""
-        if kept := IN_MEMORY.get((self.model.hparams["name"], features.name)):
+        self._names.add(features.name)
+        if kept := IN_MEMORY.get(features.name):
             return replace(features, store=kept)
         with suppress(StoreError):  # `_with_room` reports it, where there is something to keep
-            return replace(features, store=features.on_disk()) if features.disk_first else features
+            if features.disk_first or features.kept_form():
+                return replace(features, store=features.on_disk())
         return features
 
     def _dataset_and_keys(self, split: str) -> tuple[ArtDataset, list[bytes]]:
@@ -183,8 +185,7 @@ class FeatureCache:
         missing = {}
         for name in splits:
             _, keys = self._items(name)
-            absent = {keys[item]: item for item in np.flatnonzero(features.store.find(keys) < 0)}
-            if absent:
+            if absent := {keys[item]: item for item in np.flatnonzero(features.store.find(keys) < 0)}:
                 missing[name] = np.array([*absent.values()], dtype=np.int64)
         return missing
 
@@ -205,23 +206,23 @@ class FeatureCache:
 
     def _on_disk(self, features: Features, splits: Sequence[str]) -> Features:
         found = replace(features, store=(store := features.on_disk()))
-        require_room(store.folder, _count(self._missing(found, splits)) * store.row_bytes, self.config.max_gb)
+        with store.building():  # another process may be computing them
+            require_room(store.folder, _count(self._missing(found, splits)) * store.row_bytes, self.config.max_gb)
         return found
 
     def _in_memory(self, features: Features, splits: Sequence[str]) -> Features:
-        key = self.model.hparams["name"], features.name
-        IN_MEMORY.pop(key, None)
-        empty, device = replace(features, store=MemoryRows(0, 0)), self.model.device
-        shares = {device: SHARES["pixels"]} if features.parts is None else {device: SHARES["gpu"], CPU: SHARES["host"]}
-        number = _count(self._missing(empty, splits))
-        IN_MEMORY[key] = kept = reserve(number, features.form.row_bytes, shares)
+        for name in IN_MEMORY.keys() - (self._names - {features.name}):
+            IN_MEMORY.pop(name).free()
+        number = _count(self._missing(replace(features, store=MemoryRows(0, 0)), splits))
+        what = "pixels" if features.parts is None else "outputs"
+        kept = IN_MEMORY[features.name] = reserve(number, features.form.row_bytes, self.model.device, what, self._processes)
         return replace(features, store=kept)
 
     def _copied(self, features: Features, splits: Sequence[str]) -> Features:
         """Features from the disk in the memory of a GPU. StoreError where they don't fit."""
         keys = list(dict.fromkeys(key for name in splits for key in self._items(name)[1]))
-        memory = reserve(len(keys), features.form.row_bytes, {self.model.device: SHARES["gpu"]})
-        for chunk in (keys[first : first + CHUNK] for first in range(0, len(keys), CHUNK)):
+        memory = reserve(len(keys), features.form.row_bytes, self.model.device, "copies")
+        for chunk in (keys[first : first + self._batch] for first in range(0, len(keys), self._batch)):
             memory.append(chunk, torch.as_tensor(features.store.read(features.store.find(chunk))))
         return replace(features, store=memory)
 
@@ -243,7 +244,7 @@ class FeatureCache:
                 self._compute(features, name, items, trainer, source)
         if missing and reported:
             if self.model.device.type == "cuda":
-                torch.cuda.synchronize()
+                torch.cuda.synchronize(self.model.device)
             log.info("computed the frozen layers of %s", speed(count, time.perf_counter() - began))
         return features
 
@@ -274,6 +275,8 @@ class FeatureCache:
             asked = max(asked, cores() - 1)  # else it would wait for them
         decoded = len(data) if data.store is None else int(data.is_augmented(np.concatenate(batches)).sum())
         fitting = fitting_workers(asked, shared_memory(), self._batch * 3 * data.reader.size**2, 3)
+        if fitting < asked and decoded >= WORTH_WORKERS:
+            log.warning("%d of %d processes augment images: /dev/shm is small (docker run --shm-size=1g)", fitting, asked)
         loader: DataLoader[torch.Tensor] = DataLoader(
             data,  # type: ignore[arg-type]
             batch_sampler=filled,

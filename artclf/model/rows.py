@@ -3,7 +3,7 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +20,8 @@ from artclf.model.split import Split
 from artclf.runtime import memory
 
 CPU = torch.device("cpu")
+BATCH, GPU_BATCH = 32, 256  # images that frozen layers are computed for at a time
+GPU_BATCH_NEEDS = 256, 20e9  # pixels a side at most, and bytes of the GPU's memory at least
 SHARES = {"host": 0.5, "gpu": 0.75, "pixels": 0.35}  # of the machine's memory and a GPU's free memory, that rows may take
 
 
@@ -61,6 +63,11 @@ class MemoryRows:
         self.rows = torch.empty((number, row_bytes), dtype=torch.uint8, device=device)
         self._index: dict[bytes, int] = {}
 
+    def free(self) -> None:
+        """Give the memory back, wherever this is still referred to."""
+        self.rows = self.rows[:0].clone()
+        self._index = {}
+
     def __str__(self) -> str:
         if self.rows.device.type == "cpu":
             return "memory"
@@ -77,7 +84,7 @@ class MemoryRows:
 
     def read(self, numbers: Numbers) -> torch.Tensor:
         """[N] numbers → a copy of their rows, uint8 [N, row_bytes], on the device."""
-        return self.rows[torch.from_numpy(numbers).to(self.rows.device)]
+        return self.rows[torch.from_numpy(numbers).to(self.rows.device, non_blocking=True)]
 
     def append(self, keys: Sequence[bytes], rows: torch.Tensor) -> None:
         """Add rows, uint8 [N, row_bytes], under their keys."""
@@ -147,20 +154,32 @@ class FeatureData(Dataset[Any]):
         return self.features.read(self.rows[items]), self.targets[items], self.numbers[items]
 
 
-IN_MEMORY: dict[tuple[str, str], MemoryRows] = {}
-"""What is kept for further runs of this process, by the names of the model and of the store."""
+IN_MEMORY: dict[str, MemoryRows] = {}
+"""What is kept for further runs of this process, by the name of the store."""
 
 
-def reserve(number: int, row_bytes: int, shares: Mapping[torch.device, float]) -> MemoryRows:
-    """Make room for rows in the first of these devices' memories where they take at most that share of what is free.
+def reserve(number: int, row_bytes: int, device: torch.device, what: str, processes: int = 1) -> MemoryRows:
+    """Make room for rows in a GPU's memory, if they fit, else in the machine's, which `processes` share.
 
-    Of the machine's own memory, the share is of all. StoreError where they fit nowhere.
+    Pixels, and copies of what is on disk, are kept in a GPU's memory alone. StoreError where there is no room.
     """
     needed = number * row_bytes
-    for device, share in shares.items():
-        if needed <= share * (torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory()):
+    if on_gpu(device):
+        if device.type == "cuda":
+            torch.cuda.empty_cache()  # else what torch keeps for itself would not be free
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else memory()
+        if needed <= SHARES["pixels" if what == "pixels" else "gpu"] * free:
             return MemoryRows(number, row_bytes, device)
+    if what == "outputs" and needed <= SHARES["host"] * memory() / processes:
+        return MemoryRows(number, row_bytes)
     raise StoreError(f"{needed / 1e9:.3g} GB don't fit into memory")
+
+
+def batch_on(device: torch.device, image_size: int) -> int:
+    """How many images frozen layers are computed for at a time, always: kernels for other numbers may sum in another order."""
+    side, memory = GPU_BATCH_NEEDS
+    large = device.type == "cuda" and torch.cuda.get_device_properties(device).total_memory >= memory
+    return GPU_BATCH if large and image_size <= side else BATCH
 
 
 def on_gpu(device: torch.device) -> bool:

@@ -22,15 +22,17 @@ def write_beside(write: Callable[[Path], Path], run: Path) -> None:
     _waiting[run] = beside(write, run)
     job: Any = HydraConfig.get() if HydraConfig.initialized() else None
     if not (job and job.mode == RunMode.MULTIRUN and job.runtime.choices["hydra/launcher"] == "basic"):
-        join_pages()
+        for error in join_pages().values():
+            raise error
 
 
-def coming_pages() -> set[Path]:
-    """The runs whose page is still being written."""
-    return set(_waiting)
+def coming_pages() -> dict[Path, "Future[Path]"]:
+    """The pages that are still being written, by run."""
+    return {run: page for run, page in _waiting.items() if not page.done()}
 
 
-def join_pages() -> None:
-    """Wait for all pages. Raises what the first of them raises that can't be written."""
-    while _waiting:
-        _waiting.pop(next(iter(_waiting))).result()
+def join_pages() -> dict[Path, BaseException]:
+    """Wait until all pages are written; what the others raised, by run."""
+    pages = dict(_waiting)
+    _waiting.clear()
+    return {run: error for run, page in pages.items() if (error := page.exception()) is not None}

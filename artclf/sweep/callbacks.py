@@ -19,6 +19,7 @@ from artclf.run_folder import (
     read_yaml,
     runs_of,
     write_json,
+    write_text,
 )
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,11 @@ class Comparison(Callback):
         from artclf.report.comparison_page import write_comparison  # noqa: PLC0415
 
         folder = Path(config.hydra.sweep.dir)
+        for run, error in join_pages().items():
+            log.error("%s: its page can't be written: %s", run, error)
+            write_text(run / ERROR_FILE, f"its page can't be written: {error}")
         runs, failures = runs_of(folder)
         try:
-            join_pages()
             if config.hydra.runtime.choices["hydra/sweeper"].startswith("artclf_"):
                 return  # these have a page of their own
             if runs:
@@ -90,6 +93,6 @@ class Comparison(Callback):
                 )
             if failures:
                 raise ArtclfError(f"{len(failures)} of {len(failures) + len(runs)} runs failed: {', '.join(failures)}")
-        except (ArtclfError, OSError) as error:
+        except ArtclfError as error:
             log.error("%s", error)
             raise SystemExit(USAGE_ERROR) from error

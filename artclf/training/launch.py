@@ -165,7 +165,8 @@ def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, 
     """Run what Hydra composed, and return its metrics. A job of a multirun that has finished is not run again."""
     from artclf.config.validate import validate  # noqa: PLC0415 (--help needs none of these)
     from artclf.model.rows import IN_MEMORY  # noqa: PLC0415
-    from artclf.report.beside import coming_pages  # noqa: PLC0415
+    from artclf.report.beside import coming_pages, write_beside  # noqa: PLC0415
+    from artclf.report.run_page import write_report  # noqa: PLC0415
     from artclf.training.experiment import run  # noqa: PLC0415
     from artclf.training.resume import read_config  # noqa: PLC0415
 
@@ -179,6 +180,8 @@ def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, 
                 raise ArtclfError(f"{folder}: holds a run with other settings; {instead}")
             if is_finished(folder):
                 log.info("the run in %s has finished", folder)
+                if composed.report and not (folder / REPORT_FILE).is_file():
+                    write_beside(write_report, folder)
                 (folder / ERROR_FILE).unlink(missing_ok=True)
                 return read_metrics(folder)
             if same:
@@ -186,8 +189,7 @@ def run_job(composed: DictConfig, folder: Path, *, multirun: bool) -> dict[str, 
         try:
             metrics = run(composed, folder, command, fallbacks)
         except BaseException:
-            if not coming_pages():  # else the helper is writing one of an earlier run
-                end_helper()
+            end_helper(keep=coming_pages().values())  # those of earlier runs
             raise
         finally:
             if not multirun:
@@ -208,7 +210,7 @@ def _reduce_logging() -> None:
 @cache
 def _load() -> None:
     """Load torch, lightning and all else that trains, once in a process; and let the helper load the rest."""
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
         load_beside("artclf.report.run_page", "artclf.inference.audit")
     keep_freed_memory()  # before there is any
     with quick_imports():

@@ -11,10 +11,11 @@ from artclf.cache.folder import cache_folder
 from artclf.config.schema import StageConfig
 from artclf.data.module import ArtData
 from artclf.model import features as module
+from artclf.model import rows
 from artclf.model.backbones import build_backbone
 from artclf.model.classifier import ArtClassifier
-from artclf.model.features import BATCH, FeatureCache
-from artclf.model.rows import Format, MemoryRows
+from artclf.model.features import FeatureCache
+from artclf.model.rows import BATCH, Format, MemoryRows
 from artclf.model.split import Split
 from tests.conftest import TINY, config_of
 
@@ -28,7 +29,7 @@ SGD = {"name": "sgd", "lr": 1e-4, "weight_decay": 0.0}
 @pytest.fixture(autouse=True)
 def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTCLF_CACHE", str(tmp_path / "cache"))
-    module.IN_MEMORY.clear()
+    rows.IN_MEMORY.clear()
 
 
 def classifier(name: tuple[str, str] = SMALL, seed: int = 0) -> ArtClassifier:
@@ -127,7 +128,7 @@ def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     frozen = Split.frozen
 
     def counted(self: Split, images: torch.Tensor) -> torch.Tensor:
-        found.extend([len(images)] if len(images) == BATCH["cpu"] else [])
+        found.extend([len(images)] if len(images) == BATCH else [])
         return frozen(self, images)
 
     monkeypatch.setattr(Split, "frozen", counted)
@@ -170,6 +171,23 @@ def test_a_head_takes_its_features_from_the_outputs_for_a_later_stage(pictures: 
     torch.testing.assert_close(model.tail(inputs), expected)
 
 
+def test_a_test_reads_the_outputs_of_the_weights_that_it_tests(pictures: Path) -> None:
+    """Where the first stage was the best, and a later one of the same depth trained on another body."""
+    model, trainer = classifier(), trainer_of()
+    cache = cache_of(pictures, model)
+    begin(model, 0)
+    cache.prepare("first", 0, trainer)
+    of_first, state = next(iter(cache.data.loader("val")))[0], {key: value.clone() for key, value in model.state_dict().items()}
+    for parameter in model.body.parameters():
+        parameter.data *= 1.1
+    begin(model, 0)
+    cache.prepare("later", 0, trainer)
+    assert not torch.allclose(next(iter(cache.data.loader("val")))[0], of_first)
+    model.load_state_dict(state)
+    cache.offer(0, trainer)
+    assert torch.equal(next(iter(cache.data.loader("val")))[0], of_first)
+
+
 def test_where_every_training_image_is_augmented_anew_only_evaluated_splits_are_cached(pictures: Path) -> None:
     model = classifier()
     cache = cache_of(pictures, model, "augment=strong")
@@ -187,7 +205,7 @@ def test_without_room_or_a_cut_the_whole_network_is_trained_and_tested(
     def refuse(*args: object) -> None:
         raise ValueError(why)
 
-    monkeypatch.setitem(module.SHARES, "host", 0)
+    monkeypatch.setitem(rows.SHARES, "host", 0)
     if not words:
         monkeypatch.setattr(module, "split", refuse)
     model, _, data = fitted(pictures, 10, "cache.pixels=false", *words)
@@ -203,7 +221,7 @@ def test_without_room_on_disk_outputs_are_kept_in_memory(pictures: Path, batches
     assert len(batches) == 5
     [line] = data.fallbacks
     assert line.startswith("outputs of frozen layers are kept in memory, for this run alone: ")
-    module.IN_MEMORY.clear()
+    rows.IN_MEMORY.clear()
     on_disk, expected, _ = fitted(pictures, 10)
     assert metrics == expected
     assert torch.equal(in_memory.tested()[1], on_disk.tested()[1])
@@ -212,7 +230,8 @@ def test_without_room_on_disk_outputs_are_kept_in_memory(pictures: Path, batches
 @pytest.fixture
 def as_on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are placed as on a GPU, in the memory of the CPU."""
-    monkeypatch.setattr(module, "on_gpu", lambda device: True)
+    for place in (module, rows):
+        monkeypatch.setattr(place, "on_gpu", lambda device: True)
 
 
 @pytest.mark.usefixtures("as_on_gpu")
@@ -258,8 +277,8 @@ def test_on_a_gpu_all_layers_train_on_pixels_in_its_memory(pictures: Path) -> No
 )
 def test_rows_hold_outputs_bit_for_bit(outputs: torch.Tensor) -> None:
     form = Format.of(outputs)
-    rows = form.pack(outputs)
-    assert rows.shape == (4, form.row_bytes) == (4, outputs[0].nbytes)
-    back = form.unpack(rows[[2, 0]])
+    packed = form.pack(outputs)
+    assert packed.shape == (4, form.row_bytes) == (4, outputs[0].nbytes)
+    back = form.unpack(packed[[2, 0]])
     assert torch.equal(back, outputs[[2, 0]])
     assert Format.of(back) == form
