@@ -113,7 +113,8 @@ def run(composed: DictConfig, folder: Path, command: str, fallbacks: Sequence[st
 def _begin_beside(built: Built, folder: Path) -> AssessOptions:
     """Let the helper begin with what needs no network: the audit, and what the page will show of the images."""
     config, manifest = built.config, built.data.manifest
-    options = AssessOptions(config.audit.images, Canonical.from_config(config.data), config.data.max_pixels, helped=True)
+    options = AssessOptions(config.audit.images, Canonical.from_config(config.data), config.data.max_pixels)
+    options = replace(options, helped=config.report or options.images > 0)
     if options.images and is_main_process():
         options = replace(options, audit=beside(audit_text, *options.to_audit(built.model, manifest)).result)
     if config.report and is_main_process():

@@ -51,6 +51,9 @@ def checked_words(words: list[str]) -> list[str]:
     words = [*typed, *overrides]
     if flags.help or flags.hydra_help or flags.shell_completion:
         return typed
+    first = os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0")) == "0"
+    if first and "report=false" not in overrides and not (flags.cfg or flags.info):
+        load_beside("artclf.report.run_page", "artclf.inference.audit")  # while this process loads the rest
     _load()
     from artclf.config.check import leaves_each_out, override_mistakes  # noqa: PLC0415 (--help needs none of these)
     from artclf.training.check import mistakes  # noqa: PLC0415
@@ -209,9 +212,7 @@ def _reduce_logging() -> None:
 
 @cache
 def _load() -> None:
-    """Load torch, lightning and all else that trains, once in a process; and let the helper load the rest."""
-    if os.environ.get("LOCAL_RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
-        load_beside("artclf.report.run_page", "artclf.inference.audit")
+    """Load torch, lightning and all else that trains, once in a process."""
     keep_freed_memory()  # before there is any
     with quick_imports():
         import artclf.training.experiment  # noqa: F401, PLC0415

@@ -60,9 +60,8 @@ def fit_stages(
         log.info("stage %s: %s", name, model.what_trains())
         if batch > RATE_BATCH:
             rate = scaled_rate(stage.optim, batch)
-            log.info(
-                "its learning rate %g is for steps of %d images; for %d it is %.3g", stage.optim.lr, RATE_BATCH, batch, rate
-            )
+            line = "its learning rate of %g is stated for steps of %d images; for %d it is %.3g"
+            log.info(line, stage.optim.lr, RATE_BATCH, batch, rate)
         for logger in loggers:
             logger.follow(records)
         trainer = make_trainer(config, folder, built.precision, name, loggers)

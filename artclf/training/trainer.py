@@ -149,9 +149,8 @@ def make_trainer(config: Config, folder: Path, precision: str, stage: str | None
             from artclf.sweep.pruning import Pruning  # noqa: PLC0415 (needs the extra `sweep`)
 
             callbacks.append(Pruning(config.pruning, config.monitor.metric, len(epochs.before)))
-    if (
-        not (screen := get_console()).is_terminal and not screen.is_jupyter
-    ):  # a bar that nobody sees takes a tenth of small epochs
+    screen = get_console()
+    if not (screen.is_terminal or screen.is_jupyter):  # a bar that nobody sees takes a tenth of small epochs
         callbacks = [callback for callback in callbacks if not isinstance(callback, ProgressBar)]
     if not loggers:  # LearningRateMonitor refuses to be without one; metrics.csv has the learning rate
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
