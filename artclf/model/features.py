@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 
 WORTH_DISK = 2**16  # bytes of a row: larger ones a GPU computes again sooner than a disk gives them back
 WORTH_WORKERS = 128  # images to decode, below which starting processes takes longer than they save
-WAITING = 2  # batches of outputs that wait to be kept while the next are computed
 
 
 class FeatureCache:
@@ -259,7 +258,7 @@ class FeatureCache:
             for batch, images in zip(batches, described, strict=True):
                 outputs = self._run(features.parts, source, images, trainer)
                 waiting.append(keeper.submit(features.append, [keys[item] for item in batch], outputs[: len(batch)]))
-                if len(waiting) > WAITING:
+                if len(waiting) > 2:  # batches that wait to be kept
                     waiting.popleft().result()
             for kept in waiting:
                 kept.result()
@@ -275,8 +274,9 @@ class FeatureCache:
             asked = max(asked, cores() - 1)  # else it would wait for them
         decoded = len(data) if data.store is None else int(data.is_augmented(np.concatenate(batches)).sum())
         fitting = fitting_workers(asked, shared_memory(), self._batch * 3 * data.reader.size**2, 3)
-        if fitting < asked and decoded >= WORTH_WORKERS:
-            log.warning("%d of %d processes augment images: /dev/shm is small (docker run --shm-size=1g)", fitting, asked)
+        line = f"{fitting} of {asked} processes augment images: /dev/shm is small (docker run --shm-size=1g)"
+        if fitting < asked and decoded >= WORTH_WORKERS and line not in self.data.fallbacks:
+            self.data.fall_back(line)
         loader: DataLoader[torch.Tensor] = DataLoader(
             data,  # type: ignore[arg-type]
             batch_sampler=filled,

@@ -22,7 +22,7 @@ from artclf.evaluation import Booleans
 from artclf.evaluation.calibration import ENOUGH, FEWEST_GROUPS
 from artclf.evaluation.decision import as_stored
 from artclf.evaluation.guarantees import UNNAMED
-from artclf.model.classifier import build_optimizer
+from artclf.model.optimizers import build_optimizer
 from artclf.model.rows import FeatureData
 from artclf.training.build import Built
 from artclf.training.resume import StageRecord

@@ -19,8 +19,9 @@ from typing_extensions import TypedDict
 
 from artclf.errors import ArtclfError
 from artclf.model.checkpoint import CheckpointFiles, read_checkpoint
-from artclf.model.classifier import RATE_BATCH, ArtClassifier, scaled_rate
+from artclf.model.classifier import ArtClassifier
 from artclf.model.features import FeatureCache
+from artclf.model.optimizers import RATE_BATCH, scaled_rate
 from artclf.run_folder import CHECKPOINTS, first_mismatch, replacing
 from artclf.runtime import is_main_process
 from artclf.training.build import Built
