@@ -84,16 +84,17 @@ class FeatureCache:
         except (ValueError, StoreError) as error:
             self.data.fall_back(f"stage {name}: its frozen layers are computed again in every step: {error}")
 
-    def offer(self, depth: int, trainer: Trainer) -> None:
+    def offer(self, depth: int, trainer: Trainer, digest: str | None = None) -> None:
         """Let a test read the outputs for the splits if all of them are kept; else pixels.
 
         Args:
             depth: number of layers in which the model may differ from the one that the outputs were computed with.
             trainer: the one that tests.
+            digest: of the frozen weights, where it is known.
         """
         self.release()
         with suppress(ValueError, StoreError):  # nothing was kept, which the stage has reported
-            if self._applies_to(depth) and not self._missing(features := self._open(depth, trainer), self._splits()):
+            if self._applies_to(depth) and not self._missing(features := self._open(depth, trainer, digest), self._splits()):
                 self._stand_in(features, self._splits())
 
     def scores(self, name: str, trainer: Trainer) -> "pd.Series[float] | None":
@@ -213,8 +214,8 @@ class FeatureCache:
         for name in IN_MEMORY.keys() - (self._names - {features.name}):
             IN_MEMORY.pop(name).free()
         number = _count(self._missing(replace(features, store=MemoryRows(0, 0)), splits))
-        what = "pixels" if features.parts is None else "outputs"
-        kept = IN_MEMORY[features.name] = reserve(number, features.form.row_bytes, self.model.device, what, self._processes)
+        room = number, features.form.row_bytes, self.model.device, "outputs" if features.parts else "pixels"
+        kept = IN_MEMORY[features.name] = reserve(*room, self._processes)
         return replace(features, store=kept)
 
     def _copied(self, features: Features, splits: Sequence[str]) -> Features:
@@ -249,8 +250,7 @@ class FeatureCache:
 
     def _compute(self, features: Features, split: str, items: Numbers, trainer: Trainer, source: Features | None) -> None:
         """Compute the outputs for items of a split; a thread keeps them while the next ones are computed."""
-        _, keys = self._items(split)
-        batches = np.split(items, range(self._batch, len(items), self._batch))
+        keys, batches = self._items(split)[1], np.split(items, range(self._batch, len(items), self._batch))
         inputs = self._inputs(split, batches, source)  # before the threads begin
         described = progress(inputs, f"Computing the frozen layers of {split}", len(batches))
         waiting: deque[Future[None]] = deque()

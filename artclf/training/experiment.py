@@ -147,7 +147,9 @@ def _test(
     """
     trainer = make_trainer(built.config, folder, built.precision, stage=None)
     best = records.index(best_record(records, built.config.monitor.mode))
-    features.offer(max(record.layers for record in records[: best + 1]), trainer)
+    depth = max(record.layers for record in records[: best + 1])
+    as_begun = best == len(records) - 1 and depth == built.model.depth  # no weights of an earlier stage have been loaded since
+    features.offer(depth, trainer, built.model.frozen_digest if as_begun else None)
     with interruptible(trainer):
         trainer.test(built.model, datamodule=built.data, verbose=False)
     rows, p_ai = built.model.tested()
