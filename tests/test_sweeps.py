@@ -98,8 +98,8 @@ def test_a_multirun_typed_again_runs_only_what_has_not_finished(
 
 
 def grid_of(pictures: Path, folder: Path) -> list[str]:
-    """The words for two runs that differ in the seed, with relative paths."""
-    given = ["-m", "data=folder", f"data.root={os.path.relpath(pictures, folder)}", *SMALL, "stages.head.max_epochs=1"]
+    """The words for two runs that differ in the seed, with relative paths; long enough for two workers to meet."""
+    given = ["-m", "data=folder", f"data.root={os.path.relpath(pictures, folder)}", *SMALL, "stages.head.max_epochs=40"]
     return [*given, "callbacks=none", "seed=0,1", "hydra.sweep.dir=sweep"]
 
 
